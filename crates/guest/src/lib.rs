@@ -1,0 +1,1 @@
+//! The only library that names spin-sdk: transport, clock, randomness and configuration for WASI.

@@ -1,0 +1,1 @@
+//! Runs the components of a spin.toml on wasmtime in process: development server and component tests.

@@ -1,0 +1,13 @@
+//! Submit, poll, cancel, list and drain: reads, asks `lifecycle` what to do, performs the effects in
+//! order and maps the outcome to HTTP.
+//!
+//! Generic over one [`Env`], so that the same code runs as WebAssembly against Azure and natively
+//! against a fake in virtual time.
+
+pub mod body;
+pub mod env;
+pub mod log;
+pub mod settings;
+pub mod storage;
+
+pub use env::Env;

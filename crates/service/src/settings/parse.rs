@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use azure::Secret;
+
+use super::variables::VARIABLES;
+use super::{ApiAuth, ApiSettings, StorageSettings, WorkerSettings};
+
+/// A variable that cannot be used. Names it and says what is accepted; never repeats its value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("configuration: variable {name} must be {accepted}")]
+pub struct SettingsError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is accepted.
+    pub accepted: &'static str,
+}
+
+/// Looks variables up and checks them; absent ones have their default.
+struct Reader<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> String {
+        let found = (self.0)(name).map(|value| value.trim().to_owned());
+        let default = || VARIABLES.iter().find(|v| v.name == name).map(|v| v.default.to_owned());
+        found.or_else(default).unwrap_or_default()
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str, check: impl Fn(&T) -> bool) -> Result<T, SettingsError> {
+        self.text(name).parse().ok().filter(check).ok_or_else(|| refused(name))
+    }
+
+    fn seconds(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Duration, SettingsError> {
+        self.parsed(name, |value| range.contains(value)).map(Duration::from_secs)
+    }
+
+    fn url(&self, name: &str) -> Result<String, SettingsError> {
+        let text = self.text(name);
+        let ok = text.is_empty()
+            || text.parse::<http::Uri>().is_ok_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.host().is_some()
+                    && uri.query().is_none()
+            });
+        if ok { Ok(text.trim_end_matches('/').to_owned()) } else { Err(refused(name)) }
+    }
+
+    fn name(&self, name: &str, longest: usize) -> Result<String, SettingsError> {
+        let text = self.text(name);
+        let ok = (3..=longest).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+            && !text.contains("--");
+        if ok { Ok(text) } else { Err(refused(name)) }
+    }
+
+    fn storage(&self) -> Result<StorageSettings, SettingsError> {
+        let vault_name = self.text("key_vault_name");
+        if !vault_name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(refused("key_vault_name"));
+        }
+        let mut key_vault_url = self.url("key_vault_url")?;
+        if key_vault_url.is_empty() && !vault_name.is_empty() {
+            key_vault_url = format!("https://{vault_name}.vault.azure.net");
+        }
+        let secret_name = self.text("storage_secret_name");
+        let named = (1..=127).contains(&secret_name.len())
+            && secret_name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !named {
+            return Err(refused("storage_secret_name"));
+        }
+        let account_name = self.text("storage_account_name");
+        let known = account_name.is_empty()
+            || (3..=24).contains(&account_name.len())
+                && account_name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if !known {
+            return Err(refused("storage_account_name"));
+        }
+        Ok(StorageSettings {
+            connection_string: Secret::new(self.text("storage_connection_string")),
+            key_vault_url,
+            secret_name,
+            secret_max_age: self.seconds("secret_max_age_seconds", 1..=86_400)?,
+            account_name,
+            blob_endpoint: self.url("blob_endpoint")?,
+            queue_endpoint: self.url("queue_endpoint")?,
+            client_id: self.text("managed_identity_client_id"),
+            identity_endpoint: self.url("identity_endpoint")?,
+            identity_header: Secret::new(self.text("identity_header")),
+            // Room for the suffixes of the scheduled and poison queues.
+            queue_name: self.name("task_queue_name", 53)?,
+            container_name: self.name("task_blob_container_name", 63)?,
+        })
+    }
+
+    fn retention(&self) -> Result<Duration, SettingsError> {
+        let days: u64 = self.parsed("retention_days", |days| (1..=3650).contains(days))?;
+        Ok(Duration::from_secs(days * 86_400))
+    }
+}
+
+fn refused(name: &str) -> SettingsError {
+    match VARIABLES.iter().find(|v| v.name == name) {
+        Some(variable) => SettingsError { name: variable.name, accepted: variable.accepted },
+        None => SettingsError { name: "unknown", accepted: "declared in the table of variables" },
+    }
+}
+
+fn hashes(list: &str) -> Option<Vec<[u8; 32]>> {
+    let parsed: Option<Vec<_>> =
+        list.split(',').map(str::trim).filter(|s| !s.is_empty()).map(digest).collect();
+    parsed.filter(|list| !list.is_empty())
+}
+
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let bytes = hex.as_bytes();
+    if bytes.len() != 64 || !bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(bytes.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+impl ApiSettings {
+    /// Reads and checks the variables of the API component.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let reader = Reader(lookup);
+        let minutes: f64 = reader.parsed("sas_token_expiry_minutes", |m: &f64| *m > 0.0 && *m <= 10_080.0)?;
+        let auth = match reader.text("api_auth").as_str() {
+            "none" => ApiAuth::None,
+            "easy-auth" => ApiAuth::EasyAuth,
+            "api-key" => ApiAuth::ApiKey(
+                hashes(&reader.text("api_key_hashes")).ok_or_else(|| refused("api_key_hashes"))?,
+            ),
+            _ => return Err(refused("api_auth")),
+        };
+        let depth: u64 = reader.parsed("queue_depth_limit", |_| true)?;
+        Ok(Self {
+            storage: reader.storage()?,
+            sas_lifetime: Duration::from_secs_f64(minutes * 60.0),
+            public_base_url: Some(reader.url("public_base_url")?).filter(|url| !url.is_empty()),
+            trust_forwarded: reader.parsed("trust_forwarded", |_| true)?,
+            auth,
+            body_limit: reader.parsed("body_limit_bytes", |n| (1024..=67_108_864).contains(n))?,
+            queue_depth_limit: Some(depth).filter(|depth| *depth > 0),
+            retention: reader.retention()?,
+        })
+    }
+}
+
+impl WorkerSettings {
+    /// Reads and checks the variables of the worker component.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let reader = Reader(lookup);
+        let handlers: BTreeMap<String, String> =
+            serde_json::from_str(&reader.text("task_handlers")).map_err(|_| refused("task_handlers"))?;
+        let unit: u64 = reader.parsed("simulate_unit_ms", |ms| (1..=3_600_000).contains(ms))?;
+        Ok(Self {
+            storage: reader.storage()?,
+            drain_token: Secret::new(reader.text("drain_token")),
+            visibility: reader.seconds("visibility_timeout_seconds", 1..=604_800)?,
+            max_dequeue_count: reader.parsed("max_dequeue_count", |n| (1..=1000).contains(n))?,
+            max_concurrency: reader.parsed("max_concurrency", |n| (1..=256).contains(n))?,
+            drain_budget: reader.seconds("drain_seconds", 1..=3600)?,
+            task_timeout: reader.seconds("task_timeout_seconds", 1..=604_800)?,
+            retry_base: reader.seconds("retry_base_seconds", 1..=3600)?,
+            retry_cap: reader.seconds("retry_cap_seconds", 1..=604_800)?,
+            retention: reader.retention()?,
+            sweep_interval: reader.seconds("sweep_interval_seconds", 1..=86_400)?,
+            simulate_unit: Duration::from_millis(unit),
+            handlers,
+        })
+    }
+}

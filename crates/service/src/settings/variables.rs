@@ -1,0 +1,119 @@
+/// Which component reads a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Both components.
+    Both,
+    /// The API component.
+    Api,
+    /// The worker component.
+    Worker,
+    /// Neither: only the manifest uses it, in `allowed_outbound_hosts`.
+    Manifest,
+}
+
+/// One Spin variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name; `SPIN_VARIABLE_` and the name in capitals sets it.
+    pub name: &'static str,
+    /// What the .NET sample called it.
+    pub original: Option<&'static str>,
+    /// Its default in the manifest.
+    pub default: &'static str,
+    /// What values are accepted, for `docs/configuration.md` and error sentences.
+    pub accepted: &'static str,
+    /// Whether its value must never be shown.
+    pub secret: bool,
+    /// Who reads it.
+    pub role: Role,
+}
+
+const fn variable(name: &'static str, role: Role, default: &'static str, accepted: &'static str) -> Variable {
+    Variable { name, original: None, default, accepted, secret: false, role }
+}
+
+impl Variable {
+    const fn was(self, original: &'static str) -> Self {
+        Self { original: Some(original), ..self }
+    }
+
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+}
+
+/// Every variable there is. `spin.toml` declares these and no others; a test compares them, and
+/// `docs/configuration.md`, with this table.
+pub const VARIABLES: &[Variable] = &[
+    variable("storage_connection_string", Role::Both, "", "a storage connection string, or empty")
+        .was("StorageCS")
+        .secret(),
+    variable("key_vault_name", Role::Both, "", "the name of a Key Vault, or empty").was("keyvault"),
+    variable("key_vault_url", Role::Both, "", "https:// and a host, for other clouds; or empty"),
+    variable("storage_secret_name", Role::Both, "StorageCS", "1 to 127 letters, digits and hyphens"),
+    variable("secret_max_age_seconds", Role::Both, "900", "a whole number from 1 to 86400"),
+    variable("storage_account_name", Role::Both, "", "3 to 24 lower-case letters and digits, or empty"),
+    variable("blob_endpoint", Role::Both, "", "an absolute http(s) URL, or empty"),
+    variable("queue_endpoint", Role::Both, "", "an absolute http(s) URL, or empty"),
+    variable("blob_host", Role::Manifest, "http://127.0.0.1:10000", "scheme://host[:port], no path"),
+    variable("queue_host", Role::Manifest, "http://127.0.0.1:10001", "scheme://host[:port], no path"),
+    variable("key_vault_host", Role::Manifest, "", "scheme://host[:port], no path; or empty"),
+    variable("identity_host", Role::Manifest, "", "scheme://host[:port], no path; or empty"),
+    variable("handler_hosts", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable(
+        "managed_identity_client_id",
+        Role::Both,
+        "",
+        "a client id, or empty for the system-assigned identity",
+    )
+    .was("AzureADManagedIdentityClientId"),
+    variable("identity_endpoint", Role::Both, "", "an absolute http(s) URL, or empty")
+        .was("IDENTITY_ENDPOINT"),
+    variable("identity_header", Role::Both, "", "what the platform injects, or empty")
+        .was("IDENTITY_HEADER")
+        .secret(),
+    variable(
+        "task_queue_name",
+        Role::Both,
+        "taskqueue",
+        "3 to 53 lower-case letters, digits and single hyphens",
+    )
+    .was("TaskQueueName"),
+    variable(
+        "task_blob_container_name",
+        Role::Both,
+        "tasks",
+        "3 to 63 lower-case letters, digits and single hyphens",
+    )
+    .was("TaskBlobContainerName"),
+    variable("sas_token_expiry_minutes", Role::Api, "10", "a decimal number above 0, at most 10080")
+        .was("SasTokenExpiry"),
+    variable(
+        "public_base_url",
+        Role::Api,
+        "",
+        "an absolute http(s) URL, or empty for the request's own host",
+    ),
+    variable("trust_forwarded", Role::Api, "false", "true or false"),
+    variable("api_auth", Role::Api, "none", "none, api-key or easy-auth"),
+    variable(
+        "api_key_hashes",
+        Role::Api,
+        "",
+        "lower-case hexadecimal SHA-256 digests, comma-separated; needed by api-key",
+    ),
+    variable("body_limit_bytes", Role::Api, "1048576", "a whole number from 1024 to 67108864"),
+    variable("queue_depth_limit", Role::Api, "0", "a whole number; 0 is off"),
+    variable("retention_days", Role::Both, "30", "a whole number from 1 to 3650"),
+    variable("drain_token", Role::Worker, "", "any text; empty closes the drain route").secret(),
+    variable("visibility_timeout_seconds", Role::Worker, "60", "a whole number from 1 to 604800"),
+    variable("max_dequeue_count", Role::Worker, "5", "a whole number from 1 to 1000"),
+    variable("max_concurrency", Role::Worker, "32", "a whole number from 1 to 256"),
+    variable("drain_seconds", Role::Worker, "20", "a whole number from 1 to 3600"),
+    variable("task_timeout_seconds", Role::Worker, "1800", "a whole number from 1 to 604800"),
+    variable("retry_base_seconds", Role::Worker, "2", "a whole number from 1 to 3600"),
+    variable("retry_cap_seconds", Role::Worker, "300", "a whole number from 1 to 604800"),
+    variable("sweep_interval_seconds", Role::Worker, "300", "a whole number from 1 to 86400"),
+    variable("simulate_unit_ms", Role::Worker, "1000", "a whole number from 1 to 3600000"),
+    variable("task_handlers", Role::Worker, "{}", "a JSON object: task name to handler URL"),
+];

@@ -1,0 +1,34 @@
+//! What crosses a wire in Accepted: the task request a client posts, the task status stored in a
+//! blob, the queue message, the status monitor a client polls, and problem documents.
+//!
+//! The stored document and the queue message are shared with a .NET sample that reads and writes
+//! them with Newtonsoft JSON, so that either side of the system can be swapped in place: six members
+//! in PascalCase (`returnUri` excepted), enums as integers, names compared without case when read.
+//! Everything this project adds is an extra member that the other side ignores.
+//!
+//! This crate holds types, parsing and serialisation; it decides nothing and does no I/O.
+
+mod error;
+mod json;
+mod members;
+mod message;
+mod monitor;
+mod poison;
+mod problem;
+mod request;
+mod state;
+mod status;
+mod task_id;
+mod timestamp;
+
+pub use error::ContractError;
+pub use json::Json;
+pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage};
+pub use monitor::{Monitor, MonitorError, MonitorList, MonitorState};
+pub use poison::PoisonCopy;
+pub use problem::Problem;
+pub use request::{MAX_DELAY_SECONDS, MAX_NAME_CHARS, Schedule, TaskRequest};
+pub use state::{TaskPriority, TaskState};
+pub use status::{AttemptOutcome, AttemptRecord, HISTORY_LIMIT, ResultBlob, TaskError, TaskStatus};
+pub use task_id::TaskId;
+pub use timestamp::Timestamp;

@@ -1,0 +1,79 @@
+//! The members of one JSON object, found by name without regard to case.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::ContractError;
+
+/// The members of a JSON object, still unparsed, keyed by lower-cased name. The last of several
+/// members of one name counts, as it does for Newtonsoft JSON.
+pub(crate) struct Members(BTreeMap<String, Box<RawValue>>);
+
+impl Members {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ContractError> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = BTreeMap<String, Box<RawValue>>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    members.insert(name.to_ascii_lowercase(), value);
+                }
+                Ok(members)
+            }
+        }
+        // A UTF-8 byte order mark is legal in front of a document written by .NET.
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let members = deserializer
+            .deserialize_map(Object)
+            .and_then(|members| deserializer.end().map(|()| members))
+            .map_err(|error| ContractError::NotAnObject(position(&error)))?;
+        Ok(Self(members))
+    }
+
+    pub(crate) fn contains(&self, member: &'static str) -> bool {
+        self.0.contains_key(&member.to_ascii_lowercase())
+    }
+
+    /// The member's JSON text; `null` counts as present.
+    pub(crate) fn raw(&mut self, member: &'static str) -> Option<Box<RawValue>> {
+        self.0.remove(&member.to_ascii_lowercase())
+    }
+
+    /// The member as a `T`; `None` when it is absent. `expected` completes the sentence "must be …".
+    pub(crate) fn required_type<T: DeserializeOwned>(
+        &mut self,
+        member: &'static str,
+        expected: &str,
+    ) -> Result<Option<T>, ContractError> {
+        let Some(raw) = self.raw(member) else { return Ok(None) };
+        serde_json::from_str(raw.get())
+            .map(Some)
+            .map_err(|_| ContractError::member(member, format!("must be {expected}")))
+    }
+
+    /// As [`Self::required_type`], with `null` taken as absent.
+    pub(crate) fn nullable<T: DeserializeOwned>(
+        &mut self,
+        member: &'static str,
+        expected: &str,
+    ) -> Result<Option<T>, ContractError> {
+        self.required_type::<Option<T>>(member, expected).map(Option::flatten)
+    }
+}
+
+/// Where the text stops being JSON. Serde's own sentence can quote the input, so only its position is kept.
+fn position(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Data => "it is some other JSON value".to_owned(),
+        _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
+    }
+}

@@ -1,0 +1,104 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::members::Members;
+use crate::{ContractError, TaskId, TaskStatus};
+
+/// Largest text of a queue message, in bytes (Azure Storage Queue: 64 KiB).
+pub const MESSAGE_LIMIT_BYTES: usize = 65_536;
+
+/// A queue message: the task document plus, in ours, the ETag the status blob had when it was sent.
+///
+/// A document too large for a message is sent as its id, creation time and ETag only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskMessage {
+    /// Which task the message is about.
+    pub task_id: TaskId,
+    /// ETag of the status blob when the message was sent, as in the HTTP header, quotes included.
+    pub etag: Option<String>,
+    /// Whether this project sent it: our messages carry `CreatedAt`, those of the .NET API do not.
+    pub is_ours: bool,
+    /// The whole document, when the message carries one.
+    pub document: Option<TaskStatus>,
+}
+
+/// Why a queue message cannot be used as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// It names no task: not JSON, not an object, or without a usable `TaskId`. Only a copy in the
+    /// poison queue can keep it.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It names a task, but another member cannot be used.
+    #[error("{reason}")]
+    Unusable {
+        /// The task it names.
+        task_id: TaskId,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl TaskMessage {
+    /// Reads the text of a queue message: JSON, or JSON in Base64 as the Azure Functions convention has it.
+    ///
+    /// # Errors
+    /// [`MessageError::Unreadable`] without a usable task id, otherwise [`MessageError::Unusable`].
+    pub fn parse(text: &str) -> Result<Self, MessageError> {
+        let trimmed = text.trim_start_matches('\u{feff}').trim();
+        if trimmed.starts_with('{') {
+            return Self::parse_json(trimmed.as_bytes());
+        }
+        match STANDARD.decode(trimmed) {
+            Ok(bytes) => Self::parse_json(&bytes),
+            Err(_) => {
+                Err(MessageError::Unreadable("the text is neither a JSON object nor Base64".to_owned()))
+            }
+        }
+    }
+
+    fn parse_json(bytes: &[u8]) -> Result<Self, MessageError> {
+        let unreadable = |error: ContractError| MessageError::Unreadable(error.to_string());
+        let task_id = Members::parse(bytes)
+            .and_then(|mut members| members.required_type::<TaskId>("TaskId", "a GUID"))
+            .map_err(unreadable)?
+            .ok_or_else(|| unreadable(ContractError::Missing("TaskId")))?;
+        let unusable = |error: ContractError| MessageError::Unusable { task_id, reason: error.to_string() };
+        let mut members = Members::parse(bytes).map_err(unusable)?;
+        let etag = members.nullable::<String>("ETag", "a string").map_err(unusable)?;
+        let is_ours = members.contains("CreatedAt");
+        let whole = members.contains("TaskName");
+        // Parsed even when it carries only the id, so that a broken member is found.
+        let document = TaskStatus::from_members(members).map_err(unusable)?;
+        Ok(Self { task_id, etag, is_ours, document: whole.then_some(document) })
+    }
+
+    /// The text to send for `document`, stored under `etag`: the whole document when it fits into
+    /// [`MESSAGE_LIMIT_BYTES`], otherwise its id, creation time and ETag.
+    #[must_use]
+    pub fn text_for(document: &TaskStatus, etag: Option<&str>) -> String {
+        #[derive(serde::Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            document: &'a TaskStatus,
+            #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
+            etag: Option<&'a str>,
+        }
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Reference<'a> {
+            task_id: TaskId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            created_at: Option<crate::Timestamp>,
+            #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
+            etag: Option<&'a str>,
+        }
+        match serde_json::to_string(&Whole { document, etag }) {
+            Ok(text) if text.len() <= MESSAGE_LIMIT_BYTES => text,
+            _ => {
+                let (task_id, created_at) = (document.task_id, document.created_at);
+                serde_json::to_string(&Reference { task_id, created_at, etag }).unwrap_or_default()
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{AttemptRecord, Json, TaskError, TaskId, TaskPriority, TaskState, TaskStatus, Timestamp};
+
+/// The state of a task in the words of the Azure REST guidelines for long-running operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum MonitorState {
+    /// Stored as Pending.
+    NotStarted,
+    /// Stored as InProgress.
+    Running,
+    /// Stored as Completed. Terminal.
+    Succeeded,
+    /// Stored as Failed. Terminal.
+    Failed,
+    /// Stored as Cancelled. Terminal.
+    Canceled,
+}
+
+impl From<TaskState> for MonitorState {
+    fn from(state: TaskState) -> Self {
+        match state {
+            TaskState::Pending => Self::NotStarted,
+            TaskState::InProgress => Self::Running,
+            TaskState::Completed => Self::Succeeded,
+            TaskState::Failed => Self::Failed,
+            TaskState::Cancelled => Self::Canceled,
+        }
+    }
+}
+
+impl From<MonitorState> for TaskState {
+    fn from(state: MonitorState) -> Self {
+        match state {
+            MonitorState::NotStarted => Self::Pending,
+            MonitorState::Running => Self::InProgress,
+            MonitorState::Succeeded => Self::Completed,
+            MonitorState::Failed => Self::Failed,
+            MonitorState::Canceled => Self::Cancelled,
+        }
+    }
+}
+
+/// The status monitor: what `GET /tasks/{id}` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Monitor {
+    /// Identity of the task.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = "uuid"))]
+    pub id: TaskId,
+    /// Where the task stands.
+    pub status: MonitorState,
+    /// The task's name.
+    pub name: String,
+    /// Free text for people; absent when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// `Low`, `Medium` or `High`.
+    pub priority: String,
+    /// Progress, 0 to 100; 100 once succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent_complete: Option<u8>,
+    /// What the handler last said about its progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Number of the latest attempt; 0 before the first.
+    pub attempt: u32,
+    /// When the task was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub created_date_time: Option<Timestamp>,
+    /// When the task last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub last_action_date_time: Option<Timestamp>,
+    /// When its first attempt started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub started_date_time: Option<Timestamp>,
+    /// When it became terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub finished_date_time: Option<Timestamp>,
+    /// It does not start before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub not_before: Option<Timestamp>,
+    /// When it may be purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub expires_date_time: Option<Timestamp>,
+    /// Whether somebody has asked for it to be cancelled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_requested: bool,
+    /// The handler's result when it is JSON and small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub result: Option<Json>,
+    /// Where the result is found when it is not in `result`: `/tasks/{id}/result`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_location: Option<String>,
+    /// Why the task, or its latest attempt, failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<MonitorError>,
+    /// The latest attempts, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub history: Vec<AttemptRecord>,
+}
+
+/// An error in the shape of the Azure REST guidelines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MonitorError {
+    /// A stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// Always empty today; part of the guideline's shape.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub details: Vec<serde_json::Value>,
+}
+
+impl From<&TaskError> for MonitorError {
+    fn from(error: &TaskError) -> Self {
+        Self { code: error.code.clone(), message: error.message.clone(), details: Vec::new() }
+    }
+}
+
+/// One page of tasks: what `GET /tasks` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MonitorList {
+    /// The tasks of this page, in no particular order. A page may be empty and still have a next one.
+    pub value: Vec<Monitor>,
+    /// Absolute address of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_link: Option<String>,
+}
+
+impl Monitor {
+    /// The view of a stored document.
+    #[must_use]
+    pub fn of(document: &TaskStatus) -> Self {
+        let completed = document.state == TaskState::Completed;
+        let result_location =
+            document.result_blob.as_ref().map(|_| format!("/tasks/{}/result", document.task_id));
+        Self {
+            id: document.task_id,
+            status: document.state.into(),
+            name: document.task_name.clone(),
+            description: document.task_description.clone(),
+            priority: priority_name(document.priority),
+            percent_complete: if completed { Some(100) } else { document.percent_complete },
+            message: document.message.clone(),
+            attempt: document.attempt,
+            created_date_time: document.created_at,
+            last_action_date_time: document.updated_at.or(document.created_at),
+            started_date_time: document.started_at,
+            finished_date_time: document.finished_at,
+            not_before: document.not_before,
+            expires_date_time: document.expires_at,
+            cancel_requested: document.cancel_requested_at.is_some(),
+            result: document.result.clone(),
+            result_location,
+            error: document.error.as_ref().map(MonitorError::from),
+            history: document.history.clone(),
+        }
+    }
+}
+
+fn priority_name(priority: TaskPriority) -> String {
+    priority.name().to_owned()
+}

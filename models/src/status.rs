@@ -1,0 +1,252 @@
+use serde::{Deserialize, Serialize};
+
+use crate::members::Members;
+use crate::{ContractError, Json, TaskId, TaskPriority, TaskRequest, TaskState, Timestamp};
+
+/// Most attempts kept in [`TaskStatus::history`]; the oldest are dropped first.
+pub const HISTORY_LIMIT: usize = 20;
+
+/// The stored document: what is known of one task, in blob `{TaskId}-202`.
+///
+/// The first six members are the .NET contract. The others are this project's and absent from
+/// documents that the .NET side created.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TaskStatus {
+    /// Which work to do.
+    pub task_name: String,
+    /// Free text for people.
+    pub task_description: String,
+    /// Where the task stands. On the wire `Status`.
+    #[serde(rename = "Status")]
+    pub state: TaskState,
+    /// Identity of the task.
+    pub task_id: TaskId,
+    /// How urgent it is.
+    pub priority: TaskPriority,
+    /// The blob's URL without any signature. On the wire `returnUri`, with a small r.
+    #[serde(rename = "returnUri")]
+    pub return_uri: Option<String>,
+
+    /// When the task was accepted. Its presence tells our documents from those of the .NET side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When this document was last written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// When the first attempt started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When the task became terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// The task does not start before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// When a terminal task may be purged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Number of the latest attempt, 1 for the first; 0 before it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub attempt: u32,
+    /// When somebody asked for the task to be cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_requested_at: Option<Timestamp>,
+    /// Progress, 0 to 100, as the handler last told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_complete: Option<u8>,
+    /// What the handler last said about its progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What the client gave the handler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+    /// The handler's result when it is JSON and small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Json>,
+    /// Where the handler's result is when it is large or not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_blob: Option<ResultBlob>,
+    /// Why the task failed, or why its latest attempt did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+    /// Whose task it is; absent when callers are not told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// W3C `traceparent` of the request that submitted the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_parent: Option<String>,
+    /// The latest attempts, oldest first, at most [`HISTORY_LIMIT`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<AttemptRecord>,
+}
+
+/// Where a result too large for the status document, or not JSON, is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ResultBlob {
+    /// Name of the blob, in the container of the status blobs.
+    pub name: String,
+    /// Media type as the handler gave it.
+    pub content_type: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// Why a task or an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TaskError {
+    /// A stable word for programs, such as `HandlerFailed`.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// One attempt, or one explicit retry, in [`TaskStatus::history`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AttemptRecord {
+    /// Number of the attempt, 1 for the first.
+    pub attempt: u32,
+    /// When it started; for an explicit retry, when it was asked for.
+    pub started_at: Timestamp,
+    /// When it ended; absent while it runs, and for good when its worker died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AttemptOutcome>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+    /// Who asked, for an explicit retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttemptOutcome {
+    /// The work was done.
+    Completed,
+    /// The work cannot be done.
+    Failed,
+    /// Stopped because the task was cancelled.
+    Cancelled,
+    /// Failed for now; another attempt follows.
+    Retried,
+    /// Its worker disappeared; the next delivery found it unfinished.
+    Abandoned,
+    /// The worker was stopping and handed the task back.
+    Released,
+    /// Not an attempt: somebody asked for a failed task to be tried again.
+    RetryRequested,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl TaskStatus {
+    /// The document of a task that was just accepted: Pending, with a creation time.
+    #[must_use]
+    pub fn accepted(id: TaskId, request: TaskRequest, return_uri: String, now: Timestamp) -> Self {
+        Self {
+            task_name: request.task_name,
+            task_description: request.task_description,
+            state: TaskState::Pending,
+            task_id: id,
+            priority: request.priority,
+            return_uri: Some(return_uri),
+            created_at: Some(now),
+            updated_at: Some(now),
+            started_at: None,
+            finished_at: None,
+            not_before: None,
+            expires_at: None,
+            attempt: 0,
+            cancel_requested_at: None,
+            percent_complete: None,
+            message: None,
+            input: request.input,
+            result: None,
+            result_blob: None,
+            error: None,
+            owner: None,
+            trace_parent: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// Reads a stored document, ours or the .NET side's. Names are compared without case, unknown
+    /// members are ignored.
+    ///
+    /// # Errors
+    /// When it is not a JSON object, has no usable `TaskId`, or one of its members cannot be used.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ContractError> {
+        Self::from_members(Members::parse(bytes)?)
+    }
+
+    pub(crate) fn from_members(mut members: Members) -> Result<Self, ContractError> {
+        let m = &mut members;
+        let moment = "a date and time as RFC 3339";
+        let text = "a string or null";
+        Ok(Self {
+            task_id: m.required_type("TaskId", "a GUID")?.ok_or(ContractError::Missing("TaskId"))?,
+            task_name: m.nullable("TaskName", text)?.unwrap_or_default(),
+            task_description: m.nullable("TaskDescription", text)?.unwrap_or_default(),
+            state: m.required_type("Status", TaskState::EXPECTED)?.unwrap_or(TaskState::Pending),
+            priority: m.required_type("Priority", TaskPriority::EXPECTED)?.unwrap_or_default(),
+            return_uri: m.nullable("returnUri", text)?,
+            created_at: m.nullable("CreatedAt", moment)?,
+            updated_at: m.nullable("UpdatedAt", moment)?,
+            started_at: m.nullable("StartedAt", moment)?,
+            finished_at: m.nullable("FinishedAt", moment)?,
+            not_before: m.nullable("NotBefore", moment)?,
+            expires_at: m.nullable("ExpiresAt", moment)?,
+            attempt: m.nullable("Attempt", "a number of attempts")?.unwrap_or(0),
+            cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
+            percent_complete: m.nullable("PercentComplete", "a whole number from 0 to 100")?,
+            message: m.nullable("Message", text)?,
+            input: m.nullable("Input", "a JSON value")?,
+            result: m.nullable("Result", "a JSON value")?,
+            result_blob: m.nullable("ResultBlob", "an object with Name, ContentType and Size")?,
+            error: m.nullable("Error", "an object with Code and Message")?,
+            owner: m.nullable("Owner", text)?,
+            trace_parent: m.nullable("TraceParent", text)?,
+            history: m.nullable("History", "a list of attempts")?.unwrap_or_default(),
+        })
+    }
+
+    /// The document as stored: compact UTF-8 JSON, the .NET members first.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Serialising plain members into memory has no way to fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Whether this project created the document, rather than the .NET API.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.created_at.is_some()
+    }
+
+    /// Whether `request` asks for the same work: equal name, description, priority and input.
+    #[must_use]
+    pub fn has_content_of(&self, request: &TaskRequest) -> bool {
+        self.task_name == request.task_name
+            && self.task_description == request.task_description
+            && self.priority == request.priority
+            && self.input == request.input
+    }
+
+    /// Adds a record to the history and drops the oldest above [`HISTORY_LIMIT`].
+    pub fn record(&mut self, record: AttemptRecord) {
+        self.history.push(record);
+        let surplus = self.history.len().saturating_sub(HISTORY_LIMIT);
+        self.history.drain(..surplus);
+    }
+}

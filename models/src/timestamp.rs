@@ -1,0 +1,99 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A moment in UTC with millisecond resolution, written as RFC 3339 (`2026-11-20T10:00:00.000Z`).
+///
+/// Always between the years 0001 and 9999, the range that .NET and RFC 3339 share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+const MIN_MILLIS: i64 = -62_135_596_800_000;
+const MAX_MILLIS: i64 = 253_402_300_799_999;
+
+impl Timestamp {
+    /// Milliseconds since 1970-01-01T00:00:00Z, clamped to the supported years.
+    #[must_use]
+    pub fn from_unix_millis(millis: i64) -> Self {
+        Self(millis.clamp(MIN_MILLIS, MAX_MILLIS))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn unix_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Later by `duration`, clamped to the supported years.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_unix_millis(self.0.saturating_add(millis))
+    }
+
+    /// Earlier by `duration`, clamped to the supported years.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_unix_millis(self.0.saturating_sub(millis))
+    }
+
+    /// Time from `earlier` to `self`; zero when `earlier` is not earlier (clocks of two machines differ).
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The same moment as a calendar date and time in UTC.
+    #[must_use]
+    pub fn to_date_time(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl From<OffsetDateTime> for Timestamp {
+    fn from(date_time: OffsetDateTime) -> Self {
+        let millis = date_time.unix_timestamp_nanos().div_euclid(1_000_000);
+        Self::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = time::error::Parse;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        OffsetDateTime::parse(text, &Rfc3339).map(Self::from)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = self.to_date_time();
+        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
+        let (hour, minute, second, milli) = (t.hour(), t.minute(), t.second(), t.millisecond());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -24,7 +24,7 @@ mod timestamp;
 pub use error::ContractError;
 pub use json::Json;
 pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage};
-pub use monitor::{Monitor, MonitorError, MonitorList, MonitorState};
+pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState};
 pub use poison::PoisonCopy;
 pub use problem::Problem;
 pub use request::{MAX_DELAY_SECONDS, MAX_NAME_CHARS, Schedule, TaskRequest};

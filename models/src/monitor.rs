@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptRecord, Json, TaskError, TaskId, TaskPriority, TaskState, TaskStatus, Timestamp};
+use crate::{
+    AttemptOutcome, AttemptRecord, Json, TaskError, TaskId, TaskPriority, TaskState, TaskStatus, Timestamp,
+};
 
 /// The state of a task in the words of the Azure REST guidelines for long-running operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +108,45 @@ pub struct Monitor {
     pub error: Option<MonitorError>,
     /// The latest attempts, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
-    pub history: Vec<AttemptRecord>,
+    pub history: Vec<MonitorAttempt>,
+}
+
+/// One attempt, or one explicit retry, as clients see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MonitorAttempt {
+    /// Number of the attempt, 1 for the first.
+    pub attempt: u32,
+    /// When it started; for an explicit retry, when it was asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = "date-time"))]
+    pub started_date_time: Timestamp,
+    /// When it ended; absent while it runs, and for good when its worker died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub ended_date_time: Option<Timestamp>,
+    /// How it ended; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AttemptOutcome>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<MonitorError>,
+    /// Who asked, for an explicit retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl From<&AttemptRecord> for MonitorAttempt {
+    fn from(record: &AttemptRecord) -> Self {
+        Self {
+            attempt: record.attempt,
+            started_date_time: record.started_at,
+            ended_date_time: record.ended_at,
+            outcome: record.outcome,
+            error: record.error.as_ref().map(MonitorError::from),
+            by: record.by.clone(),
+        }
+    }
 }
 
 /// An error in the shape of the Azure REST guidelines.
@@ -168,7 +207,7 @@ impl Monitor {
             result: document.result.clone(),
             result_location,
             error: document.error.as_ref().map(MonitorError::from),
-            history: document.history.clone(),
+            history: document.history.iter().map(MonitorAttempt::from).collect(),
         }
     }
 }

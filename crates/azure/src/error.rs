@@ -1,0 +1,167 @@
+use std::fmt;
+use std::time::Duration;
+
+/// Which part of the way to the data refused, failed or is misconfigured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Blob Storage or Queue Storage.
+    Storage,
+    /// The Key Vault that holds the connection string.
+    KeyVault,
+    /// The managed-identity endpoint.
+    Identity,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Storage => "storage",
+            Self::KeyVault => "Key Vault",
+            Self::Identity => "the managed-identity endpoint",
+        })
+    }
+}
+
+/// What went wrong, by what the caller should do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The configuration cannot work. The sentence names the variable and never its value: show it to
+    /// the operator. A retry does not help.
+    Configuration(String),
+    /// 401 or 403, after the credential was refreshed once where it can be. An operator must look.
+    Unauthorized {
+        /// Who refused.
+        part: Part,
+        /// 401 or 403.
+        status: u16,
+        /// The service's error code, or empty.
+        code: String,
+    },
+    /// The container or queue (or whatever else `code` names) does not exist: create it.
+    NotFound {
+        /// For example `ContainerNotFound`.
+        code: String,
+    },
+    /// The state of the resource forbids the operation (409, 412).
+    Conflict {
+        /// For example `QueueBeingDeleted`.
+        code: String,
+    },
+    /// 429 until the tries were used up: try again later.
+    Throttled {
+        /// How long the service asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No answer, 408 or 5xx until the tries were used up: try again later.
+    Unavailable {
+        /// How long the service asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Another 4xx, or a request that was not even sent because the service must refuse it: a mistake
+    /// in this program or its input.
+    Refused {
+        /// The status.
+        status: u16,
+        /// The service's error code, or empty.
+        code: String,
+    },
+    /// The answer is not one of the service: a proxy's page, a truncated document.
+    Unexpected(String),
+}
+
+/// A failed call. `Display` holds no secret, no query and no text of a message or document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    operation: &'static str,
+    kind: ErrorKind,
+    detail: String,
+}
+
+impl Error {
+    pub(crate) fn new(operation: &'static str, kind: ErrorKind) -> Self {
+        Self { operation, kind, detail: String::new() }
+    }
+
+    /// Adds a part of a sentence that says more; it must hold no secret.
+    pub(crate) fn with(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    pub(crate) fn configuration(operation: &'static str, sentence: impl Into<String>) -> Self {
+        Self::new(operation, ErrorKind::Configuration(sentence.into()))
+    }
+
+    pub(crate) fn unexpected(operation: &'static str, what: impl Into<String>) -> Self {
+        Self::new(operation, ErrorKind::Unexpected(what.into()))
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// The service's error code, when it gave one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match &self.kind {
+            ErrorKind::Unauthorized { code, .. }
+            | ErrorKind::NotFound { code }
+            | ErrorKind::Conflict { code }
+            | ErrorKind::Refused { code, .. } => Some(code.as_str()).filter(|code| !code.is_empty()),
+            ErrorKind::Configuration(_)
+            | ErrorKind::Throttled { .. }
+            | ErrorKind::Unavailable { .. }
+            | ErrorKind::Unexpected(_) => None,
+        }
+    }
+
+    /// How long the service asked to wait before the next try.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::Throttled { retry_after } | ErrorKind::Unavailable { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Throttled { .. } | ErrorKind::Unavailable { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A configuration sentence stands for itself; everything else says which call failed.
+        if let ErrorKind::Configuration(sentence) = &self.kind {
+            return f.write_str(sentence);
+        }
+        write!(f, "{}: ", self.operation)?;
+        match &self.kind {
+            ErrorKind::Configuration(_) => {}
+            ErrorKind::Unauthorized { part, status, code } => {
+                write!(f, "{part} refused the credentials ({status}{})", after_space(code))?;
+            }
+            ErrorKind::NotFound { code } => write!(f, "not found (404{})", after_space(code))?,
+            ErrorKind::Conflict { code } => write!(f, "conflict ({})", or(code, "no code"))?,
+            ErrorKind::Throttled { .. } => f.write_str("throttled (429)")?,
+            ErrorKind::Unavailable { .. } => f.write_str("not available")?,
+            ErrorKind::Refused { status, code } => write!(f, "refused ({status}{})", after_space(code))?,
+            ErrorKind::Unexpected(what) => write!(f, "unexpected answer: {what}")?,
+        }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn after_space(code: &str) -> String {
+    if code.is_empty() { String::new() } else { format!(" {code}") }
+}
+
+fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
+}

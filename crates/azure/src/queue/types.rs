@@ -1,0 +1,93 @@
+use time::OffsetDateTime;
+
+use crate::Secret;
+
+/// How long a message lives if nobody deletes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeToLive {
+    /// It never expires.
+    Forever,
+    /// Seconds from now; at least 1, and more than the message's initial invisibility.
+    Seconds(u32),
+}
+
+/// A message that was put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutMessage {
+    /// Id of the message.
+    pub message_id: String,
+    /// Allows updating and deleting it before anybody receives it.
+    pub pop_receipt: Secret,
+    /// When it was put, by storage's clock.
+    pub inserted_at: OffsetDateTime,
+    /// When it becomes visible, by storage's clock.
+    pub next_visible_at: OffsetDateTime,
+}
+
+/// A received message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Id of the message.
+    pub message_id: String,
+    /// Proof of the lease; every update replaces it.
+    pub pop_receipt: Secret,
+    /// Its text, exactly as it was put.
+    pub text: String,
+    /// How often it has been received, 1 for the first time.
+    pub dequeue_count: u32,
+    /// When it was put, by storage's clock.
+    pub inserted_at: OffsetDateTime,
+    /// When the lease runs out, by storage's clock.
+    pub next_visible_at: OffsetDateTime,
+}
+
+impl std::fmt::Debug for Message {
+    /// Without receipt and text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("message_id", &self.message_id)
+            .field("dequeue_count", &self.dequeue_count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that was looked at without receiving it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PeekedMessage {
+    /// Id of the message.
+    pub message_id: String,
+    /// Its text, exactly as it was put.
+    pub text: String,
+    /// How often it has been received, 0 if never.
+    pub dequeue_count: u32,
+    /// When it was put, by storage's clock.
+    pub inserted_at: OffsetDateTime,
+}
+
+impl std::fmt::Debug for PeekedMessage {
+    /// Without text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PeekedMessage")
+            .field("message_id", &self.message_id)
+            .field("dequeue_count", &self.dequeue_count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of an operation that needs the lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lease<T> {
+    /// Done.
+    Held(T),
+    /// Somebody else has the message, or it is gone.
+    Lost,
+}
+
+/// The lease after an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Updated {
+    /// The new receipt; the old one is dead.
+    pub pop_receipt: Secret,
+    /// When the message becomes visible again, by storage's clock.
+    pub next_visible_at: OffsetDateTime,
+}

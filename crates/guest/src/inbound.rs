@@ -1,0 +1,72 @@
+//! From an incoming request to `service` and back.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Either, Full, StreamBody};
+use service::body::{Body, BodyError, RequestBody};
+use spin_sdk::http::Request;
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Response};
+use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingRequestBody};
+
+/// The body of an incoming request, read on demand.
+pub(crate) struct Inbound(IncomingRequestBody);
+
+impl RequestBody for Inbound {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            match self.0.frame().await {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Some(Err(_)) => return Err(BodyError::Broken("the client stopped sending".to_owned())),
+            }
+        }
+    }
+}
+
+pub(crate) fn request(request: Request) -> http::Request<Inbound> {
+    request.map(Inbound)
+}
+
+/// Hands an answer to the host. The body is written after the head was returned; when the client goes
+/// away the write fails, which drops a stream and with it whatever feeds it.
+pub(crate) fn respond(response: http::Response<Body>, is_head: bool) -> Result<Response, ErrorCode> {
+    let (mut parts, body) = response.into_parts();
+    let bodyless = is_head || matches!(parts.status.as_u16(), 204 | 304);
+    let body = match body {
+        Body::Full(bytes) => {
+            // Without a length the host answers in chunks, in two segments, and the second is delayed.
+            if bodyless {
+                parts.headers.remove(http::header::CONTENT_LENGTH);
+            } else {
+                parts.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
+            }
+            Either::Left(Full::new(if bodyless { Bytes::new() } else { bytes }))
+        }
+        Body::Stream(_) if bodyless => Either::Left(Full::new(Bytes::new())),
+        Body::Stream(stream) => Either::Right(StreamBody::new(stream.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))))),
+    };
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let headers = Fields::from_list(&headers)
+        .map_err(|_| ErrorCode::InternalError(Some("an answer header is not acceptable to the host".to_owned())))?;
+    let (writer, contents, trailers) = BodyWriter::new();
+    let contents = (!bodyless).then_some(contents);
+    let (outgoing, _sent) = Response::new(headers, contents, trailers);
+    let _ = outgoing.set_status_code(parts.status.as_u16());
+    spin_sdk::wasip3::spawn(async move {
+        let mut body = body;
+        // An error here means that the client went away; there is nobody left to tell.
+        let _ = writer.send_http_body(&mut body).await;
+    });
+    Ok(outgoing)
+}

@@ -1,0 +1,141 @@
+//! Outgoing HTTP over WASI 0.3.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use azure::{Limits, TransportError};
+use bytes::Bytes;
+use futures::future::{Either, Fuse, FutureExt as _, select};
+use http_body_util::{BodyExt as _, Full};
+use spin_sdk::wasip3::http::client;
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, RequestOptions};
+use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingResponseBody, http_from_wasi_response};
+
+/// Sends `request` once and reads the whole answer, within `limits`.
+pub(crate) async fn send(
+    request: http::Request<Bytes>,
+    limits: Limits,
+) -> Result<http::Response<Bytes>, TransportError> {
+    let exchange = pin!(exchange(request, limits));
+    let deadline = pin!(spin_sdk::time::sleep(limits.total));
+    match select(exchange, deadline).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(((), _)) => Err(TransportError::Timeout),
+    }
+}
+
+async fn exchange(
+    request: http::Request<Bytes>,
+    limits: Limits,
+) -> Result<http::Response<Bytes>, TransportError> {
+    let (parts, body) = request.into_parts();
+    let (writer, contents, trailers) = BodyWriter::new();
+    // Without a body no stream is handed over, so that the host sends the head alone, not chunked.
+    let contents = (!body.is_empty()).then_some(contents);
+    let headers = header_list(&parts.headers, body.len());
+    let headers = Fields::from_list(&headers).map_err(|_| unsendable("a header"))?;
+    let (outgoing, _sent) = Request::new(headers, contents, trailers, Some(options(limits)));
+    address(&outgoing, &parts).map_err(unsendable)?;
+
+    let mut body = Full::new(body);
+    let mut writing = pin!(writer.send_http_body(&mut body).fuse());
+    // The body write comes first: the host then finds head and body together and sends one segment.
+    // The other way round they leave as two, and the second waits for the peer's delayed
+    // acknowledgement, 44 ms and more for each storage write.
+    let answer = beside(writing.as_mut(), client::send(outgoing)).await.map_err(|code| error(&code))?;
+    let answer = http_from_wasi_response(answer).map_err(|code| error(&code))?;
+    let (head, incoming) = answer.into_parts();
+    // A server may answer before it has read everything; the write goes on until the answer is whole.
+    let bytes = beside(writing, collect(incoming, limits.max_response_bytes)).await?;
+    Ok(http::Response::from_parts(head, bytes))
+}
+
+/// Runs `main` to its end, polling `background` first each time and ignoring its outcome.
+async fn beside<T>(
+    mut background: Pin<&mut Fuse<impl Future>>,
+    main: impl Future<Output = T>,
+) -> T {
+    let mut main = pin!(main);
+    poll_fn(|cx| {
+        let _ = background.as_mut().poll(cx);
+        main.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn collect(mut body: IncomingResponseBody, limit: usize) -> Result<Bytes, TransportError> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(|code| error(&code))?.into_data() {
+            if whole.len() + data.len() > limit {
+                return Err(TransportError::TooLarge(limit));
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.into())
+}
+
+/// The headers with the length of the body: SharedKey signs it, and without it the host would send chunks.
+fn header_list(headers: &http::HeaderMap, length: usize) -> Vec<(String, Vec<u8>)> {
+    let mut list: Vec<_> = headers
+        .iter()
+        // The host derives `host` from the authority and refuses it as a header.
+        .filter(|(name, _)| **name != http::header::HOST && **name != http::header::CONTENT_LENGTH)
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    if length > 0 || headers.contains_key(http::header::CONTENT_LENGTH) {
+        list.push(("content-length".to_owned(), length.to_string().into_bytes()));
+    }
+    list
+}
+
+fn options(limits: Limits) -> RequestOptions {
+    let nanoseconds = |limit: Duration| u64::try_from(limit.as_nanos()).ok();
+    let options = RequestOptions::new();
+    // A host that does not support one of these says so; the total limit still holds.
+    let _ = options.set_connect_timeout(nanoseconds(limits.connect));
+    let _ = options.set_first_byte_timeout(nanoseconds(limits.first_byte));
+    let _ = options.set_between_bytes_timeout(nanoseconds(limits.first_byte));
+    options
+}
+
+fn address(outgoing: &Request, parts: &http::request::Parts) -> Result<(), &'static str> {
+    outgoing.set_method(&(&parts.method).into()).map_err(|()| "the method")?;
+    let scheme = parts.uri.scheme().map(Into::into);
+    outgoing.set_scheme(scheme.as_ref()).map_err(|()| "the scheme")?;
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    outgoing.set_authority(authority).map_err(|()| "the authority")?;
+    let path = parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str);
+    outgoing.set_path_with_query(path).map_err(|()| "the path")
+}
+
+fn unsendable(part: &str) -> TransportError {
+    TransportError::Denied(format!("{part} of the request is not acceptable to the host"))
+}
+
+/// What a WASI error code means for the caller. Texts inside the code are dropped: they may quote a URL.
+fn error(code: &ErrorCode) -> TransportError {
+    let connect = |reason: &str| TransportError::Connect(reason.to_owned());
+    match code {
+        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
+            TransportError::Denied("the host refuses this destination".to_owned())
+        }
+        ErrorCode::ConnectionRefused => connect("connection refused"),
+        ErrorCode::ConnectionTimeout => connect("no connection in time"),
+        ErrorCode::ConnectionLimitReached => connect("too many connections"),
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => connect("the host name cannot be resolved"),
+        ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpUnroutable => connect("the destination cannot be reached"),
+        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError | ErrorCode::TlsAlertReceived(_) => {
+            connect("TLS failed")
+        }
+        ErrorCode::ConnectionReadTimeout
+        | ErrorCode::ConnectionWriteTimeout
+        | ErrorCode::HttpResponseTimeout => TransportError::Timeout,
+        ErrorCode::ConnectionTerminated => TransportError::Interrupted("it was closed".to_owned()),
+        _ => TransportError::Interrupted("the exchange failed".to_owned()),
+    }
+}

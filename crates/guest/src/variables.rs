@@ -1,0 +1,25 @@
+use std::collections::HashMap;
+
+use futures::future::join_all;
+use service::settings::{Role, SettingsError, VARIABLES};
+use spin_sdk::variables::{self, Error};
+
+/// The variables of this component, by name. Undefined ones are absent.
+///
+/// Each look-up is a host call, and with some providers a network call: they are made at the same time,
+/// and once an instance.
+pub(crate) async fn read(role: Role) -> Result<HashMap<&'static str, String>, SettingsError> {
+    let wanted = VARIABLES.iter().filter(|v| v.role == role || v.role == Role::Both);
+    let found = join_all(wanted.map(|v| async move { (v.name, variables::get(v.name).await) })).await;
+    let mut values = HashMap::with_capacity(found.len());
+    for (name, value) in found {
+        match value {
+            Ok(value) => {
+                values.insert(name, value);
+            }
+            Err(Error::Undefined(_)) => {}
+            Err(_) => return Err(SettingsError { name, accepted: "readable; the host's variable provider failed" }),
+        }
+    }
+    Ok(values)
+}

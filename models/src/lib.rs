@@ -29,6 +29,8 @@ pub use poison::PoisonCopy;
 pub use problem::Problem;
 pub use request::{MAX_DELAY_SECONDS, MAX_NAME_CHARS, Schedule, TaskRequest};
 pub use state::{TaskPriority, TaskState};
-pub use status::{AttemptOutcome, AttemptRecord, HISTORY_LIMIT, ResultBlob, TaskError, TaskStatus};
+pub use status::{
+    AttemptOutcome, AttemptRecord, DeliveryId, HISTORY_LIMIT, ResultBlob, TaskError, TaskStatus,
+};
 pub use task_id::TaskId;
 pub use timestamp::Timestamp;

@@ -124,6 +124,20 @@ pub struct AttemptRecord {
     /// Who asked, for an explicit retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Which delivery brought the attempt: how a redelivery is told from a duplicate message, and
+    /// a worker's own write whose reply was lost from another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryId>,
+}
+
+/// One receipt of one queue message. No two deliveries have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeliveryId {
+    /// Id of the message.
+    pub message_id: String,
+    /// How often it had been delivered, 1 for the first time.
+    pub dequeue_count: u32,
 }
 
 /// How an attempt ended.

@@ -127,6 +127,18 @@ pub trait StatusStore {
     /// [`StorageError`].
     async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError>;
 
+    /// Stores an attachment only over version `etag`, or only when there is none of that name (`None`).
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    async fn swap_attachment(
+        &self,
+        name: &str,
+        content_type: &str,
+        bytes: Bytes,
+        etag: Option<&str>,
+    ) -> Result<Write, StorageError>;
+
     /// Reads bytes `from..to` of an attachment (to its end when `to` is beyond it), of version `etag`
     /// when given; `None` when it does not exist or has another version.
     ///

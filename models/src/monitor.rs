@@ -103,6 +103,11 @@ pub struct Monitor {
     /// Where the result is found when it is not in `result`: `/tasks/{id}/result`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_location: Option<String>,
+    /// Absolute address of what the operation made, once it has succeeded: pollers that follow the Azure
+    /// guidelines read it last. The task itself, because its own address needs no signature and does not
+    /// expire. Only the API knows its address, so [`Monitor::of`] leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_location: Option<String>,
     /// Why the task, or its latest attempt, failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<MonitorError>,
@@ -206,6 +211,7 @@ impl Monitor {
             cancel_requested: document.cancel_requested_at.is_some(),
             result: document.result.clone(),
             result_location,
+            resource_location: None,
             error: document.error.as_ref().map(MonitorError::from),
             history: document.history.iter().map(MonitorAttempt::from).collect(),
         }

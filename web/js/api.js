@@ -1,0 +1,61 @@
+// Requests to the API: one place that adds the key, reads problem documents and sets time limits.
+
+const KEY = "accepted.key";
+const LIMIT_MS = 30_000;
+
+/** Tells the page about `unauthorized` (detail: the problem) and `contact` (detail: whether the API answered). */
+export const bus = new EventTarget();
+
+export const key = {
+  get: () => sessionStorage.getItem(KEY),
+  set: (value) => (value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY)),
+};
+
+/** An answer that is an error, or no answer at all (status 0). */
+export class Problem extends Error {
+  constructor(status, document, retryAfter) {
+    super(document.detail || document.title || `The API answered ${status}.`);
+    this.status = status;
+    this.title = document.title || "";
+    this.traceId = document.traceId;
+    this.retryAfter = retryAfter;
+  }
+
+  /** What happened, with the trace id to quote. */
+  get sentence() {
+    const wait = this.retryAfter ? ` Try again in ${this.retryAfter} s.` : "";
+    return this.message + wait + (this.traceId ? ` (trace ${this.traceId})` : "");
+  }
+}
+
+function tell(name, detail) {
+  bus.dispatchEvent(new CustomEvent(name, { detail }));
+}
+
+/** Sends a request; resolves for 2xx and 304, otherwise throws a Problem. */
+export async function send(method, path, { body, headers = {} } = {}) {
+  const secret = key.get();
+  if (secret) headers["api-key"] = secret;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
+  } catch {
+    tell("contact", false);
+    throw new Problem(0, { detail: "The API cannot be reached." });
+  }
+  tell("contact", true);
+  if (answer.ok || answer.status === 304) return answer;
+  const document = await answer.json().catch(() => ({}));
+  const problem = new Problem(answer.status, document, Number(answer.headers.get("retry-after")) || 0);
+  if (answer.status === 401) tell("unauthorized", problem);
+  throw problem;
+}
+
+/** The path and query of an address, so that a link made for another host name stays on this one. */
+export function local(address) {
+  const url = new URL(address, location.href);
+  return url.pathname + url.search;
+}
+
+export const taskPath = (id) => `/tasks/${encodeURIComponent(id)}`;

@@ -1,0 +1,340 @@
+//! The command line, parsed into values. No environment is read here.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::Uri;
+use lexopt::{Arg, Parser, ValueExt as _};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Starts a Spin host with variables made from the platform's environment; as a worker, also calls its drain
+route until told to stop.
+
+USAGE
+  launcher api    [options] -- <host command …>
+  launcher worker --drain-url URL [options] [-- <host command …>]
+
+Without a host command the worker drives a host that already runs; SPIN_VARIABLE_DRAIN_TOKEN must then be
+set. With one, a random token is made and handed to the host when none is set.
+
+OPTIONS FOR BOTH
+  --grace SECONDS          from SIGTERM or SIGINT until everything has ended (default 25)
+  --metrics-listen ADDR    serve GET /metrics (Prometheus text) and GET /healthz on this address:port
+  --help, --version
+
+OPTIONS FOR worker
+  --drain-url URL          the worker's drain route, http:// (required)
+  --health-url URL         polled before the first drain (default: /.well-known/spin/health of that host)
+  --parallel N             drains at a time, 1 to 64 (default 2)
+  --idle-max SECONDS       longest pause between drains that found nothing (default 5; starts at 0.1, doubles)
+  --start-timeout SECONDS  how long the host may take until it is healthy (default 60)
+  --drain-timeout SECONDS  how long one drain may take before its connection is given up (default 7200)
+
+SECONDS may have decimals.
+
+ENVIRONMENT (nothing already set is overridden)
+  IDENTITY_ENDPOINT, IDENTITY_HEADER, AzureADManagedIdentityClientId, StorageCS, keyvault, TaskQueueName,
+  TaskBlobContainerName and SasTokenExpiry become SPIN_VARIABLE_…; SPIN_VARIABLE_BLOB_HOST, _QUEUE_HOST,
+  _KEY_VAULT_HOST and _IDENTITY_HOST are derived from the endpoints they belong to.
+
+SIGNALS
+  SIGTERM, SIGINT  worker: running drains receive nothing new and have the grace period less a margin of a
+                   fifth; then they hand their messages back. Then the host gets SIGTERM, and SIGKILL when the
+                   grace period is over. A second signal hands the messages back at once.
+                   api: the host gets SIGTERM, and SIGKILL when the grace period is over.
+
+EXIT CODES
+  0  stopped by a signal; api: also when the host ended by itself with 0
+  1  worker: the host ended, or did not become healthy in time; either role: it could not be started
+  2  the command line or the environment is not usable
+  api: otherwise the host's own code; 128 + n when signal n ended it
+";
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Print [`HELP`].
+    Help,
+    /// Print the version.
+    Version,
+    /// Start a host and wait for it.
+    Api(ApiOptions),
+    /// Drive a drain route.
+    Worker(Box<WorkerOptions>),
+}
+
+/// Options of `launcher api`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiOptions {
+    /// The host: program and arguments; never empty.
+    pub command: Vec<OsString>,
+    /// From a signal until SIGKILL.
+    pub grace: Duration,
+    /// Where `/metrics` and `/healthz` are served.
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// Options of `launcher worker`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerOptions {
+    /// The host: program and arguments; empty when it already runs.
+    pub command: Vec<OsString>,
+    /// The drain route.
+    pub drain_url: Uri,
+    /// Polled before the first drain.
+    pub health_url: Uri,
+    /// Drains at a time.
+    pub parallel: usize,
+    /// Longest pause between drains that found nothing.
+    pub idle_max: Duration,
+    /// From a signal until SIGKILL.
+    pub grace: Duration,
+    /// How long the host may take until it is healthy.
+    pub start_timeout: Duration,
+    /// How long one drain may take.
+    pub drain_timeout: Duration,
+    /// Where `/metrics` and `/healthz` are served.
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// A sentence about what is wrong with the command line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+impl UsageError {
+    fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[derive(Default)]
+struct Raw {
+    command: Vec<OsString>,
+    drain_url: Option<Uri>,
+    health_url: Option<Uri>,
+    parallel: Option<usize>,
+    idle_max: Option<Duration>,
+    grace: Option<Duration>,
+    start_timeout: Option<Duration>,
+    drain_timeout: Option<Duration>,
+    metrics_listen: Option<SocketAddr>,
+}
+
+/// Parses the arguments that follow the program's name.
+///
+/// # Errors
+/// A sentence naming the argument and what it accepts.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
+    let (own, command) = split_command(arguments);
+    let mut parser = Parser::from_args(own);
+    let worker = match parser.next()? {
+        None => return Err(UsageError::new("say which role: `launcher api` or `launcher worker`")),
+        Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Request::Help),
+        Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Request::Version),
+        Some(Arg::Value(role)) if role == "api" => false,
+        Some(Arg::Value(role)) if role == "worker" => true,
+        Some(Arg::Value(role)) => {
+            return Err(UsageError::new(format!("unknown role {role:?}: it is `api` or `worker`")));
+        }
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let mut raw = Raw { command, ..Raw::default() };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
+            Arg::Long("grace") => raw.grace = Some(seconds(&mut parser, "--grace", 0.5, 3600.0)?),
+            Arg::Long("metrics-listen") => raw.metrics_listen = Some(address(&mut parser)?),
+            Arg::Long("drain-url") if worker => raw.drain_url = Some(url(&mut parser, "--drain-url")?),
+            Arg::Long("health-url") if worker => raw.health_url = Some(url(&mut parser, "--health-url")?),
+            Arg::Long("parallel") if worker => raw.parallel = Some(parallel(&mut parser)?),
+            Arg::Long("idle-max") if worker => {
+                raw.idle_max = Some(seconds(&mut parser, "--idle-max", 0.1, 3600.0)?);
+            }
+            Arg::Long("start-timeout") if worker => {
+                raw.start_timeout = Some(seconds(&mut parser, "--start-timeout", 0.1, 3600.0)?);
+            }
+            Arg::Long("drain-timeout") if worker => {
+                raw.drain_timeout = Some(seconds(&mut parser, "--drain-timeout", 1.0, 1_000_000.0)?);
+            }
+            Arg::Value(value) => {
+                return Err(UsageError::new(format!("put `--` before the host command: {value:?}")));
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if worker {
+        raw.worker().map(|options| Request::Worker(Box::new(options)))
+    } else {
+        raw.api().map(Request::Api)
+    }
+}
+
+impl Raw {
+    fn api(self) -> Result<ApiOptions, UsageError> {
+        if self.command.is_empty() {
+            return Err(UsageError::new("the api role needs the host command after `--`"));
+        }
+        Ok(ApiOptions {
+            command: self.command,
+            grace: self.grace.unwrap_or(DEFAULT_GRACE),
+            metrics_listen: self.metrics_listen,
+        })
+    }
+
+    fn worker(self) -> Result<WorkerOptions, UsageError> {
+        let drain_url = self.drain_url.ok_or_else(|| UsageError::new("the worker role needs --drain-url"))?;
+        let health_url = match self.health_url {
+            Some(url) => url,
+            None => health_of(&drain_url)?,
+        };
+        Ok(WorkerOptions {
+            command: self.command,
+            drain_url,
+            health_url,
+            parallel: self.parallel.unwrap_or(2),
+            idle_max: self.idle_max.unwrap_or(Duration::from_secs(5)),
+            grace: self.grace.unwrap_or(DEFAULT_GRACE),
+            start_timeout: self.start_timeout.unwrap_or(Duration::from_secs(60)),
+            drain_timeout: self.drain_timeout.unwrap_or(Duration::from_secs(7200)),
+            metrics_listen: self.metrics_listen,
+        })
+    }
+}
+
+/// The platform kills after 30 s unless told otherwise.
+const DEFAULT_GRACE: Duration = Duration::from_secs(25);
+
+fn split_command(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<OsString>) {
+    let mut own: Vec<OsString> = arguments.into_iter().collect();
+    match own.iter().position(|argument| argument == "--") {
+        Some(at) => {
+            let command = own.split_off(at).into_iter().skip(1).collect();
+            (own, command)
+        }
+        None => (own, Vec::new()),
+    }
+}
+
+fn health_of(drain_url: &Uri) -> Result<Uri, UsageError> {
+    let mut parts = drain_url.clone().into_parts();
+    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/.well-known/spin/health"));
+    Uri::from_parts(parts).map_err(|_| UsageError::new("--drain-url is not an http:// URL"))
+}
+
+fn text(parser: &mut Parser, option: &str) -> Result<String, UsageError> {
+    let value = parser.value()?;
+    value.string().map_err(|_| UsageError::new(format!("{option}: the value is not text")))
+}
+
+fn seconds(parser: &mut Parser, option: &str, least: f64, most: f64) -> Result<Duration, UsageError> {
+    let text = text(parser, option)?;
+    match text.parse::<f64>() {
+        Ok(number) if number >= least && number <= most => Ok(Duration::from_secs_f64(number)),
+        _ => Err(UsageError::new(format!(
+            "{option}: {text:?} is not a number of seconds from {least} to {most}"
+        ))),
+    }
+}
+
+fn parallel(parser: &mut Parser) -> Result<usize, UsageError> {
+    let text = text(parser, "--parallel")?;
+    match text.parse::<usize>() {
+        Ok(number) if (1..=64).contains(&number) => Ok(number),
+        _ => Err(UsageError::new(format!("--parallel: {text:?} is not a whole number from 1 to 64"))),
+    }
+}
+
+fn address(parser: &mut Parser) -> Result<SocketAddr, UsageError> {
+    let text = text(parser, "--metrics-listen")?;
+    text.parse().map_err(|_| {
+        UsageError::new(format!("--metrics-listen: {text:?} is not address:port, such as 127.0.0.1:9464"))
+    })
+}
+
+fn url(parser: &mut Parser, option: &str) -> Result<Uri, UsageError> {
+    let text = text(parser, option)?;
+    let refused = || {
+        UsageError::new(format!(
+            "{option}: {text:?} is not an http:// URL with a host (the drain token must not leave this machine \
+             or pod, so no other scheme is needed)"
+        ))
+    };
+    let uri: Uri = text.parse().map_err(|_| refused())?;
+    let usable = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
+    if usable { Ok(uri) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(line: &str) -> Result<Request, UsageError> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn sentence(line: &str) -> String {
+        request(line).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn a_worker_has_defaults_for_all_but_the_drain_url() {
+        let Ok(Request::Worker(worker)) = request("worker --drain-url http://127.0.0.1:3001/drain") else {
+            panic!("a worker")
+        };
+        assert_eq!(worker.health_url, "http://127.0.0.1:3001/.well-known/spin/health");
+        assert_eq!((worker.parallel, worker.grace.as_secs(), worker.idle_max.as_secs()), (2, 25, 5));
+        assert!(worker.command.is_empty());
+    }
+
+    #[test]
+    fn everything_after_two_dashes_is_the_host_command() {
+        let Ok(Request::Api(api)) = request("api --grace 3.5 -- spin up --grace 1 -- x") else {
+            panic!("an api")
+        };
+        assert_eq!(api.command, ["spin", "up", "--grace", "1", "--", "x"]);
+        assert_eq!(api.grace, Duration::from_millis(3500));
+    }
+
+    #[test]
+    fn unusable_lines_are_refused_with_a_sentence_that_names_the_argument() {
+        let table = [
+            ("", "which role"),
+            ("serve", "unknown role"),
+            ("api", "host command"),
+            ("api spin up", "`--`"),
+            ("api --drain-url http://x/drain -- spin", "--drain-url"),
+            ("worker", "--drain-url"),
+            ("worker --drain-url https://x/drain", "http://"),
+            ("worker --drain-url /drain", "http://"),
+            ("worker --drain-url http://x/drain --parallel 0", "1 to 64"),
+            ("worker --drain-url http://x/drain --grace never", "--grace"),
+            ("worker --drain-url http://x/drain --grace -1", "--grace"),
+            ("worker --drain-url http://x/drain --grace NaN", "--grace"),
+            ("worker --drain-url http://x/drain --metrics-listen 9464", "address:port"),
+            ("worker --drain-url http://x/drain --idle-max", "--idle-max"),
+        ];
+        for (line, words) in table {
+            let sentence = sentence(line);
+            assert!(sentence.contains(words), "{line:?}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_option_and_exit_code() {
+        for word in ["--grace", "--metrics-listen", "--drain-url", "--health-url", "--parallel", "--idle-max"]
+        {
+            assert!(HELP.contains(word), "{word}");
+        }
+        assert_eq!(request("--help"), Ok(Request::Help));
+        assert_eq!(request("worker --help"), Ok(Request::Help));
+    }
+}

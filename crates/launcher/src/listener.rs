@@ -1,0 +1,104 @@
+//! `GET /metrics` and `GET /healthz`, when asked for.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use crate::metrics::Metrics;
+
+/// Connections at a time: one scraper, one prober and some curiosity.
+const CONNECTIONS: usize = 16;
+/// A connection that is neither used nor closed for this long is closed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Listens on `address` and answers in the background.
+///
+/// # Errors
+/// When the address cannot be used.
+pub async fn start(address: SocketAddr, metrics: Arc<Metrics>) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await?;
+    let bound = listener.local_addr()?;
+    tokio::spawn(serve(listener, metrics));
+    Ok(bound)
+}
+
+async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: trying at once would spin.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let metrics = Arc::clone(&metrics);
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = answer(request.method(), request.uri().path(), &metrics);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .serve_connection(TokioIo::new(stream), service);
+            // A client that misbehaves loses its connection; there is nothing to do about it here.
+            let _ = timeout(PATIENCE, connection).await;
+            drop(place);
+        });
+    }
+}
+
+fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
+    let (status, kind, text) = match path {
+        "/metrics" | "/healthz" if !matches!(*method, Method::GET | Method::HEAD) => {
+            let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refused;
+        }
+        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render()),
+        "/healthz" if metrics.is_healthy() => (StatusCode::OK, "text/plain", "the host answers\n".to_owned()),
+        "/healthz" => {
+            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not answer yet\n".to_owned())
+        }
+        _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics and /healthz\n".to_owned()),
+    };
+    plain(status, kind, text)
+}
+
+fn plain(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(text)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_follows_the_host_and_other_routes_and_methods_are_refused() {
+        let metrics = Metrics::default();
+        let status = |method: Method, path| answer(&method, path, &metrics).status().as_u16();
+        assert_eq!(status(Method::GET, "/healthz"), 503);
+        metrics.set_healthy(true);
+        assert_eq!(status(Method::GET, "/healthz"), 200);
+        assert_eq!(status(Method::GET, "/metrics"), 200);
+        assert_eq!(status(Method::POST, "/metrics"), 405);
+        assert_eq!(status(Method::GET, "/drain"), 404);
+    }
+}

@@ -1,0 +1,85 @@
+//! The two roles a replica can have, put together from the other modules.
+
+mod api;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use azure::Secret;
+
+use crate::arguments::Request;
+use crate::environment::{Additions, additions};
+use crate::listener;
+use crate::log::Line;
+use crate::metrics::Metrics;
+
+/// Why the launcher ends, as an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Told to stop, and stopped.
+    Clean,
+    /// The host could not be started, was not healthy in time, or ended.
+    HostFailed,
+    /// The command line or the environment is not usable.
+    Usage,
+    /// The host's own code, in the api role.
+    Host(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Clean => 0,
+            Exit::HostFailed => 1,
+            Exit::Usage => 2,
+            Exit::Host(code) => code,
+        })
+    }
+}
+
+/// Runs what the command line asked for, with `environment` as the launcher's own.
+pub async fn run(request: Request, environment: &BTreeMap<String, String>) -> Exit {
+    match request {
+        Request::Help => {
+            print!("{}", crate::arguments::HELP);
+            Exit::Clean
+        }
+        Request::Version => {
+            println!("launcher {}", env!("CARGO_PKG_VERSION"));
+            Exit::Clean
+        }
+        Request::Api(options) => api::run(&options, environment).await,
+        Request::Worker(options) => worker::run(&options, environment).await,
+    }
+}
+
+/// Decides the additional variables and tells the operator their names.
+fn prepare(environment: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+    let additions = additions(environment);
+    if !additions.variables.is_empty() {
+        Line::info("variables set from the environment").with("names", additions.names()).write();
+    }
+    let Additions { variables, warnings } = additions;
+    for warning in warnings {
+        Line::warn("a variable is missing").with("advice", warning).write();
+    }
+    variables
+}
+
+/// Starts the listener when there is to be one.
+async fn listen(address: Option<SocketAddr>, metrics: &Arc<Metrics>) -> Result<(), Exit> {
+    let Some(address) = address else { return Ok(()) };
+    match listener::start(address, Arc::clone(metrics)).await {
+        Ok(bound) => {
+            Line::info("listening for /metrics and /healthz").with("address", bound.to_string()).write();
+            Ok(())
+        }
+        Err(error) => {
+            Line::error("--metrics-listen cannot be used").with("reason", error.to_string()).write();
+            Err(Exit::Usage)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `launcher api` with a tiny host: variables, signals, exit codes, orphans.
+
+// Marked as test code, where a failed expectation may panic.
+#[cfg(test)]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use support::{LIMIT, Launcher};
+
+async fn api(script: &str, environment: &[(&str, &str)]) -> support::Ended {
+    Launcher::start(&["api", "--", "sh", "-c", script], environment).ended().await
+}
+
+#[tokio::test]
+async fn the_host_sees_the_platform_s_values_as_spin_variables() {
+    let environment = [
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1:42356/msi/token"),
+        ("IDENTITY_HEADER", "header-secret"),
+        ("AzureADManagedIdentityClientId", "client"),
+        ("StorageCS", "UseDevelopmentStorage=true"),
+        ("SPIN_VARIABLE_QUEUE_HOST", "http://already.set"),
+    ];
+    let ended = api("env | grep ^SPIN_VARIABLE_ | sort", &environment).await;
+    let expected = "\
+SPIN_VARIABLE_BLOB_HOST=http://127.0.0.1:10000
+SPIN_VARIABLE_IDENTITY_ENDPOINT=http://127.0.0.1:42356/msi/token
+SPIN_VARIABLE_IDENTITY_HEADER=header-secret
+SPIN_VARIABLE_IDENTITY_HOST=http://127.0.0.1:42356
+SPIN_VARIABLE_MANAGED_IDENTITY_CLIENT_ID=client
+SPIN_VARIABLE_QUEUE_HOST=http://already.set
+SPIN_VARIABLE_STORAGE_CONNECTION_STRING=UseDevelopmentStorage=true
+";
+    assert_eq!(ended.stdout, expected);
+    assert!(ended.stderr.contains("SPIN_VARIABLE_IDENTITY_HEADER"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("header-secret"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn it_exits_with_the_host_s_own_code() {
+    assert_eq!(api("exit 0", &[]).await.code, 0);
+    assert_eq!(api("exit 7", &[]).await.code, 7);
+    assert_eq!(api("kill -9 $$", &[]).await.code, 137);
+}
+
+#[tokio::test]
+async fn a_signal_is_passed_on_and_the_end_is_clean() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let script = "trap 'echo told; exit 143' TERM; echo ready; while :; do sleep 0.05; done";
+        let mut launcher = Launcher::start(&["api", "--", "sh", "-c", script], &[]);
+        assert_eq!(launcher.output_line().await, "ready");
+        launcher.signal(signal);
+        let ended = launcher.ended().await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (0, "told\n"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_ignores_the_signal_is_killed_with_all_it_started_when_the_grace_period_is_over() {
+    let script = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300";
+    let mut launcher = Launcher::start(&["api", "--grace", "0.5", "--", "sh", "-c", script], &[]);
+    let grandchild = launcher.output_line().await;
+    let told = Instant::now();
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(told.elapsed() >= Duration::from_millis(450), "{:?}", told.elapsed());
+    assert!(gone(&grandchild).await, "{grandchild} still runs");
+}
+
+/// Whether the process ends soon: what was killed may take a moment to disappear.
+async fn gone(pid: &str) -> bool {
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        if !status.is_ok_and(|text| !text.contains("State:\tZ")) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn orphans_of_the_host_are_reaped() {
+    // The inner shell ends at once and leaves its child to whoever adopts orphans.
+    let script = "sh -c 'sleep 0.1 & echo $!'; sleep 300";
+    let mut launcher = Launcher::start(&["api", "--", "sh", "-c", script], &[]);
+    let orphan = launcher.output_line().await;
+    let deadline = Instant::now() + LIMIT;
+    while std::fs::exists(format!("/proc/{orphan}")).unwrap() {
+        assert!(Instant::now() < deadline, "{orphan} was never reaped");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_or_understood_has_its_own_exit_code_and_sentence() {
+    let missing = Launcher::start(&["api", "--", "/no/such/host"], &[]).ended().await;
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("cannot be started"), "{}", missing.stderr);
+    let unclear = Launcher::start(&["api", "spin"], &[]).ended().await;
+    assert_eq!(unclear.code, 2);
+    assert!(unclear.stderr.contains("--help"), "{}", unclear.stderr);
+    let help = Launcher::start(&["--help"], &[]).ended().await;
+    assert_eq!(help.code, 0);
+    assert!(help.stdout.contains("EXIT CODES"));
+}

@@ -1,0 +1,208 @@
+//! A worker that answers drains as a test tells it, and the launcher as a child process.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Longer than anything here takes; a test that waits this long fails.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// How one drain is answered.
+pub enum Step {
+    /// At once, with this status and body.
+    Answer(u16, &'static str),
+    /// When this control line has arrived, with nothing done.
+    After(&'static str),
+    /// Never.
+    Never,
+}
+
+/// What the fake worker saw.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub enum Seen {
+    /// A drain began, with this Authorization header.
+    Drain(String),
+    /// A control line.
+    Line(String),
+}
+
+/// A worker on a port of its own. Drains beyond the script find nothing.
+pub struct FakeWorker {
+    pub base: String,
+    pub seen: mpsc::UnboundedReceiver<Seen>,
+    pub times: Arc<Mutex<Vec<Instant>>>,
+}
+
+struct Shared {
+    script: Mutex<VecDeque<Step>>,
+    seen: mpsc::UnboundedSender<Seen>,
+    times: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl FakeWorker {
+    pub async fn start(script: impl IntoIterator<Item = Step>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, seen) = mpsc::unbounded_channel();
+        let times = Arc::default();
+        let script = Mutex::new(script.into_iter().collect());
+        let shared = Arc::new(Shared { script, seen: sender, times: Arc::clone(&times) });
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| Arc::clone(&shared).answer(request));
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Self { base, seen, times }
+    }
+
+    pub fn drain_url(&self) -> String {
+        format!("{}/drain", self.base)
+    }
+
+    pub async fn next(&mut self) -> Seen {
+        timeout(LIMIT, self.seen.recv()).await.expect("the worker sees something").unwrap()
+    }
+
+    /// Waits for a drain and returns its Authorization header.
+    pub async fn next_drain(&mut self) -> String {
+        match self.next().await {
+            Seen::Drain(authorization) => authorization,
+            Seen::Line(line) => panic!("a drain, not line {line:?}"),
+        }
+    }
+}
+
+impl Shared {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        if request.uri().path() != "/drain" {
+            return Ok(Response::new(Full::new(Bytes::from_static(b"OK"))));
+        }
+        assert_eq!(request.headers()["drain-control"], "stream");
+        self.times.lock().unwrap().push(Instant::now());
+        let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
+        self.seen.send(Seen::Drain(authorization)).unwrap();
+        let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Answer(200, "{}"));
+        let (status, text) = match step {
+            Step::Answer(status, text) => (status, text),
+            Step::After(line) => (200, self.follow(request.into_body(), Some(line)).await),
+            Step::Never => (200, self.follow(request.into_body(), None).await),
+        };
+        Ok(Response::builder().status(status).body(Full::new(Bytes::from_static(text.as_bytes()))).unwrap())
+    }
+
+    async fn follow(&self, mut body: Incoming, until: Option<&str>) -> &'static str {
+        while let Some(Ok(frame)) = body.frame().await {
+            let data = frame.into_data().unwrap();
+            for line in std::str::from_utf8(&data).unwrap().lines() {
+                self.seen.send(Seen::Line(line.to_owned())).unwrap();
+                if Some(line) == until {
+                    return r#"{"received":1,"released":1}"#;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// The launcher as it runs in a container.
+pub struct Launcher {
+    child: Child,
+    pub started: Instant,
+}
+
+/// How a launcher ended and what it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Launcher {
+    /// Starts it with nothing but `environment` and a PATH.
+    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_launcher"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { child, started: Instant::now() }
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Reads standard error up to and including `words`.
+    pub async fn error_until(&mut self, words: &str) -> String {
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let mut text = String::new();
+        while !text.contains(words) {
+            let mut buffer = [0; 4096];
+            let read = timeout(LIMIT, stderr.read(&mut buffer)).await.expect("it writes").unwrap();
+            assert!(read > 0, "it ended before it wrote {words:?}: {text}");
+            text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+        text
+    }
+
+    /// Reads the first line of standard output, which here is the host's.
+    pub async fn output_line(&mut self) -> String {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let mut text = Vec::new();
+        loop {
+            let byte = timeout(LIMIT, stdout.read_u8()).await.expect("it writes").unwrap();
+            if byte == b'\n' {
+                return String::from_utf8(text).unwrap();
+            }
+            text.push(byte);
+        }
+    }
+
+    pub async fn ended(self) -> Ended {
+        let started = self.started;
+        let output = timeout(LIMIT, self.child.wait_with_output()).await.expect("it ends").unwrap();
+        Ended {
+            code: output.status.code().expect("it ends by itself"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            took: started.elapsed(),
+        }
+    }
+}

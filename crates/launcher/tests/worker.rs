@@ -1,0 +1,234 @@
+//! `launcher worker` against a fake worker on a real socket.
+
+// Marked as test code, where a failed expectation may panic.
+#[cfg(test)]
+mod support;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use support::{FakeWorker, Launcher, Seen, Step};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const TOKEN: [(&str, &str); 1] = [("SPIN_VARIABLE_DRAIN_TOKEN", "token-of-the-test")];
+
+fn line(text: &str) -> Seen {
+    Seen::Line(text.to_owned())
+}
+
+/// A worker that drives a host which already runs.
+fn attached(worker: &FakeWorker, more: &[&str]) -> Launcher {
+    let url = worker.drain_url();
+    let arguments: Vec<&str> =
+        ["worker", "--parallel", "1", "--drain-url", &url].into_iter().chain(more.iter().copied()).collect();
+    Launcher::start(&arguments, &TOKEN)
+}
+
+/// A worker with a host of its own: a shell that runs `script`.
+fn with_host(worker: &FakeWorker, script: &str, more: &[&str]) -> Launcher {
+    let url = worker.drain_url();
+    let arguments: Vec<&str> = ["worker", "--parallel", "1", "--drain-url", &url]
+        .into_iter()
+        .chain(more.iter().copied())
+        .chain(["--", "sh", "-c", script])
+        .collect();
+    Launcher::start(&arguments, &[])
+}
+
+#[tokio::test]
+async fn on_a_signal_a_running_drain_is_told_to_stop_and_waited_for() {
+    let mut worker = FakeWorker::start([Step::After("stop")]).await;
+    let launcher = attached(&worker, &[]);
+    assert_eq!(worker.next_drain().await, "Bearer token-of-the-test");
+    launcher.signal(Signal::TERM);
+    assert_eq!(worker.next().await, line("stop"));
+    let ended = launcher.ended().await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains(r#""released":1"#), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("token-of-the-test"), "{}", ended.stderr);
+    assert!(worker.seen.try_recv().is_err(), "no drain after the stop");
+}
+
+#[tokio::test]
+async fn when_the_grace_period_is_nearly_over_messages_are_handed_back() {
+    let mut worker = FakeWorker::start([Step::After("release")]).await;
+    let launcher = attached(&worker, &["--grace", "1"]);
+    worker.next_drain().await;
+    launcher.signal(Signal::TERM);
+    assert_eq!(worker.next().await, line("stop"));
+    assert_eq!(worker.next().await, line("release"));
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+#[tokio::test]
+async fn a_second_signal_hands_the_messages_back_at_once() {
+    let mut worker = FakeWorker::start([Step::After("release")]).await;
+    let launcher = attached(&worker, &["--grace", "3600"]);
+    worker.next_drain().await;
+    launcher.signal(Signal::INT);
+    assert_eq!(worker.next().await, line("stop"));
+    launcher.signal(Signal::INT);
+    assert_eq!(worker.next().await, line("release"));
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+#[tokio::test]
+async fn a_drain_that_never_ends_does_not_outlast_the_grace_period() {
+    let mut worker = FakeWorker::start([Step::Never]).await;
+    let host = "trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done";
+    let launcher = with_host(&worker, host, &["--grace", "1"]);
+    worker.next_drain().await;
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "told\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did not end in time"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_host_is_told_only_after_the_drains_ended() {
+    let mut worker = FakeWorker::start([Step::After("release")]).await;
+    let host = "trap 'echo told; exit 0' TERM; echo up; while :; do sleep 0.05; done";
+    let mut launcher = with_host(&worker, host, &["--grace", "3600"]);
+    assert_eq!(launcher.output_line().await, "up");
+    worker.next_drain().await;
+    launcher.signal(Signal::TERM);
+    assert_eq!(worker.next().await, line("stop"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let host_runs = launcher.error_until("stopping").await;
+    assert!(!host_runs.contains("ended by itself"));
+    launcher.signal(Signal::TERM);
+    assert_eq!(worker.next().await, line("release"));
+    let ended = launcher.ended().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "told\n"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn when_the_host_dies_everything_ends_at_once_with_1() {
+    let mut worker = FakeWorker::start([Step::Never]).await;
+    let mut launcher = with_host(&worker, "echo $$; exec sleep 300", &["--grace", "3600"]);
+    let host = launcher.output_line().await.parse().unwrap();
+    worker.next_drain().await;
+    rustix::process::kill_process(rustix::process::Pid::from_raw(host).unwrap(), Signal::KILL).unwrap();
+    let ended = launcher.ended().await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains(r#""exit_code":137"#), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_host_started_here_is_told_a_random_token_that_no_log_line_shows() {
+    let mut worker = FakeWorker::start([Step::Answer(503, "")]).await;
+    let mut launcher = with_host(&worker, "echo $SPIN_VARIABLE_DRAIN_TOKEN; exec sleep 300", &[]);
+    let token = launcher.output_line().await;
+    assert_eq!(token.len(), 64);
+    assert_eq!(worker.next_drain().await, format!("Bearer {token}"));
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    assert_eq!(ended.code, 0);
+    assert!(!ended.stderr.contains(&token), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn work_is_followed_by_the_next_drain_at_once_and_failures_by_a_pause() {
+    let busy = r#"{"received":2,"completed":2}"#;
+    let script = [
+        Step::Answer(200, busy),
+        Step::Answer(200, busy),
+        Step::Answer(503, "later"),
+        Step::Answer(200, busy),
+    ];
+    let mut worker = FakeWorker::start(script).await;
+    let launcher = attached(&worker, &[]);
+    for _ in 0..4 {
+        worker.next_drain().await;
+    }
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    let times = worker.times.lock().unwrap().clone();
+    assert!(times[3] - times[2] >= Duration::from_millis(490), "{:?}", times[3] - times[2]);
+    assert!(times[2] - times[0] < Duration::from_millis(490), "{:?}", times[2] - times[0]);
+    let lines: Vec<serde_json::Value> =
+        ended.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let drained = lines.iter().filter(|line| line["message"] == "drained" && line["completed"] == 2).count();
+    assert!(drained >= 2, "{}", ended.stderr);
+    assert!(lines.iter().any(|line| line["status"] == 503), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn idle_drains_pause_longer_and_longer_and_write_one_line() {
+    let mut worker = FakeWorker::start([]).await;
+    let launcher = attached(&worker, &[]);
+    for _ in 0..5 {
+        worker.next_drain().await;
+    }
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    let times = worker.times.lock().unwrap().clone();
+    // At least 50 + 100 + 200 + 400 ms, with the shortest jitter.
+    assert!(times[4] - times[0] >= Duration::from_millis(740), "{:?}", times[4] - times[0]);
+    assert_eq!(ended.stderr.matches("nothing to drain").count(), 1, "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn drains_run_side_by_side_and_one_that_leaves_messages_wakes_the_others() {
+    let url_of_three = |worker: &FakeWorker| worker.drain_url();
+    let script = [Step::After("stop"), Step::After("stop"), Step::After("stop")];
+    let mut worker = FakeWorker::start(script).await;
+    let url = url_of_three(&worker);
+    let launcher = Launcher::start(&["worker", "--parallel", "3", "--drain-url", &url], &TOKEN);
+    for _ in 0..3 {
+        worker.next_drain().await;
+    }
+    launcher.signal(Signal::TERM);
+    let lines = [worker.next().await, worker.next().await, worker.next().await];
+    assert_eq!(lines, [line("stop"), line("stop"), line("stop")]);
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+#[tokio::test]
+async fn metrics_and_health_are_served_when_asked_for() {
+    let mut worker = FakeWorker::start([Step::Answer(200, r#"{"received":2,"completed":2}"#)]).await;
+    let mut launcher = attached(&worker, &["--metrics-listen", "127.0.0.1:0"]);
+    worker.next_drain().await;
+    worker.next_drain().await;
+    let text = launcher.error_until("drained").await;
+    let listening: serde_json::Value = text
+        .lines()
+        .find(|line| line.contains("address"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .unwrap();
+    let address = listening["address"].as_str().unwrap();
+    let metrics = get(address, "/metrics").await;
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    assert!(metrics.contains("accepted_tasks_total{outcome=\"completed\"} 2"), "{metrics}");
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_host_that_never_gets_healthy_is_given_up_with_a_sentence() {
+    let url = "http://127.0.0.1:1/drain";
+    let arguments =
+        ["worker", "--drain-url", url, "--start-timeout", "0.3", "--", "sh", "-c", "echo $$; exec sleep 300"];
+    let ended = Launcher::start(&arguments, &[]).ended().await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("not healthy within 0.3 s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--start-timeout"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn without_host_and_token_it_says_which_variable_to_set() {
+    let ended = Launcher::start(&["worker", "--drain-url", "http://127.0.0.1:1/drain"], &[]).ended().await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("SPIN_VARIABLE_DRAIN_TOKEN"), "{}", ended.stderr);
+}

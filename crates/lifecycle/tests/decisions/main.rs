@@ -1,0 +1,14 @@
+//! Every decision as a table or a property. One file per kind of event.
+
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod outcome;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod waiting;

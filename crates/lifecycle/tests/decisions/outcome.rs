@@ -1,0 +1,131 @@
+//! What the end of an attempt writes, in which order, and who may write it.
+
+use crate::samples::{POLICY, at, in_state, receipt, running, secs};
+use lifecycle::outcome::{Effect, Outcome, Product, Standing, settle, standing, with_progress};
+use lifecycle::{cancel, retry};
+use models::{AttemptOutcome, Json, ResultBlob, TaskError, TaskState, TaskStatus};
+
+fn error() -> TaskError {
+    TaskError { code: "HandlerUnavailable".to_owned(), message: "503".to_owned() }
+}
+
+fn blob() -> ResultBlob {
+    ResultBlob { name: "x-result-1".to_owned(), content_type: "image/png".to_owned(), size: 9 }
+}
+
+fn outcomes() -> Vec<(Outcome, TaskState, AttemptOutcome)> {
+    let inline = Product::Inline(Json::parse("[1]").unwrap());
+    vec![
+        (Outcome::Completed(None), TaskState::Completed, AttemptOutcome::Completed),
+        (Outcome::Completed(Some(inline)), TaskState::Completed, AttemptOutcome::Completed),
+        (Outcome::Completed(Some(Product::Blob(blob()))), TaskState::Completed, AttemptOutcome::Completed),
+        (Outcome::Failed(error()), TaskState::Failed, AttemptOutcome::Failed),
+        (Outcome::Cancelled, TaskState::Cancelled, AttemptOutcome::Cancelled),
+        (Outcome::Retry { error: error(), after: None }, TaskState::Pending, AttemptOutcome::Retried),
+        (Outcome::Released, TaskState::Pending, AttemptOutcome::Released),
+    ]
+}
+
+fn written(effects: &[Effect]) -> &TaskStatus {
+    let documents: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Write(document) => Some(&**document),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(documents.len(), 1, "exactly one write");
+    documents[0]
+}
+
+#[test]
+fn the_message_is_deleted_last_and_only_behind_a_terminal_state() {
+    for (outcome, state, recorded) in outcomes() {
+        let effects = settle(&outcome, &in_state(TaskState::InProgress), &POLICY, at(7), 0.5);
+        let document = written(&effects);
+        assert_eq!(document.state, state, "{outcome:?}");
+        assert_eq!(document.history[0].outcome, Some(recorded), "{outcome:?}");
+        assert_eq!(document.history[0].ended_at, Some(at(7)), "{outcome:?}");
+        let deletions = effects.iter().filter(|effect| **effect == Effect::Delete).count();
+        assert_eq!(deletions, usize::from(state.is_terminal()), "{outcome:?}");
+        assert_eq!(effects.last() == Some(&Effect::Delete), state.is_terminal(), "{outcome:?}");
+        assert_eq!(document.finished_at.is_some(), state.is_terminal(), "{outcome:?}");
+        assert_eq!(document.expires_at.is_some(), state.is_terminal(), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_result_is_stored_before_the_document_that_refers_to_it() {
+    let outcome = Outcome::Completed(Some(Product::Blob(blob())));
+    let effects = settle(&outcome, &in_state(TaskState::InProgress), &POLICY, at(7), 0.5);
+    assert_eq!(effects[0], Effect::StoreResult("x-result-1".to_owned()));
+    assert_eq!(written(&effects).result_blob, Some(blob()));
+}
+
+#[test]
+fn a_retry_waits_longer_with_each_attempt_and_at_least_as_long_as_the_handler_asked() {
+    let hidden = |attempt: u32, after: Option<u64>| {
+        let mut document = in_state(TaskState::InProgress);
+        document.attempt = attempt;
+        let outcome = Outcome::Retry { error: error(), after: after.map(secs) };
+        let effects = settle(&outcome, &document, &POLICY, at(7), 1.0);
+        assert_eq!(written(&effects).error, Some(error()));
+        effects.last().cloned().unwrap()
+    };
+    for (attempt, seconds) in [(1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (u32::MAX, 300)] {
+        assert_eq!(hidden(attempt, None), Effect::Hide(secs(seconds)), "attempt {attempt}");
+    }
+    assert_eq!(hidden(1, Some(30)), Effect::Hide(secs(30)));
+    assert_eq!(hidden(1, Some(86_400)), Effect::Hide(secs(300)), "the cap holds for handlers, too");
+}
+
+#[test]
+fn a_stopping_worker_hands_its_task_back_at_once() {
+    let effects = settle(&Outcome::Released, &in_state(TaskState::InProgress), &POLICY, at(7), 0.9);
+    assert_eq!(effects.last(), Some(&Effect::Hide(secs(0))));
+    assert_eq!(written(&effects).error, None);
+}
+
+#[test]
+fn progress_of_a_completed_task_ends_at_100_and_is_dropped_by_a_retry() {
+    let started = with_progress(&in_state(TaskState::InProgress), Some(130), Some("half"), at(3));
+    assert_eq!(started.percent_complete, Some(100), "no more than everything");
+    let started = with_progress(&in_state(TaskState::InProgress), Some(40), Some("half"), at(3));
+    assert_eq!((started.percent_complete, started.message.as_deref()), (Some(40), Some("half")));
+    assert_eq!(with_progress(&started, None, None, at(4)).percent_complete, Some(40));
+    let completed = settle(&Outcome::Completed(None), &started, &POLICY, at(7), 0.5);
+    assert_eq!(written(&completed).percent_complete, Some(100));
+    let retried = settle(&Outcome::Retry { error: error(), after: None }, &started, &POLICY, at(7), 0.5);
+    assert_eq!(written(&retried).percent_complete, None);
+}
+
+#[test]
+fn an_attempt_knows_where_it_stands_when_its_write_is_refused() {
+    let own = receipt("m1", 1).id;
+    let mine = in_state(TaskState::InProgress);
+    assert_eq!(standing(Some(&mine), &own), Standing::Mine);
+    assert_eq!(standing(Some(&with_progress(&mine, Some(1), None, at(4))), &own), Standing::Mine);
+
+    let cancel::Cancel::Request(asked) = cancel::cancel(&mine, POLICY.retention, at(4)) else {
+        panic!("runs")
+    };
+    assert_eq!(standing(Some(&asked), &own), Standing::CancelRequested);
+
+    for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
+        assert_eq!(standing(Some(&in_state(state)), &own), Standing::Terminal, "{state:?}");
+    }
+    let redelivered = running(&mine, &receipt("m1", 2), at(70));
+    assert_eq!(standing(Some(&redelivered), &own), Standing::Superseded);
+    assert_eq!(standing(Some(&redelivered), &receipt("m1", 2).id), Standing::Mine);
+    assert_eq!(standing(None, &own), Standing::Superseded, "purged");
+
+    for outcome in [Outcome::Released, Outcome::Retry { error: error(), after: None }] {
+        let effects = settle(&outcome, &mine, &POLICY, at(7), 0.5);
+        assert_eq!(standing(Some(written(&effects)), &own), Standing::Written, "{outcome:?}");
+        assert_eq!(standing(Some(written(&effects)), &receipt("m1", 2).id), Standing::Superseded);
+    }
+    let retry::Retry::Again(again) = retry::retry(&in_state(TaskState::Failed), None, at(9)) else {
+        panic!("a failed task can be tried again")
+    };
+    assert_eq!(standing(Some(&again), &own), Standing::Superseded);
+}

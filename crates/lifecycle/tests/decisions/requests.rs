@@ -1,0 +1,153 @@
+//! What clients' requests do: submissions, cancelling, explicit retries, and how long clients wait.
+
+use crate::samples::{POLICY, at, foreign, in_state, pending, request, secs};
+use lifecycle::cancel::{Cancel, cancel};
+use lifecycle::intake::{Intake, intake};
+use lifecycle::monitor::retry_after;
+use lifecycle::overload::{Admission, admission};
+use lifecycle::retry::{Retry, back_off, retry};
+use lifecycle::schedule::{TooFar, delay, start_time};
+use models::{AttemptOutcome, Json, Schedule, TaskPriority, TaskState};
+
+#[test]
+fn a_repeated_submission_is_healed_until_a_worker_has_seen_it() {
+    assert_eq!(intake(None, &request(), None, at(5)), Intake::Accept);
+    for state in TaskState::ALL {
+        let expected = if state == TaskState::Pending { Intake::Heal(secs(0)) } else { Intake::Replay };
+        assert_eq!(intake(Some(&in_state(state)), &request(), None, at(5)), expected, "{state:?}");
+    }
+    let Retry::Again(again) = retry(&in_state(TaskState::Failed), None, at(9)) else { panic!("failed") };
+    assert_eq!(intake(Some(&again), &request(), None, at(9)), Intake::Heal(secs(0)));
+
+    let mut waiting = pending();
+    waiting.not_before = Some(at(65));
+    assert_eq!(intake(Some(&waiting), &request(), None, at(5)), Intake::Heal(secs(60)));
+
+    let mut theirs = foreign(TaskState::Pending);
+    theirs.input = request().input;
+    assert_eq!(intake(Some(&theirs), &request(), None, at(5)), Intake::Replay, "their message is theirs");
+}
+
+#[test]
+fn other_content_under_a_known_id_is_refused_and_spelling_does_not_matter() {
+    let respelled = models::TaskRequest {
+        input: Some(Json::parse("{ \"width\" : 640 }").unwrap()),
+        schedule: Schedule::After(60),
+        ..request()
+    };
+    assert_eq!(intake(Some(&pending()), &respelled, None, at(5)), Intake::Heal(secs(0)));
+    let changed = [
+        models::TaskRequest { task_name: "crop".to_owned(), ..request() },
+        models::TaskRequest { task_description: String::new(), ..request() },
+        models::TaskRequest { priority: TaskPriority::Low, ..request() },
+        models::TaskRequest { input: None, ..request() },
+    ];
+    for other in changed {
+        assert_eq!(intake(Some(&pending()), &other, None, at(5)), Intake::Different, "{other:?}");
+    }
+}
+
+#[test]
+fn another_callers_task_is_not_compared_at_all() {
+    let mut document = pending();
+    assert_eq!(intake(Some(&document), &request(), Some("alice"), at(5)), Intake::AnotherCaller);
+    document.owner = Some("bob".to_owned());
+    let different = models::TaskRequest { input: None, ..request() };
+    assert_eq!(intake(Some(&document), &different, Some("alice"), at(5)), Intake::AnotherCaller);
+    assert_eq!(intake(Some(&document), &request(), Some("bob"), at(5)), Intake::Heal(secs(0)));
+    assert_eq!(
+        intake(Some(&document), &request(), None, at(5)),
+        Intake::Heal(secs(0)),
+        "nobody is told apart"
+    );
+}
+
+#[test]
+fn cancelling_ends_a_waiting_task_asks_a_running_one_and_is_too_late_for_the_rest() {
+    let Cancel::Now(cancelled) = cancel(&pending(), POLICY.retention, at(5)) else { panic!("it waits") };
+    assert_eq!((cancelled.state, cancelled.finished_at), (TaskState::Cancelled, Some(at(5))));
+    assert_eq!(cancelled.expires_at, Some(at(5 + 30 * 86_400)));
+
+    let running = in_state(TaskState::InProgress);
+    let Cancel::Request(asked) = cancel(&running, POLICY.retention, at(5)) else { panic!("it runs") };
+    assert_eq!((asked.state, asked.cancel_requested_at), (TaskState::InProgress, Some(at(5))));
+    assert_eq!(asked.history, running.history);
+    assert_eq!(cancel(&asked, POLICY.retention, at(6)), Cancel::AlreadyRequested);
+
+    for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
+        assert_eq!(cancel(&in_state(state), POLICY.retention, at(5)), Cancel::TooLate, "{state:?}");
+    }
+    // Otherwise its random state would bring it back to life at its delivery.
+    let Cancel::Now(adopted) = cancel(&foreign(TaskState::Pending), POLICY.retention, at(5)) else {
+        panic!("it waits")
+    };
+    assert!(adopted.is_ours());
+}
+
+#[test]
+fn only_a_failed_task_is_tried_again_and_the_history_says_who_asked() {
+    for state in TaskState::ALL.into_iter().filter(|state| *state != TaskState::Failed) {
+        assert_eq!(retry(&in_state(state), Some("alice"), at(9)), Retry::NotFailed, "{state:?}");
+    }
+    let failed = in_state(TaskState::Failed);
+    let Retry::Again(again) = retry(&failed, Some("alice"), at(9)) else { panic!("it failed") };
+    assert_eq!((again.state, again.attempt), (TaskState::Pending, 1));
+    assert_eq!((again.finished_at, again.expires_at), (None, None));
+    let record = again.history.last().unwrap();
+    assert_eq!(record.outcome, Some(AttemptOutcome::RetryRequested));
+    assert_eq!((record.by.as_deref(), record.started_at), (Some("alice"), at(9)));
+    assert_eq!(again.history[0], failed.history[0], "what happened before stays");
+}
+
+#[test]
+fn the_back_off_doubles_up_to_its_cap_and_the_fraction_scales_it() {
+    let whole = |n| back_off(secs(2), secs(300), n, 1.0).as_secs();
+    let schedule: Vec<u64> = (0..9).map(whole).collect();
+    assert_eq!(schedule, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+    assert_eq!(whole(u32::MAX), 300);
+    assert_eq!(back_off(secs(2), secs(300), 3, 0.0), secs(0));
+    assert_eq!(back_off(secs(2), secs(300), 3, 0.5), secs(8));
+    assert_eq!(back_off(secs(2), secs(300), 0, 0.1), secs(1), "storage counts whole seconds");
+    assert_eq!(back_off(secs(2), secs(300), 3, f64::NAN), secs(16));
+}
+
+#[test]
+fn a_start_is_accepted_up_to_seven_days_ahead() {
+    let now = at(0);
+    assert_eq!(start_time(Schedule::Now, now), Ok(None));
+    assert_eq!(start_time(Schedule::After(30), now), Ok(Some(at(30))));
+    assert_eq!(start_time(Schedule::At(now), now), Ok(None));
+    assert_eq!(start_time(Schedule::At(now.minus(secs(9))), now), Ok(None));
+    assert_eq!(start_time(Schedule::At(at(604_800)), now), Ok(Some(at(604_800))));
+    assert_eq!(start_time(Schedule::At(at(604_801)), now), Err(TooFar));
+    let mut document = pending();
+    document.not_before = Some(at(10));
+    assert_eq!(delay(&document, now.plus(std::time::Duration::from_millis(9_001))), secs(1), "rounded up");
+    assert_eq!(delay(&document, at(10)), secs(0));
+}
+
+#[test]
+fn clients_look_seldom_at_old_tasks_and_never_at_finished_ones() {
+    let after = |age| retry_after(&in_state(TaskState::InProgress), at(age)).map(|wait| wait.as_secs());
+    for (age, expected) in [(0, 1), (19, 1), (50, 5), (299, 29), (9_000, 30)] {
+        assert_eq!(after(age), Some(expected), "{age} seconds old");
+    }
+    for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
+        assert_eq!(retry_after(&in_state(state), at(5)), None, "{state:?}");
+    }
+    let mut document = pending();
+    document.not_before = Some(at(100));
+    assert_eq!(retry_after(&document, at(60)), Some(secs(41)));
+    document.not_before = Some(at(604_800));
+    assert_eq!(retry_after(&document, at(60)), Some(secs(300)));
+    assert_eq!(retry_after(&document, at(604_801)), Some(secs(1)), "its age counts from its time");
+}
+
+#[test]
+fn a_queue_above_its_limit_refuses_and_the_fuller_it_is_the_longer() {
+    assert_eq!(admission(u64::MAX, None), Admission::Admit);
+    assert_eq!(admission(100, Some(100)), Admission::Admit);
+    assert_eq!(admission(101, Some(100)), Admission::Refuse(secs(5)));
+    assert_eq!(admission(1_000, Some(100)), Admission::Refuse(secs(50)));
+    assert_eq!(admission(u64::MAX, Some(1)), Admission::Refuse(secs(120)));
+}

@@ -1,0 +1,102 @@
+//! Documents, messages and policies that the tests of this crate start from.
+
+use std::time::Duration;
+
+use lifecycle::Policy;
+use lifecycle::delivery::{Found, Receipt, Step, decide};
+use models::{
+    DeliveryId, Json, MessageError, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState,
+    TaskStatus, Timestamp,
+};
+
+pub(crate) const POLICY: Policy = Policy {
+    visibility: secs(60),
+    max_dequeue_count: 5,
+    task_timeout: secs(1800),
+    retry_base: secs(2),
+    retry_cap: secs(300),
+    retention: secs(30 * 86_400),
+};
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Seconds after the moment at which every sample task was accepted.
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_millis(1_795_168_800_000).plus(secs(seconds))
+}
+
+pub(crate) fn id() -> TaskId {
+    "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap()
+}
+
+pub(crate) fn request() -> TaskRequest {
+    TaskRequest {
+        task_id: Some(id()),
+        task_name: "resize".to_owned(),
+        task_description: "a picture".to_owned(),
+        priority: TaskPriority::High,
+        input: Some(Json::parse(r#"{"width":640}"#).unwrap()),
+        schedule: Schedule::Now,
+    }
+}
+
+/// Accepted at second 0.
+pub(crate) fn pending() -> TaskStatus {
+    TaskStatus::accepted(id(), request(), "https://a.example/tasks/x-202".to_owned(), at(0))
+}
+
+/// As the .NET API writes it: the six members, a random state.
+pub(crate) fn foreign(state: TaskState) -> TaskStatus {
+    let mut document = pending();
+    (document.created_at, document.updated_at, document.input) = (None, None, None);
+    document.state = state;
+    document
+}
+
+/// Started by `receipt` at `now`.
+pub(crate) fn running(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> TaskStatus {
+    match decide(&Ok(ours()), Found::Document(document), receipt, &POLICY, now) {
+        Step::Run(document) => *document,
+        other => panic!("expected a start, got {other:?}"),
+    }
+}
+
+/// In `state`, by the way that tasks come there: one attempt by message `m1`, started at second 1.
+pub(crate) fn in_state(state: TaskState) -> TaskStatus {
+    use lifecycle::outcome::{Effect, Outcome, settle};
+    let running = running(&pending(), &receipt("m1", 1), at(1));
+    let error = models::TaskError { code: "HandlerFailed".to_owned(), message: "no such picture".to_owned() };
+    let outcome = match state {
+        TaskState::Pending => return pending(),
+        TaskState::InProgress => return running,
+        TaskState::Completed => Outcome::Completed(None),
+        TaskState::Failed => Outcome::Failed(error),
+        TaskState::Cancelled => Outcome::Cancelled,
+    };
+    let effects = settle(&outcome, &running, &POLICY, at(2), 0.5);
+    let written = effects.into_iter().find_map(|effect| match effect {
+        Effect::Write(document) => Some(*document),
+        _ => None,
+    });
+    written.expect("every outcome writes the document")
+}
+
+pub(crate) fn receipt(message_id: &str, dequeue_count: u32) -> Receipt {
+    let id = DeliveryId { message_id: message_id.to_owned(), dequeue_count };
+    Receipt { id, inserted_at: at(0) }
+}
+
+/// One of our messages, by its id alone.
+pub(crate) fn ours() -> TaskMessage {
+    TaskMessage { task_id: id(), etag: None, is_ours: true, document: None }
+}
+
+pub(crate) fn theirs(state: TaskState) -> TaskMessage {
+    TaskMessage { task_id: id(), etag: None, is_ours: false, document: Some(foreign(state)) }
+}
+
+pub(crate) fn unusable() -> MessageError {
+    MessageError::Unusable { task_id: id(), reason: "Priority: must be 0, 1 or 2".to_owned() }
+}

@@ -1,0 +1,149 @@
+//! What one instance holds, and the interfaces that components may import: WASI 0.2 (std's), WASI 0.3
+//! with HTTP, and `spin:variables@3.0.0`.
+
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use wasmtime::component::{Accessor, ComponentType, Lift, Linker, Lower, ResourceTable};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::app::Shared;
+use crate::clock::WasiClock;
+use crate::life::Life;
+use crate::log::{GuestOutput, Source};
+use crate::outbound::Hooks;
+use crate::variables::check_name;
+
+/// The state behind one instance.
+pub(crate) struct Guest {
+    shared: Arc<Shared>,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+    hooks: Hooks,
+}
+
+impl Guest {
+    /// A fresh state for an instance of `shared`'s component.
+    pub(crate) fn new(shared: &Arc<Shared>, life: Life) -> wasmtime::Result<Self> {
+        let life = Arc::new(life);
+        let mut wasi = WasiCtxBuilder::new();
+        for source in [Source::Stdout, Source::Stderr] {
+            let output = GuestOutput {
+                component: Arc::clone(&shared.id),
+                source,
+                sink: Arc::clone(&shared.log),
+                life: Arc::clone(&life),
+            };
+            match source {
+                Source::Stdout => wasi.stdout(output),
+                Source::Stderr | Source::Host => wasi.stderr(output),
+            };
+        }
+        for (name, value) in &shared.environment {
+            wasi.env(name, value);
+        }
+        for mount in &shared.component.files {
+            wasi.preopened_dir(&mount.source, &mount.destination, FsPerms::ReadOnly)?;
+        }
+        wasi.wall_clock(WasiClock(Arc::clone(&shared.clock)));
+        wasi.monotonic_clock(WasiClock(Arc::clone(&shared.clock)));
+        if let Some(seed) = shared.seed {
+            let seed = instance_seed(seed, &shared.id, life.number());
+            wasi.secure_random(StdRng::seed_from_u64(seed));
+            wasi.insecure_random(StdRng::seed_from_u64(seed.wrapping_add(1)));
+            wasi.insecure_random_seed(u128::from(seed));
+        }
+        Ok(Self {
+            shared: Arc::clone(shared),
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            table: ResourceTable::new(),
+            hooks: Hooks::new(Arc::clone(shared), life),
+        })
+    }
+
+    /// Whether the instance was ended from outside, so that its failure is no news.
+    pub(crate) fn is_over(&self) -> bool {
+        self.hooks.is_over()
+    }
+}
+
+/// Mixes (FNV-1a) the seed with the component's name and the number of the instance, so that no two
+/// instances roll the same ids.
+fn instance_seed(seed: u64, component: &str, number: usize) -> u64 {
+    let number = u64::try_from(number).unwrap_or(u64::MAX);
+    let bytes = seed.to_le_bytes().into_iter().chain(component.bytes()).chain(number.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// `spin:variables/variables@3.0.0.error`.
+#[derive(Debug, Clone, ComponentType, Lift, Lower)]
+#[component(variant)]
+enum VariablesError {
+    #[component(name = "invalid-name")]
+    InvalidName(String),
+    #[component(name = "undefined")]
+    Undefined(String),
+    #[component(name = "provider")]
+    Provider(String),
+    #[component(name = "other")]
+    Other(String),
+}
+
+/// Everything a component may import.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    linker.instance("spin:variables/variables@3.0.0")?.func_wrap_concurrent(
+        "get",
+        |accessor: &Accessor<Guest>, (name,): (String,)| {
+            let result = accessor.with(|mut access| variable(&access.get().shared, name));
+            Box::pin(async move { Ok((result,)) })
+        },
+    )
+}
+
+fn variable(shared: &Shared, name: String) -> Result<String, VariablesError> {
+    if let Err(reason) = check_name(&name) {
+        return Err(VariablesError::InvalidName(reason));
+    }
+    let Some(template) = shared.component.variables.get(&name) else {
+        return Err(VariablesError::Undefined(name));
+    };
+    shared.variables.resolve(template).map_err(|error| VariablesError::Provider(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instance_has_its_own_randomness_and_the_same_one_again() {
+        let seeds = [
+            instance_seed(1, "api", 0),
+            instance_seed(1, "api", 1),
+            instance_seed(1, "worker", 0),
+            instance_seed(2, "api", 0),
+        ];
+        for (index, seed) in seeds.iter().enumerate() {
+            assert!(!seeds[..index].contains(seed));
+        }
+        assert_eq!(seeds[0], instance_seed(1, "api", 0));
+    }
+}

@@ -1,0 +1,27 @@
+//! How long and how often an instance is used: Spin's limits under Spin's names.
+
+use std::time::Duration;
+
+/// Limits of every instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests that one instance answers before it is dropped.
+    pub max_instance_reuse_count: usize,
+    /// Requests that one instance answers at the same time.
+    pub max_instance_concurrent_reuse_count: usize,
+    /// How long an instance without requests is kept.
+    pub idle_instance_timeout: Duration,
+    /// Until the head of the answer; `None` is without end, Spin's default.
+    pub request_timeout: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_instance_reuse_count: 128,
+            max_instance_concurrent_reuse_count: 16,
+            idle_instance_timeout: Duration::from_secs(1),
+            request_timeout: None,
+        }
+    }
+}

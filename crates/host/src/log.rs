@@ -1,0 +1,229 @@
+//! Where the lines go that components print and that the host has to say about them.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::life::Life;
+
+/// Who wrote a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The component, on standard output.
+    Stdout,
+    /// The component, on standard error.
+    Stderr,
+    /// The host, about the component.
+    Host,
+}
+
+/// Takes lines. Called from inside instances: must not block for long.
+pub trait LogSink: Send + Sync + 'static {
+    /// One line without its end.
+    fn line(&self, component: &str, source: Source, line: &str);
+}
+
+/// Standard output and standard error of this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terminal;
+
+impl LogSink for Terminal {
+    fn line(&self, component: &str, source: Source, line: &str) {
+        // Nobody is left to tell when the terminal is gone.
+        let _ = match source {
+            Source::Stdout => writeln!(std::io::stdout().lock(), "{line}"),
+            Source::Stderr => writeln!(std::io::stderr().lock(), "{line}"),
+            Source::Host => writeln!(std::io::stderr().lock(), "host: component {component:?}: {line}"),
+        };
+    }
+}
+
+/// A line that was captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Whose it is.
+    pub component: String,
+    /// Who wrote it.
+    pub source: Source,
+    /// Without its end.
+    pub text: String,
+}
+
+/// Keeps the last 100,000 lines, for tests.
+#[derive(Debug, Default)]
+pub struct Captured {
+    lines: Mutex<VecDeque<Line>>,
+}
+
+const MAX_CAPTURED: usize = 100_000;
+
+impl Captured {
+    /// What was written so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+impl LogSink for Captured {
+    fn line(&self, component: &str, source: Source, line: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == MAX_CAPTURED {
+            lines.pop_front();
+        }
+        lines.push_back(Line { component: component.to_owned(), source, text: line.to_owned() });
+    }
+}
+
+/// Longer lines are cut into pieces of this many bytes.
+const MAX_LINE: usize = 64 * 1024;
+
+/// One output stream of one instance.
+pub(crate) struct GuestOutput {
+    pub(crate) component: Arc<str>,
+    pub(crate) source: Source,
+    pub(crate) sink: Arc<dyn LogSink>,
+    pub(crate) life: Arc<Life>,
+}
+
+impl IsTerminal for GuestOutput {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestOutput {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.lines())
+    }
+
+    // Without a background task: what a component printed before it was dropped must have arrived.
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.lines())
+    }
+}
+
+impl GuestOutput {
+    fn lines(&self) -> Lines {
+        Lines {
+            component: Arc::clone(&self.component),
+            source: self.source,
+            sink: Arc::clone(&self.sink),
+            life: Arc::clone(&self.life),
+            unfinished: Vec::new(),
+        }
+    }
+}
+
+/// Cuts what is written into lines.
+struct Lines {
+    component: Arc<str>,
+    source: Source,
+    sink: Arc<dyn LogSink>,
+    life: Arc<Life>,
+    unfinished: Vec<u8>,
+}
+
+impl Lines {
+    fn take(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match piece.strip_suffix(b"\n") {
+                Some(end) => {
+                    self.unfinished.extend_from_slice(end);
+                    self.finish_line();
+                }
+                None => self.unfinished.extend_from_slice(piece),
+            }
+            if self.unfinished.len() >= MAX_LINE {
+                self.finish_line();
+            }
+        }
+    }
+
+    fn finish_line(&mut self) {
+        let line = std::mem::take(&mut self.unfinished);
+        if !self.life.is_over() {
+            let line = String::from_utf8_lossy(&line);
+            self.sink.line(&self.component, self.source, line.trim_end_matches('\r'));
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if !self.unfinished.is_empty() {
+            self.finish_line();
+        }
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_LINE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::Lives;
+
+    #[test]
+    fn what_is_written_piece_by_piece_arrives_line_by_line() {
+        let captured = Arc::new(Captured::default());
+        let output = GuestOutput {
+            component: "api".into(),
+            source: Source::Stderr,
+            sink: Arc::clone(&captured) as Arc<dyn LogSink>,
+            life: Arc::new(Lives::new().begin().unwrap()),
+        };
+        let mut lines = output.lines();
+        for piece in ["one\ntw", "o\r\n", "", "three"] {
+            lines.take(piece.as_bytes());
+        }
+        drop(lines);
+        let texts: Vec<_> = captured.lines().into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["one", "two", "three"]);
+    }
+}

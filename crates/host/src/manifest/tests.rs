@@ -1,0 +1,150 @@
+use super::*;
+
+const WHOLE: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "whole"
+version = "1.0.0"
+description = "d"
+authors = ["a"]
+[application.trigger.http]
+base = "/"
+[variables]
+host = { default = "http://127.0.0.1:10000" }
+key = { required = true, secret = true, description = "the key" }
+[[trigger.http]]
+id = "first"
+route = "/t/:id/..."
+component = "api"
+executor = { type = "http" }
+[[trigger.http]]
+route = { private = true }
+component = "worker"
+[[trigger.http]]
+id = "pages"
+route = "/pages/..."
+component = { source = "pages.wasm" }
+[component.api]
+source = "api.wasm"
+description = "the API"
+allowed_outbound_hosts = ["{{ host }}", "http://worker.spin.internal"]
+variables = { key = "<{{ key }}>", plain = "x" }
+environment = { A = "{{ not_a_template }}" }
+files = [{ source = "web", destination = "/" }]
+build = { command = "cargo build", workdir = ".", watch = ["src"] }
+tool = { any = { thing = 1 } }
+[component.worker]
+source = "worker.wasm"
+[component.worker.build]
+command = ["one", "two"]
+"#;
+
+fn refusal(text: &str) -> String {
+    Manifest::parse(text, PathBuf::from("/app")).unwrap_err()
+}
+
+#[test]
+fn everything_that_spin_writes_is_read() {
+    let manifest = Manifest::parse(WHOLE, PathBuf::from("/app")).unwrap();
+    assert_eq!(manifest.name, "whole");
+    assert_eq!(manifest.components.keys().collect::<Vec<_>>(), ["api", "pages-component", "worker"]);
+    let api = &manifest.components["api"];
+    assert_eq!(api.source, Path::new("/app/api.wasm"));
+    assert_eq!(api.files, [Mount { source: "/app/web".into(), destination: "/".into() }]);
+    assert_eq!(api.allowed_outbound_hosts.len(), 2);
+    assert_eq!(api.variables["key"].variables().collect::<Vec<_>>(), ["key"]);
+    assert_eq!(manifest.router.find("/t/7/x").unwrap().component, "api");
+    assert_eq!(manifest.router.find("/worker"), None);
+    assert_eq!(manifest.variables["key"].default, None);
+}
+
+#[test]
+fn templates_work_in_variables_and_hosts_and_nowhere_else() {
+    let manifest = Manifest::parse(WHOLE, PathBuf::from("/app")).unwrap();
+    assert_eq!(manifest.components["api"].environment["A"], "{{ not_a_template }}");
+}
+
+#[test]
+fn a_key_that_spin_does_not_know_is_refused_by_name() {
+    for (from, to, key) in [
+        ("spin_manifest_version = 2", "spin_manifest_version = 2\nspin_version = 1", "spin_version"),
+        ("name = \"whole\"", "name = \"whole\"\nnames = 1", "names"),
+        ("secret = true", "secret = true, hidden = true", "hidden"),
+        ("id = \"first\"", "id = \"first\"\npath = \"/\"", "path"),
+        ("description = \"the API\"", "descriptoin = \"the API\"", "descriptoin"),
+        ("component = { source = \"pages.wasm\" }", "component = { source = \"p\", rout = 1 }", "rout"),
+        ("workdir = \".\"", "workdirs = \".\"", "workdirs"),
+        ("destination = \"/\"", "destination = \"/\", mode = 1", "mode"),
+    ] {
+        assert!(WHOLE.contains(from), "{from}");
+        let sentence = refusal(&WHOLE.replacen(from, to, 1));
+        assert!(sentence.contains(key), "{key}: {sentence}");
+    }
+}
+
+#[test]
+fn what_spin_can_do_and_this_host_cannot_is_refused_with_the_reason() {
+    for (line, sentence) in [
+        (
+            "key_value_stores = [\"default\"]",
+            "key_value_stores is not supported: this host has no such store",
+        ),
+        (
+            "sqlite_databases = [\"default\"]",
+            "sqlite_databases is not supported: this host has no such store",
+        ),
+        ("ai_models = [\"m\"]", "ai_models is not supported: this host runs no models"),
+        (
+            "exclude_files = [\"x\"]",
+            "exclude_files is not supported: name a folder that holds only what is wanted",
+        ),
+        ("allowed_http_hosts = [\"x\"]", "allowed_http_hosts is not supported: use allowed_outbound_hosts"),
+        (
+            "dependencies = { \"a:b\" = \"1\" }",
+            "dependencies is not supported: this host does not compose components",
+        ),
+        ("files = [\"*.txt\"]", "is not supported: write { source = \"folder\", destination = \"/\" }"),
+    ] {
+        let text = WHOLE.replace("source = \"worker.wasm\"", &format!("source = \"worker.wasm\"\n{line}"));
+        let refusal = refusal(&text);
+        assert!(refusal.starts_with("component \"worker\": ") && refusal.ends_with(sentence), "{refusal}");
+    }
+    for (from, to, sentence) in [
+        (
+            "[[trigger.http]]\nid = \"first\"",
+            "[[trigger.redis]]\n[[trigger.http]]\nid = \"first\"",
+            "trigger.redis",
+        ),
+        ("type = \"http\"", "type = \"wagi\"", "the executor \"wagi\" is not supported"),
+        ("source = \"worker.wasm\"", "source = { url = \"x\", digest = \"y\" }", "only a file is supported"),
+    ] {
+        let refusal = refusal(&WHOLE.replacen(from, to, 1));
+        assert!(refusal.contains(sentence), "{refusal}");
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    for (from, to, sentence) in [
+        ("spin_manifest_version = 2", "spin_manifest_version = 1", "must be 2"),
+        ("{ required = true,", "{", "needs either a default or required = true"),
+        ("{ required = true,", "{ required = true, default = \"x\",", "needs either a default or required"),
+        ("component = \"worker\"", "component = \"wroker\"", "\"wroker\", which is not there"),
+        ("private = true", "private = false", "{ private = true }"),
+        ("{ private = true }", "\"/t/:other/...\"", "match the same paths"),
+        ("{{ key }}", "{{ kee }}", "uses the variable \"kee\", which is not in [variables]"),
+        ("{{ host }}", "{{ host", "does not close it"),
+        ("plain = \"x\"", "Plain = \"x\"", "may contain only lower-case"),
+        ("route = \"/pages/...\"", "route = \"pages\"", "must begin with /"),
+    ] {
+        assert!(WHOLE.contains(from), "{from}");
+        let refusal = refusal(&WHOLE.replacen(from, to, 1));
+        assert!(refusal.contains(sentence), "{sentence}: {refusal}");
+    }
+}
+
+#[test]
+fn a_component_without_a_trigger_is_refused() {
+    let refusal = refusal(&format!("{WHOLE}\n[component.lost]\nsource = \"lost.wasm\""));
+    assert_eq!(refusal, "no trigger names the component \"lost\"");
+}

@@ -1,0 +1,117 @@
+//! The engine that all applications of a process share, and compiled components.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use crate::guest::{Guest, add_to_linker};
+
+/// Why a component cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// There is no such file.
+    #[error("{0} is missing: run cargo xtask build")]
+    Missing(PathBuf),
+    /// The file is no component that this host can run.
+    #[error("{path} cannot be used: {reason}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// wasmtime does not start on this machine.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+}
+
+/// Where compiled components are kept between runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CompileCache {
+    /// Nowhere.
+    Off,
+    /// In this folder, which is made when needed.
+    Folder(PathBuf),
+}
+
+impl CompileCache {
+    /// The user's cache folder; off when the environment names none.
+    #[must_use]
+    pub fn of_user() -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let base = variable("XDG_CACHE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+            .or_else(|| variable("LOCALAPPDATA"));
+        match base {
+            Some(base) if base.is_absolute() => Self::Folder(base.join("accepted-host")),
+            _ => Self::Off,
+        }
+    }
+}
+
+/// Engine, linker and compiled components. Cheap to share; one per process is enough.
+pub struct Runtime {
+    engine: Engine,
+    linker: Linker<Guest>,
+    compiled: Mutex<HashMap<PathBuf, Compiled>>,
+}
+
+struct Compiled {
+    modified: SystemTime,
+    service: ServicePre<Guest>,
+}
+
+impl Runtime {
+    /// Starts an engine.
+    ///
+    /// # Errors
+    /// [`ComponentError::Engine`] when the machine or the cache folder is unusable.
+    pub fn new(cache: &CompileCache) -> Result<Arc<Self>, ComponentError> {
+        Self::start(cache).map_err(|error| ComponentError::Engine(format!("{error:#}")))
+    }
+
+    fn start(cache: &CompileCache) -> wasmtime::Result<Arc<Self>> {
+        let mut config = Config::new();
+        config.wasm_component_model_async(true);
+        if let CompileCache::Folder(folder) = cache {
+            let mut cache = CacheConfig::new();
+            cache.with_directory(folder);
+            config.cache(Some(Cache::new(cache)?));
+        }
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        add_to_linker(&mut linker)?;
+        Ok(Arc::new(Self { engine, linker, compiled: Mutex::default() }))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The component in a file, compiled at most once per process and version of the file.
+    pub(crate) fn service(&self, path: &Path) -> Result<ServicePre<Guest>, ComponentError> {
+        let modified = std::fs::metadata(path)
+            .and_then(|metadata| metadata.modified())
+            .map_err(|_| ComponentError::Missing(path.to_owned()))?;
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = compiled.get(path)
+            && known.modified == modified
+        {
+            return Ok(known.service.clone());
+        }
+        let unusable = |error: wasmtime::Error| ComponentError::Unusable {
+            path: path.to_owned(),
+            reason: format!("{error:#}"),
+        };
+        let component = Component::from_file(&self.engine, path).map_err(unusable)?;
+        let instance = self.linker.instantiate_pre(&component).map_err(unusable)?;
+        let service = ServicePre::new(instance).map_err(unusable)?;
+        compiled.insert(path.to_owned(), Compiled { modified, service: service.clone() });
+        Ok(service)
+    }
+}

@@ -9,6 +9,9 @@ use models::{
 
 use crate::{Policy, schedule, transition};
 
+/// The error code of a task whose message was delivered too often.
+const TOO_MANY_DELIVERIES: &str = "TooManyDeliveries";
+
 /// One receipt of a message, as far as decisions depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -187,7 +190,11 @@ fn unusable(
 /// The usual case. The order of the exits is the order of their precedence.
 fn with_document(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, now: Timestamp) -> Step {
     if document.state.is_terminal() {
-        return Step::Discard(Discard::Terminal);
+        return match given_up(&document, receipt, policy) {
+            // The worker that gave it up died between the document and the copy.
+            Some(reason) => poison(reason, None),
+            None => Step::Discard(Discard::Terminal),
+        };
     }
     if document.cancel_requested_at.is_some() {
         transition::finish(&mut document, TaskState::Cancelled, None, policy.retention, now);
@@ -254,17 +261,31 @@ fn exhausted(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, now: 
         receipt.id.dequeue_count, policy.max_dequeue_count
     );
     // What happened to a duplicate says nothing about the task, which its other message still carries.
-    let carrier = document.history.last().and_then(|record| record.delivery.as_ref());
-    if carrier.is_some_and(|id| id.message_id != receipt.id.message_id) {
+    if !is_carrier(&document, receipt) {
         return poison(reason, None);
     }
     if let Some(error) = &document.error {
         reason = format!("{reason}; the latest attempt failed: {}", error.message);
     }
-    let error = TaskError { code: "TooManyDeliveries".to_owned(), message: reason.clone() };
+    let error = TaskError { code: TOO_MANY_DELIVERIES.to_owned(), message: reason.clone() };
     transition::abandon(&mut document);
     transition::finish(&mut document, TaskState::Failed, Some(error), policy.retention, now);
     poison(reason, Some(document))
+}
+
+/// Why this message was given up, when the document says that it was.
+fn given_up(document: &TaskStatus, receipt: &Receipt, policy: &Policy) -> Option<String> {
+    let error = document.error.as_ref().filter(|error| error.code == TOO_MANY_DELIVERIES)?;
+    let given_up = document.state == TaskState::Failed
+        && deliveries_used(document, receipt) > policy.max_dequeue_count
+        && is_carrier(document, receipt);
+    given_up.then(|| error.message.clone())
+}
+
+/// Whether no other message than this one is known to have brought the latest attempt.
+fn is_carrier(document: &TaskStatus, receipt: &Receipt) -> bool {
+    let carrier = document.history.last().and_then(|record| record.delivery.as_ref());
+    carrier.is_none_or(|id| id.message_id == receipt.id.message_id)
 }
 
 fn poison(reason: String, document: Option<TaskStatus>) -> Step {

@@ -73,6 +73,19 @@ fn a_delivery_above_the_limit_fails_the_task_and_says_why() {
 }
 
 #[test]
+fn the_poison_copy_of_a_given_up_message_is_made_up_for() {
+    let Step::Poison { reason, document: Some(failed) } =
+        step(&in_state(TaskState::InProgress), &receipt("m1", 6), at(9))
+    else {
+        panic!("give up")
+    };
+    let again = step(&failed, &receipt("m1", 7), at(99));
+    assert_eq!(again, Step::Poison { reason, document: None });
+    assert_eq!(word(&step(&failed, &receipt("m2", 1), at(99))), "discard", "a duplicate was not given up");
+    assert_eq!(word(&step(&failed, &receipt("m1", 5), at(99))), "discard", "nor is a late reply");
+}
+
+#[test]
 fn giving_up_repeats_what_the_latest_attempt_said() {
     let mut document = in_state(TaskState::Pending);
     document.error = in_state(TaskState::Failed).error;

@@ -4,6 +4,7 @@
 //! Generic over one [`Env`], so that the same code runs as WebAssembly against Azure and natively
 //! against a fake in virtual time.
 
+pub mod api;
 pub mod body;
 pub mod env;
 pub mod log;

@@ -1,0 +1,216 @@
+//! The HTTP API: routes, callers, and one file for each thing that can be asked.
+//!
+//! A request passes [`Api::handle`]: size limits, route, caller, then the route's own file. Every error
+//! is a [`problem::Kind`] and ends as a problem document; no request ends without an answer.
+
+mod answer;
+mod auth;
+mod call;
+mod cancel;
+mod continuation;
+mod delete;
+mod events;
+mod headers;
+mod health;
+mod list;
+mod metrics;
+mod monitor;
+mod pages;
+pub mod problem;
+mod query;
+mod range;
+mod remembered;
+mod result;
+mod retry;
+mod route;
+mod submit;
+mod tasks;
+mod wait;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+use http::header::ALLOW;
+use http::{Method, Request, StatusCode};
+
+use answer::Answer;
+use call::Call;
+use problem::{Kind, Refusal};
+use route::Resource;
+use tasks::Tasks;
+
+use crate::body::{Body, BodyError, RequestBody};
+use crate::env::Env;
+use crate::log::Line;
+use crate::settings::{ApiAuth, ApiSettings, SettingsError};
+use crate::storage::{StatusStore, TaskQueue};
+
+pub use pages::{Asset, AssetSource, Assets};
+
+/// How long a client may take to send its body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// The API of one instance, shared by the requests in flight.
+pub struct Api<E: Env, S, Q> {
+    env: Rc<E>,
+    tasks: Result<Rc<Tasks<E, S, Q>>, SettingsError>,
+    assets: Assets,
+}
+
+/// What is left to do once a request is let in.
+enum Admitted {
+    Answered(Answer),
+    Resource(Resource),
+}
+
+impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
+    /// The API over the given store and queue.
+    pub fn over(
+        env: Rc<E>,
+        settings: Result<(ApiSettings, S, Q), SettingsError>,
+        assets: Assets,
+    ) -> Rc<Self> {
+        if let Ok((settings, ..)) = &settings
+            && settings.auth == ApiAuth::None
+        {
+            env.log(&Line::warn("the API is open to every caller").with("variable", "api_auth"));
+        }
+        let tasks = settings
+            .map(|(settings, store, queue)| Rc::new(Tasks::new(Rc::clone(&env), settings, store, queue)));
+        Rc::new(Self { env, tasks, assets })
+    }
+
+    /// Answers one request, whatever it is.
+    pub async fn handle<B: RequestBody + 'static>(
+        self: &Rc<Self>,
+        request: Request<B>,
+    ) -> http::Response<Body> {
+        let (parts, mut body) = request.into_parts();
+        let mut call = Call::new(parts, self.env.random_bytes());
+        let outcome = match self.admit(&mut call).await {
+            Ok(Admitted::Answered(answer)) => Ok(answer),
+            Ok(Admitted::Resource(resource)) => match self.read(&call, resource, &mut body).await {
+                Ok(bytes) => self.perform(&call, resource, bytes).await,
+                Err(refusal) => Err(refusal),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        let answer = outcome.unwrap_or_else(|refusal| self.refuse(&call, refusal));
+        answer::finish(answer, call.method())
+    }
+
+    /// Lets a request in, or answers it here when it concerns no task.
+    async fn admit(&self, call: &mut Call) -> Result<Admitted, Refusal> {
+        call.check_size()?;
+        if Resource::is_closed(call.path()) {
+            call.caller = auth::identify(&self.configured()?.settings.auth, call.headers())?;
+        }
+        let asset = match Resource::at(call.path()) {
+            Some(_) => None,
+            None => self.assets.get(pages::asset_path(call.path())),
+        };
+        let resource = Resource::at(call.path()).or_else(|| asset.is_some().then_some(Resource::Page));
+        let Some(resource) = resource else {
+            return Err(Refusal::new(
+                Kind::NotFound,
+                "Tasks are at /tasks; /swagger describes the whole API.",
+            ));
+        };
+        if call.method() == Method::OPTIONS {
+            let mut answer = answer::empty(StatusCode::NO_CONTENT);
+            answer::set(&mut answer, ALLOW, resource.allow());
+            return Ok(Admitted::Answered(answer));
+        }
+        if !resource.allows(call.method()) {
+            let detail = format!("Allowed here: {}.", resource.allow());
+            return Err(Refusal::new(Kind::MethodNotAllowed, detail).header(ALLOW, resource.allow()));
+        }
+        match (resource, asset) {
+            (Resource::Page, Some(asset)) => Ok(Admitted::Answered(pages::page(call, asset))),
+            (Resource::Health, _) => Ok(Admitted::Answered(health::alive())),
+            _ => Ok(Admitted::Resource(resource)),
+        }
+    }
+
+    fn configured(&self) -> Result<&Rc<Tasks<E, S, Q>>, Refusal> {
+        self.tasks.as_ref().map_err(|error| Refusal::new(Kind::Misconfigured, format!("{error}.")))
+    }
+
+    /// Reads the body where one is expected.
+    async fn read<B: RequestBody>(
+        &self,
+        call: &Call,
+        resource: Resource,
+        body: &mut B,
+    ) -> Result<Bytes, Refusal> {
+        let is_submission = match resource {
+            Resource::QueueTask => true,
+            Resource::Tasks => call.method() == Method::POST,
+            _ => false,
+        };
+        if !is_submission {
+            return Ok(Bytes::new());
+        }
+        let limit = self.configured()?.settings.body_limit;
+        let too_large =
+            || Refusal::new(Kind::BodyTooLarge, format!("The body must not exceed {limit} bytes."));
+        headers::require_json(call.headers())?;
+        if headers::announced_size(call.headers()).is_some_and(|size| size > limit as u64) {
+            return Err(too_large());
+        }
+        let reading = std::pin::pin!(body.read(limit));
+        let patience = std::pin::pin!(self.env.sleep(BODY_TIME));
+        match select(reading, patience).await {
+            Either::Left((Ok(bytes), _)) => Ok(bytes),
+            Either::Left((Err(BodyError::TooLarge(_)), _)) => Err(too_large()),
+            Either::Left((Err(BodyError::Broken(_)), _)) => {
+                Err(Refusal::new(Kind::InvalidBody, "The body ended before it was complete."))
+            }
+            Either::Right(_) => {
+                let detail = format!("The body must arrive within {} seconds.", BODY_TIME.as_secs());
+                Err(Refusal::new(Kind::BodyTimeout, detail))
+            }
+        }
+    }
+
+    async fn perform(&self, call: &Call, resource: Resource, body: Bytes) -> Result<Answer, Refusal> {
+        let tasks = self.configured()?;
+        match resource {
+            Resource::Tasks if call.method() == Method::POST => {
+                tasks.submit(call, &body, submit::Style::Modern).await
+            }
+            Resource::QueueTask => tasks.submit(call, &body, submit::Style::Original).await,
+            Resource::Tasks => tasks.list(call).await,
+            Resource::Task(id) if call.method() == Method::DELETE => tasks.delete(call, id).await,
+            Resource::Task(id) if headers::wants_events(call.headers()) => tasks.events(call, id).await,
+            Resource::Task(id) => tasks.monitor(call, id).await,
+            Resource::Events(id) => tasks.events(call, id).await,
+            Resource::Result(id) => tasks.result(call, id).await,
+            Resource::Cancel(id) => tasks.cancel(call, id).await,
+            Resource::Retry(id) => tasks.retry(call, id).await,
+            Resource::Ready => tasks.ready().await,
+            Resource::Metrics => Ok(tasks.metrics().await),
+            // Answered when they were let in.
+            Resource::Health | Resource::Page => Ok(health::alive()),
+        }
+    }
+
+    /// The problem document of a refusal, and a log line when an operator should know.
+    fn refuse(&self, call: &Call, refusal: Refusal) -> Answer {
+        if refusal.kind.status() >= 500 {
+            let mut line = Line::error("a request could not be answered")
+                .with("problem", refusal.kind.name())
+                .with("status", refusal.kind.status())
+                .with("method", call.method().as_str())
+                .with("path", call.path())
+                .with("trace_id", call.trace_id.as_str());
+            if let Some(cause) = &refusal.cause {
+                line = line.with("cause", cause.as_str());
+            }
+            self.env.log(&line);
+        }
+        refusal.into_answer(call.path(), &call.trace_id)
+    }
+}

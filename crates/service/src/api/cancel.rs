@@ -1,0 +1,42 @@
+//! `POST /tasks/{id}/cancel`.
+
+use http::StatusCode;
+use lifecycle::cancel::{Cancel, cancel};
+use models::TaskId;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::problem::{Kind, Refusal};
+use super::tasks::{Tasks, WRITE_TRIES};
+use crate::env::Env;
+use crate::log::Line;
+use crate::storage::{StatusStore, Stored, TaskQueue, Write};
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
+    /// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
+    pub(crate) async fn cancel(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        for _ in 0..WRITE_TRIES {
+            let stored = self.find(call, id).await?;
+            let now = self.env.timestamp();
+            let (document, status) = match cancel(&stored.document, self.settings.retention, now) {
+                Cancel::Now(document) => (document, StatusCode::OK),
+                Cancel::Request(document) => (document, StatusCode::ACCEPTED),
+                Cancel::AlreadyRequested => return self.shown(call, StatusCode::ACCEPTED, &stored),
+                Cancel::TooLate => {
+                    let detail = format!("The task is {}.", stored.document.state.name());
+                    return Err(Refusal::new(Kind::TaskEnded, detail));
+                }
+            };
+            if let Write::Done(etag) = self.store.replace(&document, &stored.etag).await? {
+                self.env.log(
+                    &Line::info("cancel requested")
+                        .with("task_id", id.to_string())
+                        .with("at_once", status == StatusCode::OK)
+                        .with("trace_id", call.trace_id.as_str()),
+                );
+                return self.shown(call, status, &Stored { document: *document, etag });
+            }
+        }
+        Err(Refusal::contended())
+    }
+}

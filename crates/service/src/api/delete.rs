@@ -1,0 +1,41 @@
+//! `DELETE /tasks/{id}`: a terminal task is removed with everything that belongs to it.
+
+use http::StatusCode;
+use lifecycle::retention;
+use models::TaskId;
+
+use super::answer::{self, Answer};
+use super::call::Call;
+use super::problem::{Kind, Refusal};
+use super::tasks::{Tasks, WRITE_TRIES};
+use crate::env::Env;
+use crate::log::Line;
+use crate::storage::{StatusStore, TaskQueue, Write};
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
+    pub(crate) async fn delete(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        for _ in 0..WRITE_TRIES {
+            let stored = self.find(call, id).await?;
+            if !stored.document.state.is_terminal() {
+                let detail = format!(
+                    "The task is {}. Cancel it first: POST /tasks/{id}/cancel.",
+                    stored.document.state.name()
+                );
+                return Err(Refusal::new(Kind::TaskNotEnded, detail));
+            }
+            // The document goes last: while it is there, a repeated request finds what is left.
+            for name in retention::attachments(&stored.document) {
+                self.store.delete_attachment(&name).await?;
+            }
+            if let Write::Done(_) = self.store.delete(id, &stored.etag).await? {
+                self.env.log(
+                    &Line::info("task deleted")
+                        .with("task_id", id.to_string())
+                        .with("trace_id", call.trace_id.as_str()),
+                );
+                return Ok(answer::empty(StatusCode::NO_CONTENT));
+            }
+        }
+        Err(Refusal::contended())
+    }
+}

@@ -1,0 +1,168 @@
+//! `GET /tasks/{id}` for `text/event-stream`, and `GET /tasks/{id}/events`: every change of a task as a
+//! server-sent event, until it is terminal.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
+use http::header::{CONTENT_TYPE, HeaderName, VARY};
+use http::{HeaderValue, StatusCode};
+use models::{TaskId, TaskStatus, Timestamp};
+
+use super::answer::{self, Answer};
+use super::call::Call;
+use super::headers::{LAST_EVENT_ID, text};
+use super::problem::{Kind, Refusal};
+use super::tasks::{Tasks, monitor_at};
+use super::wait::{Pauses, Place};
+use crate::body::Body;
+use crate::env::Env;
+use crate::storage::{ETag, Read, StatusStore, Stored, TaskQueue};
+
+/// Streams of one instance that may be open at a time.
+pub(crate) const MOST_STREAMS: usize = 64;
+
+/// Longest life of a stream, below the 240 seconds after which Container Apps cuts a request.
+const LIFETIME: Duration = Duration::from_secs(230);
+
+/// A comment is sent after so much silence, so that nobody on the way takes the connection for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Reads that may fail one after the other before the stream ends and the client has to come again.
+const MOST_FAILURES: u32 = 5;
+
+/// How soon a client comes back when the stream ends early, in milliseconds.
+const RETRY_MILLIS: u64 = 2000;
+
+/// Tells proxies of one widespread kind not to collect the answer before they pass it on.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
+    pub(crate) async fn events(self: &Rc<Self>, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        let stored = self.find(call, id).await?;
+        let seen = text(call.headers(), LAST_EVENT_ID) == Some(event_id(&stored.etag).as_str());
+        if seen && stored.document.state.is_terminal() {
+            // There is nothing left to tell; this status keeps a browser from asking again.
+            return Ok(answer::empty(StatusCode::NO_CONTENT));
+        }
+        let Some(place) = Place::take(&self.streams, MOST_STREAMS) else {
+            let detail = "Poll the task instead, or open the stream again later.";
+            return Err(Refusal::new(Kind::TooManyStreams, detail).retry_after(5));
+        };
+        let watch = Watch {
+            address: call.task_url(&self.settings, id)?,
+            tasks: Rc::clone(self),
+            id,
+            etag: stored.etag.clone(),
+            next: Next::First { stored, seen },
+            started: self.env.timestamp(),
+            slept: Duration::ZERO,
+            silent: Duration::ZERO,
+            failures: 0,
+            pauses: Pauses::new(),
+            _place: place,
+        };
+        let events = stream::unfold(watch, |mut watch| async move {
+            let bytes = watch.next().await?;
+            Some((bytes, watch))
+        });
+        let mut answer = Answer::new(Body::Stream(events.boxed_local()));
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        Ok(answer)
+    }
+}
+
+/// One open stream. It holds one event at most: the next read waits until the client took the last one.
+struct Watch<E, S, Q> {
+    tasks: Rc<Tasks<E, S, Q>>,
+    id: TaskId,
+    address: String,
+    etag: ETag,
+    next: Next,
+    started: Timestamp,
+    slept: Duration,
+    silent: Duration,
+    failures: u32,
+    pauses: Pauses,
+    _place: Place,
+}
+
+enum Next {
+    /// Tell what is known, unless the client has seen it.
+    First { stored: Stored, seen: bool },
+    /// Wait for a change.
+    Change,
+    /// End.
+    Nothing,
+}
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Watch<E, S, Q> {
+    async fn next(&mut self) -> Option<Bytes> {
+        match std::mem::replace(&mut self.next, Next::Change) {
+            Next::First { stored, seen } => {
+                let hello = format!("retry: {RETRY_MILLIS}\n");
+                let event = if seen { ": resumed\n\n".to_owned() } else { self.told(&stored) };
+                Some((hello + &event).into())
+            }
+            Next::Change => self.change().await,
+            Next::Nothing => None,
+        }
+    }
+
+    async fn change(&mut self) -> Option<Bytes> {
+        loop {
+            // Reads take time as well; and the clock may be set back, which must not make a stream endless.
+            let spent = self.tasks.env.timestamp().since(self.started).max(self.slept);
+            if spent >= LIFETIME || self.failures >= MOST_FAILURES {
+                return None;
+            }
+            let pause = self.pauses.next();
+            self.tasks.env.sleep(pause).await;
+            self.slept += pause;
+            self.silent += pause;
+            match self.tasks.store.read(self.id, Some(&self.etag)).await {
+                Ok(Read::Found(stored)) => {
+                    self.failures = 0;
+                    self.pauses = Pauses::new();
+                    return Some(self.told(&stored).into());
+                }
+                Ok(Read::Missing) => {
+                    self.next = Next::Nothing;
+                    return Some(format!("event: gone\ndata: {{\"id\":\"{}\"}}\n\n", self.id).into());
+                }
+                Ok(Read::Unchanged) => self.failures = 0,
+                Err(_) => self.failures += 1,
+            }
+            if self.silent >= HEARTBEAT {
+                self.silent = Duration::ZERO;
+                return Some(Bytes::from_static(b": still here\n\n"));
+            }
+        }
+    }
+
+    /// The event for a document, which is the last one when it is terminal.
+    fn told(&mut self, stored: &Stored) -> String {
+        self.etag.clone_from(&stored.etag);
+        self.silent = Duration::ZERO;
+        if stored.document.state.is_terminal() {
+            self.next = Next::Nothing;
+        }
+        event(&stored.document, &stored.etag, self.address.clone())
+    }
+}
+
+fn event(document: &TaskStatus, etag: &str, address: String) -> String {
+    // JSON without line breaks: serde_json escapes those inside strings.
+    let data = serde_json::to_string(&monitor_at(document, address)).unwrap_or_default();
+    format!("id: {}\nevent: status\ndata: {data}\n\n", event_id(etag))
+}
+
+/// The version of the document, in characters that are safe in a field and in a header.
+fn event_id(etag: &str) -> String {
+    etag.chars().filter(char::is_ascii_alphanumeric).collect()
+}

@@ -1,0 +1,174 @@
+//! `GET /tasks`: the caller's tasks, filtered, page by page.
+
+use futures::StreamExt as _;
+use futures::stream;
+use http::StatusCode;
+use models::{Monitor, MonitorList, MonitorState, TaskId, TaskState, TaskStatus, Timestamp};
+
+use super::answer::{self, Answer};
+use super::auth;
+use super::call::Call;
+use super::continuation::{self, Position};
+use super::problem::Refusal;
+use super::query::{Query, encode, refused};
+use super::tasks::{Tasks, monitor_at};
+use crate::env::Env;
+use crate::storage::{Page, Read, StatusStore, StorageError, Stored, TaskQueue};
+
+const DEFAULT_TOP: usize = 50;
+const LARGEST_TOP: usize = 200;
+
+/// Documents read at a time.
+const CONCURRENT_READS: usize = 16;
+
+/// Documents looked at for one answer. A filter that finds little gives a short page with a next one
+/// rather than a slow answer.
+const MOST_LOOKED_AT: usize = 600;
+
+/// Pages of storage asked for one answer: they may hold other things than documents.
+const MOST_PAGES: usize = 10;
+
+const KNOWN: [&str; 5] = ["status", "name", "createdAfter", "top", "continuation"];
+
+/// Which tasks are wanted.
+struct Filter {
+    status: Option<TaskState>,
+    name: Option<String>,
+    created_after: Option<Timestamp>,
+}
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
+    pub(crate) async fn list(&self, call: &Call) -> Result<Answer, Refusal> {
+        let query = call.query()?.only(&KNOWN)?;
+        let filter = Filter::of(&query)?;
+        let top = top(&query)?;
+        let base = call.base_url(&self.settings)?;
+        let listing = format!("{}\0{}", call.caller.as_deref().unwrap_or_default(), filter.as_query());
+        let start = match query.get("continuation") {
+            None => Position::default(),
+            Some(token) => continuation::position(token, &listing).ok_or_else(forged)?,
+        };
+        let (value, next) = self.collect(call, &filter, top, start, &base).await?;
+        let next_link = next.map(|position| {
+            let token = continuation::token(&position, &listing);
+            format!("{base}/tasks?{}top={top}&continuation={token}", filter.as_query())
+        });
+        Ok(answer::json(StatusCode::OK, &MonitorList { value, next_link }))
+    }
+
+    /// Up to `top` tasks from `position` on, and where to go on; `None` at the end.
+    async fn collect(
+        &self,
+        call: &Call,
+        filter: &Filter,
+        top: usize,
+        mut position: Position,
+        base: &str,
+    ) -> Result<(Vec<Monitor>, Option<Position>), Refusal> {
+        let mut value = Vec::new();
+        let mut looked_at = 0;
+        for _ in 0..MOST_PAGES {
+            let Page { tasks, next } = self.page(&position).await?;
+            let after = position.after;
+            let candidates: Vec<TaskId> = tasks
+                .into_iter()
+                .filter(|(id, _)| after.is_none_or(|after| *id > after))
+                // A document is never older than its creation.
+                .filter(|(_, written)| filter.created_after.is_none_or(|moment| *written > moment))
+                .map(|(id, _)| id)
+                .collect();
+            let count = candidates.len();
+            let reads = candidates.into_iter().map(|id| async move { (id, self.store.read(id, None).await) });
+            let mut reads = stream::iter(reads).buffered(CONCURRENT_READS).enumerate();
+            while let Some((index, (id, read))) = reads.next().await {
+                looked_at += 1;
+                position.after = Some(id);
+                if let Some(Stored { document, .. }) = readable(read)?
+                    && auth::may_see(document.owner.as_deref(), &call.caller)
+                    && filter.accepts(&document)
+                {
+                    value.push(monitor_at(&document, format!("{base}/tasks/{id}")));
+                }
+                let is_last = index + 1 == count;
+                if !is_last && (value.len() == top || looked_at >= MOST_LOOKED_AT) {
+                    return Ok((value, Some(position)));
+                }
+            }
+            let Some(next) = next else { return Ok((value, None)) };
+            position = Position { page: Some(next), after: None };
+            if value.len() == top || looked_at >= MOST_LOOKED_AT {
+                break;
+            }
+        }
+        Ok((value, Some(position)))
+    }
+
+    async fn page(&self, position: &Position) -> Result<Page, Refusal> {
+        let from = position.page.as_deref();
+        match self.store.list(from, 200).await {
+            // A mark that storage did not make.
+            Err(StorageError::Refused(_)) if from.is_some() => Err(forged()),
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+/// What a read found. A document that is gone by now or breaks the contract is not listed; one that
+/// storage does not give makes the whole list unavailable, because leaving it out would be a lie.
+fn readable(read: Result<Read, StorageError>) -> Result<Option<Stored>, Refusal> {
+    match read {
+        Ok(Read::Found(stored)) => Ok(Some(*stored)),
+        Ok(Read::Missing | Read::Unchanged) | Err(StorageError::Unreadable { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn forged() -> Refusal {
+    refused("continuation: must come from the nextLink of a list with the same filters.")
+}
+
+fn top(query: &Query) -> Result<usize, Refusal> {
+    let Some(text) = query.get("top") else { return Ok(DEFAULT_TOP) };
+    let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    number
+        .filter(|top| (1..=LARGEST_TOP).contains(top))
+        .ok_or_else(|| refused(format!("top: must be a whole number from 1 to {LARGEST_TOP}.")))
+}
+
+impl Filter {
+    fn of(query: &Query) -> Result<Self, Refusal> {
+        let status = query.get("status").map(state).transpose()?;
+        let created_after =
+            query.get("createdAfter").map(str::parse::<Timestamp>).transpose().map_err(|_| {
+                refused("createdAfter: must be a date and time as RFC 3339, such as 2026-11-20T10:00:00Z.")
+            })?;
+        Ok(Self { status, name: query.get("name").map(str::to_owned), created_after })
+    }
+
+    fn accepts(&self, document: &TaskStatus) -> bool {
+        self.status.is_none_or(|state| document.state == state)
+            && self.name.as_deref().is_none_or(|name| document.task_name == name)
+            && self.created_after.is_none_or(|moment| document.created_at.is_some_and(|at| at > moment))
+    }
+
+    /// The filter as query parameters, each with an `&` behind it.
+    fn as_query(&self) -> String {
+        let mut query = String::new();
+        let status = self.status.map(|state| format!("{:?}", MonitorState::from(state)));
+        let moment = self.created_after.map(|moment| moment.to_string());
+        for (name, value) in [("status", status), ("name", self.name.clone()), ("createdAfter", moment)] {
+            if let Some(value) = value {
+                query.push_str(&format!("{name}={}&", encode(&value)));
+            }
+        }
+        query
+    }
+}
+
+/// A status in the words of the monitor.
+fn state(word: &str) -> Result<TaskState, Refusal> {
+    TaskState::ALL
+        .into_iter()
+        .find(|state| format!("{:?}", MonitorState::from(*state)).eq_ignore_ascii_case(word))
+        .ok_or_else(|| refused("status: must be NotStarted, Running, Succeeded, Failed or Canceled."))
+}

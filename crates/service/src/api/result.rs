@@ -1,0 +1,168 @@
+//! `GET /tasks/{id}/result`: what the handler made, with its own media type.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_RANGE,
+    RANGE,
+};
+use http::{HeaderValue, StatusCode};
+use lifecycle::retention;
+use models::{ResultBlob, TaskId, TaskState, TaskStatus};
+
+use super::answer::{self, Answer};
+use super::call::Call;
+use super::headers::{self, text};
+use super::problem::{Kind, Refusal};
+use super::range::{self, Selected};
+use super::tasks::Tasks;
+use crate::body::Body;
+use crate::env::Env;
+use crate::storage::{ETag, ResultPart, StatusStore, Stored, TaskQueue};
+
+/// Most bytes of a result that are in memory for one request.
+const CHUNK: u64 = 1024 * 1024;
+
+impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
+    pub(crate) async fn result(self: &Rc<Self>, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        let stored = self.find(call, id).await?;
+        let document = &stored.document;
+        match document.state {
+            TaskState::Completed => {}
+            TaskState::Pending | TaskState::InProgress => {
+                let detail = format!("The task is {}. Its result comes later.", document.state.name());
+                let wait = self.retry_after(&stored).unwrap_or(1);
+                return Err(Refusal::new(Kind::ResultNotReady, detail).retry_after(wait));
+            }
+            TaskState::Failed | TaskState::Cancelled => {
+                let detail = format!("The task is {}; GET /tasks/{id} says why.", document.state.name());
+                return Err(Refusal::new(Kind::NoResult, detail));
+            }
+        }
+        if retention::is_expired(document, self.env.timestamp()) {
+            let detail = "The task's retention is over and it is about to be purged.";
+            return Err(Refusal::new(Kind::ResultExpired, detail));
+        }
+        if headers::none_match(call.headers(), &stored.etag) {
+            let mut answer = answer::empty(StatusCode::NOT_MODIFIED);
+            answer::set(&mut answer, ETAG, &stored.etag);
+            return Ok(answer);
+        }
+        self.send(call, &stored).await
+    }
+
+    async fn send(self: &Rc<Self>, call: &Call, stored: &Stored) -> Result<Answer, Refusal> {
+        let (size, content_type) = match kept(&stored.document) {
+            Kept::Nothing => return Ok(answer::empty(StatusCode::NO_CONTENT)),
+            Kept::Inline(text) => (text.len() as u64, "application/json"),
+            Kept::Blob(blob) => (blob.size, blob.content_type.as_str()),
+        };
+        // A part of another version than the client has is of no use to it.
+        let same = text(call.headers(), IF_RANGE).is_none_or(|version| version == stored.etag);
+        let wanted = range::select(text(call.headers(), RANGE).filter(|_| same), size);
+        let (status, part) = match wanted {
+            Selected::Whole => (StatusCode::OK, 0..size),
+            Selected::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+            Selected::Outside => {
+                let refusal =
+                    Refusal::new(Kind::RangeNotSatisfiable, format!("The result has {size} bytes."));
+                return Err(refusal.header(CONTENT_RANGE, &format!("bytes */{size}")));
+            }
+        };
+        let body = match kept(&stored.document) {
+            Kept::Inline(text) => Body::Full(slice(text, &part)),
+            Kept::Blob(blob) => self.blob(stored, blob, part.clone()).await?,
+            Kept::Nothing => Body::empty(),
+        };
+        let mut answer = Answer::new(body);
+        *answer.status_mut() = status;
+        // Written by handlers: shown by browsers at most as an inert document of no origin.
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(CONTENT_LENGTH, (part.end - part.start).into());
+        answer::set(&mut answer, CONTENT_TYPE, content_type);
+        answer::set(&mut answer, ETAG, &stored.etag);
+        if status == StatusCode::PARTIAL_CONTENT {
+            let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
+            answer::set(&mut answer, CONTENT_RANGE, &range);
+        }
+        Ok(answer)
+    }
+
+    /// Bytes `part` of a result blob: the first piece is read before the answer begins, so that what is
+    /// wrong with it can still be said; the others as the client takes them.
+    async fn blob(
+        self: &Rc<Self>,
+        stored: &Stored,
+        blob: &ResultBlob,
+        part: Range<u64>,
+    ) -> Result<Body, Refusal> {
+        if part.is_empty() {
+            return Ok(Body::empty());
+        }
+        let first = self.store.read_attachment(&blob.name, piece(&part), None).await?;
+        let Some(ResultPart { bytes, etag, .. }) = first.filter(|first| first.total == blob.size) else {
+            let id = stored.document.task_id;
+            let detail = format!("The result of task {id} is not in storage as it was recorded.");
+            return Err(Refusal::new(Kind::DocumentUnreadable, detail));
+        };
+        let rest = part.start + bytes.len() as u64..part.end;
+        if rest.is_empty() {
+            return Ok(Body::Full(bytes));
+        }
+        let tasks = Rc::clone(self);
+        let (name, first) = (blob.name.clone(), stream::once(async { bytes }));
+        let others = stream::unfold((rest, etag), move |(rest, etag)| {
+            let (tasks, name) = (Rc::clone(&tasks), name.clone());
+            async move { tasks.next_piece(&name, rest, etag).await }
+        });
+        Ok(Body::Stream(first.chain(others).boxed_local()))
+    }
+
+    /// `None` at the end, and when storage fails or the blob has changed: the answer then ends before its
+    /// announced length, which tells the client that it is not whole.
+    async fn next_piece(
+        &self,
+        name: &str,
+        rest: Range<u64>,
+        etag: ETag,
+    ) -> Option<(Bytes, (Range<u64>, ETag))> {
+        if rest.is_empty() {
+            return None;
+        }
+        let part = self.store.read_attachment(name, piece(&rest), Some(&etag)).await.ok()??;
+        let next = rest.start + part.bytes.len() as u64..rest.end;
+        (!part.bytes.is_empty()).then_some((part.bytes, (next, etag)))
+    }
+}
+
+/// Where a document keeps its result.
+enum Kept<'a> {
+    Nothing,
+    Inline(&'a str),
+    Blob(&'a ResultBlob),
+}
+
+fn kept(document: &TaskStatus) -> Kept<'_> {
+    match (&document.result_blob, &document.result) {
+        (Some(blob), _) => Kept::Blob(blob),
+        (None, Some(json)) => Kept::Inline(json.get()),
+        (None, None) => Kept::Nothing,
+    }
+}
+
+fn piece(rest: &Range<u64>) -> Range<u64> {
+    rest.start..rest.end.min(rest.start.saturating_add(CHUNK))
+}
+
+fn slice(text: &str, part: &Range<u64>) -> Bytes {
+    let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    let bytes = text.as_bytes().get(index(part.start)..index(part.end)).unwrap_or_default();
+    Bytes::copy_from_slice(bytes)
+}

@@ -1,0 +1,53 @@
+//! `POST /tasks/{id}/retry`: a failed task is tried again.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use lifecycle::retry::{Retry, retry};
+use models::{AttemptOutcome, TaskId, TaskState, TaskStatus};
+
+use super::answer::Answer;
+use super::call::Call;
+use super::problem::{Kind, Refusal};
+use super::tasks::{Tasks, WRITE_TRIES};
+use crate::env::Env;
+use crate::log::Line;
+use crate::storage::{StatusStore, Stored, TaskQueue, Write};
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
+    pub(crate) async fn retry(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        for _ in 0..WRITE_TRIES {
+            let stored = self.find(call, id).await?;
+            let again = match retry(&stored.document, call.caller.as_deref(), self.env.timestamp()) {
+                Retry::Again(document) => document,
+                // The document was written by an earlier request whose message may have been lost.
+                Retry::NotFailed if waits_for_retry(&stored.document) => {
+                    self.put_message(&stored, Duration::ZERO).await?;
+                    return self.shown(call, StatusCode::ACCEPTED, &stored);
+                }
+                Retry::NotFailed => {
+                    let detail = format!("The task is {}.", stored.document.state.name());
+                    return Err(Refusal::new(Kind::TaskNotFailed, detail));
+                }
+            };
+            if let Write::Done(etag) = self.store.replace(&again, &stored.etag).await? {
+                let stored = Stored { document: *again, etag };
+                self.put_message(&stored, Duration::ZERO).await?;
+                self.env.log(
+                    &Line::info("retry requested")
+                        .with("task_id", id.to_string())
+                        .with("attempt", stored.document.attempt)
+                        .with("trace_id", call.trace_id.as_str()),
+                );
+                return self.shown(call, StatusCode::ACCEPTED, &stored);
+            }
+        }
+        Err(Refusal::contended())
+    }
+}
+
+/// Whether a retry was asked for and no worker has seen its message yet.
+fn waits_for_retry(document: &TaskStatus) -> bool {
+    let last = document.history.last().and_then(|record| record.outcome);
+    document.state == TaskState::Pending && last == Some(AttemptOutcome::RetryRequested)
+}

@@ -1,0 +1,125 @@
+//! From method and path to what is asked for. Pure.
+
+use http::Method;
+use models::TaskId;
+
+/// Something with an address of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// `/tasks`
+    Tasks,
+    /// `/Tasks/QueueTask`, in any case: the address of the .NET sample.
+    QueueTask,
+    /// `/tasks/{id}`
+    Task(TaskId),
+    /// `/tasks/{id}/events`
+    Events(TaskId),
+    /// `/tasks/{id}/result`
+    Result(TaskId),
+    /// `/tasks/{id}/cancel`
+    Cancel(TaskId),
+    /// `/tasks/{id}/retry`
+    Retry(TaskId),
+    /// `/healthz`
+    Health,
+    /// `/readyz`
+    Ready,
+    /// `/metrics`
+    Metrics,
+    /// A static page or one of its assets.
+    Page,
+}
+
+impl Resource {
+    /// What is at `path`, static pages excepted.
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        match path {
+            "/tasks" => return Some(Self::Tasks),
+            "/healthz" => return Some(Self::Health),
+            "/readyz" => return Some(Self::Ready),
+            "/metrics" => return Some(Self::Metrics),
+            _ if path.eq_ignore_ascii_case("/tasks/queuetask") => return Some(Self::QueueTask),
+            _ => {}
+        }
+        let rest = path.strip_prefix("/tasks/")?;
+        let (id, part) = rest.split_once('/').map_or((rest, None), |(id, part)| (id, Some(part)));
+        // Only the hyphenated form: one task has one address (letter case excepted).
+        let id: TaskId = Some(id).filter(|id| id.len() == 36)?.parse().ok()?;
+        match part {
+            None => Some(Self::Task(id)),
+            Some("events") => Some(Self::Events(id)),
+            Some("result") => Some(Self::Result(id)),
+            Some("cancel") => Some(Self::Cancel(id)),
+            Some("retry") => Some(Self::Retry(id)),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether `path` may be used only by callers that are identified: what concerns tasks, and metrics.
+    pub(crate) fn is_closed(path: &str) -> bool {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        first.eq_ignore_ascii_case("tasks") || first.eq_ignore_ascii_case("metrics")
+    }
+
+    /// The value of `Allow`.
+    pub(crate) fn allow(self) -> &'static str {
+        match self {
+            Self::Tasks => "GET, HEAD, POST, OPTIONS",
+            Self::QueueTask | Self::Cancel(_) | Self::Retry(_) => "POST, OPTIONS",
+            Self::Task(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::Events(_) | Self::Result(_) | Self::Health | Self::Ready | Self::Metrics | Self::Page => {
+                "GET, HEAD, OPTIONS"
+            }
+        }
+    }
+
+    /// Whether `method` can be used here.
+    pub(crate) fn allows(self, method: &Method) -> bool {
+        self.allow().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b";
+
+    #[test]
+    fn an_id_that_is_not_a_hyphenated_guid_is_no_address() {
+        let id: TaskId = ID.parse().unwrap();
+        assert_eq!(Resource::at(&format!("/tasks/{ID}")), Some(Resource::Task(id)));
+        assert_eq!(Resource::at(&format!("/tasks/{}", ID.to_uppercase())), Some(Resource::Task(id)));
+        for path in [
+            "/tasks/".to_owned(),
+            "/tasks/1".to_owned(),
+            "/tasks/../../etc/passwd".to_owned(),
+            format!("/tasks/{}", ID.replace('-', "")),
+            format!("/tasks/{{{ID}}}"),
+            format!("/tasks/{ID}/"),
+            format!("/tasks/{ID}/other"),
+            format!("/tasks/{ID}%00"),
+            format!("//tasks/{ID}"),
+        ] {
+            assert_eq!(Resource::at(&path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_address_of_the_dotnet_sample_is_read_without_case() {
+        for path in ["/Tasks/QueueTask", "/tasks/queuetask", "/TASKS/QUEUETASK"] {
+            assert_eq!(Resource::at(path), Some(Resource::QueueTask));
+        }
+        assert_eq!(Resource::at("/Tasks"), None);
+    }
+
+    #[test]
+    fn everything_about_tasks_is_closed_however_it_is_spelled() {
+        for path in ["/tasks", "/Tasks/QueueTask", "/TASKS/x", "//tasks", "/metrics", "/Metrics/"] {
+            assert!(Resource::is_closed(path), "{path}");
+        }
+        for path in ["/", "/healthz", "/readyz", "/swagger", "/openapi.json", "/tasksheet.css"] {
+            assert!(!Resource::is_closed(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What every route about tasks works with, and the steps several of them share.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{ETAG, RETRY_AFTER};
+use models::{Monitor, TaskId, TaskState, TaskStatus};
+
+use super::answer::{self, Answer};
+use super::auth;
+use super::call::Call;
+use super::health::Readiness;
+use super::metrics::Depths;
+use super::problem::Refusal;
+use super::remembered::Remembered;
+use crate::env::Env;
+use crate::settings::ApiSettings;
+use crate::storage::{QueueName, Read, StatusStore, Stored, TaskQueue};
+
+/// How long a queue depth that was once read decides about overload.
+const DEPTH_AGE: Duration = Duration::from_secs(5);
+
+/// Tries of a conditional write before the client is asked to come again.
+pub(crate) const WRITE_TRIES: usize = 5;
+
+/// Store, queue, settings and what the instance remembers.
+pub(crate) struct Tasks<E, S, Q> {
+    pub(crate) env: Rc<E>,
+    pub(crate) settings: ApiSettings,
+    pub(crate) store: S,
+    pub(crate) queue: Q,
+    depth: Remembered<Option<u64>>,
+    pub(crate) readiness: Remembered<Readiness>,
+    pub(crate) depths: Remembered<Depths>,
+    /// Event streams that are open.
+    pub(crate) streams: Rc<Cell<usize>>,
+    /// Requests that wait for the end of a task.
+    pub(crate) waits: Rc<Cell<usize>>,
+}
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
+    pub(crate) fn new(env: Rc<E>, settings: ApiSettings, store: S, queue: Q) -> Self {
+        Self {
+            env,
+            settings,
+            store,
+            queue,
+            depth: Remembered::new(),
+            readiness: Remembered::new(),
+            depths: Remembered::new(),
+            streams: Rc::default(),
+            waits: Rc::default(),
+        }
+    }
+
+    /// Depth of the task queue, at most [`DEPTH_AGE`] old; `None` when storage does not tell.
+    pub(crate) async fn queue_depth(&self) -> Option<u64> {
+        let ask = async { self.queue.depth(QueueName::Tasks).await.ok() };
+        self.depth.get(|| self.env.timestamp(), DEPTH_AGE, ask).await.flatten()
+    }
+
+    /// The task, if there is one that the caller may see.
+    pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<Stored, Refusal> {
+        match self.store.read(id, None).await? {
+            Read::Found(stored) => Self::only_visible(call, *stored),
+            Read::Missing | Read::Unchanged => Err(Refusal::task_not_found()),
+        }
+    }
+
+    /// Refuses another caller's task as if there were none.
+    pub(crate) fn only_visible(call: &Call, stored: Stored) -> Result<Stored, Refusal> {
+        if auth::may_see(stored.document.owner.as_deref(), &call.caller) {
+            Ok(stored)
+        } else {
+            Err(Refusal::task_not_found())
+        }
+    }
+
+    /// The status monitor as a client sees it.
+    pub(crate) fn view(&self, call: &Call, stored: &Stored) -> Result<Monitor, Refusal> {
+        let document = &stored.document;
+        Ok(monitor_at(document, call.task_url(&self.settings, document.task_id)?))
+    }
+
+    /// An answer whose body is the status monitor.
+    pub(crate) fn shown(&self, call: &Call, status: StatusCode, stored: &Stored) -> Result<Answer, Refusal> {
+        let mut answer = answer::json(status, &self.view(call, stored)?);
+        self.describe(&mut answer, stored);
+        Ok(answer)
+    }
+
+    /// The headers that go with a status monitor.
+    pub(crate) fn describe(&self, answer: &mut Answer, stored: &Stored) {
+        answer::set(answer, ETAG, &stored.etag);
+        if let Some(seconds) = self.retry_after(stored) {
+            answer::set(answer, RETRY_AFTER, &seconds.to_string());
+        }
+    }
+
+    /// Seconds until a look at the task is worth while; `None` once it is terminal.
+    pub(crate) fn retry_after(&self, stored: &Stored) -> Option<u64> {
+        let now = self.env.timestamp();
+        lifecycle::monitor::retry_after(&stored.document, now).map(|wait| wait.as_secs())
+    }
+}
+
+/// The status monitor of a task whose absolute address is `address`.
+pub(crate) fn monitor_at(document: &TaskStatus, address: String) -> Monitor {
+    let succeeded = document.state == TaskState::Completed;
+    Monitor { resource_location: succeeded.then_some(address), ..Monitor::of(document) }
+}

@@ -1,0 +1,117 @@
+//! Blob Storage: containers and block blobs written in one piece.
+//! <https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>
+
+mod condition;
+mod container;
+mod delegation;
+mod list;
+mod object;
+mod range;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+#[cfg(feature = "server")]
+pub(crate) use object::MAX_BLOB;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::access::{Caller, TokenIssuer};
+use crate::call::Call;
+use crate::ids::Ids;
+use crate::operation::Operation;
+use crate::reply::{Refusal, Reply};
+use crate::state::{ContainerInfo, Moment, State};
+
+/// A container. It has a description from its creation on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Container {
+    pub(crate) info: Option<ContainerInfo>,
+    pub(crate) blobs: BTreeMap<String, Blob>,
+}
+
+/// A stored block blob.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Blob {
+    #[serde(with = "base64_bytes")]
+    pub(crate) content: Bytes,
+    /// With its quotes.
+    pub(crate) etag: String,
+    pub(crate) created: Moment,
+    pub(crate) modified: Moment,
+    pub(crate) content_type: String,
+    /// Headers that come back as they were given: name and value.
+    pub(crate) properties: Vec<(String, String)>,
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
+/// What an operation of the service works with.
+pub(crate) struct Context<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) state: &'a mut State,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) issuer: &'a TokenIssuer,
+    pub(crate) caller: Caller,
+    pub(crate) now: OffsetDateTime,
+    pub(crate) deletion_delay: std::time::Duration,
+}
+
+/// Performs `operation`, for which the caller is authorized.
+///
+/// # Errors
+/// What the service refuses.
+pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<Reply, Refusal> {
+    match operation {
+        Operation::ListContainers => list::containers(&context),
+        Operation::GetUserDelegationKey => delegation::key(&context),
+        Operation::CreateContainer => container::create(&mut context),
+        Operation::GetContainerProperties => container::properties(&context),
+        Operation::DeleteContainer => container::delete(&mut context),
+        Operation::ListBlobs => list::blobs(&context),
+        Operation::PutBlob => object::put(&mut context),
+        Operation::GetBlob => object::get(&context),
+        Operation::GetBlobProperties => object::properties(&context),
+        Operation::SetBlobMetadata => object::set_metadata(&mut context),
+        Operation::DeleteBlob => object::delete(&mut context),
+        _ => Err(crate::fake::unsupported(context.call)),
+    }
+}
+
+impl Context<'_> {
+    /// The container that the call names.
+    fn container(&self) -> Result<&Container, Refusal> {
+        self.state
+            .view(&self.call.account)
+            .and_then(|account| account.containers.get(&self.call.name))
+            .ok_or_else(|| Refusal::not_found("ContainerNotFound", "The specified container does not exist."))
+    }
+
+    /// The blob that the call names.
+    fn blob(&self) -> Result<&Blob, Refusal> {
+        self.container()?
+            .blobs
+            .get(self.blob_name())
+            .ok_or_else(|| Refusal::not_found("BlobNotFound", "The specified blob does not exist."))
+    }
+
+    fn blob_name(&self) -> &str {
+        self.call.rest.as_deref().unwrap_or_default()
+    }
+}
+
+/// Bytes as base64 text.
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        STANDARD.encode(bytes).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Bytes::from).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,61 @@
+//! Queue Storage.
+//! <https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api>
+
+mod messages;
+mod queues;
+mod store;
+
+use time::OffsetDateTime;
+
+pub(crate) use store::{Message, Queue, QueueInfo};
+
+use crate::call::Call;
+use crate::ids::Ids;
+use crate::operation::Operation;
+use crate::reply::{Refusal, Reply};
+use crate::state::State;
+
+/// What an operation of the service works with.
+pub(crate) struct Context<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) state: &'a mut State,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) now: OffsetDateTime,
+    pub(crate) deletion_delay: std::time::Duration,
+}
+
+/// Performs `operation`, for which the caller is authorized.
+///
+/// # Errors
+/// What the service refuses.
+pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<Reply, Refusal> {
+    match operation {
+        Operation::ListQueues => queues::list(&context),
+        Operation::CreateQueue => queues::create(&mut context),
+        Operation::GetQueueMetadata => queues::metadata(&mut context),
+        Operation::SetQueueMetadata => queues::set_metadata(&mut context),
+        Operation::DeleteQueue => queues::delete(&mut context),
+        Operation::PutMessage => messages::put(&mut context),
+        Operation::GetMessages => messages::get(&mut context),
+        Operation::PeekMessages => messages::peek(&mut context),
+        Operation::UpdateMessage => messages::update(&mut context),
+        Operation::DeleteMessage => messages::delete(&mut context),
+        Operation::ClearMessages => messages::clear(&mut context),
+        _ => Err(crate::fake::unsupported(context.call)),
+    }
+}
+
+impl Context<'_> {
+    /// The queue that the call names, without what has expired.
+    fn queue(&mut self) -> Result<&mut Queue, Refusal> {
+        let now = self.now;
+        let queue = self
+            .state
+            .account(&self.call.account)
+            .queues
+            .get_mut(&self.call.name)
+            .ok_or_else(|| Refusal::not_found("QueueNotFound", "The specified queue does not exist."))?;
+        queue.expire(now);
+        Ok(queue)
+    }
+}

@@ -1,0 +1,90 @@
+//! Create, describe, list and delete queues.
+
+use http::StatusCode;
+
+use super::{Context, QueueInfo};
+use crate::names;
+use crate::reply::{Refusal, Reply};
+use crate::state::{Change, Moment};
+use crate::xml::escape;
+
+/// Most queues of one page.
+const MAX_RESULTS: i64 = 5000;
+
+pub(super) fn create(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+    let Context { call, state, now, .. } = context;
+    let now = *now;
+    names::check(&call.name)?;
+    let metadata = call.metadata()?;
+    let account = state.account(&call.account);
+    if account.queues_going.get(&call.name).is_some_and(|until| now < *until) {
+        return Err(Refusal::conflict("QueueBeingDeleted", "The specified queue is being deleted."));
+    }
+    if let Some(queue) = account.queues.get(&call.name) {
+        if queue.info.metadata == metadata {
+            return Ok(Reply::new(StatusCode::NO_CONTENT));
+        }
+        return Err(Refusal::conflict("QueueAlreadyExists", "The specified queue already exists."));
+    }
+    state.apply(Change::Queue {
+        account: call.account.clone(),
+        name: call.name.clone(),
+        info: QueueInfo { metadata },
+    });
+    Ok(Reply::new(StatusCode::CREATED))
+}
+
+pub(super) fn metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+    let queue = context.queue()?;
+    let mut reply =
+        Reply::new(StatusCode::OK).header("x-ms-approximate-messages-count", &queue.len().to_string());
+    for (name, value) in &queue.info.metadata {
+        reply = reply.header(&format!("x-ms-meta-{name}"), value);
+    }
+    Ok(reply)
+}
+
+pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+    context.queue()?;
+    let info = QueueInfo { metadata: context.call.metadata()? };
+    let (account, name) = (context.call.account.clone(), context.call.name.clone());
+    context.state.apply(Change::Queue { account, name, info });
+    Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+    context.queue()?;
+    let (account, name) = (context.call.account.clone(), context.call.name.clone());
+    let until = Moment(context.now + context.deletion_delay);
+    context.state.apply(Change::QueueGone { account, name, until });
+    Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+/// List Queues. The marker is the name of the first queue of the next page.
+pub(super) fn list(context: &Context<'_>) -> Result<Reply, Refusal> {
+    let call = context.call;
+    let prefix = call.param("prefix").unwrap_or("");
+    let marker = call.param("marker").unwrap_or("");
+    let limit = call.number("maxresults", 1, i64::MAX)?.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
+    let queues = context.state.view(&call.account).map(|account| &account.queues);
+    let mut names = queues
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| name.starts_with(prefix) && *name >= marker);
+    let mut text = format!(
+        "<EnumerationResults ServiceEndpoint=\"{}\"><Prefix>{}</Prefix><Marker>{}</Marker><MaxResults>{limit}\
+         </MaxResults><Queues>",
+        escape(&call.endpoint),
+        escape(prefix),
+        escape(marker)
+    );
+    for name in names.by_ref().take(usize::try_from(limit).unwrap_or(1)) {
+        text.push_str(&format!("<Queue><Name>{}</Name></Queue>", escape(name)));
+    }
+    text.push_str(&format!(
+        "</Queues><NextMarker>{}</NextMarker></EnumerationResults>",
+        names.next().unwrap_or("")
+    ));
+    Ok(Reply::xml(StatusCode::OK, &text))
+}

@@ -1,0 +1,105 @@
+//! Key Vault: Get Secret.
+//! <https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret>
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::access::{Action, Audience, TokenIssuer, bearer};
+use crate::call::Call;
+use crate::config::Config;
+use crate::reply::Reply;
+
+/// Answers a request for a secret.
+pub(crate) fn secret(
+    call: &Call,
+    config: &Config,
+    issuer: &TokenIssuer,
+    throttled: bool,
+    now: OffsetDateTime,
+) -> Reply {
+    if !call.param("api-version").is_some_and(|version| version.starts_with("7.")) {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "BadParameter",
+            "api-version must be 7.4 or another stable 7.x.",
+        );
+    }
+    let unauthorized = |message: &str| {
+        refuse(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+            .header("www-authenticate", &issuer.vault_challenge())
+    };
+    let Some(token) = bearer(call) else {
+        return unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
+    };
+    let object_id = match issuer.check(&token, Audience::Vault, now) {
+        Ok(object_id) => object_id,
+        Err(why) => return unauthorized(&format!("AKV10022: {why}")),
+    };
+    let allowed = config
+        .identities
+        .iter()
+        .find(|identity| identity.object_id == object_id)
+        .is_some_and(|i| i.allowed.as_ref().is_none_or(|allowed| allowed.contains(&Action::SecretsGet)));
+    if !allowed {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "Caller is not authorized to perform action on resource: Microsoft.KeyVault/vaults/secrets/getSecret/action",
+        );
+    }
+    if throttled {
+        return refuse(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Throttled",
+            "Request was not processed because too many requests were received.",
+        )
+        .header("retry-after", "10");
+    }
+    // By address there is no vault name: then it is the only one there is.
+    let vault = if call.account.is_empty() {
+        config.vaults.iter().next()
+    } else {
+        config.vaults.get_key_value(&call.account)
+    };
+    let path = call.rest.as_deref().unwrap_or_default();
+    let (name, version) = path.split_once('/').map_or((path, None), |(name, v)| (name, Some(v)));
+    let found = vault.and_then(|(vault, secrets)| {
+        let (name, value) = secrets.iter().find(|(secret, _)| secret.eq_ignore_ascii_case(name))?;
+        let current = version_of(value);
+        version.is_none_or(|v| v.is_empty() || v == current).then_some((vault, name, value, current))
+    });
+    let Some((vault, name, value, current)) = found else {
+        return refuse(
+            StatusCode::NOT_FOUND,
+            "SecretNotFound",
+            &format!("A secret with (name/id) {name} was not found in this key vault."),
+        );
+    };
+    answer(
+        StatusCode::OK,
+        &json!({
+            "value": value,
+            "id": format!("https://{vault}.vault.azure.net/secrets/{name}/{current}"),
+            "attributes": {"enabled": true, "created": 1_700_000_000, "updated": 1_700_000_000,
+                           "recoveryLevel": "Recoverable+Purgeable"},
+            "tags": {},
+        }),
+    )
+}
+
+/// Another value is another version: 32 hex digits that do not reveal it.
+fn version_of(value: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(value.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn refuse(status: StatusCode, code: &str, message: &str) -> Reply {
+    answer(status, &json!({"error": {"code": code, "message": message}}))
+}
+
+fn answer(status: StatusCode, value: &Value) -> Reply {
+    let mut reply = Reply::new(status).header("content-type", "application/json; charset=utf-8");
+    reply.body = value.to_string().into();
+    reply
+}

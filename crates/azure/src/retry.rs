@@ -1,17 +1,23 @@
+//! When a failed try is followed by another one: pure values that decide; the send loop waits.
+
 use std::time::Duration;
 
-use crate::Limits;
+use time::OffsetDateTime;
 
-/// How often and how long a call is tried. A pure value: it decides, the send loop waits.
+use crate::moment::between;
+use crate::{Limits, TransportError};
+
+/// How often and how long a call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Tries in total, the first one included; at least 1.
     pub max_tries: u32,
-    /// Upper bound of the first wait.
+    /// Upper bound of the first wait; doubled for each further one.
     pub base: Duration,
     /// Upper bound of any wait that the service did not ask for.
     pub cap: Duration,
-    /// For the whole call, with all its tries and waits.
+    /// For the whole call, with all its tries and waits. Fetching a token or secret, when that is
+    /// needed first, has a deadline of its own (10 s).
     pub deadline: Duration,
     /// For each try.
     pub limits: Limits,
@@ -25,6 +31,242 @@ impl Default for RetryPolicy {
             cap: Duration::from_secs(5),
             deadline: Duration::from_secs(30),
             limits: Limits::default(),
+        }
+    }
+}
+
+/// What a second try of a call can do. Marked where the call is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Two effects are as one, or the second one is refused and recognised.
+    Idempotent,
+    /// Two effects are two, and the receivers cope with that; losing the call would be worse.
+    MayDuplicate,
+    /// A second effect is refused and cannot be told from somebody else's: only tried again when the
+    /// first try certainly had none.
+    OnlyWithoutEffect,
+}
+
+/// Why a try is not the last word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Failure<'a> {
+    /// There is no answer.
+    Transport(&'a TransportError),
+    /// The service answered so, and asked to wait so long.
+    Status(u16, Option<Duration>),
+}
+
+impl Failure<'_> {
+    /// Whether another try may help and cannot harm.
+    fn is_worth_another_try(self, repeat: Repeat) -> bool {
+        let cautious = repeat == Repeat::OnlyWithoutEffect;
+        match self {
+            Self::Transport(TransportError::Connect(_)) => true,
+            Self::Transport(TransportError::Timeout | TransportError::Interrupted(_)) => !cautious,
+            Self::Transport(TransportError::Denied(_) | TransportError::TooLarge(_)) => false,
+            // Refused before it was carried out.
+            Self::Status(429 | 503, _) => true,
+            Self::Status(408 | 500 | 502 | 504, _) => !cautious,
+            Self::Status(..) => false,
+        }
+    }
+
+    /// Whether the try may have had its effect all the same.
+    pub(crate) fn may_have_had_effect(self) -> bool {
+        match self {
+            Self::Transport(error) => !error.is_before_effect(),
+            Self::Status(status, _) => !matches!(status, 429 | 503),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait before the next try, or `None` when `failure` is the last word.
+    ///
+    /// `tries` are behind us, the first one began `elapsed` ago. Full jitter: `random`, 64 uniform
+    /// bits, picks the wait between zero and `min(cap, base * 2^(tries - 1))`; a longer wait that the
+    /// service asks for is kept to.
+    pub(crate) fn next_wait(
+        &self,
+        tries: u32,
+        elapsed: Duration,
+        failure: Failure<'_>,
+        repeat: Repeat,
+        random: u64,
+    ) -> Option<Duration> {
+        if tries >= self.max_tries || !failure.is_worth_another_try(repeat) {
+            return None;
+        }
+        let doubled = 1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+        let wait = jitter(self.base.saturating_mul(doubled).min(self.cap), random);
+        let asked = match failure {
+            Failure::Status(_, asked) => asked.unwrap_or_default(),
+            Failure::Transport(_) => Duration::ZERO,
+        };
+        let wait = wait.max(asked);
+        (elapsed.saturating_add(wait) < self.deadline).then_some(wait)
+    }
+}
+
+/// A uniform part of `window`, chosen by 64 uniform bits.
+pub(crate) fn jitter(window: Duration, random: u64) -> Duration {
+    let nanos = (window.as_nanos().min(u128::from(u64::MAX)) * u128::from(random)) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// The tries of one call.
+#[derive(Debug)]
+pub(crate) struct Tries {
+    policy: RetryPolicy,
+    repeat: Repeat,
+    began: OffsetDateTime,
+    made: u32,
+    ambiguous: bool,
+}
+
+impl Tries {
+    pub(crate) fn new(policy: RetryPolicy, repeat: Repeat, now: OffsetDateTime) -> Self {
+        Self { policy, repeat, began: now, made: 0, ambiguous: false }
+    }
+
+    /// The limits of the next try: those of the policy, cut to what the deadline leaves.
+    pub(crate) fn limits(&self, now: OffsetDateTime) -> Limits {
+        let left = self.policy.deadline.saturating_sub(between(self.began, now));
+        let limits = self.policy.limits;
+        Limits {
+            connect: limits.connect.min(left),
+            first_byte: limits.first_byte.min(left),
+            total: limits.total.min(left),
+            max_response_bytes: limits.max_response_bytes,
+        }
+    }
+
+    /// Notes a failed try and says how long to wait before the next one, if there is to be one.
+    pub(crate) fn after(
+        &mut self,
+        failure: Failure<'_>,
+        now: OffsetDateTime,
+        random: u64,
+    ) -> Option<Duration> {
+        self.made = self.made.saturating_add(1);
+        let elapsed = between(self.began, now);
+        let wait = self.policy.next_wait(self.made, elapsed, failure, self.repeat, random);
+        self.ambiguous |= wait.is_some() && failure.may_have_had_effect();
+        wait
+    }
+
+    /// Whether an earlier, failed try may have had its effect.
+    pub(crate) fn are_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        max_tries: 6,
+        base: Duration::from_millis(200),
+        cap: Duration::from_secs(2),
+        deadline: Duration::from_secs(30),
+        limits: Limits {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(15),
+            total: Duration::from_secs(30),
+            max_response_bytes: 1024,
+        },
+    };
+    const HALF: u64 = 1 << 63;
+
+    fn wait(tries: u32, failure: Failure<'_>, random: u64) -> Option<u128> {
+        POLICY
+            .next_wait(tries, Duration::ZERO, failure, Repeat::Idempotent, random)
+            .map(|wait| wait.as_millis())
+    }
+
+    #[test]
+    fn waits_double_up_to_the_cap_and_are_spread_over_the_whole_window() {
+        let busy = Failure::Status(503, None);
+        let at = |random| (1..=6).map(|tries| wait(tries, busy, random)).collect::<Vec<_>>();
+        assert_eq!(at(0), [Some(0), Some(0), Some(0), Some(0), Some(0), None]);
+        assert_eq!(at(HALF), [Some(100), Some(200), Some(400), Some(800), Some(1000), None]);
+        assert_eq!(at(u64::MAX), [Some(199), Some(399), Some(799), Some(1599), Some(1999), None]);
+        assert_eq!(jitter(Duration::MAX, u64::MAX).as_nanos(), u128::from(u64::MAX - 1));
+    }
+
+    #[test]
+    fn a_wait_that_the_service_asks_for_is_kept_to_when_it_is_longer() {
+        assert_eq!(wait(1, Failure::Status(429, Some(Duration::from_secs(7))), HALF), Some(7000));
+        assert_eq!(wait(1, Failure::Status(429, Some(Duration::from_millis(1))), HALF), Some(100));
+        assert_eq!(
+            wait(1, Failure::Status(429, Some(Duration::from_secs(30))), HALF),
+            None,
+            "beyond the deadline"
+        );
+    }
+
+    #[test]
+    fn nothing_begins_after_the_deadline() {
+        let late = |elapsed| {
+            POLICY.next_wait(
+                1,
+                Duration::from_secs(elapsed),
+                Failure::Status(503, None),
+                Repeat::Idempotent,
+                HALF,
+            )
+        };
+        assert!(late(29).is_some());
+        assert!(late(30).is_none());
+        let began = OffsetDateTime::UNIX_EPOCH;
+        let tries = Tries::new(POLICY, Repeat::Idempotent, began);
+        assert_eq!(tries.limits(began).total, Duration::from_secs(30));
+        assert_eq!(tries.limits(began + Duration::from_secs(20)).total, Duration::from_secs(10));
+        assert_eq!(tries.limits(began + Duration::from_secs(90)).connect, Duration::ZERO);
+        assert_eq!(
+            tries.limits(began - Duration::from_secs(90)).connect,
+            Duration::from_secs(5),
+            "clock set back"
+        );
+    }
+
+    #[test]
+    fn only_what_can_pass_and_cannot_harm_is_tried_again() {
+        let connect = TransportError::Connect(String::new());
+        let timeout = TransportError::Timeout;
+        let broken = TransportError::Interrupted(String::new());
+        let denied = TransportError::Denied(String::new());
+        let large = TransportError::TooLarge(1);
+        let table = [
+            // failure, idempotent, may duplicate, only without effect
+            (Failure::Transport(&connect), true, true, true),
+            (Failure::Transport(&timeout), true, true, false),
+            (Failure::Transport(&broken), true, true, false),
+            (Failure::Transport(&denied), false, false, false),
+            (Failure::Transport(&large), false, false, false),
+            (Failure::Status(408, None), true, true, false),
+            (Failure::Status(429, None), true, true, true),
+            (Failure::Status(500, None), true, true, false),
+            (Failure::Status(502, None), true, true, false),
+            (Failure::Status(503, None), true, true, true),
+            (Failure::Status(504, None), true, true, false),
+            (Failure::Status(200, None), false, false, false),
+            (Failure::Status(400, None), false, false, false),
+            (Failure::Status(401, None), false, false, false),
+            (Failure::Status(403, None), false, false, false),
+            (Failure::Status(404, None), false, false, false),
+            (Failure::Status(409, None), false, false, false),
+            (Failure::Status(412, None), false, false, false),
+            (Failure::Status(501, None), false, false, false),
+        ];
+        for (failure, idempotent, duplicate, cautious) in table {
+            let again = |repeat| failure.is_worth_another_try(repeat);
+            assert_eq!(
+                (again(Repeat::Idempotent), again(Repeat::MayDuplicate), again(Repeat::OnlyWithoutEffect)),
+                (idempotent, duplicate, cautious),
+                "{failure:?}"
+            );
         }
     }
 }

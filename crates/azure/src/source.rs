@@ -1,5 +1,8 @@
+//! Where the account and its credential come from, decided once from the configuration.
+
 use std::time::Duration;
 
+use crate::account::{Account, Credential, Endpoint};
 use crate::{ConnectionString, Secret};
 
 /// A configuration that cannot be used: a sentence that names what to add or change, never a value.
@@ -32,12 +35,25 @@ pub struct AccountConfig {
     pub identity_header: Secret,
 }
 
-/// Where to get tokens for a managed identity.
+/// Where to get tokens for a managed identity, and for which one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Endpoint,
     pub(crate) header: Secret,
+    /// Empty for the system-assigned identity.
     pub(crate) client_id: String,
+}
+
+/// The secret of a Key Vault that holds a connection string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultSecret {
+    pub(crate) vault: Endpoint,
+    pub(crate) name: String,
+    pub(crate) max_age: Duration,
+    /// Overrides the connection string's; empty = not given.
+    pub(crate) blob_endpoint: String,
+    /// Overrides the connection string's; empty = not given.
+    pub(crate) queue_endpoint: String,
 }
 
 /// Where the account and its credential come from.
@@ -47,27 +63,15 @@ pub enum AccountSource {
     ConnectionString(ConnectionString),
     /// A connection string that is a secret in a Key Vault, read with a managed identity.
     KeyVault {
-        /// Address of the vault, without a trailing slash.
-        vault_url: String,
-        /// Name of the secret.
-        secret_name: String,
-        /// How long the secret is used without reading it again.
-        max_age: Duration,
-        /// Overrides the connection string's; empty = not given.
-        blob_endpoint: String,
-        /// Overrides the connection string's; empty = not given.
-        queue_endpoint: String,
+        /// Which secret of which vault.
+        secret: VaultSecret,
         /// Who reads it.
         identity: Identity,
     },
     /// No key at all: the managed identity has roles on the account.
     Identity {
         /// The account.
-        account_name: String,
-        /// Address of its Blob service.
-        blob_endpoint: String,
-        /// Address of its Queue service.
-        queue_endpoint: String,
+        account: Account,
         /// Who calls.
         identity: Identity,
     },
@@ -80,8 +84,111 @@ impl AccountSource {
     /// A sentence that names the variable to add or change when the configuration is half filled.
     pub fn decide(config: &AccountConfig) -> Result<Self, ConfigError> {
         if !config.connection_string.is_empty() {
-            return ConnectionString::parse(config.connection_string.expose()).map(Self::ConnectionString);
+            return ConnectionString::parse_with(
+                config.connection_string.expose(),
+                &config.blob_endpoint,
+                &config.queue_endpoint,
+            )
+            .map(Self::ConnectionString)
+            .map_err(|error| ConfigError(format!("storage_connection_string: {error}")));
         }
-        Err(ConfigError("no storage account is configured".to_owned()))
+        if !config.key_vault_url.is_empty() {
+            return Ok(Self::KeyVault {
+                secret: vault_secret(config)?,
+                identity: identity(config, "key_vault_name")?,
+            });
+        }
+        if !config.account_name.is_empty()
+            || !config.blob_endpoint.is_empty()
+            || !config.queue_endpoint.is_empty()
+        {
+            let account = keyless(config)?;
+            return Ok(Self::Identity { account, identity: identity(config, "storage_account_name")? });
+        }
+        refuse(
+            "no storage account is configured: set storage_connection_string, or key_vault_name, or \
+             storage_account_name",
+        )
     }
 }
+
+fn vault_secret(config: &AccountConfig) -> Result<VaultSecret, ConfigError> {
+    let vault = Endpoint::parse("key_vault_url", &config.key_vault_url)?;
+    if !vault.takes_tokens() {
+        return refuse("key_vault_url must be https://: a token may not leave the machine without TLS");
+    }
+    if config.secret_name.is_empty() {
+        return refuse("storage_secret_name is missing: it names the secret with the connection string");
+    }
+    for (name, value) in
+        [("blob_endpoint", &config.blob_endpoint), ("queue_endpoint", &config.queue_endpoint)]
+    {
+        if !value.is_empty() {
+            Endpoint::parse(name, value)?;
+        }
+    }
+    Ok(VaultSecret {
+        vault,
+        name: config.secret_name.clone(),
+        max_age: config.secret_max_age,
+        blob_endpoint: config.blob_endpoint.clone(),
+        queue_endpoint: config.queue_endpoint.clone(),
+    })
+}
+
+fn keyless(config: &AccountConfig) -> Result<Account, ConfigError> {
+    let endpoint = |variable: &str, given: &str, service: &str| match (given, config.account_name.as_str()) {
+        ("", "") => refuse(&format!("storage_account_name (or {variable}) is missing")),
+        ("", name) => {
+            Endpoint::parse("storage_account_name", &format!("https://{name}.{service}.core.windows.net"))
+        }
+        (given, _) => Endpoint::parse(variable, given),
+    };
+    let blob = endpoint("blob_endpoint", &config.blob_endpoint, "blob")?;
+    let queue = endpoint("queue_endpoint", &config.queue_endpoint, "queue")?;
+    for (variable, endpoint) in [("blob_endpoint", &blob), ("queue_endpoint", &queue)] {
+        if !endpoint.takes_tokens() {
+            return refuse(&format!(
+                "{variable} must be https:// without an account key: a token may not leave the machine without TLS"
+            ));
+        }
+    }
+    // Links are signed for an account, so its name must be known; the host name usually begins with it.
+    let name = match (config.account_name.as_str(), blob.path().trim_start_matches('/')) {
+        ("", "") if blob.is_https() => blob.first_label().to_owned(),
+        ("", path) if !path.is_empty() && !path.contains('/') => path.to_owned(),
+        ("", _) => return refuse("storage_account_name is missing"),
+        (name, _) => name.to_owned(),
+    };
+    Ok(Account { name, blob, queue, credential: Credential::Identity })
+}
+
+fn identity(config: &AccountConfig, because: &str) -> Result<Identity, ConfigError> {
+    let missing = match (config.identity_endpoint.is_empty(), config.identity_header.is_empty()) {
+        (false, false) => None,
+        (true, true) => Some("identity_endpoint and identity_header are"),
+        (true, false) => Some("identity_endpoint is"),
+        (false, true) => Some("identity_header is"),
+    };
+    if let Some(missing) = missing {
+        return refuse(&format!(
+            "{missing} missing: without storage_connection_string, {because} needs a managed identity (the platform \
+             injects IDENTITY_ENDPOINT and IDENTITY_HEADER when the app has one)"
+        ));
+    }
+    if http::HeaderValue::from_str(config.identity_header.expose()).is_err() {
+        return refuse("identity_header must be text that fits a header");
+    }
+    Ok(Identity {
+        endpoint: Endpoint::parse("identity_endpoint", &config.identity_endpoint)?,
+        header: config.identity_header.clone(),
+        client_id: config.client_id.clone(),
+    })
+}
+
+fn refuse<T>(sentence: &str) -> Result<T, ConfigError> {
+    Err(ConfigError(sentence.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

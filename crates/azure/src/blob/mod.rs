@@ -1,5 +1,7 @@
-//! The Blob service.
+//! The Blob service (<https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>).
 
+mod answers;
+mod requests;
 mod types;
 
 pub use types::{Blob, BlobItem, BlobPage, BlobProperties, Condition, Deleted, Get, GetOptions, Put};
@@ -10,13 +12,13 @@ use crate::{Env, Error, Storage};
 
 /// One container.
 pub struct Blobs<E> {
-    _storage: Storage<E>,
+    storage: Storage<E>,
     container: String,
 }
 
 impl<E: Env + 'static> Blobs<E> {
     pub(crate) fn new(storage: Storage<E>, container: &str) -> Self {
-        Self { _storage: storage, container: container.to_owned() }
+        Self { storage, container: container.to_owned() }
     }
 
     /// Name of the container.
@@ -30,13 +32,14 @@ impl<E: Env + 'static> Blobs<E> {
     /// # Errors
     /// [`Error`]; `Conflict` with code `ContainerBeingDeleted` while an older one is being deleted.
     pub async fn create_container(&self) -> Result<(), Error> {
-        Err(Error::unexpected("Create Container", "not built yet"))
+        let answer = self.storage.send(&requests::create_container(&self.container)).await?;
+        answers::create_container(&answer)
     }
 
     /// Stores a whole block blob, replacing content, type and metadata together.
     ///
-    /// A create that was tried twice may answer [`Put::ConditionNotMet`] because of its own first try:
-    /// read the blob back.
+    /// A conditional write that had to be tried twice may answer [`Put::ConditionNotMet`] because of its
+    /// own first try: read the blob back and compare before taking it for somebody else's.
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
@@ -47,8 +50,8 @@ impl<E: Env + 'static> Blobs<E> {
         content_type: &str,
         condition: Condition<'_>,
     ) -> Result<Put, Error> {
-        let _ = (name, bytes, content_type, condition);
-        Err(Error::unexpected("Put Blob", "not built yet"))
+        let call = requests::put(&self.container, name, bytes, content_type, condition);
+        answers::put(&self.storage.send(&call).await?, condition)
     }
 
     /// Reads a blob or a part of it. A missing container counts as a missing blob.
@@ -56,8 +59,7 @@ impl<E: Env + 'static> Blobs<E> {
     /// # Errors
     /// [`Error`]; `Refused` with status 416 when the range begins at or beyond the end.
     pub async fn get(&self, name: &str, options: GetOptions<'_>) -> Result<Get, Error> {
-        let _ = (name, options);
-        Err(Error::unexpected("Get Blob", "not built yet"))
+        answers::get(self.storage.send(&requests::get(&self.container, name, &options)).await?)
     }
 
     /// Reads a blob's properties; `None` when there is no such blob (or container).
@@ -65,8 +67,7 @@ impl<E: Env + 'static> Blobs<E> {
     /// # Errors
     /// [`Error`].
     pub async fn head(&self, name: &str) -> Result<Option<BlobProperties>, Error> {
-        let _ = name;
-        Err(Error::unexpected("Get Blob Properties", "not built yet"))
+        answers::head(&self.storage.send(&requests::head(&self.container, name)).await?)
     }
 
     /// Deletes a blob. A blob (or container) that is not there counts as done.
@@ -74,17 +75,20 @@ impl<E: Env + 'static> Blobs<E> {
     /// # Errors
     /// [`Error`].
     pub async fn delete(&self, name: &str, condition: Condition<'_>) -> Result<Deleted, Error> {
-        let _ = (name, condition);
-        Err(Error::unexpected("Delete Blob", "not built yet"))
+        let call = requests::delete(&self.container, name, condition);
+        answers::delete(&self.storage.send(&call).await?, condition)
     }
 
-    /// Lists up to `max` (1 to 5000) blobs whose names begin with `prefix`, from `marker` on. A page
-    /// may be short or empty and still have a next one.
+    /// Lists up to `max` (1 to 5000, cut to that) blobs whose names begin with `prefix`, from `marker` (a
+    /// [`BlobPage::next`]) on. A page may be short or empty and still have a next one.
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
     pub async fn list(&self, prefix: &str, marker: Option<&str>, max: u32) -> Result<BlobPage, Error> {
-        let _ = (prefix, marker, max);
-        Err(Error::unexpected("List Blobs", "not built yet"))
+        let call = requests::list(&self.container, prefix, marker, max);
+        answers::list(&self.storage.send(&call).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
-//! The Queue service.
+//! The Queue service (<https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api>).
 
+mod answers;
+mod requests;
 mod types;
 
 pub use types::{Lease, Message, PeekedMessage, PutMessage, TimeToLive, Updated};
@@ -17,13 +19,13 @@ pub const MAX_VISIBILITY: Duration = Duration::from_secs(604_800);
 
 /// One queue.
 pub struct Queue<E> {
-    _storage: Storage<E>,
+    storage: Storage<E>,
     name: String,
 }
 
 impl<E: Env + 'static> Queue<E> {
     pub(crate) fn new(storage: Storage<E>, name: &str) -> Self {
-        Self { _storage: storage, name: name.to_owned() }
+        Self { storage, name: name.to_owned() }
     }
 
     /// Name of the queue.
@@ -37,7 +39,7 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`]; `Conflict` with code `QueueBeingDeleted` while an older one is being deleted.
     pub async fn create(&self) -> Result<(), Error> {
-        Err(Error::unexpected("Create Queue", "not built yet"))
+        answers::create(&self.storage.send(&requests::create(&self.name)).await?)
     }
 
     /// Puts a message that becomes visible after `visibility` (whole seconds, rounded up; at most
@@ -52,8 +54,8 @@ impl<E: Env + 'static> Queue<E> {
         visibility: Duration,
         time_to_live: TimeToLive,
     ) -> Result<PutMessage, Error> {
-        let _ = (text, visibility, time_to_live);
-        Err(Error::unexpected("Put Message", "not built yet"))
+        let call = requests::put(&self.name, text, visibility, time_to_live)?;
+        answers::put(&self.storage.send(&call).await?)
     }
 
     /// Receives up to `count` (1 to [`MAX_MESSAGES`], cut to it) messages and hides them from others for
@@ -62,8 +64,8 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`]; `NotFound` with code `QueueNotFound`.
     pub async fn get(&self, count: u32, visibility: Duration) -> Result<Vec<Message>, Error> {
-        let _ = (count, visibility);
-        Err(Error::unexpected("Get Messages", "not built yet"))
+        let call = requests::get(&self.name, count, visibility)?;
+        answers::get(&self.storage.send(&call).await?)
     }
 
     /// Hides the message for `visibility` from now (zero: shows it at once), and replaces its text when
@@ -78,8 +80,8 @@ impl<E: Env + 'static> Queue<E> {
         visibility: Duration,
         text: Option<&str>,
     ) -> Result<Lease<Updated>, Error> {
-        let _ = (id, receipt, visibility, text);
-        Err(Error::unexpected("Update Message", "not built yet"))
+        let call = requests::update(&self.name, id, receipt, visibility, text)?;
+        answers::update(&self.storage.send(&call).await?)
     }
 
     /// Deletes the message. When a second try finds it gone, the first one had its effect.
@@ -87,8 +89,7 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`].
     pub async fn delete(&self, id: &str, receipt: &Secret) -> Result<Lease<()>, Error> {
-        let _ = (id, receipt);
-        Err(Error::unexpected("Delete Message", "not built yet"))
+        answers::delete(&self.storage.send(&requests::delete(&self.name, id, receipt)).await?)
     }
 
     /// Looks at up to `count` (1 to [`MAX_MESSAGES`], cut to it) visible messages.
@@ -96,8 +97,7 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`]; `NotFound` with code `QueueNotFound`.
     pub async fn peek(&self, count: u32) -> Result<Vec<PeekedMessage>, Error> {
-        let _ = count;
-        Err(Error::unexpected("Peek Messages", "not built yet"))
+        answers::peek(&self.storage.send(&requests::peek(&self.name, count)).await?)
     }
 
     /// How many messages there are, visible or not; never less than the true number.
@@ -105,7 +105,7 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`]; `NotFound` with code `QueueNotFound`.
     pub async fn approximate_count(&self) -> Result<u64, Error> {
-        Err(Error::unexpected("Get Queue Metadata", "not built yet"))
+        answers::count(&self.storage.send(&requests::metadata(&self.name)).await?)
     }
 
     /// Deletes all messages.
@@ -113,7 +113,7 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`]; `NotFound` with code `QueueNotFound`.
     pub async fn clear(&self) -> Result<(), Error> {
-        Err(Error::unexpected("Clear Messages", "not built yet"))
+        answers::clear(&self.storage.send(&requests::clear(&self.name)).await?)
     }
 
     /// Deletes the queue; it may be gone already.
@@ -121,6 +121,9 @@ impl<E: Env + 'static> Queue<E> {
     /// # Errors
     /// [`Error`].
     pub async fn delete_queue(&self) -> Result<(), Error> {
-        Err(Error::unexpected("Delete Queue", "not built yet"))
+        answers::delete_queue(&self.storage.send(&requests::delete_queue(&self.name)).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! An answer of a service, and the error that it means.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use crate::moment::{between, parse_http_date};
+use crate::xml::{self, Document, Shape};
+use crate::{Error, ErrorKind, Part, TransportError};
+
+/// Longer requests to wait are taken as this.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Larger error bodies are not looked into.
+const ERROR_BODY_LIMIT: usize = 64 * 1024;
+const ERROR: Shape = Shape { root: "Error", record: "", leaves: &["Code"] };
+
+/// A whole answer. Any status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) operation: &'static str,
+    pub(crate) part: Part,
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) retry_after: Option<Duration>,
+    /// Whether an earlier, failed try of the same call may have had its effect.
+    pub(crate) ambiguous: bool,
+}
+
+impl Answer {
+    pub(crate) fn new(
+        operation: &'static str,
+        part: Part,
+        response: Response<Bytes>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let (head, body) = response.into_parts();
+        let retry_after = retry_after(&head.headers, now);
+        Self {
+            operation,
+            part,
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+            retry_after,
+            ambiguous: false,
+        }
+    }
+
+    /// A header's value; `None` when it is absent or not ASCII.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A header without which the answer is not one of the service.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Error> {
+        self.header(name).ok_or_else(|| self.unexpected(format!("no {name}")))
+    }
+
+    /// The body as XML.
+    pub(crate) fn xml(&self, shape: Shape) -> Result<Document, Error> {
+        xml::read(&self.body, shape).map_err(|reason| self.unexpected(reason))
+    }
+
+    /// The service's error code: from its header, else from the body. Letters, digits and a few signs
+    /// only, so that it can be shown; anything else is empty.
+    pub(crate) fn code(&self) -> String {
+        let header = self.header("x-ms-error-code").unwrap_or_default();
+        let code =
+            if header.is_empty() { self.code_in_body().unwrap_or_default() } else { header.to_owned() };
+        let shown =
+            code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if shown { code } else { String::new() }
+    }
+
+    fn code_in_body(&self) -> Option<String> {
+        if self.body.len() > ERROR_BODY_LIMIT {
+            return None;
+        }
+        if let Ok(document) = xml::read(&self.body, ERROR) {
+            return document.fields.get("Code").map(|code| code.trim().to_owned());
+        }
+        #[derive(Deserialize)]
+        struct Outer {
+            error: Inner,
+        }
+        #[derive(Deserialize)]
+        struct Inner {
+            code: String,
+        }
+        serde_json::from_slice::<Outer>(&self.body).ok().map(|outer| outer.error.code)
+    }
+
+    /// That the answer is not understood.
+    pub(crate) fn unexpected(&self, what: impl Into<String>) -> Error {
+        Error::unexpected(self.operation, what)
+    }
+
+    /// What the status means where the operation has no better meaning for it.
+    pub(crate) fn error(&self) -> Error {
+        let code = self.code();
+        let status = self.status;
+        let kind = match status {
+            401 | 403 => ErrorKind::Unauthorized { part: self.part, status, code },
+            // The services always say what was not found. Whatever answers without saying it (a proxy, a
+            // wrong address) must not make the caller believe that something is gone.
+            404 if code.is_empty() => ErrorKind::Unexpected("404 without an error code".to_owned()),
+            404 => ErrorKind::NotFound { code },
+            409 | 412 => ErrorKind::Conflict { code },
+            429 => ErrorKind::Throttled { retry_after: self.retry_after },
+            408 | 500..=599 => ErrorKind::Unavailable { retry_after: self.retry_after },
+            400..=499 => ErrorKind::Refused { status, code },
+            _ => ErrorKind::Unexpected(format!("status {status}")),
+        };
+        let error = Error::new(self.operation, kind);
+        if error.is_retryable() { error.with(format!("{} answered {status}", self.part)) } else { error }
+    }
+}
+
+/// How long the service asks to wait.
+fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let millis = |name| text(name)?.parse().ok().map(Duration::from_millis);
+    let wait = millis("x-ms-retry-after-ms").or_else(|| millis("retry-after-ms")).or_else(|| {
+        let text = text("retry-after")?;
+        let seconds = text.parse().ok().map(Duration::from_secs);
+        seconds.or_else(|| parse_http_date(text).map(|date| between(now, date)))
+    })?;
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// What the absence of an answer means. `variable` is what the manifest calls the host.
+pub(crate) fn no_answer(
+    operation: &'static str,
+    part: Part,
+    variable: &str,
+    error: &TransportError,
+) -> Error {
+    let kind = match error {
+        TransportError::Denied(_) => {
+            return Error::configuration(
+                operation,
+                format!(
+                    "the address of {part} is not in allowed_outbound_hosts: set {variable} to its scheme, host and port"
+                ),
+            );
+        }
+        TransportError::TooLarge(limit) => {
+            return Error::unexpected(operation, format!("more than {limit} bytes"));
+        }
+        TransportError::Connect(_) | TransportError::Timeout | TransportError::Interrupted(_) => {
+            ErrorKind::Unavailable { retry_after: None }
+        }
+    };
+    // What the transport says may hold the address with its query.
+    let what = match error {
+        TransportError::Connect(_) => "cannot connect",
+        TransportError::Timeout => "no answer in time",
+        _ => "the connection broke",
+    };
+    Error::new(operation, kind).with(format!("{what} ({part})"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! The calls of the Blob service, as values.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::{Condition, GetOptions};
+use crate::call::{Call, Service};
+use crate::encode;
+
+fn blob_call(operation: &'static str, method: Method, container: &str, name: &str) -> Call {
+    let path = format!("/{}/{}", encode::value(container), encode::path(name));
+    Call::new(operation, Service::Blob, method, path)
+}
+
+fn container_call(operation: &'static str, method: Method, container: &str) -> Call {
+    Call::new(operation, Service::Blob, method, format!("/{}", encode::value(container)))
+        .query("restype", "container")
+}
+
+fn on_condition(call: Call, condition: Condition<'_>) -> Call {
+    match condition {
+        Condition::Always => call,
+        Condition::IfAbsent => call.header("if-none-match", "*"),
+        Condition::IfMatch(etag) => call.header("if-match", etag),
+    }
+}
+
+pub(super) fn create_container(container: &str) -> Call {
+    container_call("Create Container", Method::PUT, container)
+}
+
+pub(super) fn put(
+    container: &str,
+    name: &str,
+    bytes: Bytes,
+    content_type: &str,
+    condition: Condition<'_>,
+) -> Call {
+    let mut call = blob_call("Put Blob", Method::PUT, container, name)
+        .header("content-type", content_type)
+        .header("x-ms-blob-type", "BlockBlob");
+    call.body = bytes;
+    on_condition(call, condition)
+}
+
+pub(super) fn get(container: &str, name: &str, options: &GetOptions<'_>) -> Call {
+    let mut call = blob_call("Get Blob", Method::GET, container, name);
+    if let Some(range) = &options.range {
+        call = call.header("range", header_range(range));
+    }
+    if let Some(etag) = options.if_none_match {
+        call = call.header("if-none-match", etag);
+    }
+    if let Some(etag) = options.if_match {
+        call = call.header("if-match", etag);
+    }
+    call
+}
+
+fn header_range(range: &Range<u64>) -> String {
+    // The service counts in signed 64-bit numbers; the end in the header is inclusive.
+    match range.end.checked_sub(1).filter(|last| i64::try_from(*last).is_ok()) {
+        Some(last) => format!("bytes={}-{}", range.start, last.max(range.start)),
+        None => format!("bytes={}-", range.start),
+    }
+}
+
+pub(super) fn head(container: &str, name: &str) -> Call {
+    blob_call("Get Blob Properties", Method::HEAD, container, name)
+}
+
+pub(super) fn delete(container: &str, name: &str, condition: Condition<'_>) -> Call {
+    on_condition(blob_call("Delete Blob", Method::DELETE, container, name), condition)
+}
+
+pub(super) fn list(container: &str, prefix: &str, marker: Option<&str>, max: u32) -> Call {
+    let mut call = container_call("List Blobs", Method::GET, container)
+        .query("comp", "list")
+        .query("maxresults", max.clamp(1, 5000).to_string());
+    if !prefix.is_empty() {
+        call = call.query("prefix", prefix);
+    }
+    if let Some(marker) = marker {
+        call = call.query("marker", marker);
+    }
+    call
+}

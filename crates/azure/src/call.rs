@@ -1,0 +1,252 @@
+//! A call to storage before it is signed, and the request made from it for one try.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
+use http::{Method, Request};
+use time::OffsetDateTime;
+
+use crate::account::{Account, Credential, Endpoint};
+use crate::retry::Repeat;
+use crate::shared_key::{self, Parts};
+use crate::{Error, ErrorKind, Secret, encode, moment};
+
+/// Version of the storage services' interface that all calls, and all SAS, are made for.
+pub(crate) const VERSION: &str = "2023-11-03";
+
+/// Which of the account's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Blob,
+    Queue,
+}
+
+impl Service {
+    pub(crate) fn endpoint(self, account: &Account) -> &Endpoint {
+        match self {
+            Self::Blob => &account.blob,
+            Self::Queue => &account.queue,
+        }
+    }
+
+    /// The variable that holds its address.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Blob => "blob_endpoint",
+            Self::Queue => "queue_endpoint",
+        }
+    }
+
+    /// The variable that the manifest allows its host by.
+    pub(crate) fn host_variable(self) -> &'static str {
+        match self {
+            Self::Blob => "blob_host",
+            Self::Queue => "queue_host",
+        }
+    }
+}
+
+/// One call, independent of account, credential and time.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// As the service's documentation calls it.
+    pub(crate) operation: &'static str,
+    pub(crate) service: Service,
+    pub(crate) method: Method,
+    /// Percent-encoded, with a leading slash, below the endpoint's own path.
+    pub(crate) path: String,
+    /// Lower-case names, each at most once, and decoded values.
+    pub(crate) query: Vec<(&'static str, String)>,
+    /// Lower-case names, each at most once.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+    pub(crate) repeat: Repeat,
+}
+
+impl Call {
+    /// A call without query, headers and body, that may be repeated.
+    pub(crate) fn new(operation: &'static str, service: Service, method: Method, path: String) -> Self {
+        Self {
+            operation,
+            service,
+            method,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            repeat: Repeat::Idempotent,
+        }
+    }
+
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn xml_body(mut self, xml: String) -> Self {
+        self.body = Bytes::from(xml);
+        self.header("content-type", "application/xml")
+    }
+
+    pub(crate) fn repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    /// The request of one try: dated `now` and signed. `token` is for [`Credential::Identity`].
+    pub(crate) fn request(
+        &self,
+        account: &Account,
+        token: Option<&Secret>,
+        now: OffsetDateTime,
+    ) -> Result<Request<Bytes>, Error> {
+        let endpoint = self.service.endpoint(account);
+        let path = format!("{}{}", endpoint.path(), self.path);
+        let mut headers = self.headers.clone();
+        headers.push(("x-ms-date", moment::http_date(now)));
+        headers.push(("x-ms-version", VERSION.to_owned()));
+        let authorization = match &account.credential {
+            Credential::Key(key) => Some(shared_key::authorization(
+                key,
+                &Parts {
+                    method: self.method.as_str(),
+                    content_length: self.body.len(),
+                    headers: &headers,
+                    account: &account.name,
+                    path: &path,
+                    query: &self.query,
+                },
+            )),
+            Credential::Sas(_) => None,
+            Credential::Identity if !endpoint.takes_tokens() => {
+                let variable = self.service.variable();
+                return Err(Error::configuration(
+                    self.operation,
+                    format!(
+                        "{variable} must be https:// without an account key: a token may not leave the machine without TLS"
+                    ),
+                ));
+            }
+            Credential::Identity => token.map(|token| format!("Bearer {}", token.expose())),
+        };
+        let mut uri = format!("{}{path}", endpoint.origin());
+        let mut separator = '?';
+        for (name, value) in &self.query {
+            uri.push(separator);
+            uri.push_str(name);
+            uri.push('=');
+            uri.push_str(&encode::value(value));
+            separator = '&';
+        }
+        if let Credential::Sas(token) = &account.credential {
+            uri.push(separator);
+            uri.push_str(token.expose());
+        }
+        self.assemble(uri, &headers, authorization)
+    }
+
+    fn assemble(
+        &self,
+        uri: String,
+        headers: &[(&'static str, String)],
+        authorization: Option<String>,
+    ) -> Result<Request<Bytes>, Error> {
+        let refused = |code: &str| {
+            Error::new(self.operation, ErrorKind::Refused { status: 400, code: code.to_owned() })
+        };
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(uri)
+            .body(self.body.clone())
+            .map_err(|_| refused("InvalidUri"))?;
+        let map = request.headers_mut();
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|_| refused("InvalidHeaderValue"))?;
+            map.insert(*name, value);
+        }
+        // Announced even when there is none: without it the request would be sent in chunks.
+        if self.method != Method::GET && self.method != Method::HEAD {
+            map.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        }
+        if let Some(text) = authorization {
+            let mut value = HeaderValue::from_str(&text).map_err(|_| refused("InvalidAuthenticationInfo"))?;
+            value.set_sensitive(true);
+            map.insert(AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ConnectionString;
+    use crate::moment::parse_iso;
+
+    fn now() -> OffsetDateTime {
+        parse_iso("2026-11-20T10:00:00Z").unwrap()
+    }
+
+    fn messages() -> Call {
+        Call::new("Get Messages", Service::Queue, Method::GET, "/jobs/messages".to_owned())
+            .query("numofmessages", "16")
+            .query("visibilitytimeout", "60")
+    }
+
+    #[test]
+    fn a_request_is_absolute_dated_versioned_and_signed_as_vector_a() {
+        let account = ConnectionString::parse("UseDevelopmentStorage=true").unwrap().0;
+        let request = messages().request(&account, None, now()).unwrap();
+        assert_eq!(
+            request.uri().to_string(),
+            "http://127.0.0.1:10001/devstoreaccount1/jobs/messages?numofmessages=16&visibilitytimeout=60"
+        );
+        let header = |name: &str| request.headers().get(name).map(|v| v.to_str().unwrap());
+        assert_eq!(header("x-ms-date"), Some("Fri, 20 Nov 2026 10:00:00 GMT"));
+        assert_eq!(header("x-ms-version"), Some("2023-11-03"));
+        assert_eq!(
+            header("authorization"),
+            Some("SharedKey devstoreaccount1:FJeV9af/mhO6eMdR2KSifRnh3UWpYhoxO2ebkjapOQA=")
+        );
+        assert_eq!(header("content-length"), None);
+        assert!(!format!("{request:?}").contains("FJeV9af"), "the signature is marked as sensitive");
+    }
+
+    #[test]
+    fn the_length_is_announced_even_when_it_is_zero() {
+        let account = ConnectionString::parse("UseDevelopmentStorage=true").unwrap().0;
+        let call = Call::new("Delete Message", Service::Queue, Method::DELETE, "/q/messages/1".to_owned());
+        let request = call.query("popreceipt", "a+b/c=").request(&account, None, now()).unwrap();
+        assert_eq!(request.headers()["content-length"], "0");
+        assert_eq!(request.uri().query(), Some("popreceipt=a%2Bb%2Fc%3D"));
+    }
+
+    #[test]
+    fn a_sas_goes_into_the_query_as_it_is_and_a_token_into_a_header_over_tls_only() {
+        let sas = ConnectionString::parse("SharedAccessSignature=sv=1&sig=a%2B;AccountName=acct").unwrap().0;
+        let request = messages().request(&sas, None, now()).unwrap();
+        assert_eq!(request.uri().query(), Some("numofmessages=16&visibilitytimeout=60&sv=1&sig=a%2B"));
+        assert_eq!(request.headers().get("authorization"), None);
+
+        let keyless = Account { credential: Credential::Identity, ..sas };
+        let token = Secret::new("eyJ0");
+        let request = messages().request(&keyless, Some(&token), now()).unwrap();
+        assert_eq!(request.headers()["authorization"], "Bearer eyJ0");
+        let plain = Account { queue: Endpoint::parse("x", "http://queue.example").unwrap(), ..keyless };
+        let error = messages().request(&plain, Some(&token), now()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Configuration(s) if s.contains("queue_endpoint")));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_here() {
+        let account = ConnectionString::parse("UseDevelopmentStorage=true").unwrap().0;
+        let error = messages().header("if-match", "a\nb").request(&account, None, now()).unwrap_err();
+        assert_eq!(error.code(), Some("InvalidHeaderValue"));
+        let long = Call::new("Get Blob", Service::Blob, Method::GET, format!("/{}", "a".repeat(70_000)));
+        assert_eq!(long.request(&account, None, now()).unwrap_err().code(), Some("InvalidUri"));
+    }
+}

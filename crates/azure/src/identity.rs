@@ -1,0 +1,222 @@
+//! Tokens from the managed-identity endpoint
+//! (<https://learn.microsoft.com/azure/container-apps/managed-identity#rest-endpoint-reference>).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use crate::answer::Answer;
+use crate::cache::Fitness;
+use crate::moment::between;
+use crate::send::{Target, send};
+use crate::source::Identity;
+use crate::{Env, Error, Limits, Part, RetryPolicy, Secret, encode};
+
+/// Resource of Blob and Queue Storage of every account.
+pub(crate) const STORAGE: &str = "https://storage.azure.com/";
+/// Resource of every Key Vault.
+pub(crate) const KEY_VAULT: &str = "https://vault.azure.net";
+
+/// A token is replaced when it lives no longer than this,
+const REFRESH_BEFORE: Duration = Duration::from_secs(300);
+/// and not used any more when it lives no longer than this.
+const UNFIT_BEFORE: Duration = Duration::from_secs(10);
+/// Larger tokens do not fit the headers that services accept.
+const LONGEST_TOKEN: usize = 32 * 1024;
+
+const TARGET: Target =
+    Target { operation: "Get Token", part: Part::Identity, host_variable: "identity_host" };
+
+/// For everything that has to be fetched before a request can be sent: short, so that the request still
+/// has time.
+pub(crate) const POLICY: RetryPolicy = RetryPolicy {
+    max_tries: 3,
+    base: Duration::from_millis(200),
+    cap: Duration::from_secs(2),
+    deadline: Duration::from_secs(10),
+    limits: Limits {
+        connect: Duration::from_secs(3),
+        first_byte: Duration::from_secs(8),
+        total: Duration::from_secs(10),
+        max_response_bytes: 256 * 1024,
+    },
+};
+
+/// A bearer token.
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub(crate) text: Secret,
+    expires_at: OffsetDateTime,
+}
+
+impl Token {
+    pub(crate) fn fitness(&self, now: OffsetDateTime) -> Fitness {
+        match between(now, self.expires_at) {
+            left if left > REFRESH_BEFORE => Fitness::Fresh,
+            left if left > UNFIT_BEFORE => Fitness::Usable,
+            _ => Fitness::Unfit,
+        }
+    }
+}
+
+/// Fetches a token for `resource`.
+pub(crate) async fn fetch<E: Env>(env: &E, identity: &Identity, resource: &str) -> Result<Token, Error> {
+    let request = request(identity, resource)?;
+    let answer = send(env, POLICY, TARGET, &request).await?;
+    token(&answer, env.now())
+}
+
+fn request(identity: &Identity, resource: &str) -> Result<Request<Bytes>, Error> {
+    let mut uri =
+        format!("{}?api-version=2019-08-01&resource={}", identity.endpoint.url(), encode::value(resource));
+    if !identity.client_id.is_empty() {
+        uri.push_str("&client_id=");
+        uri.push_str(&encode::value(&identity.client_id));
+    }
+    let unusable =
+        || Error::configuration(TARGET.operation, "identity_endpoint or identity_header cannot be sent");
+    let mut header = HeaderValue::from_str(identity.header.expose()).map_err(|_| unusable())?;
+    header.set_sensitive(true);
+    Request::get(uri).header("x-identity-header", header).body(Bytes::new()).map_err(|_| unusable())
+}
+
+fn token(answer: &Answer, now: OffsetDateTime) -> Result<Token, Error> {
+    match answer.status {
+        200 => {}
+        400 => {
+            return Err(Error::configuration(
+                TARGET.operation,
+                "the managed-identity endpoint answered 400: the identity is not assigned to this app, or \
+                 managed_identity_client_id names another one (or none, where one is needed)",
+            ));
+        }
+        404 => {
+            return Err(Error::configuration(
+                TARGET.operation,
+                "the managed-identity endpoint answered 404: identity_endpoint is not the address that the platform gave",
+            ));
+        }
+        _ => return Err(answer.error()),
+    }
+    #[derive(Deserialize)]
+    struct Body {
+        access_token: String,
+        expires_on: serde_json::Value,
+    }
+    let body: Body =
+        serde_json::from_slice(&answer.body).map_err(|_| answer.unexpected("not a token document"))?;
+    let seconds = match &body.expires_on {
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        other => other.as_i64(),
+    };
+    let expires_at = seconds
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .ok_or_else(|| answer.unexpected("a token without a usable expires_on"))?;
+    if expires_at <= now {
+        return Err(answer.unexpected("a token that has expired already"));
+    }
+    let text = body.access_token;
+    if text.is_empty() || text.len() > LONGEST_TOKEN || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(answer.unexpected("a token that does not fit a header"));
+    }
+    Ok(Token { text: Secret::new(text), expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::account::Endpoint;
+    use crate::moment::parse_iso;
+    use http::Response;
+
+    fn identity(client_id: &str) -> Identity {
+        Identity {
+            endpoint: Endpoint::parse("x", "http://localhost:42356/msi/token").unwrap(),
+            header: Secret::new("hidden"),
+            client_id: client_id.to_owned(),
+        }
+    }
+
+    fn answered(status: u16, body: &str) -> Result<Token, Error> {
+        let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
+        let response =
+            Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        token(&Answer::new("Get Token", Part::Identity, response, now), now)
+    }
+
+    #[test]
+    fn the_request_names_resource_and_identity_and_carries_the_header() {
+        let user = request(&identity("5e29-x"), STORAGE).unwrap();
+        assert_eq!(
+            user.uri().to_string(),
+            "http://localhost:42356/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com%2F&client_id=5e29-x"
+        );
+        assert_eq!(user.headers()["x-identity-header"], "hidden");
+        assert!(!format!("{user:?}").contains("hidden"));
+        let system = request(&identity(""), KEY_VAULT).unwrap();
+        assert!(system.uri().query().unwrap().ends_with("resource=https%3A%2F%2Fvault.azure.net"));
+    }
+
+    #[test]
+    fn the_expiry_is_understood_as_text_and_as_a_number() {
+        // 2026-11-20T11:00:00Z
+        for expires_on in ["\"1795172400\"", "1795172400"] {
+            let body =
+                format!(r#"{{"access_token":"eyJ0","expires_on":{expires_on},"token_type":"Bearer"}}"#);
+            let token = answered(200, &body).unwrap();
+            assert_eq!(token.expires_at, parse_iso("2026-11-20T11:00:00Z").unwrap());
+            assert_eq!(token.text.expose(), "eyJ0");
+            assert!(!format!("{token:?}").contains("eyJ0"));
+        }
+    }
+
+    #[test]
+    fn a_token_is_replaced_before_it_expires() {
+        let token = Token { text: Secret::new("t"), expires_at: parse_iso("2026-11-20T11:00:00Z").unwrap() };
+        let at = |text: &str| token.fitness(parse_iso(text).unwrap());
+        assert_eq!(at("2026-11-20T10:54:59Z"), Fitness::Fresh);
+        assert_eq!(at("2026-11-20T10:55:00Z"), Fitness::Usable);
+        assert_eq!(at("2026-11-20T10:59:49Z"), Fitness::Usable);
+        assert_eq!(at("2026-11-20T10:59:50Z"), Fitness::Unfit);
+        assert_eq!(at("2026-11-20T12:00:00Z"), Fitness::Unfit);
+    }
+
+    #[test]
+    fn every_bad_answer_has_a_clear_error_without_the_token() {
+        let giant = format!(r#"{{"access_token":"{}","expires_on":1795172400}}"#, "hidden".repeat(10_000));
+        let unexpected = [
+            "",
+            "<html>hidden</html>",
+            "{}",
+            r#"{"access_token":"hidden"}"#,
+            r#"{"access_token":"hidden","expires_on":"soon"}"#,
+            r#"{"access_token":"hidden","expires_on":null}"#,
+            r#"{"access_token":"hidden","expires_on":99999999999999}"#,
+            r#"{"access_token":"hidden","expires_on":"1795160000"}"#,
+            r#"{"access_token":"hid\nden","expires_on":1795172400}"#,
+            r#"{"access_token":"","expires_on":1795172400}"#,
+            &giant,
+        ];
+        for body in unexpected {
+            let error = answered(200, body).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Unexpected(_)), "{body}: {error}");
+            assert!(!error.to_string().contains("hid"), "{error}");
+        }
+        let refused = answered(400, "hidden").unwrap_err();
+        assert!(
+            matches!(refused.kind(), ErrorKind::Configuration(s) if s.contains("managed_identity_client_id"))
+        );
+        assert!(
+            matches!(answered(404, "").unwrap_err().kind(), ErrorKind::Configuration(s) if s.contains("identity_endpoint"))
+        );
+        assert!(matches!(
+            answered(403, "").unwrap_err().kind(),
+            ErrorKind::Unauthorized { part: Part::Identity, status: 403, .. }
+        ));
+        assert!(answered(500, "<html>").unwrap_err().is_retryable());
+    }
+}

@@ -1,0 +1,141 @@
+//! The two spellings of a moment that the services use. Always UTC, whole seconds.
+
+use std::time::Duration;
+
+use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
+
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn utc(moment: OffsetDateTime) -> OffsetDateTime {
+    moment.checked_to_offset(UtcOffset::UTC).unwrap_or(moment)
+}
+
+/// `Fri, 20 Nov 2026 10:00:00 GMT` (RFC 9110, IMF-fixdate), for `x-ms-date`.
+pub(crate) fn http_date(moment: OffsetDateTime) -> String {
+    let moment = utc(moment);
+    let weekday = usize::from(moment.weekday().number_days_from_monday());
+    let month = usize::from(u8::from(moment.month())).wrapping_sub(1);
+    format!(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        WEEKDAYS.get(weekday).unwrap_or(&""),
+        moment.day(),
+        MONTHS.get(month).unwrap_or(&""),
+        moment.year(),
+        moment.hour(),
+        moment.minute(),
+        moment.second()
+    )
+}
+
+/// Reads what [`http_date`] writes; the name of the weekday is not checked.
+pub(crate) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
+    let (_, rest) = text.split_once(", ")?;
+    let mut words = rest.split(' ');
+    let day = words.next()?.parse().ok()?;
+    let name = words.next()?;
+    let month = MONTHS.iter().position(|month| *month == name)?;
+    let month = Month::try_from(u8::try_from(month + 1).ok()?).ok()?;
+    let year = words.next()?.parse().ok()?;
+    let mut clock = words.next()?.splitn(3, ':');
+    let mut part = || clock.next()?.parse::<u8>().ok();
+    let time = Time::from_hms(part()?, part()?, part()?).ok()?;
+    if words.next() != Some("GMT") || words.next().is_some() {
+        return None;
+    }
+    Some(Date::from_calendar_date(year, month, day).ok()?.with_time(time).assume_utc())
+}
+
+/// `2026-11-20T10:00:00Z`, for signatures and delegation keys.
+pub(crate) fn iso(moment: OffsetDateTime) -> String {
+    let moment = utc(moment);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        moment.year(),
+        u8::from(moment.month()),
+        moment.day(),
+        moment.hour(),
+        moment.minute(),
+        moment.second()
+    )
+}
+
+/// Reads what [`iso`] writes (fractions and offsets are understood too).
+pub(crate) fn parse_iso(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()
+}
+
+/// `moment + duration`; the latest representable moment when there is none so late.
+pub(crate) fn plus(moment: OffsetDateTime, duration: Duration) -> OffsetDateTime {
+    let latest = Date::MAX.with_time(Time::MIDNIGHT).assume_utc();
+    time::Duration::try_from(duration).ok().and_then(|span| moment.checked_add(span)).unwrap_or(latest)
+}
+
+/// `moment - duration`; `moment` itself when there is none so early.
+pub(crate) fn minus(moment: OffsetDateTime, duration: Duration) -> OffsetDateTime {
+    time::Duration::try_from(duration).ok().and_then(|span| moment.checked_sub(span)).unwrap_or(moment)
+}
+
+/// From `earlier` to `later`; zero when it is not earlier.
+pub(crate) fn between(earlier: OffsetDateTime, later: OffsetDateTime) -> Duration {
+    Duration::try_from(later - earlier).unwrap_or_default()
+}
+
+/// The next whole second, or `moment` itself when it is one.
+pub(crate) fn round_up(moment: OffsetDateTime) -> OffsetDateTime {
+    let whole = round_down(moment);
+    if whole == moment { moment } else { plus(whole, Duration::from_secs(1)) }
+}
+
+/// The last whole second.
+pub(crate) fn round_down(moment: OffsetDateTime) -> OffsetDateTime {
+    moment.replace_nanosecond(0).unwrap_or(moment)
+}
+
+/// Whole seconds, rounded up.
+pub(crate) fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_in_both_spellings_and_read_back() {
+        let moment = parse_iso("2026-11-20T10:00:07Z").unwrap();
+        assert_eq!(http_date(moment), "Fri, 20 Nov 2026 10:00:07 GMT");
+        assert_eq!(iso(moment), "2026-11-20T10:00:07Z");
+        assert_eq!(parse_http_date("Fri, 20 Nov 2026 10:00:07 GMT"), Some(moment));
+        assert_eq!(iso(parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT").unwrap()), "9999-12-31T23:59:59Z");
+        assert_eq!(http_date(parse_iso("2024-02-29T00:00:00Z").unwrap()), "Thu, 29 Feb 2024 00:00:00 GMT");
+        assert_eq!(http_date(parse_iso("2026-11-20T12:00:07+02:00").unwrap()), http_date(moment));
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for text in [
+            "",
+            "Fri, 20 Nov 2026",
+            "Fri, 31 Feb 2026 10:00:00 GMT",
+            "Fri, 20 Nov 2026 24:00:00 GMT",
+            "Fri, 20 Nov 2026 10:00:00 CET",
+            "20 Nov 2026 10:00:00 GMT",
+        ] {
+            assert_eq!(parse_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn rounding_goes_to_whole_seconds() {
+        let whole = parse_iso("2026-11-20T10:00:07Z").unwrap();
+        let later = parse_iso("2026-11-20T10:00:07.000001Z").unwrap();
+        assert_eq!(round_up(whole), whole);
+        assert_eq!(iso(round_up(later)), "2026-11-20T10:00:08Z");
+        assert_eq!(round_down(later), whole);
+        assert_eq!(seconds_up(Duration::from_millis(1500)), 2);
+        assert_eq!(seconds_up(Duration::from_secs(2)), 2);
+        assert_eq!(iso(plus(whole, Duration::MAX)), "9999-12-31T00:00:00Z");
+    }
+}

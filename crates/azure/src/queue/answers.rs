@@ -1,0 +1,158 @@
+//! What the answers of the Queue service mean.
+
+use time::OffsetDateTime;
+
+use super::{Lease, Message, PeekedMessage, PutMessage, Updated};
+use crate::answer::Answer;
+use crate::moment::parse_http_date;
+use crate::xml::{Fields, Shape};
+use crate::{Error, Secret};
+
+const MESSAGES: Shape = Shape {
+    root: "QueueMessagesList",
+    record: "QueueMessage",
+    leaves: &["MessageId", "InsertionTime", "PopReceipt", "TimeNextVisible", "DequeueCount", "MessageText"],
+};
+
+pub(super) fn create(answer: &Answer) -> Result<(), Error> {
+    match answer.status {
+        201 | 204 => Ok(()),
+        // It exists with other metadata, which nothing here depends on.
+        409 if answer.code() == "QueueAlreadyExists" => Ok(()),
+        _ => Err(answer.error()),
+    }
+}
+
+pub(super) fn delete_queue(answer: &Answer) -> Result<(), Error> {
+    match answer.status {
+        204 => Ok(()),
+        404 if answer.code() == "QueueNotFound" => Ok(()),
+        _ => Err(answer.error()),
+    }
+}
+
+pub(super) fn clear(answer: &Answer) -> Result<(), Error> {
+    if answer.status == 204 { Ok(()) } else { Err(answer.error()) }
+}
+
+pub(super) fn count(answer: &Answer) -> Result<u64, Error> {
+    if answer.status != 200 {
+        return Err(answer.error());
+    }
+    let count = answer.required("x-ms-approximate-messages-count")?.trim().parse();
+    count.map_err(|_| answer.unexpected("a count that is no number"))
+}
+
+/// One message's fields in an answer.
+struct Entry<'a> {
+    answer: &'a Answer,
+    fields: &'a Fields,
+}
+
+impl Entry<'_> {
+    fn text(&self, name: &str) -> Result<&str, Error> {
+        self.fields.get(name).ok_or_else(|| self.answer.unexpected(format!("a message without {name}")))
+    }
+
+    fn date(&self, name: &str) -> Result<OffsetDateTime, Error> {
+        parse_http_date(self.text(name)?)
+            .ok_or_else(|| self.answer.unexpected(format!("a message whose {name} is no date")))
+    }
+
+    fn dequeue_count(&self) -> Result<u32, Error> {
+        let count = self.text("DequeueCount")?.trim().parse();
+        count.map_err(|_| self.answer.unexpected("a message whose DequeueCount is no number"))
+    }
+
+    fn receipt(&self) -> Result<Secret, Error> {
+        self.text("PopReceipt").map(Secret::new)
+    }
+}
+
+fn put_message(entry: &Entry<'_>) -> Result<PutMessage, Error> {
+    Ok(PutMessage {
+        message_id: entry.text("MessageId")?.to_owned(),
+        pop_receipt: entry.receipt()?,
+        inserted_at: entry.date("InsertionTime")?,
+        next_visible_at: entry.date("TimeNextVisible")?,
+    })
+}
+
+fn message(entry: &Entry<'_>) -> Result<Message, Error> {
+    Ok(Message {
+        message_id: entry.text("MessageId")?.to_owned(),
+        pop_receipt: entry.receipt()?,
+        text: entry.text("MessageText")?.to_owned(),
+        dequeue_count: entry.dequeue_count()?,
+        inserted_at: entry.date("InsertionTime")?,
+        next_visible_at: entry.date("TimeNextVisible")?,
+    })
+}
+
+fn peeked_message(entry: &Entry<'_>) -> Result<PeekedMessage, Error> {
+    Ok(PeekedMessage {
+        message_id: entry.text("MessageId")?.to_owned(),
+        text: entry.text("MessageText")?.to_owned(),
+        dequeue_count: entry.dequeue_count()?,
+        inserted_at: entry.date("InsertionTime")?,
+    })
+}
+
+fn entries<T>(
+    answer: &Answer,
+    status: u16,
+    entry: fn(&Entry<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    if answer.status != status {
+        return Err(answer.error());
+    }
+    let document = answer.xml(MESSAGES)?;
+    document.records.iter().map(|fields| entry(&Entry { answer, fields })).collect()
+}
+
+pub(super) fn put(answer: &Answer) -> Result<PutMessage, Error> {
+    let mut put = entries(answer, 201, put_message)?;
+    put.pop().ok_or_else(|| answer.unexpected("no message"))
+}
+
+pub(super) fn get(answer: &Answer) -> Result<Vec<Message>, Error> {
+    entries(answer, 200, message)
+}
+
+pub(super) fn peek(answer: &Answer) -> Result<Vec<PeekedMessage>, Error> {
+    entries(answer, 200, peeked_message)
+}
+
+/// The message is gone, or the receipt is not the newest: services differ in which they say when.
+fn is_lost(answer: &Answer) -> bool {
+    match answer.status {
+        404 => answer.code() == "MessageNotFound",
+        400 => answer.code() == "PopReceiptMismatch",
+        _ => false,
+    }
+}
+
+pub(super) fn update(answer: &Answer) -> Result<Lease<Updated>, Error> {
+    match answer.status {
+        204 => {
+            let next_visible = answer.required("x-ms-time-next-visible")?;
+            Ok(Lease::Held(Updated {
+                pop_receipt: Secret::new(answer.required("x-ms-popreceipt")?),
+                next_visible_at: parse_http_date(next_visible)
+                    .ok_or_else(|| answer.unexpected("a date that is none"))?,
+            }))
+        }
+        _ if is_lost(answer) => Ok(Lease::Lost),
+        _ => Err(answer.error()),
+    }
+}
+
+pub(super) fn delete(answer: &Answer) -> Result<Lease<()>, Error> {
+    match answer.status {
+        204 => Ok(Lease::Held(())),
+        // Gone because of the first try.
+        404 if answer.ambiguous && is_lost(answer) => Ok(Lease::Held(())),
+        _ if is_lost(answer) => Ok(Lease::Lost),
+        _ => Err(answer.error()),
+    }
+}

@@ -1,0 +1,120 @@
+//! The calls of the Queue service, as values.
+
+use std::time::Duration;
+
+use http::Method;
+
+use super::{MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, TimeToLive};
+use crate::call::{Call, Service};
+use crate::moment::seconds_up;
+use crate::retry::Repeat;
+use crate::{Error, ErrorKind, Secret, encode, xml};
+
+fn queue_call(operation: &'static str, method: Method, queue: &str) -> Call {
+    Call::new(operation, Service::Queue, method, format!("/{}", encode::value(queue)))
+}
+
+fn messages_call(operation: &'static str, method: Method, queue: &str) -> Call {
+    Call::new(operation, Service::Queue, method, format!("/{}/messages", encode::value(queue)))
+}
+
+fn message_call(operation: &'static str, method: Method, queue: &str, id: &str, receipt: &Secret) -> Call {
+    let path = format!("/{}/messages/{}", encode::value(queue), encode::value(id));
+    Call::new(operation, Service::Queue, method, path).query("popreceipt", receipt.expose())
+}
+
+fn refused(operation: &'static str, status: u16, code: &str, what: String) -> Error {
+    Error::new(operation, ErrorKind::Refused { status, code: code.to_owned() }).with(what)
+}
+
+fn visibility(operation: &'static str, visibility: Duration) -> Result<u64, Error> {
+    if visibility > MAX_VISIBILITY {
+        let what = format!("a visibility timeout above {} s", MAX_VISIBILITY.as_secs());
+        return Err(refused(operation, 400, "OutOfRangeQueryParameterValue", what));
+    }
+    Ok(seconds_up(visibility))
+}
+
+fn body(operation: &'static str, text: &str) -> Result<String, Error> {
+    if text.len() > MAX_TEXT_BYTES {
+        let what = format!("a text of {} bytes is above the limit of {MAX_TEXT_BYTES}", text.len());
+        return Err(refused(operation, 413, "RequestBodyTooLarge", what));
+    }
+    let escaped = xml::escape(text).map_err(|character| {
+        let what = format!("the text holds U+{:04X}, which XML cannot carry", u32::from(character));
+        refused(operation, 400, "InvalidXmlNodeValue", what)
+    })?;
+    Ok(format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessage><MessageText>{escaped}</MessageText></QueueMessage>"
+    ))
+}
+
+pub(super) fn create(queue: &str) -> Call {
+    queue_call("Create Queue", Method::PUT, queue)
+}
+
+pub(super) fn delete_queue(queue: &str) -> Call {
+    queue_call("Delete Queue", Method::DELETE, queue)
+}
+
+pub(super) fn metadata(queue: &str) -> Call {
+    queue_call("Get Queue Metadata", Method::GET, queue).query("comp", "metadata")
+}
+
+pub(super) fn put(
+    queue: &str,
+    text: &str,
+    hidden: Duration,
+    time_to_live: TimeToLive,
+) -> Result<Call, Error> {
+    const OPERATION: &str = "Put Message";
+    let time_to_live = match time_to_live {
+        TimeToLive::Forever => "-1".to_owned(),
+        TimeToLive::Seconds(seconds) => seconds.to_string(),
+    };
+    Ok(messages_call(OPERATION, Method::POST, queue)
+        .query("visibilitytimeout", visibility(OPERATION, hidden)?.to_string())
+        .query("messagettl", time_to_live)
+        .xml_body(body(OPERATION, text)?)
+        .repeat(Repeat::MayDuplicate))
+}
+
+pub(super) fn get(queue: &str, count: u32, hidden: Duration) -> Result<Call, Error> {
+    const OPERATION: &str = "Get Messages";
+    // After a lost answer the messages come back when their invisibility ends.
+    Ok(messages_call(OPERATION, Method::GET, queue)
+        .query("numofmessages", count.clamp(1, MAX_MESSAGES).to_string())
+        .query("visibilitytimeout", visibility(OPERATION, hidden)?.max(1).to_string()))
+}
+
+pub(super) fn peek(queue: &str, count: u32) -> Call {
+    messages_call("Peek Messages", Method::GET, queue)
+        .query("peekonly", "true")
+        .query("numofmessages", count.clamp(1, MAX_MESSAGES).to_string())
+}
+
+pub(super) fn update(
+    queue: &str,
+    id: &str,
+    receipt: &Secret,
+    hidden: Duration,
+    text: Option<&str>,
+) -> Result<Call, Error> {
+    const OPERATION: &str = "Update Message";
+    let call = message_call(OPERATION, Method::PUT, queue, id, receipt)
+        .query("visibilitytimeout", visibility(OPERATION, hidden)?.to_string())
+        // A lost answer loses the new receipt: what a second try says would be about the old one.
+        .repeat(Repeat::OnlyWithoutEffect);
+    Ok(match text {
+        Some(text) => call.xml_body(body(OPERATION, text)?),
+        None => call,
+    })
+}
+
+pub(super) fn delete(queue: &str, id: &str, receipt: &Secret) -> Call {
+    message_call("Delete Message", Method::DELETE, queue, id, receipt)
+}
+
+pub(super) fn clear(queue: &str) -> Call {
+    messages_call("Clear Messages", Method::DELETE, queue)
+}

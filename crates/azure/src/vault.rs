@@ -1,0 +1,143 @@
+//! The connection string as a secret of a Key Vault
+//! (<https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret>).
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use crate::account::Account;
+use crate::answer::Answer;
+use crate::cache::Fitness;
+use crate::identity::POLICY;
+use crate::moment::between;
+use crate::send::{Target, send};
+use crate::source::VaultSecret;
+use crate::{ConnectionString, Env, Error, Part, Secret, encode};
+
+const TARGET: Target =
+    Target { operation: "Get Secret", part: Part::KeyVault, host_variable: "key_vault_host" };
+
+/// The account that the secret named when it was read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) account: Rc<Account>,
+    read_at: OffsetDateTime,
+}
+
+impl Opened {
+    /// Old is still usable: a vault that is away for a while must not stop what storage still accepts.
+    pub(crate) fn fitness(&self, max_age: Duration, now: OffsetDateTime) -> Fitness {
+        if between(self.read_at, now) < max_age { Fitness::Fresh } else { Fitness::Usable }
+    }
+}
+
+/// Reads the secret once; the answer may be a refusal.
+pub(crate) async fn read<E: Env>(env: &E, secret: &VaultSecret, token: &Secret) -> Result<Answer, Error> {
+    let request = request(secret, token)?;
+    send(env, POLICY, TARGET, &request).await
+}
+
+fn request(secret: &VaultSecret, token: &Secret) -> Result<Request<Bytes>, Error> {
+    let uri = format!("{}/secrets/{}?api-version=7.4", secret.vault.url(), encode::value(&secret.name));
+    let unusable = || Error::configuration(TARGET.operation, "key_vault_url cannot be used as an address");
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| unusable())?;
+    bearer.set_sensitive(true);
+    Request::get(uri).header(AUTHORIZATION, bearer).body(Bytes::new()).map_err(|_| unusable())
+}
+
+/// The account that the answer names.
+pub(crate) fn open(answer: &Answer, secret: &VaultSecret, now: OffsetDateTime) -> Result<Opened, Error> {
+    match answer.status {
+        200 => {}
+        404 => {
+            return Err(Error::configuration(
+                TARGET.operation,
+                "the Key Vault has no secret of the name in storage_secret_name: add it, or correct the name",
+            ));
+        }
+        _ => return Err(answer.error()),
+    }
+    #[derive(Deserialize)]
+    struct Body {
+        value: String,
+    }
+    let body: Body =
+        serde_json::from_slice(&answer.body).map_err(|_| answer.unexpected("not a secret document"))?;
+    let parsed = ConnectionString::parse_with(&body.value, &secret.blob_endpoint, &secret.queue_endpoint);
+    match parsed {
+        Ok(connection) => Ok(Opened { account: Rc::new(connection.0), read_at: now }),
+        Err(reason) => Err(Error::configuration(
+            TARGET.operation,
+            format!(
+                "the Key Vault secret that storage_secret_name names is not a connection string: {reason}"
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::account::Endpoint;
+    use crate::moment::parse_iso;
+    use http::Response;
+
+    fn secret() -> VaultSecret {
+        VaultSecret {
+            vault: Endpoint::parse("key_vault_url", "https://v.vault.azure.net/").unwrap(),
+            name: "StorageCS".to_owned(),
+            max_age: Duration::from_secs(900),
+            blob_endpoint: String::new(),
+            queue_endpoint: "https://q.example".to_owned(),
+        }
+    }
+
+    fn answered(status: u16, body: &str) -> Result<Opened, Error> {
+        let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
+        let response =
+            Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        open(&Answer::new("Get Secret", Part::KeyVault, response, now), &secret(), now)
+    }
+
+    #[test]
+    fn the_request_is_the_documented_one() {
+        let request = request(&secret(), &Secret::new("eyJ0")).unwrap();
+        assert_eq!(request.uri().to_string(), "https://v.vault.azure.net/secrets/StorageCS?api-version=7.4");
+        assert_eq!(request.headers()["authorization"], "Bearer eyJ0");
+        assert!(!format!("{request:?}").contains("eyJ0"));
+    }
+
+    #[test]
+    fn the_secret_is_a_connection_string_whose_endpoints_can_be_replaced() {
+        let opened = answered(200, r#"{"value":"AccountName=acct;AccountKey=aGlkZGVu\n","id":"x"}"#).unwrap();
+        assert_eq!(opened.account.blob.url(), "https://acct.blob.core.windows.net");
+        assert_eq!(opened.account.queue.url(), "https://q.example");
+        let max_age = Duration::from_secs(900);
+        assert_eq!(opened.fitness(max_age, parse_iso("2026-11-20T10:14:59Z").unwrap()), Fitness::Fresh);
+        assert_eq!(opened.fitness(max_age, parse_iso("2026-11-20T10:15:00Z").unwrap()), Fitness::Usable);
+    }
+
+    #[test]
+    fn every_bad_answer_says_which_part_and_never_the_value() {
+        let sentence = |status, body: &str| answered(status, body).unwrap_err().to_string();
+        let wrong = sentence(200, r#"{"value":"hidden"}"#);
+        assert!(wrong.contains("storage_secret_name") && !wrong.contains("hidden"), "{wrong}");
+        assert!(sentence(404, r#"{"error":{"code":"SecretNotFound"}}"#).contains("storage_secret_name"));
+        assert_eq!(
+            sentence(403, r#"{"error":{"code":"Forbidden","message":"hidden"}}"#),
+            "Get Secret: Key Vault refused the credentials (403 Forbidden)"
+        );
+        assert!(answered(429, "").unwrap_err().is_retryable());
+        assert!(answered(500, "<html>").unwrap_err().is_retryable());
+        for body in ["", "<html>hidden</html>", "{}", r#"{"value":7}"#] {
+            let error = answered(200, body).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Unexpected(_)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The little XML that the services speak: flat records in, one text out.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+/// Deeper documents are none of the services'.
+const MAX_DEPTH: usize = 16;
+
+/// The leaves that were asked for, by their path below the root (or below the record).
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    /// Text of the first leaf of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
+    }
+}
+
+/// A document: its records, and the leaves outside of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) fields: Fields,
+    pub(crate) records: Vec<Fields>,
+}
+
+/// What to look for: nothing else is kept, so that a listing costs only what is used of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Name of the root; another one is refused.
+    pub(crate) root: &'static str,
+    /// Path of a repeated element below the root; empty when there is none.
+    pub(crate) record: &'static str,
+    /// Paths of leaves, below the record for those inside one.
+    pub(crate) leaves: &'static [&'static str],
+}
+
+/// Reads a document of that shape. A byte order mark, comments, any order of elements and both forms
+/// of an empty element are accepted; white space in a leaf is kept as it is.
+pub(crate) fn read(bytes: &[u8], shape: Shape) -> Result<Document, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "XML that is not UTF-8")?;
+    let mut reader = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut state = State { shape, ..State::default() };
+    loop {
+        match reader.read_event().map_err(|_| "malformed XML")? {
+            Event::Start(start) => state.open(&start)?,
+            Event::Empty(start) => {
+                state.open(&start)?;
+                state.close();
+            }
+            Event::End(_) => state.close(),
+            Event::Text(part) => state.text(&part.decode().map_err(|_| "XML that is not UTF-8")?)?,
+            Event::CData(part) => state.text(&part.decode().map_err(|_| "XML that is not UTF-8")?)?,
+            Event::GeneralRef(name) => match name.resolve_char_ref().map_err(|_| "malformed XML")? {
+                Some(character) => state.text(character.encode_utf8(&mut [0; 4]))?,
+                None => state.text(entity(&name.decode().map_err(|_| "XML that is not UTF-8")?)?)?,
+            },
+            Event::DocType(_) => return Err("XML with a document type"),
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Eof => return state.end(),
+        }
+    }
+}
+
+fn entity(name: &str) -> Result<&'static str, &'static str> {
+    Ok(match name {
+        "amp" => "&",
+        "lt" => "<",
+        "gt" => ">",
+        "quot" => "\"",
+        "apos" => "'",
+        _ => return Err("XML with an unknown entity"),
+    })
+}
+
+#[derive(Default)]
+struct State {
+    shape: Shape,
+    document: Document,
+    /// Path below the root, with a slash before each name.
+    path: String,
+    /// Length of `path` before each open element; the root is the first.
+    opened: Vec<usize>,
+    /// Text of the innermost element, while it has no child.
+    leaf: Option<String>,
+    percent_encoded: bool,
+    rooted: bool,
+    in_record: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { root: "", record: "", leaves: &[] }
+    }
+}
+
+impl State {
+    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), &'static str> {
+        let name = start.name();
+        if self.opened.is_empty() {
+            if self.rooted || name.as_ref() != self.shape.root.as_bytes() {
+                return Err("another document than expected");
+            }
+            self.rooted = true;
+            self.opened.push(0);
+        } else {
+            if self.opened.len() >= MAX_DEPTH {
+                return Err("XML that is nested too deeply");
+            }
+            self.opened.push(self.path.len());
+            self.path.push('/');
+            self.path.push_str(std::str::from_utf8(name.as_ref()).map_err(|_| "XML that is not UTF-8")?);
+        }
+        if !self.in_record && !self.shape.record.is_empty() && self.place() == self.shape.record {
+            self.in_record = true;
+            self.document.records.push(Fields::default());
+        }
+        // Names with characters that XML cannot carry are listed percent-encoded and say so.
+        let encoded = start.try_get_attribute("Encoded").ok().flatten();
+        self.percent_encoded = encoded.is_some_and(|attribute| attribute.value.as_ref() == b"true");
+        self.leaf = Some(String::new());
+        Ok(())
+    }
+
+    fn place(&self) -> &str {
+        self.path.strip_prefix('/').unwrap_or(&self.path)
+    }
+
+    fn text(&mut self, part: &str) -> Result<(), &'static str> {
+        if self.opened.is_empty() && !part.trim().is_empty() {
+            return Err("text outside of the document");
+        }
+        if let Some(leaf) = &mut self.leaf {
+            leaf.push_str(part);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if let Some(text) = self.leaf.take() {
+            self.keep(text);
+        }
+        if self.in_record && self.place() == self.shape.record {
+            self.in_record = false;
+        }
+        if let Some(length) = self.opened.pop() {
+            self.path.truncate(length);
+        }
+    }
+
+    fn keep(&mut self, text: String) {
+        let below = |place: &str| {
+            if self.in_record {
+                place.strip_prefix(self.shape.record)?.strip_prefix('/')
+            } else {
+                Some(place)
+            }
+            .and_then(|name| self.shape.leaves.iter().copied().find(|leaf| *leaf == name))
+        };
+        let Some(name) = below(self.place()) else { return };
+        let text = if self.percent_encoded {
+            percent_encoding::percent_decode_str(&text)
+                .decode_utf8()
+                .map_or_else(|_| text.clone(), std::borrow::Cow::into_owned)
+        } else {
+            text
+        };
+        let fields = match self.document.records.last_mut() {
+            Some(record) if self.in_record => record,
+            _ => &mut self.document.fields,
+        };
+        fields.0.push((name, text));
+    }
+
+    fn end(self) -> Result<Document, &'static str> {
+        if !self.rooted {
+            return Err("an empty document");
+        }
+        if self.opened.is_empty() { Ok(self.document) } else { Err("XML that breaks off") }
+    }
+}
+
+/// `text` as the content of an element, so that it is read back exactly.
+///
+/// # Errors
+/// The first character that XML 1.0 cannot carry in any spelling.
+pub(crate) fn escape(text: &str) -> Result<String, char> {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // A bare one would be read as a line feed.
+            '\r' => escaped.push_str("&#xD;"),
+            '\t' | '\n' | '\u{20}'..='\u{fffd}' | '\u{10000}'.. => escaped.push(character),
+            _ => return Err(character),
+        }
+    }
+    Ok(escaped)
+}
+
+#[cfg(test)]
+mod tests;

@@ -60,9 +60,11 @@ pub struct Monitor {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// `Low`, `Medium` or `High`.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^(Low|Medium|High)$"))]
     pub priority: String,
     /// Progress, 0 to 100; 100 once succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 100))]
     pub percent_complete: Option<u8>,
     /// What the handler last said about its progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,14 +100,15 @@ pub struct Monitor {
     pub cancel_requested: bool,
     /// The handler's result when it is JSON and small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub result: Option<Json>,
     /// Where the result is found when it is not in `result`: `/tasks/{id}/result`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_location: Option<String>,
     /// Absolute address of what the operation made, once it has succeeded: pollers that follow the Azure
     /// guidelines read it last. The task itself, because its own address needs no signature and does not
-    /// expire. Only the API knows its address, so [`Monitor::of`] leaves it out.
+    /// expire.
+    // Only the API knows its address, so `Monitor::of` leaves it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_location: Option<String>,
     /// Why the task, or its latest attempt, failed.

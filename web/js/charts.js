@@ -30,7 +30,7 @@ export function parse(text) {
 
 function gauges(values) {
   const depth = (queue) => values.get(`accepted_queue_messages{queue="${queue}"}`);
-  const age = values.get("accepted_oldest_message_age_seconds");
+  const age = values.get('accepted_queue_oldest_message_age_seconds{queue="tasks"}');
   const shown = [
     ["In queue", depth("tasks")],
     ["Scheduled", depth("scheduled")],

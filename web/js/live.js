@@ -18,7 +18,7 @@ let turn = 0;
 
 /** Says which tasks are on screen, the most important first. */
 export function watch(ids) {
-  wanted = ids;
+  wanted = [...new Set(ids)];
   align();
 }
 
@@ -53,14 +53,17 @@ function follow(id) {
   const take = (event) => {
     bus.dispatchEvent(new CustomEvent("contact", { detail: true }));
     try {
-      store.put(JSON.parse(event.data), event.lastEventId);
+      store.put(JSON.parse(event.data));
     } catch {
       return;
     }
     if (isTerminal(store.get(id) || {})) align();
   };
-  source.addEventListener("message", take);
   source.addEventListener("status", take);
+  source.addEventListener("gone", () => {
+    store.drop(id);
+    align();
+  });
   source.addEventListener("error", () => {
     // The browser reconnects by itself after a stream's normal end; CLOSED means it was refused.
     if (source.readyState !== EventSource.CLOSED) return;

@@ -1,0 +1,114 @@
+//! Answers: what routes have in common, described once and referred to.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use service::api::problem::Kind;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+use crate::routes::Route;
+use crate::schemas::plain;
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Every answer with a problem document that some route refers to, by its name.
+pub(crate) fn shared(routes: &[Route]) -> BTreeMap<String, Response> {
+    let sets = routes.iter().flat_map(|route| by_status(&route.problems).into_values());
+    sets.map(|kinds| (name(&kinds), problem(&kinds))).collect()
+}
+
+/// Status codes and answers of these kinds of problem.
+pub(crate) fn problems(kinds: &[Kind]) -> impl Iterator<Item = (String, RefOr<Response>)> {
+    by_status(kinds)
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), Ref::from_response_name(name(&kinds)).into()))
+}
+
+/// The kinds of each status, in the order of [`Kind::ALL`], so that equal sets have one name.
+fn by_status(kinds: &[Kind]) -> BTreeMap<u16, Vec<Kind>> {
+    let mut sets: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in Kind::ALL.iter().filter(|kind| kinds.contains(kind)) {
+        sets.entry(kind.status()).or_default().push(*kind);
+    }
+    sets
+}
+
+fn name(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join("_or_")
+}
+
+fn problem(kinds: &[Kind]) -> Response {
+    let lines: Vec<_> =
+        kinds.iter().map(|kind| format!("`/problems/{}`: {}.", kind.name(), kind.title())).collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+    let example = kinds.first().map(|kind| {
+        json!({
+            "type": format!("/problems/{}", kind.name()),
+            "title": kind.title(),
+            "status": kind.status(),
+            "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+        })
+    });
+    let answer = ResponseBuilder::new()
+        .description(lines.join("\n\n"))
+        .content(PROBLEM, content.example(example).build());
+    let header = match kinds.first().map(|kind| kind.status()) {
+        Some(401) => Some("WWW-Authenticate"),
+        Some(409) if kinds.contains(&Kind::ResultNotReady) => Some("Retry-After"),
+        Some(416) => Some("Content-Range"),
+        Some(429 | 503) => Some("Retry-After"),
+        _ => None,
+    };
+    match header {
+        Some(header) => with_headers(answer, &[header]).build(),
+        None => answer.build(),
+    }
+}
+
+/// Adds headers, by their names in [`headers`].
+pub(crate) fn with_headers(answer: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
+    names.iter().fold(answer, |answer, name| {
+        answer.header_ref(*name, Ref::new(format!("#/components/headers/{name}")))
+    })
+}
+
+/// An answer whose body is of a schema of ours.
+pub(crate) fn json(text: &str, schema: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    ResponseBuilder::new().description(text).content("application/json", content)
+}
+
+/// An answer of another media type.
+pub(crate) fn other(text: &str, media_type: &str, schema: ObjectBuilder) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(text).content(media_type, content)
+}
+
+/// An answer without a body.
+pub(crate) fn bare(text: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(text)
+}
+
+/// Adds the headers that answers refer to.
+pub(crate) fn add_headers(components: ComponentsBuilder) -> ComponentsBuilder {
+    headers().into_iter().fold(components, |components, (name, kind, text)| {
+        let schema = plain(kind);
+        components.header(name, HeaderBuilder::new().schema(Some(schema)).description(Some(text)).build())
+    })
+}
+
+fn headers() -> [(&'static str, Type, &'static str); 9] {
+    [
+        ("Accept-Ranges", Type::String, "`bytes`: ranges can be asked for."),
+        ("Content-Range", Type::String, "Which bytes these are, and of how many."),
+        ("ETag", Type::String, "Version of the document, for `If-None-Match`."),
+        ("Location", Type::String, "Where to go on."),
+        ("Operation-Location", Type::String, "Absolute address of the status monitor."),
+        ("Preference-Applied", Type::String, "`wait=N` when the answer has waited."),
+        ("Retry-After", Type::Integer, "Seconds until another request is worth while."),
+        ("Vary", Type::String, "`Accept`: the same address answers with JSON or a stream."),
+        ("WWW-Authenticate", Type::String, "How a caller identifies himself."),
+    ]
+}

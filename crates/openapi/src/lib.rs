@@ -1,0 +1,74 @@
+//! The OpenAPI 3.1 description of the HTTP API, made from the types that cross the wire.
+//!
+//! Schemas come from `models`, the kinds of problem from `service`; what no type says (paths, parameters,
+//! headers, which problem can occur where) is written here, one function for each route. The text is
+//! checked in as `web/openapi.json`, because the API component embeds it; a test compares.
+
+mod answers;
+mod parameters;
+mod routes;
+mod schemas;
+
+use std::path::PathBuf;
+
+use serde::Serialize as _;
+use serde_json::ser::{PrettyFormatter, Serializer};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths};
+
+const DESCRIPTION: &str = "Asynchronous request-reply: a submitted task is answered with `202 Accepted` and \
+the address of its status monitor, done from a queue, and followed to its end by polling, waiting or streaming.
+
+Every error is a problem document (RFC 9457, `application/problem+json`) whose `type` is stable and whose \
+`traceId` finds the log lines. `HEAD` works wherever `GET` does; `OPTIONS` names the methods.";
+
+/// Where the document is checked in.
+#[must_use]
+pub fn path() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "..", "web", "openapi.json"].iter().collect()
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut paths = Paths::new();
+    let mut components = ComponentsBuilder::new();
+    for (name, response) in answers::shared(&routes::all()) {
+        components = components.response(name, response);
+    }
+    for route in routes::all() {
+        let (path, method, operation) = route.into_parts();
+        paths.add_path_operation(path, vec![method], operation);
+    }
+    components = schemas::add(components);
+    components = parameters::add(components);
+    components = answers::add_headers(components);
+
+    let info = InfoBuilder::new()
+        .title("Accepted")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+    let tag = |name: &str, text: &str| TagBuilder::new().name(name).description(Some(text)).build();
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths)
+        .components(Some(components.build()))
+        .tags(Some([
+            tag("tasks", "Submit tasks and follow them."),
+            tag("system", "How the service is doing, and its description."),
+        ]))
+        .build()
+}
+
+/// The document as it is checked in: JSON indented by one space, because it is embedded as it is, with
+/// a line break at the end.
+#[must_use]
+pub fn text() -> String {
+    let mut text = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b" "));
+    // Serialising plain members into memory has no way to fail.
+    let _ = document().serialize(&mut serializer);
+    text.push(b'\n');
+    String::from_utf8(text).unwrap_or_default()
+}

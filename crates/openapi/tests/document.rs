@@ -1,0 +1,112 @@
+//! The checked-in description is the generated one, is whole, and tells the truth about the body it asks for.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use serde_json::Value;
+use service::api::problem::Kind;
+
+fn document() -> Value {
+    serde_json::from_str(&openapi::text()).unwrap()
+}
+
+/// Every string under a key `$ref`.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(target)) = members.get("$ref") {
+                found.push(target.clone());
+            }
+            members.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_checked_in_description_is_the_generated_one() {
+    let path = openapi::path();
+    let checked_in = std::fs::read_to_string(&path).unwrap();
+    assert!(checked_in == openapi::text(), "{} is out of date: run `cargo run -p openapi`", path.display());
+}
+
+#[test]
+fn it_is_openapi_3_1() {
+    assert!(document()["openapi"].as_str().unwrap().starts_with("3.1."));
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = document();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50);
+    for target in found {
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{target}");
+    }
+}
+
+#[test]
+fn nothing_is_described_that_nothing_refers_to() {
+    let document = document();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    for (section, members) in document["components"].as_object().unwrap() {
+        if section == "securitySchemes" {
+            continue;
+        }
+        for name in members.as_object().unwrap().keys() {
+            let target = format!("#/components/{section}/{name}");
+            assert!(found.contains(&target), "{target}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_problem_occurs_somewhere() {
+    let text = openapi::text();
+    // The method itself is part of what a description describes, so a wrong one cannot be described.
+    for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::MethodNotAllowed) {
+        assert!(text.contains(&format!("/problems/{}`", kind.name())), "{}", kind.name());
+    }
+}
+
+#[test]
+fn operations_have_names_of_their_own() {
+    let document = document();
+    let mut names = Vec::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            names.push(operation["operationId"].as_str().unwrap().to_owned());
+        }
+    }
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!((names.len(), all), (14, 14));
+}
+
+#[test]
+fn the_example_of_a_request_is_accepted_by_the_parser() {
+    let schema = &document()["components"]["schemas"]["TaskRequest"];
+    let example = serde_json::to_vec(&schema["examples"][0]).unwrap();
+    let request = models::TaskRequest::parse(&example).unwrap();
+    assert_eq!(request.task_name, "simulate");
+    let described = schema["properties"].as_object().unwrap();
+    for member in serde_json::from_slice::<Value>(&example).unwrap().as_object().unwrap().keys() {
+        assert!(described.contains_key(member), "{member}");
+    }
+}
+
+#[test]
+fn every_described_member_of_a_request_is_one_the_parser_checks() {
+    let document = document();
+    for member in document["components"]["schemas"]["TaskRequest"]["properties"].as_object().unwrap().keys() {
+        if member == "Input" {
+            continue; // any value will do
+        }
+        let body = format!("{{\"{member}\":[]}}");
+        let error = models::TaskRequest::parse(body.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(member.as_str()), "{member}: {error}");
+    }
+}

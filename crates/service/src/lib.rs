@@ -10,5 +10,6 @@ pub mod env;
 pub mod log;
 pub mod settings;
 pub mod storage;
+pub mod store;
 
 pub use env::Env;

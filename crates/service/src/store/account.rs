@@ -1,0 +1,60 @@
+use std::rc::Rc;
+
+use azure::{AccountConfig, AccountSource, Limits, RetryPolicy, Storage};
+
+use super::error::{self, Advice};
+use crate::env::Env;
+use crate::settings::StorageSettings;
+use crate::storage::StorageError;
+
+/// Room for the largest document: a request body at the limit, its result and the rest.
+const LARGEST_ANSWER: usize = 160 * 1024 * 1024;
+
+/// The storage account, or why there is none.
+pub(super) struct Account<E> {
+    storage: Result<Storage<E>, StorageError>,
+    advice: Advice,
+}
+
+impl<E: Env> Account<E> {
+    pub(super) fn open(env: Rc<E>, settings: &StorageSettings) -> Self {
+        let policy = RetryPolicy {
+            limits: Limits { max_response_bytes: LARGEST_ANSWER, ..Limits::default() },
+            ..RetryPolicy::default()
+        };
+        match AccountSource::decide(&config(settings)) {
+            Ok(source) => {
+                let advice = Advice::for_source(&source);
+                Self { storage: Ok(Storage::new(env, source, policy)), advice }
+            }
+            Err(error) => {
+                let sentence = format!("configuration: {error}");
+                Self { storage: Err(StorageError::Misconfigured(sentence)), advice: Advice::ConnectionString }
+            }
+        }
+    }
+
+    pub(super) fn storage(&self) -> Result<&Storage<E>, StorageError> {
+        self.storage.as_ref().map_err(Clone::clone)
+    }
+
+    /// What an error of the account's services means to the service.
+    pub(super) fn error(&self, error: &azure::Error) -> StorageError {
+        error::storage_error(error, self.advice)
+    }
+}
+
+fn config(settings: &StorageSettings) -> AccountConfig {
+    AccountConfig {
+        connection_string: settings.connection_string.clone(),
+        key_vault_url: settings.key_vault_url.clone(),
+        secret_name: settings.secret_name.clone(),
+        secret_max_age: settings.secret_max_age,
+        account_name: settings.account_name.clone(),
+        blob_endpoint: settings.blob_endpoint.clone(),
+        queue_endpoint: settings.queue_endpoint.clone(),
+        client_id: settings.client_id.clone(),
+        identity_endpoint: settings.identity_endpoint.clone(),
+        identity_header: settings.identity_header.clone(),
+    }
+}

@@ -1,0 +1,185 @@
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use azure::{Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
+use bytes::Bytes;
+use models::{TaskId, TaskStatus};
+
+use super::account::Account;
+use super::error::is_missing;
+use crate::env::Env;
+use crate::storage::{ETag, Page, Read, ResultPart, StatusStore, StorageError, Stored, Write};
+
+const JSON: &str = "application/json";
+
+/// Task documents and results as blobs of one container: `{TaskId}-202` and other names beside it.
+pub struct BlobStore<E> {
+    account: Rc<Account<E>>,
+    container: String,
+}
+
+impl<E: Env> BlobStore<E> {
+    pub(super) fn new(account: Rc<Account<E>>, container: String) -> Self {
+        Self { account, container }
+    }
+
+    fn blobs(&self) -> Result<Blobs<E>, StorageError> {
+        Ok(self.account.storage()?.blobs(&self.container))
+    }
+
+    /// Writes a blob; makes the container when there is none yet.
+    async fn put(
+        &self,
+        name: &str,
+        content_type: &str,
+        bytes: Bytes,
+        condition: Condition<'_>,
+    ) -> Result<Write, StorageError> {
+        let blobs = self.blobs()?;
+        let mut outcome = blobs.put(name, bytes.clone(), content_type, condition).await;
+        if outcome.as_ref().is_err_and(is_missing) {
+            blobs.create_container().await.map_err(|error| self.account.error(&error))?;
+            outcome = blobs.put(name, bytes, content_type, condition).await;
+        }
+        match outcome.map_err(|error| self.account.error(&error))? {
+            Put::Stored(etag) => Ok(Write::Done(etag)),
+            Put::ConditionNotMet => Ok(Write::Conflict),
+        }
+    }
+
+    async fn put_document(
+        &self,
+        document: &TaskStatus,
+        condition: Condition<'_>,
+    ) -> Result<Write, StorageError> {
+        let bytes = Bytes::from(document.to_bytes());
+        self.put(&document.task_id.status_blob_name(), JSON, bytes, condition).await
+    }
+
+    /// Size and version of an attachment from which no byte is wanted, or none is there.
+    async fn nothing_of(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
+        let found = self.blobs()?.head(name).await.map_err(|error| self.account.error(&error))?;
+        let wanted = found.filter(|properties| etag.is_none_or(|etag| etag == properties.etag));
+        Ok(wanted.map(|properties| ResultPart {
+            bytes: Bytes::new(),
+            total: properties.size,
+            etag: properties.etag,
+        }))
+    }
+}
+
+fn read_document(id: TaskId, bytes: &[u8], etag: ETag) -> Result<Stored, StorageError> {
+    let document = match TaskStatus::parse(bytes) {
+        Ok(document) if document.task_id == id => return Ok(Stored { document, etag }),
+        Ok(_) => "its TaskId is another task's".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(StorageError::Unreadable { task_id: id, reason: document, etag })
+}
+
+/// The task whose document a blob of that name is; the container holds other blobs too.
+fn task_of(name: &str) -> Option<TaskId> {
+    let id: TaskId = name.strip_suffix("-202")?.parse().ok()?;
+    (id.status_blob_name() == name).then_some(id)
+}
+
+impl<E: Env> StatusStore for BlobStore<E> {
+    async fn create(&self, document: &TaskStatus) -> Result<Write, StorageError> {
+        self.put_document(document, Condition::IfAbsent).await
+    }
+
+    async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError> {
+        let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
+        let found = self.blobs()?.get(&id.status_blob_name(), options).await;
+        match found.map_err(|error| self.account.error(&error))? {
+            Get::Found(blob) => Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?))),
+            Get::NotModified => Ok(Read::Unchanged),
+            Get::NotFound | Get::ConditionNotMet => Ok(Read::Missing),
+        }
+    }
+
+    async fn replace(&self, document: &TaskStatus, etag: &str) -> Result<Write, StorageError> {
+        self.put_document(document, Condition::IfMatch(etag)).await
+    }
+
+    async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError> {
+        let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
+        match deleted.map_err(|error| self.account.error(&error))? {
+            Deleted::Done => Ok(Write::Done(etag.to_owned())),
+            Deleted::ConditionNotMet => Ok(Write::Conflict),
+        }
+    }
+
+    async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError> {
+        let page = match self.blobs()?.list("", from, limit).await {
+            Ok(page) => page,
+            Err(error) if is_missing(&error) => return Ok(Page::default()),
+            Err(error) => return Err(self.account.error(&error)),
+        };
+        let tasks =
+            page.blobs.iter().filter_map(|blob| Some((task_of(&blob.name)?, blob.last_modified.into())));
+        Ok(Page { tasks: tasks.collect(), next: page.next })
+    }
+
+    async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError> {
+        self.put(name, content_type, bytes, Condition::Always).await.map(drop)
+    }
+
+    async fn swap_attachment(
+        &self,
+        name: &str,
+        content_type: &str,
+        bytes: Bytes,
+        etag: Option<&str>,
+    ) -> Result<Write, StorageError> {
+        let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
+        self.put(name, content_type, bytes, condition).await
+    }
+
+    async fn read_attachment(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        etag: Option<&str>,
+    ) -> Result<Option<ResultPart>, StorageError> {
+        if range.is_empty() {
+            return self.nothing_of(name, etag).await;
+        }
+        let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
+        match self.blobs()?.get(name, options).await {
+            Ok(Get::Found(blob)) => {
+                Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
+            }
+            Ok(Get::NotFound | Get::ConditionNotMet | Get::NotModified) => Ok(None),
+            // The range begins at its end or beyond it, as every range of an empty one does.
+            Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
+                self.nothing_of(name, etag).await
+            }
+            Err(error) => Err(self.account.error(&error)),
+        }
+    }
+
+    async fn delete_attachment(&self, name: &str) -> Result<(), StorageError> {
+        let deleted = self.blobs()?.delete(name, Condition::Always).await;
+        deleted.map(drop).map_err(|error| self.account.error(&error))
+    }
+
+    async fn address(&self, id: TaskId) -> Result<String, StorageError> {
+        let storage = self.account.storage()?;
+        let address = storage.blob_address(&self.container, &id.status_blob_name()).await;
+        address.map_err(|error| self.account.error(&error))
+    }
+
+    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<String, StorageError> {
+        let storage = self.account.storage()?;
+        let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
+        address.map_err(|error| self.account.error(&error))
+    }
+
+    async fn probe(&self) -> Result<(), StorageError> {
+        // Any name will do: that there is no such blob is an answer, given to good credentials only.
+        let found = self.blobs()?.head("probe").await;
+        found.map(drop).map_err(|error| self.account.error(&error))
+    }
+}

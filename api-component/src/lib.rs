@@ -2,8 +2,6 @@
 
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
-// Linked for its `inter-task-wakeup` feature alone; see the workspace's Cargo.toml.
-use wit_bindgen as _;
 
 mod pages;
 

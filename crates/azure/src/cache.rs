@@ -1,10 +1,9 @@
 //! A value that is fetched once for all concurrent requests and kept while it is good.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::lock::Mutex;
 use time::OffsetDateTime;
 
 use crate::moment::between;
@@ -16,6 +15,9 @@ const RENEW_PAUSE: Duration = Duration::from_secs(5);
 /// First and longest pause after failed fetches.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often a request looks whether the one that fetches is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How good a value is at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +35,41 @@ pub(crate) enum Fitness {
 /// The state is never borrowed across an await; `flight` is what concurrent requests wait for, so that
 /// one of them fetches and the others find what it fetched.
 pub(crate) struct Cache<T> {
-    flight: Mutex<()>,
+    flight: Flight,
     state: RefCell<State<T>>,
+}
+
+/// Lets one request fetch at a time.
+///
+/// The others look again and again instead of being woken: in a WASI 0.3 instance one request cannot wake
+/// another. Without wit-bindgen's `inter-task-wakeup` that panics, with it (0.57) wasmtime 48 and newer
+/// trap, and either kills every request in flight on the instance.
+#[derive(Default)]
+struct Flight {
+    taken: Cell<bool>,
+}
+
+struct Seat<'a>(&'a Cell<bool>);
+
+impl Flight {
+    fn try_board(&self) -> Option<Seat<'_>> {
+        (!self.taken.replace(true)).then_some(Seat(&self.taken))
+    }
+
+    async fn board<E: Env>(&self, env: &E) -> Seat<'_> {
+        loop {
+            match self.try_board() {
+                Some(seat) => return seat,
+                None => env.sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 struct State<T> {
@@ -54,7 +89,7 @@ struct Failure {
 impl<T> Default for Cache<T> {
     fn default() -> Self {
         Self {
-            flight: Mutex::new(()),
+            flight: Flight::default(),
             state: RefCell::new(State { value: None, fetched_at: None, failure: None }),
         }
     }
@@ -147,10 +182,10 @@ impl<T> Cache<T> {
             Look::Use(value) => return Ok(value),
             Look::Fetch { fallback } => fallback,
         };
-        let _flight = match (self.flight.try_lock(), fallback) {
+        let _flight = match (self.flight.try_board(), fallback) {
             (Some(flight), _) => flight,
             (None, Some(value)) => return Ok(value),
-            (None, None) => self.flight.lock().await,
+            (None, None) => self.flight.board(env).await,
         };
         let fallback = match look() {
             Look::Use(value) => return Ok(value),
@@ -173,7 +208,7 @@ impl<T> Cache<T> {
         refused: &Rc<T>,
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
-        let _flight = self.flight.lock().await;
+        let _flight = self.flight.board(env).await;
         let now = env.now();
         {
             let state = self.state.borrow();

@@ -5,7 +5,7 @@
 //! Spin reuses an instance for many requests and runs up to sixteen of them at a time, so a value in a
 //! `thread_local` is shared by requests in flight. Only plain values are kept there, never a borrow
 //! across an await. Requests do wait for one another inside `azure`, while one of them fetches a token for
-//! all; that works because the components enable wit-bindgen's `inter-task-wakeup`.
+//! all; they wait by looking again, because one request cannot wake another.
 
 mod env;
 mod inbound;

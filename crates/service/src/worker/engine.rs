@@ -1,0 +1,58 @@
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use lifecycle::Policy;
+use models::Timestamp;
+
+use crate::env::Env;
+use crate::log::Line;
+use crate::settings::WorkerSettings;
+use crate::storage::StorageError;
+
+/// How long to leave storage alone when it named no time of its own.
+const DEFAULT_REST: Duration = Duration::from_secs(5);
+
+/// Everything that the work of one instance shares.
+pub(super) struct Engine<E, S, Q> {
+    pub(super) env: Rc<E>,
+    pub(super) store: S,
+    pub(super) queue: Q,
+    pub(super) settings: WorkerSettings,
+    pub(super) policy: Policy,
+    /// When this instance started.
+    pub(super) started_at: Timestamp,
+    /// When this instance last looked at the scheduled queue.
+    pub(super) promoted_at: Cell<Option<Timestamp>>,
+    /// Before this moment the sweep's state is not worth a request.
+    pub(super) sweep_look_at: Cell<Timestamp>,
+}
+
+impl<E: Env, S, Q> Engine<E, S, Q> {
+    pub(super) fn new(env: Rc<E>, settings: WorkerSettings, store: S, queue: Q) -> Self {
+        let policy = Policy {
+            visibility: settings.visibility,
+            max_dequeue_count: settings.max_dequeue_count,
+            task_timeout: settings.task_timeout,
+            retry_base: settings.retry_base,
+            retry_cap: settings.retry_cap,
+            retention: settings.retention,
+        };
+        let started_at = env.timestamp();
+        let (promoted_at, sweep_look_at) = (Cell::new(None), Cell::new(started_at));
+        Self { env, store, queue, settings, policy, started_at, promoted_at, sweep_look_at }
+    }
+
+    /// Logs that `what` could not be done, and says how long to leave storage alone when that may help.
+    pub(super) fn note(&self, what: &'static str, error: &StorageError) -> Option<Duration> {
+        let rest = match error {
+            StorageError::Unavailable { retry_after, .. } => Some(retry_after.unwrap_or(DEFAULT_REST)),
+            StorageError::Misconfigured(_) | StorageError::Refused(_) | StorageError::Unreadable { .. } => {
+                None
+            }
+        };
+        let line = if rest.is_some() { Line::warn(what) } else { Line::error(what) };
+        self.env.log(&line.with("cause", error.to_string()));
+        rest
+    }
+}

@@ -1,0 +1,59 @@
+//! Work that another component or service does: the task is posted to its URL.
+
+use std::time::Duration;
+
+use azure::{Env, Limits, TransportError};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Request};
+
+use super::{Handled, LARGEST_RESULT, Work, reply};
+use crate::worker::progress::Progress;
+
+/// Room for a problem document or progress lines beside the largest result.
+const LARGEST_REPLY: usize = LARGEST_RESULT + 64 * 1024;
+
+/// Posts the task to `url` and waits up to `time` for the answer.
+pub(super) async fn run<E: Env>(
+    env: &E,
+    url: &str,
+    time: Duration,
+    work: &Work,
+    progress: &Progress,
+) -> Handled {
+    let body = serde_json::to_vec(work).unwrap_or_default();
+    let length = body.len();
+    let Ok(mut request) = Request::post(url).body(body.into()) else {
+        return Handled::retry("HandlerMisconfigured", "task_handlers holds no usable URL for this task");
+    };
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/x-ndjson, */*"));
+    if let Some(Ok(value)) = work.trace_parent.as_deref().map(HeaderValue::from_str) {
+        headers.insert("traceparent", value);
+    }
+    let limits = Limits {
+        connect: Duration::from_secs(5),
+        // The lease is renewed meanwhile, and the attempt's own cap ends the wait.
+        first_byte: time,
+        total: time,
+        max_response_bytes: LARGEST_REPLY,
+    };
+    match env.send(request, limits).await {
+        Ok(answer) => reply::read(answer, progress),
+        Err(TransportError::TooLarge(_)) => Handled::Failed(super::too_large()),
+        Err(TransportError::Denied(_)) => Handled::retry(
+            "HandlerMisconfigured",
+            "the handler's host is not allowed; add it to the variable handler_hosts",
+        ),
+        Err(TransportError::Timeout) => {
+            Handled::retry("HandlerUnavailable", "the handler did not answer in time")
+        }
+        Err(TransportError::Connect(_)) => {
+            Handled::retry("HandlerUnavailable", "the handler cannot be reached")
+        }
+        Err(TransportError::Interrupted(_)) => {
+            Handled::retry("HandlerUnavailable", "the connection to the handler broke")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! One delivery, from its text to its end.
+
+use lifecycle::delivery::{Found, Receipt, Step, decide, presumed};
+use models::{DeliveryId, MessageError, TaskId, TaskMessage, TaskStatus};
+
+use super::attempt::Attempt;
+use super::counts::Verdict;
+use super::drain::{Released, Report};
+use super::engine::Engine;
+use crate::env::Env;
+use crate::log::Line;
+use crate::storage::{Delivery, Held, QueueName, Read, StatusStore, StorageError, Stored, TaskQueue, Write};
+
+/// How often a document that keeps changing under our writes is read again before the message is left to
+/// its next delivery.
+const TRIES: u32 = 6;
+
+/// What is known of the document under the message's task id.
+enum Known {
+    /// What the message says, of the version it names; storage confirms it with the first write.
+    Presumed(Box<Stored>),
+    Stored(Box<Stored>),
+    Missing,
+    Unreadable(String),
+}
+
+impl Known {
+    fn found(&self) -> Found<'_> {
+        match self {
+            Self::Presumed(stored) | Self::Stored(stored) => Found::Document(&stored.document),
+            Self::Missing => Found::Missing,
+            Self::Unreadable(reason) => Found::Unreadable(reason),
+        }
+    }
+
+    fn etag(&self) -> Option<&str> {
+        match self {
+            Self::Presumed(stored) | Self::Stored(stored) => Some(&stored.etag),
+            Self::Missing | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
+    /// Does what one delivery asks for. Never fails: whatever happens ends in a verdict, and a message that
+    /// is not deleted comes back when its lease runs out.
+    pub(super) async fn deliver(&self, delivery: Delivery, released: Released) -> Report {
+        let message = TaskMessage::parse(&delivery.text);
+        let task_id = task_of(&message);
+        let started = self.env.timestamp();
+        match self.perform(&message, delivery, released).await {
+            Ok(verdict) => {
+                if matches!(verdict, Verdict::Discarded | Verdict::Deferred | Verdict::Lost) {
+                    let milliseconds = self.env.timestamp().since(started).as_millis();
+                    self.env.log(
+                        &Line::info("delivery ended without work")
+                            .with("task_id", task_id.map(|id| id.to_string()))
+                            .with("outcome", verdict.name())
+                            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
+                    );
+                }
+                verdict.into()
+            }
+            Err(error) => Report {
+                verdict: Verdict::Lost,
+                rest: self.note("a delivery could not be dealt with; its message comes back", &error),
+            },
+        }
+    }
+
+    async fn perform(
+        &self,
+        message: &Result<TaskMessage, MessageError>,
+        delivery: Delivery,
+        released: Released,
+    ) -> Result<Verdict, StorageError> {
+        // Taken before anything is asked of storage, so that storage never sees the lease end sooner.
+        let received_at = self.env.timestamp();
+        let receipt = Receipt {
+            id: DeliveryId { message_id: delivery.message_id.clone(), dequeue_count: delivery.dequeue_count },
+            inserted_at: delivery.inserted_at,
+        };
+        let mut known = self.first_look(message, &receipt).await?;
+        for _ in 0..TRIES {
+            let now = self.env.timestamp();
+            let step = decide(message, known.found(), &receipt, &self.policy, now);
+            let refused = match step {
+                Step::Run(document) => match self.write(&document, known.etag()).await? {
+                    Write::Done(etag) => {
+                        let stored = Stored { document: *document, etag };
+                        return Ok(Attempt::new(self, delivery, receipt.id, stored, received_at)
+                            .run(released)
+                            .await);
+                    }
+                    Write::Conflict => true,
+                },
+                Step::Resume => {
+                    let (Known::Stored(stored) | Known::Presumed(stored)) = known else {
+                        return Ok(Verdict::Lost);
+                    };
+                    return Ok(Attempt::new(self, delivery, receipt.id, *stored, received_at)
+                        .run(released)
+                        .await);
+                }
+                Step::Cancel(document) => match self.write(&document, known.etag()).await? {
+                    Write::Done(_) => {
+                        self.discard(&delivery).await;
+                        return Ok(Verdict::Cancelled);
+                    }
+                    Write::Conflict => true,
+                },
+                Step::Poison { reason, document } => {
+                    let refused = match document {
+                        Some(document) => self.write(&document, known.etag()).await? == Write::Conflict,
+                        None => false,
+                    };
+                    if !refused {
+                        self.poison(QueueName::Tasks, &delivery, &reason).await?;
+                        return Ok(Verdict::Poisoned);
+                    }
+                    refused
+                }
+                Step::Discard(_) => {
+                    self.discard(&delivery).await;
+                    return Ok(Verdict::Discarded);
+                }
+                Step::Schedule(delay) => {
+                    self.queue.send(QueueName::Scheduled, &delivery.text, delay).await?;
+                    self.discard(&delivery).await;
+                    return Ok(Verdict::Deferred);
+                }
+                Step::Postpone(delay) => {
+                    return match self.queue.update(QueueName::Tasks, &delivery, delay).await? {
+                        Held::Yes(_) => Ok(Verdict::Deferred),
+                        Held::Lost => Ok(Verdict::Lost),
+                    };
+                }
+            };
+            if refused && let Some(id) = task_of(message) {
+                known = self.look_up(id).await?;
+            }
+        }
+        Ok(Verdict::Lost)
+    }
+
+    /// What the message itself says where that is enough, otherwise what is stored.
+    async fn first_look(
+        &self,
+        message: &Result<TaskMessage, MessageError>,
+        receipt: &Receipt,
+    ) -> Result<Known, StorageError> {
+        let Some(id) = task_of(message) else { return Ok(Known::Missing) };
+        if let Some((document, etag)) = message.as_ref().ok().and_then(|message| presumed(message, receipt)) {
+            // The address goes into the document and from there to clients; only our own will do.
+            let address = self.store.address(id).await.ok();
+            if address.is_some() && address == document.return_uri {
+                let stored = Stored { document: document.clone(), etag: etag.to_owned() };
+                return Ok(Known::Presumed(Box::new(stored)));
+            }
+        }
+        self.look_up(id).await
+    }
+
+    async fn look_up(&self, id: TaskId) -> Result<Known, StorageError> {
+        match self.store.read(id, None).await {
+            Ok(Read::Found(stored)) => Ok(Known::Stored(stored)),
+            Ok(Read::Missing | Read::Unchanged) => Ok(Known::Missing),
+            Err(StorageError::Unreadable { reason, .. }) => Ok(Known::Unreadable(reason)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes over version `etag`, or only if there is nothing yet.
+    async fn write(&self, document: &TaskStatus, etag: Option<&str>) -> Result<Write, StorageError> {
+        match etag {
+            Some(etag) => self.store.replace(document, etag).await,
+            None => self.store.create(document).await,
+        }
+    }
+
+    /// Deletes a message whose task needs it no more. When that fails the message comes back, and its next
+    /// delivery finds the same.
+    pub(super) async fn discard(&self, delivery: &Delivery) {
+        if let Err(error) = self.queue.delete(QueueName::Tasks, delivery).await {
+            self.note("a message could not be deleted", &error);
+        }
+    }
+}
+
+fn task_of(message: &Result<TaskMessage, MessageError>) -> Option<TaskId> {
+    match message {
+        Ok(message) => Some(message.task_id),
+        Err(MessageError::Unusable { task_id, .. }) => Some(*task_id),
+        Err(MessageError::Unreadable(_)) => None,
+    }
+}

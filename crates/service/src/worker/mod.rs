@@ -1,0 +1,105 @@
+//! The worker: drains the task queue, one bounded drain a request.
+//!
+//! # Layout
+//! - [`Worker`]: routes, the drain token, answers (`access`, `answer`).
+//! - `drain`: the loop that receives, keeps the slots filled and counts; `control`: the launcher's orders.
+//! - `message`: one delivery, from its text to its end; `attempt`: the handler and what goes on beside it;
+//!   `settle`: writing how it ended; `poison`: giving a message up.
+//! - `promote`, `sweep`: what an idle worker does for tasks that nobody delivered.
+//! - `handlers`: the work itself.
+
+mod access;
+mod answer;
+mod attempt;
+mod control;
+mod counts;
+mod drain;
+mod engine;
+mod handlers;
+mod message;
+mod poison;
+mod progress;
+mod promote;
+mod settle;
+mod sweep;
+
+use std::rc::Rc;
+
+use http::header::{ALLOW, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+
+use access::Access;
+use control::Control;
+use engine::Engine;
+
+use crate::body::{Body, RequestBody};
+use crate::env::Env;
+use crate::log::Line;
+use crate::settings::{SettingsError, WorkerSettings};
+use crate::storage::{StatusStore, TaskQueue};
+
+/// The worker of one instance, shared by the requests in flight.
+pub struct Worker<E: Env, S, Q> {
+    env: Rc<E>,
+    engine: Result<Engine<E, S, Q>, SettingsError>,
+}
+
+impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Worker<E, S, Q> {
+    /// The worker over the given store and queue.
+    pub fn over(env: Rc<E>, settings: Result<(WorkerSettings, S, Q), SettingsError>) -> Rc<Self> {
+        let engine =
+            settings.map(|(settings, store, queue)| Engine::new(Rc::clone(&env), settings, store, queue));
+        Rc::new(Self { env, engine })
+    }
+
+    /// Answers one request, whatever it is: `POST /drain` and `GET /healthz`.
+    pub async fn handle<B: RequestBody + 'static>(self: &Rc<Self>, request: Request<B>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        match (parts.uri.path(), &parts.method) {
+            ("/healthz", &Method::GET | &Method::HEAD) => answer::alive(),
+            ("/healthz", _) => not_allowed("GET, HEAD"),
+            ("/drain", &Method::POST) => self.drain(&parts.headers, body).await,
+            ("/drain", _) => not_allowed("POST"),
+            _ => answer::problem(StatusCode::NOT_FOUND, "There is nothing here. The worker has POST /drain."),
+        }
+    }
+
+    async fn drain<B: RequestBody + 'static>(&self, headers: &http::HeaderMap, body: B) -> Response<Body> {
+        let engine = match &self.engine {
+            Ok(engine) => engine,
+            Err(error) => {
+                self.env.log(&Line::error("the configuration cannot be used").with("variable", error.name));
+                return answer::problem(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}."));
+            }
+        };
+        match access::check(&engine.settings.drain_token, headers) {
+            Access::Granted => {}
+            Access::Closed => {
+                return answer::problem(
+                    StatusCode::FORBIDDEN,
+                    "The drain route is closed: set the variable drain_token of the worker, and give the \
+                     launcher the same token.",
+                );
+            }
+            Access::Refused => {
+                let mut refusal = answer::problem(
+                    StatusCode::UNAUTHORIZED,
+                    "Send the worker's drain token: Authorization: Bearer {drain_token}.",
+                );
+                refusal.headers_mut().insert("www-authenticate", HeaderValue::from_static("Bearer"));
+                return refusal;
+            }
+        }
+        let streams = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
+        match engine.drain(Control::new(streams.then_some(body))).await {
+            Ok(counts) => answer::counts(&counts),
+            Err(error) => answer::storage_problem(&error),
+        }
+    }
+}
+
+fn not_allowed(methods: &'static str) -> Response<Body> {
+    let mut refusal = answer::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("Allowed here: {methods}."));
+    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    refusal
+}

@@ -365,9 +365,8 @@ impl Inner {
         }
         add_spin_headers(&mut request, &matched);
         match handler.proxy.handle((), request).await {
-            Ok(_) if lives.is_closed() => Err(Failure::Dropped),
+            _ if lives.is_closed() => Err(Failure::Dropped),
             Ok(response) => Ok(response),
-            Err(_) if lives.is_closed() => Err(Failure::Dropped),
             Err(error) => {
                 let reason = format!("{error:#}");
                 handler.shared.log.line(&handler.shared.id, Source::Host, &format!("no answer: {reason}"));

@@ -64,7 +64,7 @@ impl Route {
             match segment {
                 Segment::Exact(expected) if expected == text => {}
                 Segment::Parameter(name) if !text.is_empty() => {
-                    parameters.push((name.clone(), text.to_owned()))
+                    parameters.push((name.clone(), text.to_owned()));
                 }
                 Segment::Exact(_) | Segment::Parameter(_) => return None,
             }

@@ -1,0 +1,95 @@
+//! What the API and the worker answer, checked at the moment they answer it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response};
+use models::TaskId;
+
+use crate::clients::task_of;
+use crate::promise::Promise;
+use crate::record::InstanceId;
+use crate::world::World;
+
+impl World {
+    /// An instance has answered a request; the answer is still on its way.
+    pub fn answered(&self, instance: InstanceId, method: &Method, path: &str, answer: &Response<Bytes>) {
+        self.no_secret_in(instance, path, answer);
+        let status = answer.status().as_u16();
+        let submitted =
+            *method == Method::POST && matches!(path.to_ascii_lowercase().as_str(), "/tasks" | "/tasks/queuetask");
+        if submitted && status == 202 {
+            self.both_are_stored(answer);
+        }
+        if let Some(id) = path.strip_suffix("/cancel").and_then(task_in)
+            && matches!(status, 200 | 202)
+        {
+            self.cancellation_is_stored(id, status);
+        }
+    }
+
+    /// P1 at the moment of the 202.
+    fn both_are_stored(&self, answer: &Response<Bytes>) {
+        let Some(id) = task_of(answer) else { return };
+        let now = self.exec.now();
+        let mut record = self.record.borrow_mut();
+        let life = record.life(id);
+        let (document, ended) = (life.content.is_some(), life.document().is_some_and(|it| it.is_terminal()));
+        let (message, deleted) = (life.message_stored, life.deleted);
+        if !document && !deleted {
+            record.broken(Promise::P1, now, format!("task {id} was accepted without a document"));
+        } else if !message && !ended && !deleted {
+            record.broken(Promise::P1, now, format!("task {id} was accepted without a message"));
+        }
+    }
+
+    fn cancellation_is_stored(&self, id: TaskId, status: u16) {
+        let now = self.exec.now();
+        let mut record = self.record.borrow_mut();
+        record.count("cancel confirmed");
+        let Some(document) = record.life(id).document() else { return };
+        let stored = match status {
+            200 => document.status == 4,
+            _ => document.is_terminal() || document.cancel_requested_at.is_some(),
+        };
+        if !stored {
+            let text = format!("task {id}: {status} for a cancellation, and it is {}", document.state());
+            record.broken(Promise::P2, now, text);
+        }
+    }
+
+    /// P7 for answers: only `Location` may carry a signature, and only one for reading.
+    fn no_secret_in(&self, instance: InstanceId, path: &str, answer: &Response<Bytes>) {
+        let mut record = self.record.borrow_mut();
+        let body = std::str::from_utf8(answer.body()).unwrap_or_default();
+        let mut found = record.secrets.find(body).map(str::to_owned);
+        for (name, value) in answer.headers() {
+            if name != "location" {
+                found = found.or_else(|| record.secrets.find(value.to_str().ok()?).map(str::to_owned));
+            }
+        }
+        if let Some(secret) = found {
+            let text = format!("the answer of instance {instance} to {path} holds {secret:?}");
+            record.broken(Promise::P7, self.exec.now(), text);
+        }
+    }
+
+    /// P8: a drain ends, and soon after it is told to.
+    pub fn drain_ended(&self, lasted: Duration, since_release: Option<Duration>) {
+        let knobs = self.knobs();
+        // Storage may be out of order for as long as a scenario lets it, on top of what was configured.
+        let most = Duration::from_secs(knobs.drain_seconds + knobs.task_timeout + 400);
+        let mut record = self.record.borrow_mut();
+        record.count("drain");
+        if lasted > most {
+            record.broken(Promise::P8, self.exec.now(), format!("a drain lasted {lasted:?}, longer than {most:?}"));
+        }
+        if let Some(late) = since_release.filter(|late| *late > Duration::from_secs(300)) {
+            record.broken(Promise::P8, self.exec.now(), format!("a drain went on {late:?} after it was released"));
+        }
+    }
+}
+
+fn task_in(path: &str) -> Option<TaskId> {
+    path.strip_prefix("/tasks/")?.parse().ok()
+}

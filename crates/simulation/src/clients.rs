@@ -1,0 +1,257 @@
+//! The clients of a scenario: they submit, try again, poll and ask.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use models::TaskId;
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, Input};
+use crate::mutation::Mutation;
+use crate::promise::Promise;
+use crate::random::Dice;
+use crate::record::Role;
+use crate::scenario::{Ask, Element, Identity, Index, Route};
+use crate::world::World;
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// What all clients of a run share.
+pub struct Clients {
+    world: Rc<World>,
+    fleet: Rc<Fleet>,
+    dice: RefCell<Dice>,
+    /// Ids as the answers told them, by task of the scenario.
+    ids: RefCell<BTreeMap<Index, TaskId>>,
+}
+
+/// A submission, as an [`Element::Submit`] says.
+#[derive(Debug, Clone, Copy)]
+struct Submission {
+    task: Index,
+    identity: Identity,
+    variant: u8,
+    route: Route,
+}
+
+impl Clients {
+    /// The clients of `world`, talking to `fleet`.
+    #[must_use]
+    pub fn new(world: &Rc<World>, fleet: &Rc<Fleet>) -> Rc<Self> {
+        let dice = RefCell::new(Dice::fork(world.scenario.seed, 5));
+        Rc::new(Self { world: Rc::clone(world), fleet: Rc::clone(fleet), dice, ids: RefCell::default() })
+    }
+
+    /// Plays one element, if it is a client's.
+    pub async fn play(self: Rc<Self>, element: Element) {
+        match element {
+            Element::Submit { at, task, identity, variant, route, tries, polls, deaf } => {
+                self.world.exec.sleep(at).await;
+                let accepted = self.submit(Submission { task, identity, variant, route }, tries, deaf).await;
+                if let Some(id) = accepted.filter(|_| polls) {
+                    self.poll(id).await;
+                }
+            }
+            Element::Ask { at, task, ask } => {
+                self.world.exec.sleep(at).await;
+                self.ask(task, ask).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn call(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+        let index = self.dice.borrow_mut().index(self.world.knobs().apis);
+        let line = format!("client    {} {}", request.method(), request.uri().path());
+        self.world.note(|| line.clone());
+        let request = request.map(Input::Whole);
+        let answer = self.fleet.call(&self.world, Role::Api, index, request);
+        let answer = self.world.exec.timeout(PATIENCE, answer).await.flatten();
+        self.world.note(|| {
+            let status = answer.as_ref().map_or("no answer".to_owned(), |answer| answer.status().to_string());
+            format!("{line} -> {status}")
+        });
+        answer
+    }
+
+    async fn submit(&self, what: Submission, tries: u32, mut deaf: bool) -> Option<TaskId> {
+        for _ in 0..tries {
+            let answer = self.call(self.submission(what)).await;
+            if std::mem::take(&mut deaf) {
+                continue;
+            }
+            let wait = match answer {
+                Some(answer) if answer.status() == 202 => return self.accepted(what, &answer),
+                Some(answer) if answer.status() == 422 => {
+                    self.refused(what, &answer);
+                    return None;
+                }
+                Some(answer) if answer.status() == 429 || answer.status().is_server_error() => {
+                    let asked = header(&answer, "retry-after").parse().unwrap_or(1);
+                    Duration::from_secs(asked)
+                }
+                Some(_) => return None,
+                None => Duration::from_secs(1),
+            };
+            self.world.exec.sleep(wait.clamp(Duration::from_millis(500), Duration::from_secs(60))).await;
+        }
+        None
+    }
+
+    fn submission(&self, what: Submission) -> Request<Bytes> {
+        let mut body = json!({});
+        let mut key = None;
+        if let Some(task) = self.world.scenario.tasks.get(what.task) {
+            body = json!({
+                "TaskName": task.name,
+                "TaskDescription": format!("variant {} of {}", what.variant, what.task),
+                "Priority": task.priority,
+                "Input": { "slot": what.task, "padding": "p".repeat(task.padding) },
+            });
+            if task.delay > 0
+                && let Some(members) = body.as_object_mut()
+            {
+                members.insert("DelaySeconds".to_owned(), task.delay.into());
+            }
+            match what.identity {
+                Identity::TaskId => {
+                    if let Some(members) = body.as_object_mut() {
+                        members.insert("TaskId".to_owned(), Value::String(task.id.clone()));
+                    }
+                }
+                Identity::Key => key = Some(format!("key-{}", task.id)),
+                Identity::None => {}
+            }
+        }
+        if self.world.mutation == Some(Mutation::IgnoreKey)
+            && let Some(key) = &mut key
+        {
+            *key += &self.dice.borrow_mut().bits().to_string();
+        }
+        let path = match what.route {
+            Route::Tasks => "/tasks",
+            Route::QueueTask => "/Tasks/QueueTask",
+        };
+        let mut request = request(Method::POST, path, body.to_string());
+        let headers = request.headers_mut();
+        headers.insert("content-type", http::HeaderValue::from_static("application/json"));
+        if let Some(key) = key.and_then(|key| key.parse().ok()) {
+            headers.insert("idempotency-key", key);
+        }
+        request
+    }
+
+    /// P5: what was accepted under one name is one task with one content.
+    fn accepted(&self, what: Submission, answer: &Response<Bytes>) -> Option<TaskId> {
+        let now = self.world.exec.now();
+        let mut record = self.world.record.borrow_mut();
+        record.count("accepted");
+        let Some(id) = task_of(answer) else {
+            record.broken(Promise::P1, now, "a 202 does not tell where the task is".to_owned());
+            return None;
+        };
+        let expected = match what.identity {
+            Identity::TaskId => self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok()),
+            Identity::Key => self.ids.borrow().get(&what.task).copied(),
+            Identity::None => None,
+        };
+        if let Some(expected) = expected.filter(|expected| *expected != id) {
+            let text = format!("a submission of task {expected} was accepted as task {id}");
+            record.broken(Promise::P5, now, text);
+        }
+        self.ids.borrow_mut().insert(what.task, id);
+        let life = record.life(id);
+        life.accepted.insert(what.variant);
+        let (several, clean) = (life.accepted.len() > 1, !life.foreign && !life.deleted);
+        if several && clean {
+            record.broken(Promise::P5, now, format!("task {id} was accepted with different contents"));
+        }
+        Some(id)
+    }
+
+    /// P5: other content is refused, and only that.
+    fn refused(&self, what: Submission, answer: &Response<Bytes>) {
+        let now = self.world.exec.now();
+        let mut record = self.world.record.borrow_mut();
+        record.count("refused as different");
+        let _ = answer;
+        let id = match what.identity {
+            Identity::TaskId => self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok()),
+            Identity::Key => self.ids.borrow().get(&what.task).copied(),
+            Identity::None => None,
+        };
+        let Some(id) = id else { return };
+        let sent = format!("variant {} of {}", what.variant, what.task);
+        let life = record.life(id);
+        let same = life.document().is_some_and(|document| document.task_description.as_deref() == Some(&*sent));
+        if same && !life.foreign && !life.deleted {
+            record.broken(Promise::P5, now, format!("task {id}: the same content was refused as different"));
+        }
+    }
+
+    /// Polls as the answers say, for a while.
+    async fn poll(&self, id: TaskId) {
+        for _ in 0..30 {
+            let path = format!("/tasks/{id}");
+            let Some(answer) = self.call(request(Method::GET, &path, "")).await else {
+                self.world.exec.sleep(Duration::from_secs(2)).await;
+                continue;
+            };
+            let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            let state = body.get("status").and_then(Value::as_str).unwrap_or_default();
+            let after = header(&answer, "retry-after").parse::<u64>().ok();
+            if answer.status() == 200 && matches!(state, "NotStarted" | "Running") && after.is_none() {
+                let text = format!("task {id} is {state} and its poller is not told when to come back");
+                self.world.record.borrow_mut().broken(Promise::P8, self.world.exec.now(), text);
+            }
+            if matches!(state, "Succeeded" | "Failed" | "Canceled") || answer.status() == 404 {
+                return;
+            }
+            self.world.exec.sleep(Duration::from_secs(after.unwrap_or(2).clamp(1, 600))).await;
+        }
+    }
+
+    async fn ask(&self, task: Index, ask: Ask) {
+        let known = self.ids.borrow().get(&task).copied();
+        let planned = self.world.scenario.tasks.get(task).and_then(|task| task.id.parse().ok());
+        let Some(id) = known.or(planned) else { return };
+        let (method, path) = match ask {
+            Ask::Cancel => (Method::POST, format!("/tasks/{id}/cancel")),
+            Ask::Retry => (Method::POST, format!("/tasks/{id}/retry")),
+            Ask::Delete => (Method::DELETE, format!("/tasks/{id}")),
+            Ask::Get => (Method::GET, format!("/tasks/{id}")),
+            Ask::Result => (Method::GET, format!("/tasks/{id}/result")),
+            Ask::List => (Method::GET, "/tasks".to_owned()),
+        };
+        let _ = self.call(request(method, &path, "")).await;
+    }
+}
+
+fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let mut request = Request::new(body.into());
+    *request.method_mut() = method;
+    *request.uri_mut() = format!("http://api.test{path}").parse().unwrap_or_default();
+    let length = request.body().len().into();
+    request.headers_mut().insert("content-length", length);
+    request.headers_mut().insert("host", http::HeaderValue::from_static("api.test"));
+    request
+}
+
+fn header<'a>(answer: &'a Response<Bytes>, name: &str) -> &'a str {
+    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The task that a `Location` or `Operation-Location` leads to.
+#[must_use]
+pub fn task_of(answer: &Response<Bytes>) -> Option<TaskId> {
+    ["operation-location", "location"].iter().find_map(|name| {
+        let path = header(answer, name).split('?').next()?;
+        let last = path.rsplit('/').next()?;
+        last.strip_suffix("-202").unwrap_or(last).parse().ok()
+    })
+}

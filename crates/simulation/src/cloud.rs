@@ -1,0 +1,134 @@
+//! The services behind the network, and how the components are told to reach them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use fake_azure::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, FakeAzure, Identity, Service};
+use http::{Request, Response};
+use time::OffsetDateTime;
+
+use crate::call::{BLOB_ENDPOINT, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE, QUEUE_ENDPOINT, VAULT_URL};
+use crate::random::Dice;
+use crate::scenario::{Credential, Knobs, Scenario};
+use crate::secrets::Secrets;
+use crate::sign::Key;
+
+/// What the drain route expects.
+pub const DRAIN_TOKEN: &str = "drain-token-of-the-simulation";
+const IDENTITY_HEADER: &str = "identity-header-of-the-simulation";
+const CLIENT_ID: &str = "5f0c7f6a-1111-4222-8333-9a8b7c6d5e4f";
+const VAULT: &str = "vault";
+
+/// The services.
+pub struct Cloud {
+    fake: Option<FakeAzure>,
+    key: Key,
+    key_text: String,
+    credential: Credential,
+}
+
+impl Cloud {
+    /// The services of `scenario`, empty.
+    pub fn new(scenario: &Scenario, secrets: &mut Secrets) -> Self {
+        let credential = scenario.knobs.credential;
+        let mut config = Config {
+            seed: scenario.seed,
+            identity_header: IDENTITY_HEADER.to_owned(),
+            identities: vec![Identity::user_assigned(CLIENT_ID, "0b1e-object")],
+            ..Config::default()
+        };
+        config.endpoints.insert("127.0.0.1:10003".to_owned(), Service::Identity);
+        config.endpoints.insert("127.0.0.1:10004".to_owned(), Service::Vault);
+        config.vaults =
+            BTreeMap::from([(VAULT.to_owned(), BTreeMap::from([("StorageCS".to_owned(), connection_string(EMULATOR_KEY))]))]);
+        for secret in [EMULATOR_KEY, DRAIN_TOKEN, IDENTITY_HEADER] {
+            secrets.add(secret);
+        }
+        Self {
+            fake: FakeAzure::new(config).ok(),
+            key: Key::new(EMULATOR_KEY),
+            key_text: EMULATOR_KEY.to_owned(),
+            credential,
+        }
+    }
+
+    /// Answers `request` at storage's time `now`.
+    pub fn answer(&mut self, request: Request<Bytes>, now: OffsetDateTime) -> Response<Bytes> {
+        match &mut self.fake {
+            Some(fake) => fake.handle(request, now),
+            None => Response::default(),
+        }
+    }
+
+    /// Signs a request of somebody who holds the account key.
+    pub fn sign(&self, request: &mut Request<Bytes>, now: OffsetDateTime) {
+        self.key.sign(request, now);
+    }
+
+    /// Exchanges the account's keys, or what takes their place.
+    pub fn rotate(&mut self, dice: &mut Dice, secrets: &mut Secrets) {
+        let bytes: Vec<u8> = (0..8).flat_map(|_| dice.bits().to_le_bytes()).collect();
+        let text = STANDARD.encode(bytes);
+        secrets.add(&text);
+        let Some(fake) = &mut self.fake else { return };
+        match self.credential {
+            Credential::Keyless => fake.revoke_tokens(),
+            Credential::SharedKey | Credential::KeyVault => {
+                if fake.set_keys(EMULATOR_ACCOUNT, &[&text]).is_ok() {
+                    self.key = Key::new(&text);
+                    fake.set_secret(VAULT, "StorageCS", Some(&connection_string(&text)));
+                    self.key_text = text;
+                }
+            }
+        }
+    }
+
+    /// Ends the invisibility of all messages early, as skewed clocks inside the service do.
+    pub fn reveal(&mut self, now: OffsetDateTime) {
+        if let Some(fake) = &mut self.fake {
+            fake.reveal_messages(EMULATOR_ACCOUNT, QUEUE, now);
+        }
+    }
+
+    /// What a variable of the components is set to; `None` is its default.
+    #[must_use]
+    pub fn variable(&self, name: &str, knobs: &Knobs) -> Option<String> {
+        let storage = match (self.credential, name) {
+            (Credential::SharedKey, "storage_connection_string") => Some(connection_string(&self.key_text)),
+            (Credential::KeyVault, "key_vault_url") => Some(VAULT_URL.to_owned()),
+            (Credential::Keyless, "storage_account_name") => Some(EMULATOR_ACCOUNT.to_owned()),
+            (Credential::Keyless, "blob_endpoint") => Some(BLOB_ENDPOINT.to_owned()),
+            (Credential::Keyless, "queue_endpoint") => Some(QUEUE_ENDPOINT.to_owned()),
+            (Credential::KeyVault | Credential::Keyless, "identity_endpoint") => Some(IDENTITY_ENDPOINT.to_owned()),
+            (Credential::KeyVault | Credential::Keyless, "identity_header") => Some(IDENTITY_HEADER.to_owned()),
+            (Credential::KeyVault | Credential::Keyless, "managed_identity_client_id") => Some(CLIENT_ID.to_owned()),
+            _ => None,
+        };
+        storage.or_else(|| {
+            Some(match name {
+                "drain_token" => DRAIN_TOKEN.to_owned(),
+                "visibility_timeout_seconds" => knobs.visibility.to_string(),
+                "max_dequeue_count" => knobs.max_dequeue_count.to_string(),
+                "max_concurrency" => knobs.max_concurrency.to_string(),
+                "drain_seconds" => knobs.drain_seconds.to_string(),
+                "task_timeout_seconds" => knobs.task_timeout.to_string(),
+                "retry_base_seconds" => knobs.retry_base.to_string(),
+                "retry_cap_seconds" => knobs.retry_cap.to_string(),
+                "sweep_interval_seconds" => knobs.sweep_interval.to_string(),
+                "queue_depth_limit" => knobs.queue_depth_limit.to_string(),
+                "public_base_url" => "http://api.test".to_owned(),
+                "task_handlers" => format!(r#"{{"scripted":"{HANDLER_URL}"}}"#),
+                _ => return None,
+            })
+        })
+    }
+}
+
+fn connection_string(key: &str) -> String {
+    format!(
+        "DefaultEndpointsProtocol=http;AccountName={EMULATOR_ACCOUNT};AccountKey={key};\
+         BlobEndpoint={BLOB_ENDPOINT};QueueEndpoint={QUEUE_ENDPOINT};"
+    )
+}

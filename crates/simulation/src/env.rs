@@ -1,0 +1,64 @@
+//! The surroundings of one simulated instance: its network, clock, dice and log.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use azure::{Clock, Limits, Random, Transport, TransportError};
+use bytes::Bytes;
+use http::{Request, Response};
+use service::log::{Line, Log};
+use time::OffsetDateTime;
+
+use crate::mutation::Mutation;
+use crate::random::Dice;
+use crate::record::InstanceId;
+use crate::world::World;
+
+/// What `service` sees of the world, from one instance.
+pub struct SimEnv {
+    world: Rc<World>,
+    instance: InstanceId,
+    dice: RefCell<Dice>,
+}
+
+impl SimEnv {
+    /// The surroundings of `instance`.
+    #[must_use]
+    pub fn new(world: &Rc<World>, instance: InstanceId) -> Self {
+        let dice = Dice::fork(world.scenario.seed, 1_000 + u64::from(instance));
+        Self { world: Rc::clone(world), instance, dice: RefCell::new(dice) }
+    }
+}
+
+impl Transport for SimEnv {
+    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
+        self.world.send(self.instance, request, limits).await
+    }
+}
+
+impl Clock for SimEnv {
+    fn now(&self) -> OffsetDateTime {
+        self.world.wall_clock(self.instance)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let duration = match self.world.mutation {
+            Some(Mutation::NeverWait) => duration.min(Duration::from_millis(1)),
+            _ => duration,
+        };
+        self.world.exec.sleep(duration).await;
+    }
+}
+
+impl Random for SimEnv {
+    fn next_u64(&self) -> u64 {
+        self.dice.borrow_mut().bits()
+    }
+}
+
+impl Log for SimEnv {
+    fn log(&self, line: &Line) {
+        self.world.log(self.instance, &line.to_json(self.now().into()));
+    }
+}

@@ -1,0 +1,256 @@
+//! From a seed to a scenario.
+
+use std::time::Duration;
+
+use crate::garbage;
+use crate::random::Dice;
+use crate::scenario::{
+    Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step, Task,
+};
+
+/// Faults and clients are confined to the first part of a run; then the weather is fine and everything
+/// must come to its end.
+pub const STORM: Duration = Duration::from_secs(240);
+
+/// The scenario of `seed`.
+#[must_use]
+pub fn scenario(seed: u64) -> Scenario {
+    let mut dice = Dice::fork(seed, 1);
+    let knobs = knobs(&mut dice);
+    // Many small runs find more than few large ones, and can be read; now and then a large one.
+    let count = match dice.below(20) {
+        0..10 => 1,
+        10..17 => dice.between(2, 3),
+        17..19 => dice.between(4, 8),
+        _ => dice.between(9, 20),
+    };
+    let tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs)).collect();
+    let mut elements = Vec::new();
+    for index in 0..tasks.len() {
+        clients(&mut dice, index, &mut elements);
+    }
+    if dice.chance(25) {
+        foreign(&mut dice, tasks.len(), &mut elements);
+    }
+    trouble(&mut dice, &knobs, &mut elements);
+    Scenario { seed, knobs, tasks, elements }
+}
+
+fn moment(dice: &mut Dice) -> Duration {
+    // Mostly early, so that things meet.
+    let latest = dice.one_of(2_000, &[2_000, 20_000, 120_000]);
+    Duration::from_millis(dice.below(latest))
+}
+
+fn knobs(dice: &mut Dice) -> Knobs {
+    let visibility = dice.one_of(30, &[2, 5, 10, 60]);
+    Knobs {
+        visibility,
+        max_dequeue_count: u32::try_from(dice.one_of(5, &[1, 2, 3, 5])).unwrap_or(5),
+        max_concurrency: usize::try_from(dice.one_of(32, &[1, 2, 4])).unwrap_or(32),
+        drain_seconds: dice.one_of(20, &[1, 5]),
+        task_timeout: dice.one_of(120, &[10, 60, 300]),
+        retry_base: dice.one_of(2, &[1, 5]),
+        retry_cap: dice.one_of(30, &[5, 300]),
+        sweep_interval: dice.one_of(300, &[30, 60]),
+        queue_depth_limit: if dice.chance(5) { dice.between(1, 4) } else { 0 },
+        apis: usize::try_from(dice.one_of(1, &[1, 2])).unwrap_or(1),
+        workers: usize::try_from(dice.one_of(1, &[2, 2, 3])).unwrap_or(1),
+        storage_skew_ms: if dice.chance(30) { signed(dice, 120_000) } else { 0 },
+        instance_skew_ms: dice.one_of(0, &[0, 500, 60_000]),
+        latency_ms: dice.one_of(5, &[20, 100]),
+        credential: dice.one_of(
+            Credential::SharedKey,
+            &[
+                Credential::SharedKey,
+                Credential::SharedKey,
+                Credential::SharedKey,
+                Credential::KeyVault,
+                Credential::Keyless,
+            ],
+        ),
+        storage_exists: dice.chance(60),
+        fresh_percent: dice.one_of(0, &[10, 50, 100]),
+    }
+}
+
+fn signed(dice: &mut Dice, most: u64) -> i64 {
+    let size = i64::try_from(dice.between(0, most)).unwrap_or(0);
+    if dice.chance(50) { -size } else { size }
+}
+
+fn task(dice: &mut Dice, knobs: &Knobs) -> Task {
+    let scripted = dice.chance(85);
+    let steps = (0..dice.between(1, 3)).map(|_| step(dice, knobs)).collect();
+    Task {
+        id: garbage::guid(dice),
+        steps,
+        name: if scripted { "scripted" } else { "task" },
+        padding: match dice.below(40) {
+            0 => 70_000,
+            1 => 64_900,
+            2..5 => 2_000,
+            _ => 0,
+        },
+        delay: if dice.chance(12) { dice.one_of(3, &[40, 600, 604_800]) } else { 0 },
+        priority: u8::try_from(dice.below(3)).unwrap_or(1),
+    }
+}
+
+fn step(dice: &mut Dice, knobs: &Knobs) -> Step {
+    match dice.below(100) {
+        0..40 => Step::Complete,
+        40..46 => Step::CompleteBytes(usize::try_from(dice.one_of(10, &[0, 40_000, 200_000])).unwrap_or(0)),
+        46..52 => Step::Progress,
+        52..60 => Step::Slow(dice.between(1, 5)),
+        60..68 => Step::Slow(dice.between(1, knobs.visibility * 3)),
+        68..70 => Step::Slow(knobs.task_timeout + dice.between(0, 30)),
+        70..77 => Step::Fail,
+        77..86 => Step::Retry,
+        86..90 => Step::Throttle(dice.one_of(0, &[1, 30, 86_400])),
+        90..94 => Step::Trap,
+        94..97 => Step::Hang,
+        _ => Step::Reset,
+    }
+}
+
+fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
+    let at = moment(dice);
+    let identity = dice.one_of(Identity::TaskId, &[Identity::TaskId, Identity::TaskId, Identity::Key, Identity::None]);
+    let route = dice.one_of(Route::Tasks, &[Route::Tasks, Route::QueueTask]);
+    let tries = u32::try_from(dice.one_of(4, &[1, 2, 8])).unwrap_or(1);
+    let (polls, deaf) = (dice.chance(20), dice.chance(10));
+    elements.push(Element::Submit { at, task, identity, variant: 0, route, tries, polls, deaf });
+    // The same again, at the same time, a little later, or when it has long ended; sometimes other content.
+    let more = if dice.chance(30) { dice.between(1, 3) } else { 0 };
+    for _ in 0..more {
+        let later = dice.one_of(0, &[0, 30, 1_000, 60_000]);
+        let at = at + Duration::from_millis(dice.between(0, later));
+        let variant = u8::from(dice.chance(25));
+        elements.push(Element::Submit { at, task, identity, variant, route, tries: 2, polls: false, deaf: false });
+    }
+    let asks = if dice.chance(30) { dice.between(1, 2) } else { 0 };
+    for _ in 0..asks {
+        let later = dice.one_of(200, &[50, 3_000, 60_000, 200_000]);
+        let at = at + Duration::from_millis(dice.between(0, later));
+        let ask = dice.one_of(
+            Ask::Cancel,
+            &[Ask::Cancel, Ask::Cancel, Ask::Retry, Ask::Retry, Ask::Delete, Ask::Get, Ask::Result, Ask::List],
+        );
+        elements.push(Element::Ask { at, task, ask });
+    }
+}
+
+fn foreign(dice: &mut Dice, tasks: usize, elements: &mut Vec<Element>) {
+    for _ in 0..dice.between(1, 2) {
+        let at = moment(dice);
+        let task = dice.index(tasks);
+        let what = match dice.below(10) {
+            0..4 => Foreign::Garbage(garbage::message(dice)),
+            4..6 => Foreign::SecondMessage(task),
+            6..8 => Foreign::DotNet {
+                id: garbage::guid(dice),
+                status: u8::try_from(dice.below(5)).unwrap_or(0),
+                document: dice.chance(75),
+            },
+            8 => Foreign::Unusable(task),
+            _ => Foreign::UnreadableDocument { id: garbage::guid(dice), content: garbage::document(dice) },
+        };
+        elements.push(Element::Foreign { at, what });
+    }
+}
+
+fn trouble(dice: &mut Dice, knobs: &Knobs, elements: &mut Vec<Element>) {
+    // A fifth of the runs have fair weather: the promises hold there as well, and order matters most.
+    if dice.chance(20) {
+        return;
+    }
+    for _ in 0..dice.between(0, 6) {
+        let op = if dice.chance(8) { Op::Handler } else { dice.one_of(Op::PutStatus, &Op::TARGETS) };
+        let nth = u32::try_from(dice.one_of(0, &[0, 1, 2, 3, 5, 8])).unwrap_or(0);
+        elements.push(Element::Fault { op, nth, fault: fault(dice, knobs) });
+    }
+    if dice.chance(15) {
+        let part = dice.one_of(Part::Blobs, &[Part::Queues, Part::Credentials, Part::Everything]);
+        let status = dice.one_of(503, &[500, 429, 0, 401]);
+        let lasts = Duration::from_secs(dice.one_of(5, &[1, 40, 100]));
+        elements.push(Element::Outage { at: moment(dice), lasts, part, status });
+    }
+    if dice.chance(20) {
+        elements.push(Element::KillWorker { at: moment(dice), worker: dice.index(knobs.workers) });
+    }
+    if dice.chance(8) {
+        elements.push(Element::KillApi { at: moment(dice), api: dice.index(knobs.apis) });
+    }
+    if dice.chance(12) {
+        let grace = Duration::from_millis(dice.one_of(0, &[100, 5_000, 60_000]));
+        elements.push(Element::StopWorker { at: moment(dice), worker: dice.index(knobs.workers), grace });
+    }
+    if dice.chance(12) {
+        elements.push(Element::LeasesEnd { at: moment(dice) });
+    }
+    if dice.chance(3) {
+        elements.push(Element::Rotate { at: moment(dice) });
+    }
+    if dice.chance(2) {
+        elements.push(Element::QueueLost { at: moment(dice) });
+    }
+}
+
+fn fault(dice: &mut Dice, knobs: &Knobs) -> Fault {
+    let status = dice.one_of(503, &[500, 500, 429, 408, 401]);
+    let wait = match dice.below(4) {
+        0 => dice.between(100, 5_000),
+        1 => dice.between(10_000, 40_000),
+        2 => dice.between(knobs.visibility * 500, knobs.visibility * 2_500),
+        _ => dice.between(1_000, 150_000),
+    };
+    match dice.below(100) {
+        0..18 => Fault::Refused(status),
+        18..24 => Fault::DoneYetRefused(dice.one_of(500, &[503])),
+        24..28 => Fault::NoConnection,
+        28..34 => Fault::ResetBefore,
+        34..52 => Fault::ResetAfter,
+        52..62 => Fault::Late(wait),
+        62..70 => Fault::LateReply(wait),
+        70..76 => Fault::Twice,
+        76..88 => Fault::CrashBefore,
+        _ => Fault::CrashAfter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_gives_the_same_scenario_and_another_seed_another() {
+        assert_eq!(scenario(7), scenario(7));
+        assert_ne!(scenario(7), scenario(8));
+    }
+
+    #[test]
+    fn a_thousand_seeds_use_every_kind_of_element_and_fault() {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..1_000 {
+            for element in scenario(seed).elements {
+                let text = match &element {
+                    Element::Fault { fault, .. } => format!("{fault:?}"),
+                    Element::Foreign { what, .. } => format!("{what:?}"),
+                    Element::Ask { ask, .. } => format!("{ask:?}"),
+                    other => format!("{other:?}"),
+                };
+                let word: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+                seen.insert(word);
+            }
+        }
+        for word in [
+            "Submit", "Cancel", "Retry", "Delete", "Get", "Result", "List", "Garbage", "SecondMessage", "DotNet",
+            "Unusable", "UnreadableDocument", "Refused", "DoneYetRefused", "NoConnection", "ResetBefore",
+            "ResetAfter", "Late", "LateReply", "Twice", "CrashBefore", "CrashAfter", "Outage", "KillWorker",
+            "KillApi", "StopWorker", "LeasesEnd", "Rotate", "QueueLost",
+        ] {
+            assert!(seen.contains(word), "no seed below 1000 has {word}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The promises of the design, by the names that violations carry.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Promise {
+    /// A 202 is sent only after the status blob and the queue message are both stored.
+    P1,
+    /// An accepted task reaches exactly one terminal state, and a terminal state never changes.
+    P2,
+    /// A message is deleted only after its terminal state or its poison copy is stored, and then always.
+    P3,
+    /// The recorded outcome is one: a result is written once.
+    P4,
+    /// A repeated submission answers as the first did; other content is refused.
+    P5,
+    /// A lost lease ends the attempt without writing anything.
+    P6,
+    /// No secret appears in a log, an error or a stored document.
+    P7,
+    /// Nothing grows without bound.
+    P8,
+}
+
+impl Promise {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P7, Self::P8];
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub promise: Promise,
+    /// When, in virtual time.
+    pub at: Duration,
+    /// How.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broken at {}: {}", self.promise, clock(self.at), self.what)
+    }
+}
+
+/// Virtual time as people read it: seconds with three decimals.
+#[must_use]
+pub fn clock(at: Duration) -> String {
+    format!("{:9.3}s", at.as_secs_f64())
+}

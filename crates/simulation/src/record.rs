@@ -1,0 +1,280 @@
+//! What has become of every task, message and blob, learned from the requests that had an effect.
+//!
+//! It is a second, independent picture of storage: the checks compare what components do with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use models::TaskId;
+use serde::Deserialize;
+
+use crate::call::QueueKind;
+use crate::promise::{Promise, Violation, clock};
+
+/// Number of an instance of a component.
+pub type InstanceId = u32;
+
+/// Who sends a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An instance of the API.
+    Api,
+    /// An instance of the worker.
+    Worker,
+    /// Somebody else who has access to storage.
+    Outsider,
+}
+
+/// The members of a status document that the checks look at. Read apart from `models`, so that a
+/// mistake there cannot hide itself.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Document {
+    /// 0 to 4.
+    pub status: u8,
+    /// Whose it is.
+    pub task_id: String,
+    /// Free text; tells variants of a submission apart.
+    #[serde(default)]
+    pub task_description: Option<String>,
+    /// Absent from documents of the .NET side.
+    pub created_at: Option<String>,
+    /// Set once somebody asked to cancel.
+    pub cancel_requested_at: Option<String>,
+    /// Not to be started earlier.
+    pub not_before: Option<String>,
+    /// Attempts so far.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Small result.
+    pub result: Option<serde_json::Value>,
+    /// Large result.
+    pub result_blob: Option<ResultBlob>,
+    /// Why it failed.
+    pub error: Option<serde_json::Value>,
+    /// Attempts.
+    #[serde(default)]
+    pub history: Vec<Attempt>,
+}
+
+/// Where a large result is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ResultBlob {
+    /// Name of the blob.
+    pub name: String,
+    /// Its size.
+    pub size: usize,
+}
+
+/// One attempt in a document.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Attempt {
+    /// How it ended.
+    pub outcome: Option<String>,
+}
+
+impl Document {
+    /// Whether it says that the task has ended.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.status >= 2
+    }
+
+    /// The name of the state.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        ["Pending", "InProgress", "Completed", "Failed", "Cancelled"]
+            .get(usize::from(self.status))
+            .copied()
+            .unwrap_or("unknown")
+    }
+}
+
+/// What a status blob holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// A document.
+    Readable(Box<Document>),
+    /// Something else, which an outsider wrote.
+    Unreadable,
+}
+
+/// What is known of a task.
+#[derive(Debug, Default)]
+pub struct Life {
+    /// Its status blob.
+    pub content: Option<Content>,
+    /// An outsider wrote the document or a message.
+    pub foreign: bool,
+    /// The blob was deleted at least once.
+    pub deleted: bool,
+    /// A message for it was stored since it was created.
+    pub message_stored: bool,
+    /// Variants that were answered 202 since it was created.
+    pub accepted: BTreeSet<u8>,
+    /// Explicit retries so far.
+    pub retries: u32,
+    /// Contents of its result blob when the outcome was recorded.
+    pub result: Option<(String, Digest)>,
+    /// How often a handler was called for it.
+    pub runs: u32,
+}
+
+impl Life {
+    /// The document, when there is a readable one.
+    #[must_use]
+    pub fn document(&self) -> Option<&Document> {
+        match &self.content {
+            Some(Content::Readable(document)) => Some(document),
+            _ => None,
+        }
+    }
+}
+
+/// Enough of a blob to tell whether it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// Size in bytes.
+    pub size: usize,
+    /// FNV-1a of its bytes.
+    pub hash: u64,
+}
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let hash = bytes
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        Self { size: bytes.len(), hash }
+    }
+}
+
+/// What is known of a message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Where it is.
+    pub queue: QueueKind,
+    /// The task it names.
+    pub task: Option<TaskId>,
+    /// Whether it carries the sign of our messages.
+    pub is_ours: bool,
+    /// Whether everything in it can be used.
+    pub usable: bool,
+    /// Its text.
+    pub text: Rc<str>,
+    /// When it can be received next, in virtual time (rounded up to what storage tells).
+    pub visible_at: Duration,
+    /// When it was received last.
+    pub received_at: Duration,
+}
+
+/// Everything observed in one run.
+pub struct Record {
+    /// Lines for people; `None` when nobody reads them.
+    pub trace: Option<Vec<String>>,
+    /// Promises broken so far.
+    pub violations: Vec<Violation>,
+    /// Tasks by id.
+    pub tasks: BTreeMap<TaskId, Life>,
+    /// Messages that exist.
+    pub messages: BTreeMap<String, Message>,
+    /// Ids of messages of which there is a copy in the poison queue.
+    pub poisoned: BTreeSet<String>,
+    /// Blobs that are not status documents.
+    pub attachments: BTreeMap<String, Digest>,
+    /// Leases that an instance has been told it lost, until it receives a message of that task again.
+    pub lost: BTreeMap<(InstanceId, TaskId), Duration>,
+    /// Messages that an instance has received and not seen the end of.
+    pub held: BTreeMap<(InstanceId, String), TaskId>,
+    /// When a message for the task was last put into the queue.
+    pub moved: BTreeMap<(TaskId, QueueKind), Duration>,
+    /// Everything that must not be shown.
+    pub secrets: crate::secrets::Secrets,
+    /// Log lines.
+    pub logs: Vec<String>,
+    /// Handler calls that are going on, by instance.
+    pub running: HashMap<InstanceId, usize>,
+    /// Requests by instance in the current second.
+    pub rates: HashMap<InstanceId, (u64, u32)>,
+    /// Requests in all.
+    pub requests: u64,
+    /// What was seen, by a word for it: how much the run has exercised.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Record {
+    /// An empty record; with `tracing` it keeps a timeline.
+    #[must_use]
+    pub fn new(tracing: bool) -> Self {
+        Self {
+            trace: tracing.then(Vec::new),
+            violations: Vec::new(),
+            tasks: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            poisoned: BTreeSet::new(),
+            attachments: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            held: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            secrets: crate::secrets::Secrets::default(),
+            logs: Vec::new(),
+            running: HashMap::new(),
+            rates: HashMap::new(),
+            requests: 0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a line to the timeline, when there is one.
+    pub fn note(&mut self, at: Duration, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{} {}", clock(at), line()));
+        }
+    }
+
+    /// Counts something seen.
+    pub fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// Records that `promise` was broken.
+    pub fn broken(&mut self, promise: Promise, at: Duration, what: String) {
+        self.note(at, || format!("!! {promise} broken: {what}"));
+        // The first few say what happened; a loop would add thousands.
+        if self.violations.len() < 20 {
+            self.violations.push(Violation { promise, at, what });
+        }
+    }
+
+    /// What is known of task `id`.
+    pub fn life(&mut self, id: TaskId) -> &mut Life {
+        self.tasks.entry(id).or_default()
+    }
+
+    /// When the next message in one of the working queues can be received.
+    #[must_use]
+    pub fn next_visible(&self) -> Option<Duration> {
+        let working = self.messages.values().filter(|message| message.queue != QueueKind::Poison);
+        working.map(|message| message.visible_at).min()
+    }
+
+    /// How many messages there still are in the working queues.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.messages.values().filter(|message| message.queue != QueueKind::Poison).count()
+    }
+
+    /// Whether every document that can end has ended.
+    #[must_use]
+    pub fn all_ended(&self) -> bool {
+        self.tasks.values().filter_map(Life::document).all(|document| {
+            // A document of the .NET side that no message mentions is not ours to finish.
+            document.is_terminal() || document.created_at.is_none()
+        })
+    }
+}

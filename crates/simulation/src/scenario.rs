@@ -1,0 +1,404 @@
+//! The scenario language: everything that happens in one run, as plain data.
+//!
+//! A scenario is a list of [`Element`]s over a set of [`Knobs`]. Elements are independent: any of them can
+//! be left out, which is how a failing run is made small.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Which instance of a role, counted from 0.
+pub type Index = usize;
+
+/// How the components get at the storage account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// A connection string with the account key.
+    SharedKey,
+    /// The connection string is a Key Vault secret, read through managed identity.
+    KeyVault,
+    /// Managed identity on Blob and Queue themselves.
+    Keyless,
+}
+
+/// What holds for a whole run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knobs {
+    /// `visibility_timeout_seconds`.
+    pub visibility: u64,
+    /// `max_dequeue_count`.
+    pub max_dequeue_count: u32,
+    /// `max_concurrency`.
+    pub max_concurrency: usize,
+    /// `drain_seconds`.
+    pub drain_seconds: u64,
+    /// `task_timeout_seconds`.
+    pub task_timeout: u64,
+    /// `retry_base_seconds`.
+    pub retry_base: u64,
+    /// `retry_cap_seconds`.
+    pub retry_cap: u64,
+    /// `sweep_interval_seconds`.
+    pub sweep_interval: u64,
+    /// `queue_depth_limit`; 0 is off.
+    pub queue_depth_limit: u64,
+    /// How many API instances serve at a time.
+    pub apis: usize,
+    /// How many workers drain at a time.
+    pub workers: usize,
+    /// How far the storage account's clock is ahead of true time, in milliseconds.
+    pub storage_skew_ms: i64,
+    /// How far clocks of instances may be off, either way, in milliseconds.
+    pub instance_skew_ms: u64,
+    /// Longest normal way of a request, one direction, in milliseconds.
+    pub latency_ms: u64,
+    /// How storage is reached.
+    pub credential: Credential,
+    /// Whether the queues and the container exist beforehand.
+    pub storage_exists: bool,
+    /// How often, in percent, an idle instance is replaced by a fresh one before it is used again.
+    pub fresh_percent: u64,
+}
+
+/// What a handler does on one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Answers 200 with a small JSON result.
+    Complete,
+    /// Answers 200 with a result of so many bytes that is not JSON.
+    CompleteBytes(usize),
+    /// Answers 200 with progress lines and then the result.
+    Progress,
+    /// Works for so many seconds, then completes.
+    Slow(u64),
+    /// Answers 422: the work cannot be done.
+    Fail,
+    /// Answers 503: another try may help.
+    Retry,
+    /// Answers 429 and asks for so many seconds.
+    Throttle(u64),
+    /// The handler's instance traps: 500 without a body.
+    Trap,
+    /// Never answers.
+    Hang,
+    /// The connection to the handler breaks.
+    Reset,
+}
+
+/// One task that clients may submit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its id, where the client chooses one.
+    pub id: String,
+    /// What its handler does on the first, second, … call; the last goes on for ever.
+    pub steps: Vec<Step>,
+    /// `TaskName`: `scripted` runs the steps, anything else the built-in handler.
+    pub name: &'static str,
+    /// Size of its input, in bytes.
+    pub padding: usize,
+    /// `DelaySeconds`; 0 is none.
+    pub delay: u64,
+    /// `Priority`.
+    pub priority: u8,
+}
+
+/// How a submission says which task it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// `TaskId` in the body.
+    TaskId,
+    /// `Idempotency-Key` header.
+    Key,
+    /// Not at all: each submission is a task of its own.
+    None,
+}
+
+/// Which of the two routes a submission takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `POST /tasks`.
+    Tasks,
+    /// `POST /Tasks/QueueTask`.
+    QueueTask,
+}
+
+/// What a client asks of a task that may exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// `POST /tasks/{id}/cancel`.
+    Cancel,
+    /// `POST /tasks/{id}/retry`.
+    Retry,
+    /// `DELETE /tasks/{id}`.
+    Delete,
+    /// `GET /tasks/{id}`.
+    Get,
+    /// `GET /tasks/{id}/result`.
+    Result,
+    /// `GET /tasks`.
+    List,
+}
+
+/// What is in the queue, or in the container, that no client of the API put there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Foreign {
+    /// A message that means nothing.
+    Garbage(String),
+    /// A second message for a task, as a retried put or a sweep would leave it.
+    SecondMessage(Index),
+    /// The .NET API's document (with this `Status`) and message of a task.
+    DotNet {
+        /// Id of the task.
+        id: String,
+        /// The random `Status` its API writes.
+        status: u8,
+        /// Whether the document exists, or only the message.
+        document: bool,
+    },
+    /// A message that names a task and is otherwise unusable.
+    Unusable(Index),
+    /// A document that breaks the contract, and a message for it.
+    UnreadableDocument {
+        /// Id of the task.
+        id: String,
+        /// What the blob holds.
+        content: String,
+    },
+}
+
+/// Kinds of requests that leave a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Op {
+    /// Create Container or Create Queue.
+    Create,
+    /// Put Blob of a status document.
+    PutStatus,
+    /// Put Blob of anything else.
+    PutAttachment,
+    /// Get Blob or its properties.
+    GetBlob,
+    /// Delete Blob.
+    DeleteBlob,
+    /// List Blobs.
+    ListBlobs,
+    /// Put Message.
+    PutMessage,
+    /// Get Messages.
+    GetMessages,
+    /// Peek Messages, or the count.
+    LookAtQueue,
+    /// Update Message.
+    UpdateMessage,
+    /// Delete Message.
+    DeleteMessage,
+    /// A token, a vault secret or a delegation key.
+    Credential,
+    /// A call of a task handler.
+    Handler,
+    /// Anything else.
+    Other,
+}
+
+impl Op {
+    /// Those that faults are aimed at; the more often one is named, the more often it is hit.
+    pub const TARGETS: [Self; 20] = [
+        Self::Create,
+        Self::PutStatus,
+        Self::PutStatus,
+        Self::PutStatus,
+        Self::PutStatus,
+        Self::PutAttachment,
+        Self::GetBlob,
+        Self::GetBlob,
+        Self::DeleteBlob,
+        Self::ListBlobs,
+        Self::PutMessage,
+        Self::PutMessage,
+        Self::PutMessage,
+        Self::GetMessages,
+        Self::UpdateMessage,
+        Self::UpdateMessage,
+        Self::UpdateMessage,
+        Self::DeleteMessage,
+        Self::DeleteMessage,
+        Self::Credential,
+    ];
+}
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused with this status, without effect.
+    Refused(u16),
+    /// Done, but answered with this status.
+    DoneYetRefused(u16),
+    /// The connection is never made.
+    NoConnection,
+    /// The connection breaks before the request arrives.
+    ResetBefore,
+    /// Done, but the reply is lost.
+    ResetAfter,
+    /// Arrives so many milliseconds late, whatever the sender does meanwhile.
+    Late(u64),
+    /// Done at once, answered so many milliseconds late.
+    LateReply(u64),
+    /// Arrives twice.
+    Twice,
+    /// The sender's instance dies before it is sent.
+    CrashBefore,
+    /// The sender's instance dies after it is done.
+    CrashAfter,
+}
+
+/// Which service is out of order for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Blob Storage.
+    Blobs,
+    /// Storage Queue.
+    Queues,
+    /// Identity endpoint and Key Vault.
+    Credentials,
+    /// All of them.
+    Everything,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Element {
+    /// A client submits a task, and tries again until it has an answer or has tried `tries` times.
+    Submit {
+        /// When.
+        at: Duration,
+        /// Which task.
+        task: Index,
+        /// How the task is named.
+        identity: Identity,
+        /// 0 is the task's content; others differ from it.
+        variant: u8,
+        /// Which route.
+        route: Route,
+        /// How many times it tries.
+        tries: u32,
+        /// Whether it polls until the task is finished.
+        polls: bool,
+        /// Whether it does not hear the first answer, and tries again.
+        deaf: bool,
+    },
+    /// A client asks something once.
+    Ask {
+        /// When.
+        at: Duration,
+        /// Which task.
+        task: Index,
+        /// What.
+        ask: Ask,
+    },
+    /// Somebody else writes to storage.
+    Foreign {
+        /// When.
+        at: Duration,
+        /// What.
+        what: Foreign,
+    },
+    /// The `nth` request of its kind (counted from 0) goes wrong.
+    Fault {
+        /// Which kind.
+        op: Op,
+        /// Which of them.
+        nth: u32,
+        /// How.
+        fault: Fault,
+    },
+    /// A service refuses everything with `status`; 0: does not answer.
+    Outage {
+        /// From when.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// Which service.
+        part: Part,
+        /// How.
+        status: u16,
+    },
+    /// A worker's host dies and a new one starts.
+    KillWorker {
+        /// When.
+        at: Duration,
+        /// Which worker.
+        worker: Index,
+    },
+    /// An API host dies and a new one starts.
+    KillApi {
+        /// When.
+        at: Duration,
+        /// Which.
+        api: Index,
+    },
+    /// A worker is asked to stop: `stop`, then `release` after `grace`; a new one starts.
+    StopWorker {
+        /// When.
+        at: Duration,
+        /// Which worker.
+        worker: Index,
+        /// Between the two.
+        grace: Duration,
+    },
+    /// A lease ends early: storage gives the messages that are out to the next receiver.
+    LeasesEnd {
+        /// When.
+        at: Duration,
+    },
+    /// The account's keys (or the vault's secret) are exchanged.
+    Rotate {
+        /// When.
+        at: Duration,
+    },
+    /// The queue is deleted with everything in it.
+    QueueLost {
+        /// When.
+        at: Duration,
+    },
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Where it came from; also seeds what is left to chance during the run.
+    pub seed: u64,
+    /// What holds throughout.
+    pub knobs: Knobs,
+    /// Tasks that elements refer to.
+    pub tasks: Vec<Task>,
+    /// What happens.
+    pub elements: Vec<Element>,
+}
+
+impl Scenario {
+    /// Without the elements at `left_out`.
+    #[must_use]
+    pub fn without(mut self, left_out: &[usize]) -> Self {
+        let mut index = 0;
+        self.elements.retain(|_| {
+            index += 1;
+            !left_out.contains(&(index - 1))
+        });
+        self
+    }
+}
+
+impl fmt::Display for Scenario {
+    /// For people who read a trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}", self.seed)?;
+        writeln!(f, "  {:?}", self.knobs)?;
+        for (index, task) in self.tasks.iter().enumerate() {
+            writeln!(f, "  task {index}: {task:?}")?;
+        }
+        for (index, element) in self.elements.iter().enumerate() {
+            let text = format!("{element:?}");
+            let short: String = text.chars().take(240).collect();
+            writeln!(f, "  element {index}: {short}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! The checks at the end of a run.
+
+use std::rc::Rc;
+
+use models::TaskId;
+
+use crate::call::QueueKind;
+use crate::promise::Promise;
+use crate::record::{Content, Life, Record};
+use crate::scenario::{Ask, Element, Identity, Step, Task};
+use crate::world::World;
+
+/// Checks everything that has to hold once nothing moves any more.
+pub fn judge(world: &Rc<World>) {
+    let now = world.exec.now();
+    let mut record = world.record.borrow_mut();
+    let found = findings(&record);
+    for (promise, text) in found {
+        record.broken(promise, now, text);
+    }
+    if let Some(text) = leaked(&record) {
+        record.broken(Promise::P7, now, text);
+    }
+    if is_fair(world) {
+        for (promise, text) in unexpected(world, &record) {
+            record.broken(promise, now, text);
+        }
+    }
+}
+
+fn findings(record: &Record) -> Vec<(Promise, String)> {
+    let mut found = Vec::new();
+    for (id, life) in &record.tasks {
+        match &life.content {
+            Some(Content::Readable(document)) if !document.is_terminal() && document.created_at.is_some() => {
+                let was = if life.accepted.is_empty() { "stored" } else { "accepted" };
+                let message = record.messages.values().any(|message| message.task == Some(*id));
+                let has = if message { "still has a message" } else { "has no message" };
+                found.push((Promise::P2, format!("task {id} was {was}, is {} for ever and {has}", document.state())));
+            }
+            None if !life.deleted && !life.accepted.is_empty() => {
+                found.push((Promise::P2, format!("task {id} was accepted and there is no document")));
+            }
+            _ => {}
+        }
+        if let Some((name, digest)) = &life.result
+            && life.content.is_some()
+            && record.attachments.get(name) != Some(digest)
+        {
+            found.push((Promise::P4, format!("task {id}: its result is not what it was when it was recorded")));
+        }
+    }
+    for (id, message) in &record.messages {
+        if message.queue != QueueKind::Poison {
+            found.push((Promise::P3, format!("message {id} in {:?} was never deleted", message.queue)));
+        }
+    }
+    found
+}
+
+/// P7: nothing that was logged or stored holds a secret.
+fn leaked(record: &Record) -> Option<String> {
+    record.logs.iter().find_map(|line| {
+        let secret = record.secrets.find(line)?;
+        Some(format!("a log line holds {secret:?}: {line}"))
+    })
+}
+
+/// Whether nothing was done to the run that could change what becomes of its tasks.
+fn is_fair(world: &World) -> bool {
+    world.scenario.elements.iter().all(|element| match element {
+        Element::Submit { deaf, .. } => !deaf,
+        Element::Ask { ask, .. } => matches!(ask, Ask::Get | Ask::Result | Ask::List),
+        _ => false,
+    })
+}
+
+/// P4 and P2 in fair weather: every task that was submitted once ran as often as its script asks for, and
+/// ended as the script says.
+fn unexpected(world: &World, record: &Record) -> Vec<(Promise, String)> {
+    let mut found = Vec::new();
+    for (index, task) in world.scenario.tasks.iter().enumerate() {
+        let submitted = world
+            .scenario
+            .elements
+            .iter()
+            .filter(|element| matches!(element, Element::Submit { task, .. } if *task == index))
+            .count();
+        let named = world.scenario.elements.iter().any(
+            |element| matches!(element, Element::Submit { task, identity: Identity::TaskId, .. } if *task == index),
+        );
+        let id: Option<TaskId> = task.id.parse().ok();
+        let Some(life) = id.and_then(|id| record.tasks.get(&id)) else { continue };
+        if submitted == 1 && named && !life.accepted.is_empty() && task.name == "scripted" {
+            found.extend(against_script(world, task, life));
+        }
+    }
+    found
+}
+
+fn against_script(world: &World, task: &Task, life: &Life) -> Option<(Promise, String)> {
+    let knobs = world.knobs();
+    let mut runs = 0;
+    let mut expected = 3;
+    for attempt in 0..knobs.max_dequeue_count {
+        let nth = usize::try_from(attempt).unwrap_or(0).min(task.steps.len().saturating_sub(1));
+        runs += 1;
+        match task.steps.get(nth)? {
+            Step::Complete | Step::CompleteBytes(_) | Step::Progress => expected = 2,
+            Step::Slow(seconds) if *seconds + 3 < knobs.task_timeout => expected = 2,
+            // Too close to the limit to say.
+            Step::Slow(seconds) if *seconds < knobs.task_timeout + 3 => return None,
+            Step::Fail => {}
+            _ => continue,
+        }
+        break;
+    }
+    let state = life.document()?.status;
+    if life.runs > runs && life.runs > knobs.max_dequeue_count {
+        let text = format!("task {} ran {} times, max_dequeue_count is {}", task.id, life.runs, knobs.max_dequeue_count);
+        return Some((Promise::P8, text));
+    }
+    if life.runs != runs {
+        return Some((Promise::P4, format!("task {} ran {} times instead of {runs}", task.id, life.runs)));
+    }
+    (state != expected).then(|| {
+        let text = format!("task {} ended as {} although its script ends as {expected}", task.id, state);
+        (Promise::P2, text)
+    })
+}

@@ -10,7 +10,7 @@ pub mod env;
 pub mod log;
 pub mod settings;
 pub mod storage;
-pub mod worker;
 pub mod store;
+pub mod worker;
 
 pub use env::Env;

@@ -163,7 +163,16 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
     /// Renews the lease with the newest receipt, then looks whether the task was cancelled.
     async fn renew(&mut self, now: Timestamp) -> Result<(), Stop> {
         let visibility = self.engine.policy.visibility;
-        match self.engine.queue.update(QueueName::Tasks, &self.delivery, visibility).await {
+        // A renewal that takes longer than the rest of the lease is none.
+        let rest = self.lease.held_since.plus(visibility).since(now);
+        let renewed = {
+            let renewal = pin!(self.engine.queue.update(QueueName::Tasks, &self.delivery, visibility));
+            match select(renewal, pin!(self.engine.env.sleep(rest))).await {
+                Either::Left((renewed, _)) => renewed,
+                Either::Right(_) => return Err(Stop::LeaseLost),
+            }
+        };
+        match renewed {
             Ok(Held::Yes(receipt)) => {
                 self.delivery.pop_receipt = receipt;
                 self.lease.held_since = now;

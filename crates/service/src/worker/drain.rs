@@ -107,7 +107,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
             if futures::future::FusedFuture::is_terminated(&round) {
                 match pace.wait(free, slots, now) {
                     Some(Duration::ZERO) => {
-                        round.set(self.look(free.min(LARGEST_BATCH), counts.received == 0).fuse())
+                        round.set(self.look(free.min(LARGEST_BATCH), counts.received == 0).fuse());
                     }
                     Some(wait) => pause.set(self.env.sleep(wait).fuse()),
                     None if running.is_empty() => break,

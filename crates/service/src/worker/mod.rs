@@ -37,11 +37,24 @@ use crate::env::Env;
 use crate::log::Line;
 use crate::settings::{SettingsError, WorkerSettings};
 use crate::storage::{StatusStore, TaskQueue};
+use crate::store::{self, BlobStore, StorageQueues};
 
 /// The worker of one instance, shared by the requests in flight.
-pub struct Worker<E: Env, S, Q> {
+pub struct Worker<E: Env, S = BlobStore<E>, Q = StorageQueues<E>> {
     env: Rc<E>,
     engine: Result<Engine<E, S, Q>, SettingsError>,
+}
+
+impl<E: Env> Worker<E> {
+    /// The worker over the storage account that the settings name. Settings that cannot be used are
+    /// answered to every drain, with the name of the variable.
+    pub fn new(env: Rc<E>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
+        let settings = settings.map(|settings| {
+            let (store, queues) = store::open(Rc::clone(&env), &settings.storage);
+            (settings, store, queues)
+        });
+        Self::over(env, settings)
+    }
 }
 
 impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Worker<E, S, Q> {

@@ -46,6 +46,7 @@ use crate::env::Env;
 use crate::log::Line;
 use crate::settings::{ApiAuth, ApiSettings, SettingsError};
 use crate::storage::{StatusStore, TaskQueue};
+use crate::store::{self, BlobStore, StorageQueues};
 
 pub use pages::{Asset, AssetSource, Assets};
 
@@ -53,7 +54,7 @@ pub use pages::{Asset, AssetSource, Assets};
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// The API of one instance, shared by the requests in flight.
-pub struct Api<E: Env, S, Q> {
+pub struct Api<E: Env, S = BlobStore<E>, Q = StorageQueues<E>> {
     env: Rc<E>,
     tasks: Result<Rc<Tasks<E, S, Q>>, SettingsError>,
     assets: Assets,
@@ -63,6 +64,18 @@ pub struct Api<E: Env, S, Q> {
 enum Admitted {
     Answered(Answer),
     Resource(Resource),
+}
+
+impl<E: Env> Api<E> {
+    /// The API over the storage account that the settings name. Settings that cannot be used become the
+    /// answer to every request about tasks.
+    pub fn new(env: Rc<E>, settings: Result<ApiSettings, SettingsError>, assets: Assets) -> Rc<Self> {
+        let settings = settings.map(|settings| {
+            let (store, queues) = store::open(Rc::clone(&env), &settings.storage);
+            (settings, store, queues)
+        });
+        Self::over(env, settings, assets)
+    }
 }
 
 impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {

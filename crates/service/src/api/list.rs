@@ -1,5 +1,7 @@
 //! `GET /tasks`: the caller's tasks, filtered, page by page.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use futures::stream;
 use http::StatusCode;
@@ -27,6 +29,10 @@ const MOST_LOOKED_AT: usize = 600;
 
 /// Pages of storage asked for one answer: they may hold other things than documents.
 const MOST_PAGES: usize = 10;
+
+/// A document is never older than its creation, but the one is told by storage's clock and the other by
+/// this service's. Storage accepts no request from a clock further off than this.
+const CLOCK_SKEW: Duration = Duration::from_secs(15 * 60);
 
 const KNOWN: [&str; 5] = ["status", "name", "createdAfter", "top", "continuation"];
 
@@ -73,8 +79,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             let candidates: Vec<TaskId> = tasks
                 .into_iter()
                 .filter(|(id, _)| after.is_none_or(|after| *id > after))
-                // A document is never older than its creation.
-                .filter(|(_, written)| filter.created_after.is_none_or(|moment| *written > moment))
+                .filter(|(_, written)| filter.created_after.is_none_or(|at| written.plus(CLOCK_SKEW) > at))
                 .map(|(id, _)| id)
                 .collect();
             let count = candidates.len();

@@ -1,4 +1,5 @@
 //! Signatures that real services accepted: what the fake accepts must be the same.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by unwrapping, in helpers too")]
 
 use bytes::Bytes;
 use fake_azure::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, FakeAzure};

@@ -1,0 +1,106 @@
+//! Signed links, and requests with a wrong credential or none.
+
+use std::time::Duration;
+
+use azure::{Blobs, Condition, Env, ErrorKind, Get, GetOptions, Part, TimeToLive};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use crate::differences;
+use crate::ground::Ground;
+
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// A container with the blobs `one` and `two`, and a link to the first.
+async fn linked<E: Env + 'static>(ground: &Ground<E>, lifetime: Duration) -> (Blobs<E>, String) {
+    let blobs = ground.container().await;
+    for name in ["one", "two"] {
+        blobs.put(name, Bytes::from(name), "text/plain", Condition::Always).await.unwrap();
+    }
+    let link = ground.storage.blob_read_sas(blobs.container(), "one", lifetime).await.unwrap();
+    (blobs, link)
+}
+
+pub(crate) async fn a_link_reads_its_blob_and_no_other<E: Env + 'static>(ground: &Ground<E>) {
+    let (_, link) = linked(ground, LIFETIME).await;
+    let answer = ground.send("GET", &link, &[], "").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "one"));
+    assert_eq!(answer.response.headers()["content-type"], "text/plain");
+    let answer = ground.send("HEAD", &link, &[], "").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.response.headers()["content-length"], "3");
+    let answer = ground.send("GET", &link.replace("/one?", "/two?"), &[], "").await;
+    differences::BAD_LINK.check(ground.kind, &answer);
+}
+
+pub(crate) async fn a_link_does_not_write_or_delete<E: Env + 'static>(ground: &Ground<E>) {
+    let (blobs, link) = linked(ground, LIFETIME).await;
+    for method in ["PUT", "DELETE"] {
+        let answer = ground.send(method, &link, &[("x-ms-blob-type", "BlockBlob")], "").await;
+        assert_eq!(
+            (answer.status, answer.code.as_str()),
+            (403, "AuthorizationPermissionMismatch"),
+            "{method}"
+        );
+    }
+    let Get::Found(blob) = blobs.get("one", GetOptions::default()).await.unwrap() else {
+        panic!("it is gone")
+    };
+    assert_eq!(blob.bytes, "one");
+}
+
+pub(crate) async fn a_changed_link_is_refused<E: Env + 'static>(ground: &Ground<E>) {
+    let (_, link) = linked(ground, LIFETIME).await;
+    for (from, to) in [("sp=r", "sp=rw"), ("sr=b", "sr=c"), ("&se=20", "&se=21"), ("sig=", "sig=AAAA")] {
+        let changed = link.replacen(from, to, 1);
+        assert_ne!(changed, link, "the link has {from}");
+        let answer = ground.send("GET", &changed, &[], "").await;
+        differences::BAD_LINK.check(ground.kind, &answer);
+    }
+}
+
+pub(crate) async fn a_link_dies_at_its_expiry<E: Env + 'static>(ground: &Ground<E>) {
+    let (_, link) = linked(ground, Duration::from_secs(2)).await;
+    assert_eq!(ground.send("GET", &link, &[], "").await.status, 200);
+    ground.pass(4).await;
+    let answer = ground.send("GET", &link, &[], "").await;
+    differences::BAD_LINK.check(ground.kind, &answer);
+}
+
+pub(crate) async fn without_credentials_nothing_is_shown<E: Env + 'static>(ground: &Ground<E>) {
+    let (blobs, _) = linked(ground, LIFETIME).await;
+    let address = ground.storage.blob_address(blobs.container(), "one").await.unwrap();
+    let answer = ground.send("GET", &address, &[("x-ms-version", "2023-11-03")], "").await;
+    differences::ANONYMOUS_BLOB.check(ground.kind, &answer);
+    let (_, name) = ground.queue().await;
+    let url = format!("{}/{name}/messages", ground.queue_url);
+    let answer = ground.send("GET", &url, &[("x-ms-version", "2023-11-03")], "").await;
+    differences::ANONYMOUS_QUEUE.check(ground.kind, &answer);
+}
+
+pub(crate) async fn a_wrong_key_is_unauthorized<E: Env + 'static>(ground: &Ground<E>) {
+    let key = STANDARD.encode([7; 64]);
+    let storage = ground.storage_with(&format!("AccountKey={key}"));
+    let unauthorized =
+        |kind: &ErrorKind| matches!(kind, ErrorKind::Unauthorized { part: Part::Storage, status: 403, .. });
+    let error = storage.blobs(&ground.name()).create_container().await.unwrap_err();
+    assert!(unauthorized(error.kind()), "{error:?}");
+    let error = storage.queue(&ground.name()).create().await.unwrap_err();
+    assert!(unauthorized(error.kind()), "{error:?}");
+}
+
+pub(crate) async fn an_account_sas_is_a_credential_too<E: Env + 'static>(ground: &Ground<E>) {
+    let storage = ground.storage_with(&format!("SharedAccessSignature={}", ground.account_sas()));
+    let blobs = storage.blobs(&ground.name());
+    blobs.create_container().await.unwrap();
+    blobs.put("a blob", Bytes::from_static(b"content"), "text/plain", Condition::IfAbsent).await.unwrap();
+    assert!(matches!(blobs.get("a blob", GetOptions::default()).await.unwrap(), Get::Found(_)));
+    assert_eq!(blobs.list("a ", None, 5).await.unwrap().blobs.len(), 1);
+    let queue = storage.queue(&ground.name());
+    queue.create().await.unwrap();
+    queue.put("text", Duration::ZERO, TimeToLive::Forever).await.unwrap();
+    let message = queue.get(1, LIFETIME).await.unwrap().pop().unwrap();
+    queue.delete(&message.message_id, &message.pop_receipt).await.unwrap();
+    assert_eq!(queue.approximate_count().await.unwrap(), 0);
+}

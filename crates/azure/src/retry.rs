@@ -59,15 +59,14 @@ pub(crate) enum Failure<'a> {
 impl Failure<'_> {
     /// Whether another try may help and cannot harm.
     fn is_worth_another_try(self, repeat: Repeat) -> bool {
-        let cautious = repeat == Repeat::OnlyWithoutEffect;
+        use TransportError::{Connect, Denied, Interrupted, Timeout, TooLarge};
         match self {
-            Self::Transport(TransportError::Connect(_)) => true,
-            Self::Transport(TransportError::Timeout | TransportError::Interrupted(_)) => !cautious,
-            Self::Transport(TransportError::Denied(_) | TransportError::TooLarge(_)) => false,
-            // Refused before it was carried out.
-            Self::Status(429 | 503, _) => true,
-            Self::Status(408 | 500 | 502 | 504, _) => !cautious,
-            Self::Status(..) => false,
+            // Refused before it was carried out, or never sent.
+            Self::Transport(Connect(_)) | Self::Status(429 | 503, _) => true,
+            Self::Transport(Timeout | Interrupted(_)) | Self::Status(408 | 500 | 502 | 504, _) => {
+                repeat != Repeat::OnlyWithoutEffect
+            }
+            Self::Transport(Denied(_) | TooLarge(_)) | Self::Status(..) => false,
         }
     }
 

@@ -1,1 +1,173 @@
+//! Surroundings for tests: a scripted transport, a clock that jumps to the next thing to happen, dice
+//! that show what they are told.
 
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use time::OffsetDateTime;
+
+use crate::moment::{iso, parse_iso};
+use crate::{Clock, Limits, Random, Transport, TransportError};
+
+/// What happens to a request.
+pub(crate) struct Reply {
+    after: Duration,
+    outcome: Result<Response<Bytes>, TransportError>,
+}
+
+impl Reply {
+    pub(crate) fn status(status: u16) -> Self {
+        Self {
+            after: Duration::ZERO,
+            outcome: Ok(Response::builder().status(status).body(Bytes::new()).unwrap()),
+        }
+    }
+
+    pub(crate) fn broken(error: TransportError) -> Self {
+        Self { after: Duration::ZERO, outcome: Err(error) }
+    }
+
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        if let Ok(response) = &mut self.outcome {
+            *response.body_mut() = Bytes::copy_from_slice(body.as_bytes());
+        }
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(response) = &mut self.outcome {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
+        self
+    }
+
+    pub(crate) fn after(mut self, seconds: u64) -> Self {
+        self.after = Duration::from_secs(seconds);
+        self
+    }
+}
+
+type Handler = Box<dyn FnMut(&Request<Bytes>) -> Reply>;
+
+pub(crate) struct Script {
+    now: Cell<OffsetDateTime>,
+    timers: RefCell<Vec<(OffsetDateTime, Waker)>>,
+    handler: RefCell<Handler>,
+    seen: RefCell<Vec<(OffsetDateTime, Request<Bytes>)>>,
+    pub(crate) random: Cell<u64>,
+}
+
+pub(crate) fn start() -> OffsetDateTime {
+    parse_iso("2026-11-20T10:00:00Z").unwrap()
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Script {
+    pub(crate) fn new(handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) -> Rc<Self> {
+        Rc::new(Self {
+            now: Cell::new(start()),
+            timers: RefCell::default(),
+            handler: RefCell::new(Box::new(handler)),
+            seen: RefCell::default(),
+            random: Cell::new(0),
+        })
+    }
+
+    /// From now on, requests are answered by `handler`.
+    pub(crate) fn answer(&self, handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) {
+        *self.handler.borrow_mut() = Box::new(handler);
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.now.set(self.now.get() + Duration::from_secs(seconds));
+    }
+
+    /// The requests since the last look, each as second, method and address.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        let line = |(at, request): (OffsetDateTime, Request<Bytes>)| {
+            let host =
+                request.uri().host().unwrap_or_default().split('.').next().unwrap_or_default().to_owned();
+            format!("{} {} {host}{}", &iso(at)[11..19], request.method(), request.uri().path())
+        };
+        self.requests().into_iter().map(line).collect()
+    }
+
+    /// The requests since the last look.
+    pub(crate) fn requests(&self) -> Vec<(OffsetDateTime, Request<Bytes>)> {
+        self.seen.take()
+    }
+
+    /// Runs to the end; time passes only when nothing else can happen.
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&flag));
+        loop {
+            while flag.0.swap(false, Ordering::Relaxed) {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    return output;
+                }
+            }
+            let next = self.timers.borrow().iter().map(|(at, _)| *at).min();
+            self.now.set(next.expect("nothing is left that could happen").max(self.now.get()));
+            let due =
+                self.timers.borrow_mut().extract_if(.., |(at, _)| *at <= self.now.get()).collect::<Vec<_>>();
+            for (_, waker) in due {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Clock for Script {
+    fn now(&self) -> OffsetDateTime {
+        self.now.get()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.now.get() + duration;
+        poll_fn(|context| {
+            if self.now.get() >= until {
+                return Poll::Ready(());
+            }
+            self.timers.borrow_mut().push((until, context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Random for Script {
+    fn next_u64(&self) -> u64 {
+        self.random.get()
+    }
+}
+
+impl Transport for Script {
+    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
+        self.seen.borrow_mut().push((self.now.get(), request.clone()));
+        let reply = (self.handler.borrow_mut())(&request);
+        let patience = limits.total.min(limits.first_byte);
+        if reply.after > patience {
+            self.sleep(patience).await;
+            return Err(TransportError::Timeout);
+        }
+        self.sleep(reply.after).await;
+        reply.outcome
+    }
+}

@@ -25,7 +25,7 @@ pub(crate) struct Document {
 }
 
 /// What to look for: nothing else is kept, so that a listing costs only what is used of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Shape {
     /// Name of the root; another one is refused.
     pub(crate) root: &'static str,
@@ -86,12 +86,6 @@ struct State {
     percent_encoded: bool,
     rooted: bool,
     in_record: bool,
-}
-
-impl Default for Shape {
-    fn default() -> Self {
-        Self { root: "", record: "", leaves: &[] }
-    }
 }
 
 impl State {

@@ -1,1 +1,67 @@
+use std::cell::Cell;
 
+use bytes::Bytes;
+use futures::future::join_all;
+use http::Request;
+
+use super::*;
+use crate::script::{Reply, Script, start};
+use crate::{AccountConfig, ErrorKind, Secret, TransportError};
+
+mod credentials;
+mod links;
+mod retries;
+
+const CONNECTION: &str = "AccountName=acct;AccountKey=b2xk";
+
+fn config() -> AccountConfig {
+    AccountConfig {
+        secret_name: "StorageCS".to_owned(),
+        secret_max_age: Duration::from_secs(900),
+        identity_endpoint: "http://localhost:42356/msi/token".to_owned(),
+        identity_header: Secret::new("header"),
+        ..AccountConfig::default()
+    }
+}
+
+fn open(script: &Rc<Script>, config: &AccountConfig) -> Storage<Script> {
+    Storage::new(Rc::clone(script), AccountSource::decide(config).unwrap(), RetryPolicy::default())
+}
+
+/// An account with a key.
+fn keyed(script: &Rc<Script>) -> Storage<Script> {
+    open(script, &AccountConfig { connection_string: Secret::new(CONNECTION), ..config() })
+}
+
+/// An account that only the identity opens.
+fn keyless(script: &Rc<Script>) -> Storage<Script> {
+    open(script, &AccountConfig { account_name: "acct".to_owned(), ..config() })
+}
+
+/// An account whose connection string is in a vault.
+fn vaulted(script: &Rc<Script>) -> Storage<Script> {
+    open(script, &AccountConfig { key_vault_url: "https://vault.example".to_owned(), ..config() })
+}
+
+/// A token that lives for `seconds` from the start of the test on.
+fn token(text: &str, seconds: i64) -> Reply {
+    let expires_on = start().unix_timestamp() + seconds;
+    Reply::status(200).body(&format!(r#"{{"access_token":"{text}","expires_on":"{expires_on}"}}"#))
+}
+
+fn secret(key: &str) -> Reply {
+    Reply::status(200).body(&format!(r#"{{"value":"AccountName=acct;AccountKey={key}"}}"#))
+}
+
+fn is_for(request: &Request<Bytes>, host: &str) -> bool {
+    request.uri().host().is_some_and(|known| known.starts_with(host))
+}
+
+fn authorization(request: &Request<Bytes>) -> &str {
+    request.headers().get("authorization").map_or("", |value| value.to_str().unwrap())
+}
+
+/// Some call: the answer is empty.
+async fn some_call(storage: &Storage<Script>) -> Result<(), Error> {
+    storage.queue("jobs").clear().await
+}

@@ -1,0 +1,256 @@
+use super::*;
+
+/// Runs `count` calls at once and says how many were answered.
+fn together(script: &Script, storage: &Storage<Script>, count: usize) -> usize {
+    let calls = (0..count).map(|_| some_call(storage));
+    script.run(join_all(calls)).iter().filter(|outcome| outcome.is_ok()).count()
+}
+
+fn fetches(script: &Script, host: &str) -> usize {
+    script.requests().iter().filter(|(_, request)| is_for(request, host)).count()
+}
+
+#[test]
+fn forty_cold_calls_share_one_token() {
+    let script = Script::new(|request| match is_for(request, "localhost") {
+        true => token("t1", 3600).after(2),
+        false => Reply::status(204),
+    });
+    let storage = keyless(&script);
+    assert_eq!(together(&script, &storage, 40), 40);
+    let requests = script.requests();
+    assert_eq!(requests.iter().filter(|(_, request)| is_for(request, "localhost")).count(), 1);
+    assert!(requests.iter().skip(1).all(|(_, request)| authorization(request) == "Bearer t1"));
+}
+
+#[test]
+fn a_token_is_replaced_early_while_the_others_go_on_with_the_old_one() {
+    let mut issued = 0;
+    let script = Script::new(move |request| {
+        if !is_for(request, "localhost") {
+            return Reply::status(204);
+        }
+        issued += 1;
+        token(&format!("t{issued}"), 3600 * issued).after(1)
+    });
+    let storage = keyless(&script);
+    assert_eq!(together(&script, &storage, 1), 1);
+    script.advance(3600 - 301 - 1);
+    assert_eq!(together(&script, &storage, 3), 3);
+    assert_eq!(fetches(&script, "localhost"), 1, "not due before 300 s are left");
+    script.advance(1);
+    assert_eq!(together(&script, &storage, 5), 5);
+    let tokens: Vec<_> =
+        script.requests().iter().map(|(_, request)| authorization(request).to_owned()).collect();
+    assert_eq!(tokens.iter().filter(|text| text.is_empty()).count(), 1, "one fetch");
+    assert_eq!(
+        tokens.iter().filter(|text| *text == "Bearer t1").count(),
+        4,
+        "who did not fetch did not wait"
+    );
+    assert_eq!(tokens.iter().filter(|text| *text == "Bearer t2").count(), 1);
+}
+
+#[test]
+fn a_refused_token_is_replaced_once_for_everybody() {
+    let mut issued = 0;
+    let script = Script::new(move |request| {
+        if is_for(request, "localhost") {
+            issued += 1;
+            return token(&format!("t{issued}"), 3600);
+        }
+        Reply::status(if authorization(request) == "Bearer t1" && issued > 0 { 401 } else { 204 }).after(1)
+    });
+    let storage = keyless(&script);
+    script.advance(0);
+    // The first token has to be older than the pause between two fetches.
+    assert_eq!(script.run(storage.inner.authority()).is_ok(), true);
+    script.advance(6);
+    assert_eq!(together(&script, &storage, 10), 10);
+    let seen = script.seen();
+    assert_eq!(seen.iter().filter(|line| line.contains("localhost")).count(), 2, "{seen:?}");
+    assert_eq!(seen.len(), 2 + 20);
+}
+
+#[test]
+fn a_token_that_is_always_refused_is_not_fetched_over_and_over() {
+    let script = Script::new(|request| match is_for(request, "localhost") {
+        true => token("t", 3600),
+        false => Reply::status(401).header("x-ms-error-code", "InvalidAuthenticationInfo"),
+    });
+    let storage = keyless(&script);
+    let refused = |_: usize| {
+        let error = script.run(some_call(&storage)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Clear Messages: storage refused the credentials (401 InvalidAuthenticationInfo)"
+        );
+        fetches(&script, "localhost")
+    };
+    assert_eq!(refused(0), 1, "fetched just now: another one would be refused too");
+    script.advance(6);
+    assert_eq!(refused(1), 1);
+    assert_eq!(refused(2), 0, "not again within the pause");
+}
+
+#[test]
+fn a_missing_role_is_an_error_at_once() {
+    let script = Script::new(|request| match is_for(request, "localhost") {
+        true => token("t", 3600),
+        false => Reply::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
+    });
+    let storage = keyless(&script);
+    script.run(some_call(&storage)).unwrap_err();
+    script.advance(60);
+    let error = script.run(some_call(&storage)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unauthorized { part: Part::Storage, status: 403, .. }));
+    assert_eq!(script.seen().len(), 3, "one token, one try each");
+}
+
+#[test]
+fn a_broken_identity_endpoint_is_left_alone_for_a_growing_while() {
+    let script = Script::new(|_| Reply::status(500));
+    script.random.set(u64::MAX);
+    let storage = keyless(&script);
+    assert_eq!(together(&script, &storage, 40), 0);
+    assert_eq!(script.seen().len(), 3, "three tries for all forty calls");
+    assert_eq!(together(&script, &storage, 40), 0);
+    assert_eq!(script.seen().len(), 0, "the pause of a second is not over");
+    script.advance(1);
+    let error = script.run(some_call(&storage)).unwrap_err();
+    assert_eq!(error.to_string(), "Get Token: not available: the managed-identity endpoint answered 500");
+    assert_eq!(script.seen().len(), 3);
+    script.advance(1);
+    assert_eq!(together(&script, &storage, 1), 0);
+    assert_eq!(script.seen().len(), 0, "now it is two seconds");
+    script.answer(|request| match is_for(request, "localhost") {
+        true => token("t", 3600),
+        false => Reply::status(204),
+    });
+    script.advance(1);
+    assert_eq!(together(&script, &storage, 1), 1);
+}
+
+#[test]
+fn a_token_that_is_still_good_outlives_an_outage_of_its_source() {
+    let script = Script::new(|request| match is_for(request, "localhost") {
+        true => token("t", 3600),
+        false => Reply::status(204),
+    });
+    let storage = keyless(&script);
+    assert_eq!(together(&script, &storage, 1), 1);
+    script.answer(|request| Reply::status(if is_for(request, "localhost") { 503 } else { 204 }));
+    script.advance(3600 - 200);
+    assert_eq!(together(&script, &storage, 1), 1);
+    script.advance(200);
+    assert_eq!(together(&script, &storage, 1), 0, "it has expired");
+}
+
+#[test]
+fn the_vaults_secret_is_read_once_and_again_when_it_is_old() {
+    let script = Script::new(|request| match request.uri().host().unwrap() {
+        "localhost" => token("v", 86_400).after(1),
+        "vault.example" => secret("b2xk").after(1),
+        _ => Reply::status(204),
+    });
+    let storage = vaulted(&script);
+    assert_eq!(together(&script, &storage, 40), 40);
+    let seen = script.seen();
+    assert_eq!(
+        seen[..3],
+        [
+            "10:00:00 GET localhost/msi/token",
+            "10:00:01 GET vault/secrets/StorageCS",
+            "10:00:02 DELETE acct/jobs/messages"
+        ]
+    );
+    assert_eq!(seen.len(), 42);
+    script.advance(899);
+    assert_eq!(together(&script, &storage, 1), 1);
+    assert_eq!(script.seen().len(), 1);
+    script.advance(1);
+    assert_eq!(together(&script, &storage, 1), 1);
+    assert_eq!(script.seen(), ["10:15:02 GET vault/secrets/StorageCS", "10:15:03 DELETE acct/jobs/messages"]);
+}
+
+#[test]
+fn a_vault_that_is_away_does_not_stop_what_storage_still_accepts() {
+    let script = Script::new(|request| match request.uri().host().unwrap() {
+        "localhost" => token("v", 86_400),
+        "vault.example" => secret("b2xk"),
+        _ => Reply::status(204),
+    });
+    let storage = vaulted(&script);
+    assert_eq!(together(&script, &storage, 1), 1);
+    script.answer(|request| Reply::status(if is_for(request, "vault") { 503 } else { 204 }));
+    script.advance(3600);
+    assert_eq!(together(&script, &storage, 10), 10);
+    script.answer(|request| Reply::status(if is_for(request, "vault") { 403 } else { 204 }));
+    script.advance(60);
+    let error = script.run(some_call(&storage)).unwrap_err();
+    assert_eq!(error.to_string(), "Get Secret: Key Vault refused the credentials (403)");
+}
+
+#[test]
+fn a_rotated_key_is_read_again_once_for_everybody() {
+    let rotated = Rc::new(Cell::new(false));
+    let is_rotated = Rc::clone(&rotated);
+    let script = Script::new(move |request| match request.uri().host().unwrap() {
+        "localhost" => token("v", 86_400),
+        "vault.example" => secret(if is_rotated.get() { "bmV3" } else { "b2xk" }).after(1),
+        _ => {
+            let connection =
+                format!("AccountName=acct;AccountKey={}", if is_rotated.get() { "bmV3" } else { "b2xk" });
+            let account = crate::ConnectionString::parse(&connection).unwrap().0;
+            let call =
+                Call::new("", crate::call::Service::Queue, http::Method::DELETE, "/jobs/messages".to_owned());
+            let date = request.headers()["x-ms-date"].to_str().unwrap();
+            let expected = call.request(&account, None, moment::parse_http_date(date).unwrap()).unwrap();
+            Reply::status(if authorization(&expected) == authorization(request) { 204 } else { 403 }).after(1)
+        }
+    });
+    let storage = vaulted(&script);
+    assert_eq!(together(&script, &storage, 1), 1);
+    script.advance(60);
+    script.seen();
+    rotated.set(true);
+    assert_eq!(together(&script, &storage, 10), 10);
+    assert_eq!(fetches(&script, "vault"), 1);
+}
+
+#[test]
+fn a_lasting_refusal_makes_the_vault_answer_once_in_a_while_and_nothing_is_tried_twice() {
+    let script = Script::new(|request| match request.uri().host().unwrap() {
+        "localhost" => token("v", 86_400),
+        "vault.example" => secret("b2xk"),
+        _ => Reply::status(403).header("x-ms-error-code", "AuthenticationFailed"),
+    });
+    let storage = vaulted(&script);
+    assert_eq!(together(&script, &storage, 10), 0);
+    assert_eq!(fetches(&script, "vault"), 1, "read just now");
+    script.advance(5);
+    assert_eq!(together(&script, &storage, 10), 0);
+    let seen = script.seen();
+    assert_eq!(seen.iter().filter(|line| line.contains("vault")).count(), 1, "{seen:?}");
+    assert_eq!(seen.iter().filter(|line| line.contains("acct")).count(), 10, "the secret is the same");
+}
+
+#[test]
+fn a_token_that_the_vault_refuses_is_replaced_once() {
+    let issued = Rc::new(Cell::new(0));
+    let count = Rc::clone(&issued);
+    let script = Script::new(move |request| match request.uri().host().unwrap() {
+        "localhost" => {
+            count.set(count.get() + 1);
+            token(&format!("v{}", count.get()), 86_400)
+        }
+        "vault.example" if authorization(request) == "Bearer v1" && count.get() == 1 => {
+            Reply::status(401).after(6)
+        }
+        "vault.example" if authorization(request) == "Bearer v1" => Reply::status(401),
+        "vault.example" => secret("b2xk"),
+        _ => Reply::status(204),
+    });
+    assert_eq!(together(&script, &vaulted(&script), 3), 3);
+    assert_eq!(issued.get(), 2);
+}

@@ -1,0 +1,128 @@
+use super::*;
+
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+fn query(url: &str) -> Vec<(String, String)> {
+    let (_, query) = url.split_once('?').unwrap();
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
+    query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(n, v)| (n.to_owned(), decoded(v)))
+        .collect()
+}
+
+fn value(url: &str, name: &str) -> String {
+    query(url).into_iter().find(|(known, _)| known == name).map(|(_, value)| value).unwrap_or_default()
+}
+
+#[test]
+fn with_a_key_a_link_needs_no_request_and_lives_for_at_least_as_long_as_asked() {
+    let script = Script::new(|_| Reply::status(500));
+    let storage = keyed(&script);
+    let link = script.run(storage.blob_read_sas("tasks", "a b/ü-202", Duration::from_millis(1500))).unwrap();
+    assert!(
+        link.starts_with(
+            "https://acct.blob.core.windows.net/tasks/a%20b/%C3%BC-202?sv=2023-11-03&sr=b&sp=r&"
+        ),
+        "{link}"
+    );
+    assert_eq!(value(&link, "se"), "2026-11-20T10:00:02Z");
+    assert_eq!(value(&link, "spr"), "https");
+    assert_eq!(script.seen().len(), 0);
+    let plain = script.run(storage.blob_address("tasks", "a b/ü-202")).unwrap();
+    assert_eq!(plain, "https://acct.blob.core.windows.net/tasks/a%20b/%C3%BC-202");
+}
+
+#[test]
+fn against_an_endpoint_without_tls_links_work_without_it() {
+    let script = Script::new(|_| Reply::status(500));
+    let emulator = AccountConfig { connection_string: Secret::new("UseDevelopmentStorage=true"), ..config() };
+    let link = script.run(open(&script, &emulator).blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap();
+    assert!(link.starts_with("http://127.0.0.1:10000/devstoreaccount1/tasks/m?"), "{link}");
+    assert_eq!(value(&link, "spr"), "https,http");
+}
+
+#[test]
+fn a_sas_is_never_handed_out() {
+    let script = Script::new(|_| Reply::status(500));
+    let sas = "SharedAccessSignature=sv=1&sp=r&sig=hidden;AccountName=acct";
+    let storage = open(&script, &AccountConfig { connection_string: Secret::new(sas), ..config() });
+    let error = script.run(storage.blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Configuration(sentence) if sentence.contains("AccountKey")),
+        "{error}"
+    );
+    let address = script.run(storage.blob_address("tasks", "m")).unwrap();
+    assert_eq!(address, "https://acct.blob.core.windows.net/tasks/m");
+}
+
+/// Identity endpoint and Blob service that issues delegation keys as they are asked for.
+fn delegating(request: &Request<Bytes>) -> Reply {
+    if is_for(request, "localhost") {
+        return token("t", 86_400);
+    }
+    let body = std::str::from_utf8(request.body()).unwrap();
+    let between =
+        |from: &str, to: &str| body.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned();
+    Reply::status(200).after(1).body(&format!(
+        "<UserDelegationKey><SignedOid>o</SignedOid><SignedTid>t</SignedTid><SignedStart>{}</SignedStart>\
+         <SignedExpiry>{}</SignedExpiry><SignedService>b</SignedService><SignedVersion>2023-11-03</SignedVersion>\
+         <Value>MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=</Value></UserDelegationKey>",
+        between("<Start>", "</Start>"),
+        between("<Expiry>", "</Expiry>")
+    ))
+}
+
+#[test]
+fn without_a_key_many_links_share_a_delegation_key_that_outlives_them() {
+    let script = Script::new(delegating);
+    let storage = keyless(&script);
+    let links = (0..40).map(|_| storage.blob_read_sas("tasks", "m", TEN_MINUTES));
+    let links: Vec<_> = script.run(join_all(links)).into_iter().map(Result::unwrap).collect();
+    assert_eq!(script.seen(), ["10:00:00 GET localhost/msi/token", "10:00:00 POST acct/"]);
+    assert_eq!(value(&links[0], "skt"), "2026-11-20T09:55:00Z");
+    assert_eq!(value(&links[0], "ske"), "2026-11-20T22:10:00Z");
+    assert_eq!(value(&links[0], "se"), "2026-11-20T10:10:00Z");
+    assert_eq!(value(&links[0], "skoid"), "o");
+
+    script.advance(12 * 3600 - 60);
+    let link = script.run(storage.blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap();
+    assert_eq!(script.seen().len(), 0);
+    assert!(value(&link, "se") <= value(&link, "ske"));
+    script.advance(60);
+    let link = script.run(storage.blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap();
+    assert_eq!(script.seen(), ["22:00:01 POST acct/"]);
+    assert_eq!(value(&link, "ske"), "2026-11-21T10:10:01Z");
+}
+
+#[test]
+fn links_of_a_week_end_with_the_longest_key_and_share_it() {
+    let script = Script::new(delegating);
+    let storage = keyless(&script);
+    let week = Duration::from_secs(7 * 86_400);
+    for _ in 0..5 {
+        script.advance(60);
+        let link = script.run(storage.blob_read_sas("tasks", "m", week)).unwrap();
+        assert_eq!(value(&link, "se"), "2026-11-27T09:46:00Z");
+        assert_eq!(value(&link, "se"), value(&link, "ske"));
+    }
+    assert_eq!(script.seen().len(), 2, "one token, one key");
+}
+
+#[test]
+fn a_missing_role_for_delegation_keys_is_said_and_not_asked_for_again_and_again() {
+    let script = Script::new(|request| match is_for(request, "localhost") {
+        true => token("t", 86_400),
+        false => Reply::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
+    });
+    let storage = keyless(&script);
+    for _ in 0..10 {
+        let error = script.run(storage.blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Get User Delegation Key: storage refused the credentials (403 AuthorizationPermissionMismatch)"
+        );
+    }
+    assert_eq!(script.seen().len(), 2);
+}

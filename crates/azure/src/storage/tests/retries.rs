@@ -1,0 +1,119 @@
+use super::*;
+use crate::{Clock as _, Condition, Lease, Put, TimeToLive};
+
+/// Answers with each of the replies in turn, then with 500.
+fn in_turn(replies: Vec<Reply>) -> Rc<Script> {
+    let mut replies = replies.into_iter();
+    Script::new(move |_| replies.next().unwrap_or_else(|| Reply::status(500)))
+}
+
+#[test]
+fn each_try_is_dated_and_signed_anew() {
+    let script = in_turn(vec![
+        Reply::status(503).header("retry-after", "3"),
+        Reply::status(500).header("x-ms-retry-after-ms", "2000"),
+        Reply::status(204),
+    ]);
+    script.run(some_call(&keyed(&script))).unwrap();
+    let requests = script.requests();
+    let header = |index: usize, name: &str| requests[index].1.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header(0, "x-ms-date"), "Fri, 20 Nov 2026 10:00:00 GMT");
+    assert_eq!(header(1, "x-ms-date"), "Fri, 20 Nov 2026 10:00:03 GMT");
+    assert_eq!(header(2, "x-ms-date"), "Fri, 20 Nov 2026 10:00:05 GMT");
+    assert_ne!(header(0, "authorization"), header(1, "authorization"));
+}
+
+#[test]
+fn waits_follow_the_dice_and_end_with_the_tries() {
+    let script = in_turn(vec![]);
+    script.random.set(1 << 63);
+    let error = script.run(some_call(&keyed(&script))).unwrap_err();
+    let at: Vec<_> = script.requests().iter().map(|(at, _)| (*at - start()).whole_milliseconds()).collect();
+    assert_eq!(at, [0, 100, 300, 700, 1500]);
+    assert_eq!(error.to_string(), "Clear Messages: not available: storage answered 500");
+}
+
+#[test]
+fn slow_tries_together_keep_the_deadline() {
+    let script = Script::new(|_| Reply::status(200).after(60));
+    let error = script.run(some_call(&keyed(&script))).unwrap_err();
+    assert_eq!(script.seen().len(), 2);
+    assert_eq!(script.now() - start(), time::Duration::seconds(30));
+    assert_eq!(error.to_string(), "Clear Messages: not available: no answer in time (storage)");
+}
+
+#[test]
+fn a_message_is_put_again_after_a_broken_connection_rather_than_lost() {
+    let put = "<QueueMessagesList><QueueMessage><MessageId>m</MessageId><InsertionTime>Fri, 20 Nov 2026 10:00:00 GMT\
+        </InsertionTime><PopReceipt>r</PopReceipt><TimeNextVisible>Fri, 20 Nov 2026 10:00:00 GMT</TimeNextVisible>\
+        </QueueMessage></QueueMessagesList>";
+    let script = in_turn(vec![
+        Reply::broken(TransportError::Interrupted("reset".to_owned())),
+        Reply::status(201).body(put),
+    ]);
+    let queue = keyed(&script).queue("jobs");
+    let put = script.run(queue.put("{}", Duration::ZERO, TimeToLive::Forever)).unwrap();
+    assert_eq!(put.message_id, "m");
+}
+
+#[test]
+fn a_lease_is_not_renewed_twice_unless_the_first_try_had_no_effect() {
+    let renewed = || {
+        Reply::status(204)
+            .header("x-ms-popreceipt", "new")
+            .header("x-ms-time-next-visible", "Fri, 20 Nov 2026 10:01:00 GMT")
+    };
+    let receipt = Secret::new("old");
+    let update = |script: &Rc<Script>| {
+        let queue = keyed(script).queue("jobs");
+        script.run(async { queue.update("m", &receipt, Duration::from_secs(60), None).await })
+    };
+    for harmful in [Reply::broken(TransportError::Timeout), Reply::status(500)] {
+        let script = in_turn(vec![harmful, renewed()]);
+        assert!(update(&script).unwrap_err().is_retryable());
+        assert_eq!(script.seen().len(), 1);
+    }
+    for harmless in [Reply::broken(TransportError::Connect("refused".to_owned())), Reply::status(503)] {
+        let script = in_turn(vec![harmless, renewed()]);
+        assert!(
+            matches!(update(&script).unwrap(), Lease::Held(updated) if updated.pop_receipt.expose() == "new")
+        );
+    }
+}
+
+#[test]
+fn a_message_found_gone_by_a_second_try_was_deleted_by_the_first() {
+    let gone = || Reply::status(404).header("x-ms-error-code", "MessageNotFound");
+    let delete = |replies| {
+        let script = in_turn(replies);
+        let queue = keyed(&script).queue("jobs");
+        script.run(async { queue.delete("m", &Secret::new("r")).await })
+    };
+    assert_eq!(delete(vec![gone()]), Ok(Lease::Lost));
+    assert_eq!(delete(vec![Reply::broken(TransportError::Timeout), gone()]), Ok(Lease::Held(())));
+    assert_eq!(delete(vec![Reply::status(500), gone()]), Ok(Lease::Held(())));
+    let before_effect = Reply::broken(TransportError::Connect("refused".to_owned()));
+    assert_eq!(delete(vec![before_effect, gone()]), Ok(Lease::Lost));
+    let taken = || Reply::status(400).header("x-ms-error-code", "PopReceiptMismatch");
+    assert_eq!(delete(vec![Reply::status(500), taken()]), Ok(Lease::Lost));
+}
+
+#[test]
+fn a_create_that_meets_its_own_first_try_is_a_condition_not_met() {
+    let exists = Reply::status(409).header("x-ms-error-code", "BlobAlreadyExists");
+    let script = in_turn(vec![Reply::status(500), exists]);
+    let blobs = keyed(&script).blobs("tasks");
+    let put = script.run(blobs.put("a", Bytes::new(), "application/json", Condition::IfAbsent));
+    assert_eq!(put, Ok(Put::ConditionNotMet));
+}
+
+#[test]
+fn what_the_manifest_denies_is_said_at_once_and_names_the_variable() {
+    let script = in_turn(vec![Reply::broken(TransportError::Denied("https://acct?sig=hidden".to_owned()))]);
+    let error = script.run(some_call(&keyed(&script))).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Configuration(sentence) if sentence.contains("queue_host")),
+        "{error}"
+    );
+    assert_eq!(script.seen().len(), 1);
+}

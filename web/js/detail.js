@@ -2,7 +2,7 @@
 
 import { key, send, taskPath } from "./api.js";
 import { $, ago, el, isTerminal, say, show, span, stateWord, time } from "./dom.js";
-import { refresh, watch } from "./live.js";
+import { refresh } from "./live.js";
 import * as store from "./store.js";
 
 const dialog = $("detail");
@@ -225,11 +225,8 @@ async function route() {
 export function start() {
   addEventListener("hashchange", route);
   dialog.addEventListener("close", () => {
-    const closed = id;
     id = null;
-    history_clear();
-    document.querySelector(`a[href="#${CSS.escape(closed || "")}"]`)?.focus();
-    watch([]);
+    window.history.replaceState(null, "", location.pathname + location.search);
   });
   // A click beside the panel closes it.
   dialog.addEventListener("click", (event) => event.target === dialog && close());
@@ -237,8 +234,4 @@ export function start() {
     if (id && (task || before).id === id) render();
   });
   route();
-}
-
-function history_clear() {
-  window.history.replaceState(null, "", location.pathname + location.search);
 }

@@ -5,9 +5,8 @@ import { $, el, show } from "./dom.js";
 import * as store from "./store.js";
 
 const MAX_DELAY_SECONDS = 604_800;
-const EXAMPLES = {
-  checksum: '{ "text": "hello" }',
-};
+const TEXT = '"the text to work on"';
+const EXAMPLES = { checksum: TEXT, "text-statistics": TEXT };
 
 // The same key for a repeated click or a lost answer, so that nothing is submitted twice.
 let once = null;
@@ -86,8 +85,12 @@ export function start() {
   const form = $("submit-form");
   form.addEventListener("submit", submit);
   form.addEventListener("input", () => (once = null));
-  $("input").addEventListener("input", () => $("input").getAttribute("aria-invalid") === "true" && checkInput());
-  $("input").addEventListener("blur", checkInput);
+  // After a pause, not on leaving the field: a message that appears under the pointer would move the button away.
+  let pause;
+  $("input").addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(checkInput, 600);
+  });
   $("delay").addEventListener("input", checkDelay);
   $("name").addEventListener("input", () => {
     $("input").placeholder = EXAMPLES[$("name").value] || '{ "any": "JSON" }';

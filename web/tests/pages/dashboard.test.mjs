@@ -1,0 +1,186 @@
+// What people do with the dashboard, on the real application.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { ended, startApp, submit } from "../support/app.mjs";
+import { launch, picture, withPage } from "../support/browser.mjs";
+import { startHandler } from "../support/handler.mjs";
+
+let app;
+let browser;
+let handler;
+
+before(async () => {
+  handler = await startHandler();
+  // A short lease: a running task looks for a cancel request each time it renews.
+  app = await startApp({ ...handler.variables, visibility_timeout_seconds: "4", simulate_unit_ms: "200" });
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await app?.stop();
+  await handler?.stop();
+});
+
+const first = (page) => page.locator("#list li").first();
+
+async function fillAndSubmit(page, name, input) {
+  await page.getByLabel("Name", { exact: true }).first().fill(name);
+  if (input) await page.getByLabel("Input").fill(input);
+  await page.getByRole("button", { name: "Submit task" }).click();
+  const link = page.locator("#submit-answer a");
+  await link.waitFor();
+  return (await link.getAttribute("href")).slice(1);
+}
+
+test("a submitted task is watched from accepted to succeeded without a reload", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    await page.getByText("No tasks yet").waitFor();
+    await picture(page, "empty");
+    const id = await fillAndSubmit(page, "slow", '{"milliseconds": 4000}');
+    assert.match(await page.locator("#submit-answer").textContent(), /^202 Accepted/);
+    const row = page.locator(`#list li:has(a[href="#${id}"])`);
+    await row.getByText("Running").waitFor();
+    assert.equal(await page.locator("#connection").textContent(), "Live");
+    await picture(page, "running");
+    await row.getByText("Succeeded").waitFor();
+    assert.equal(await page.locator("#announce").textContent(), "slow: Succeeded");
+    await row.click();
+    await page.getByRole("heading", { name: "Result" }).waitFor();
+    assert.deepEqual(JSON.parse(await page.locator("#detail pre").textContent()), { slept: true, input: { milliseconds: 4000 } });
+    await page.getByText("Attempt 1: Completed").waitFor();
+    await picture(page, "succeeded");
+  }));
+
+test("progress is drawn while tasks run, by stream and by polling", () =>
+  withPage(browser, {}, async (page) => {
+    // More tasks than event streams; each takes 0.6 to 11.4 s, so that some surely tell of progress.
+    const tasks = await Promise.all(
+      Array.from({ length: 6 }, () => submit(app.url, { TaskName: "progress", Priority: "Low" })));
+    await page.goto(app.url);
+    await page.locator("#filters").getByLabel("Name").fill("progress");
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll("#list progress:not([hidden])")].some((bar) => bar.value >= 20 && bar.value < 100));
+    await picture(page, "progress");
+    await page.waitForFunction((count) =>
+      [...document.querySelectorAll("#list .state")].filter((node) => node.textContent === "Succeeded").length === count, tasks.length);
+  }));
+
+test("numbers in the input arrive as they were typed", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    const id = await fillAndSubmit(page, "simulate", '{"n": 12345678901234567890}');
+    const task = await ended(app.url, id);
+    assert.equal(task.status, "Succeeded");
+    const again = await fetch(`${app.url}/tasks`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: `{"TaskId":"${id}","TaskName":"simulate","Priority":"Medium","Input":{"n":12345678901234567890}}`,
+    });
+    assert.equal(again.status, 202, "the same content is a repetition");
+  }));
+
+test("a running task is cancelled and says so", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    const id = await fillAndSubmit(page, "slow", '{"milliseconds": 30000}');
+    await page.goto(`${app.url}/#${id}`);
+    const dialog = page.locator("#detail");
+    await dialog.getByText("Running", { exact: true }).waitFor();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.getByText("Cancel requested").waitFor();
+    await picture(page, "canceling");
+    await page.locator('#detail[data-state="Canceled"]').waitFor();
+    await dialog.getByText("Attempt 1: Canceled").waitFor();
+    assert.equal((await ended(app.url, id)).status, "Canceled");
+  }));
+
+test("a scheduled task is cancelled before it starts", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    await page.getByLabel("Start after").fill("3600");
+    const id = await fillAndSubmit(page, "simulate");
+    await page.locator("#submit-answer a").click();
+    const dialog = page.locator("#detail");
+    await dialog.getByText("Scheduled", { exact: true }).waitFor();
+    await dialog.getByText("Starts in 59 min").waitFor();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.getByText("Canceled before it started.").waitFor();
+    assert.equal((await ended(app.url, id)).status, "Canceled");
+  }));
+
+test("a failed task shows why, can be retried and deleted", () =>
+  withPage(browser, { expected: [/404/] }, async (page) => {
+    const { id } = await submit(app.url, { TaskName: "fail" });
+    await ended(app.url, id);
+    await page.goto(`${app.url}/#${id}`);
+    const dialog = page.locator("#detail");
+    await page.locator('#detail[data-state="Failed"] > .error').waitFor();
+    await picture(page, "failed");
+    await dialog.getByRole("button", { name: "Retry" }).click();
+    await dialog.getByText("Accepted again").waitFor();
+    await dialog.getByText("Retry asked for").waitFor();
+    await dialog.locator("li", { hasText: "Failed" }).nth(1).waitFor();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await dialog.getByRole("button", { name: "Delete it for good" }).click();
+    await dialog.waitFor({ state: "hidden" });
+    assert.equal((await fetch(`${app.url}/tasks/${id}`)).status, 404);
+  }));
+
+test("a result that is not JSON is offered on its own", () =>
+  withPage(browser, {}, async (page) => {
+    const { id } = await submit(app.url, { TaskName: "large" });
+    await ended(app.url, id);
+    await page.goto(`${app.url}/#${id}`);
+    const link = page.getByRole("link", { name: "Open the result on its own" });
+    const answer = await fetch(new URL(await link.getAttribute("href"), app.url));
+    assert.equal((await answer.text()).length, 22 * 20_000);
+  }));
+
+test("a reload finds the filter, the open task and what was submitted here", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    const id = await fillAndSubmit(page, "simulate");
+    await ended(app.url, id);
+    await page.getByLabel("Status").selectOption("Succeeded");
+    await page.locator(`#list a[href="#${id}"]`).click();
+    await page.locator("#detail[open]").waitFor();
+    await page.reload();
+    await page.locator("#detail").getByText(id).waitFor();
+    assert.equal(await page.getByLabel("Status").inputValue(), "Succeeded");
+    await page.keyboard.press("Escape");
+    await page.locator(`#list a[href="#${id}"]`).waitFor();
+    const states = await page.locator("#list .state").allTextContents();
+    assert.ok(states.length > 0 && states.every((state) => state === "Succeeded"), states.join());
+  }));
+
+test("filters narrow the list and pages extend it", () =>
+  withPage(browser, {}, async (page) => {
+    const name = "paged/\u00e4 & <b>";
+    await Promise.all(Array.from({ length: 30 }, () => submit(app.url, { TaskName: name, DelaySeconds: 3600 })));
+    await page.goto(app.url);
+    await page.locator("#filters").getByLabel("Name").fill(name);
+    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 25);
+    assert.ok((await page.locator("#list .name").allTextContents()).every((text) => text === name));
+    await page.getByRole("button", { name: "Load more" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 30);
+    await page.getByRole("button", { name: "Load more" }).waitFor({ state: "hidden" });
+    await page.locator("#filters").getByLabel("Name").fill("no such name");
+    await page.getByText("No task fits this filter.").waitFor();
+    await picture(page, "no-match");
+    assert.equal(await first(page).count(), 0);
+  }));
+
+test("queue depth and throughput are drawn", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    await page.locator("#depth .line").waitFor();
+    const label = await page.locator("#rate").getAttribute("aria-label");
+    const finished = Number(/: (\d+) succeeded/.exec(label)[1]);
+    assert.ok(finished >= 1, label);
+    const scheduled = page.locator("#gauges div", { hasText: "Scheduled" }).locator("dd");
+    await page.waitForFunction((node) => Number(node.textContent) >= 30, await scheduled.elementHandle());
+  }));

@@ -1,0 +1,202 @@
+// How the pages look and feel: small screens, dark mode, the keyboard, and when things go wrong.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { ended, startApp, submit } from "../support/app.mjs";
+import { launch, picture, withPage } from "../support/browser.mjs";
+
+let app;
+let browser;
+
+before(async () => {
+  app = await startApp({ simulate_unit_ms: "20", body_limit_bytes: "2048" });
+  browser = await launch();
+  const names = ["simulate", "report/monthly", "thumbnail", "a".repeat(300)];
+  const tasks = await Promise.all(names.map((TaskName) => submit(app.url, { TaskName, TaskDescription: "An example" })));
+  await submit(app.url, { TaskName: "simulate", DelaySeconds: 7200, Priority: "High" });
+  await Promise.all(tasks.map(({ id }) => ended(app.url, id)));
+});
+
+after(async () => {
+  await browser?.close();
+  await app?.stop();
+});
+
+const PHONE = { width: 360, height: 740 };
+
+/** Elements that stick out of the page, by their selectors. */
+const sticking = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("body *")]
+      .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(node).clipPath === "none")
+      .map((node) => node.outerHTML.slice(0, 100)));
+
+/** Contrast ratios (WCAG) of all visible text that is below 4.5. */
+const faint = (page) =>
+  page.evaluate(() => {
+    const channels = (color) => color.match(/[\d.]+/g).map(Number);
+    const light = (color) => {
+      const [r, g, b] = channels(color).map((value) => {
+        const share = value / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (node) => {
+      for (; node; node = node.parentElement) {
+        const color = getComputedStyle(node).backgroundColor;
+        if (channels(color)[3] !== 0) return color;
+      }
+      return "rgb(255, 255, 255)";
+    };
+    const texts = [...document.querySelectorAll("body *")].filter(
+      (node) => node.checkVisibility() && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
+    return texts.flatMap((node) => {
+      const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x);
+      const ratio = (a + 0.05) / (b + 0.05);
+      return ratio < 4.5 ? [`${node.textContent.slice(0, 40)}: ${ratio.toFixed(2)}`] : [];
+    });
+  });
+
+for (const dark of [false, true]) {
+  const scheme = dark ? "dark" : "light";
+
+  test(`the ${scheme} page is readable on a wide screen`, () =>
+    withPage(browser, { dark }, async (page) => {
+      await page.goto(app.url);
+      await page.locator("#list li").nth(4).waitFor();
+      const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      assert.equal(background, dark ? "rgb(16, 18, 21)" : "rgb(246, 246, 244)");
+      assert.deepEqual(await faint(page), []);
+      await picture(page, `wide-${scheme}`);
+    }));
+
+  test(`the ${scheme} page fits a narrow screen`, () =>
+    withPage(browser, { dark, ...PHONE }, async (page) => {
+      await page.goto(app.url);
+      await page.locator("#list li").nth(4).waitFor();
+      assert.deepEqual(await sticking(page), []);
+      await picture(page, `narrow-${scheme}`);
+      await page.getByText("New task").click();
+      await page.getByRole("button", { name: "Submit task" }).click();
+      await page.locator("#submit-answer a").waitFor();
+      assert.deepEqual(await sticking(page), []);
+      await picture(page, `narrow-form-${scheme}`);
+      await page.locator("#submit-answer a").click();
+      await page.locator('#detail[data-state="Succeeded"]').waitFor();
+      assert.deepEqual(await sticking(page), []);
+      assert.equal((await page.locator("#detail").boundingBox()).width, PHONE.width);
+      await picture(page, `narrow-detail-${scheme}`);
+    }));
+}
+
+test("the keyboard alone submits a task, opens it and comes back", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    await page.locator("#list li").first().waitFor();
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the tasks");
+    for (let i = 0; i < 20 && (await page.evaluate(() => document.activeElement.id)) !== "name"; i += 1) {
+      await page.keyboard.press("Tab");
+    }
+    const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.equal(ring, "solid", "the focus is visible");
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.type("by keyboard");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.getByLabel("High", { exact: true }).isChecked(), true);
+    await page.keyboard.press("Enter");
+    const link = page.locator("#submit-answer a");
+    await link.waitFor();
+    const row = page.locator(`#list a[href="${await link.getAttribute("href")}"]`);
+    await row.focus();
+    await page.keyboard.press("Enter");
+    const dialog = page.locator("#detail");
+    await dialog.getByRole("heading", { name: "by keyboard" }).waitFor();
+    for (let i = 0; i < 8; i += 1) {
+      assert.ok(await page.evaluate(() => document.activeElement === document.body || document.activeElement.closest("#detail")), "the focus stays in the dialog");
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    assert.equal(await row.evaluate((node) => document.activeElement === node), true, "the focus is back");
+  }));
+
+test("input that is not JSON is refused before it is sent", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(app.url);
+    await page.getByLabel("Input").fill('{"open": ');
+    await page.getByRole("button", { name: "Submit task" }).click();
+    await page.getByText("This is not JSON").waitFor();
+    await page.waitForFunction(() => document.activeElement.id === "input");
+    await page.getByLabel("Input").fill("{}");
+    await page.getByText("This is not JSON").waitFor({ state: "hidden" });
+    await page.getByLabel("Start after").fill("604801");
+    await page.getByRole("button", { name: "Submit task" }).click();
+    await page.getByText("A whole number of seconds from 0 to 604800.").waitFor();
+    await picture(page, "invalid-form");
+  }));
+
+test("a refusal of the API is shown in its own words", () =>
+  withPage(browser, { expected: [/413/] }, async (page) => {
+    await page.goto(app.url);
+    await page.getByLabel("Input").fill(JSON.stringify("x".repeat(3000)));
+    await page.getByRole("button", { name: "Submit task" }).click();
+    await page.locator("#submit-answer.error", { hasText: "must not exceed 2048 bytes" }).waitFor();
+    assert.match(await page.locator("#submit-answer").textContent(), /\(trace [0-9a-f]{32}\)$/);
+    await picture(page, "refused");
+  }));
+
+test("a task that does not exist says so", () =>
+  withPage(browser, { expected: [/404/] }, async (page) => {
+    await page.goto(`${app.url}/#00000000-0000-4000-8000-000000000000`);
+    await page.getByRole("heading", { name: "No such task" }).waitFor();
+    await picture(page, "no-such-task");
+  }));
+
+test("losing the network is said and made good", () =>
+  withPage(browser, { expected: [/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|ERR_NETWORK/] }, async (page, context) => {
+    await page.goto(app.url);
+    await page.locator("#list li").first().waitFor();
+    await context.setOffline(true);
+    await page.getByText("You are offline. What is shown was true at").waitFor();
+    assert.equal(await page.locator("#connection").textContent(), "Offline");
+    await picture(page, "offline");
+    await context.setOffline(false);
+    await page.locator("#banner").waitFor({ state: "hidden" });
+  }));
+
+test("an API that cannot be reached is said and made good", () =>
+  withPage(browser, { expected: [/ERR_FAILED/] }, async (page) => {
+    await page.goto(app.url);
+    await page.locator("#list li").first().waitFor();
+    await page.route("**/{tasks,metrics}*", (route) => route.abort());
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.getByText("The API cannot be reached; trying again.").waitFor();
+    await page.getByText("The tasks could not be read.").waitFor();
+    assert.ok((await page.locator("#list li").count()) > 0, "what is known stays on screen");
+    await picture(page, "unreachable");
+    await page.unroute("**/{tasks,metrics}*");
+    await page.locator("#banner").waitFor({ state: "hidden" });
+  }));
+
+test("the API reference shows every operation", () =>
+  withPage(browser, {}, async (page) => {
+    await page.goto(`${app.url}/swagger`);
+    await page.locator(".opblock").first().waitFor();
+    const description = await (await fetch(`${app.url}/openapi.json`)).json();
+    const operations = Object.values(description.paths).flatMap(Object.values).length;
+    assert.equal(await page.locator(".opblock").count(), operations);
+    await picture(page, "reference");
+  }));
+
+test("without its assets the API reference says what to do", () =>
+  withPage(browser, { expected: [/404/] }, async (page) => {
+    await page.route("**/vendor/*", (route) => route.fulfill({ status: 404 }));
+    await page.goto(`${app.url}/swagger`);
+    await page.getByText("node web/vendor.mjs").waitFor();
+    await picture(page, "reference-missing");
+  }));

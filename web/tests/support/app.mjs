@@ -1,0 +1,87 @@
+// The real application, started the way a person starts it: `cargo xtask up`.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+// The first start compiles.
+const START_MS = 15 * 60_000;
+const STOP_MS = 30_000;
+const KEPT_CHARS = 20_000;
+
+/** A port nobody listens on. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * Starts the application with Spin variables of the test's own; resolves when it is ready.
+ * ACCEPTED_XTASK names a built xtask to use instead of going through cargo.
+ */
+export async function startApp(variables = {}) {
+  const port = await freePort();
+  const environment = { ...process.env };
+  for (const [name, value] of Object.entries(variables)) environment[`SPIN_VARIABLE_${name.toUpperCase()}`] = value;
+  const [program, ...first] = process.env.ACCEPTED_XTASK ? [process.env.ACCEPTED_XTASK] : ["cargo", "xtask"];
+  const child = spawn(program, [...first, "up", "--listen", `127.0.0.1:${port}`], {
+    cwd: ROOT,
+    env: environment,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data) => (output = (output + data).slice(-KEPT_CHARS)));
+  }
+  let ended = false;
+  const exit = new Promise((resolve) => {
+    child.on("error", (error) => resolve((ended = `it could not be started: ${error.message}`)));
+    child.on("exit", (code, signal) => resolve((ended = `it ended with ${signal || code}`)));
+  });
+  const stop = async () => {
+    // The whole group, as Ctrl-C in a terminal does.
+    if (!ended) process.kill(-child.pid, "SIGINT");
+    const late = sleep(STOP_MS).then(() => "late");
+    if ((await Promise.race([exit, late])) === "late") process.kill(-child.pid, "SIGKILL");
+  };
+  const url = `http://127.0.0.1:${port}`;
+  for (const end = Date.now() + START_MS; ; await sleep(200)) {
+    if (ended) throw new Error(`the application did not start: ${ended}\n${output}`);
+    const answer = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (answer?.ok) return { url, stop, output: () => output };
+    if (Date.now() > end) {
+      await stop();
+      throw new Error(`the application was not ready in time\n${output}`);
+    }
+  }
+}
+
+/** Submits a task over HTTP; the answer's body. */
+export async function submit(url, task, headers = {}) {
+  const answer = await fetch(`${url}/tasks`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(task),
+  });
+  if (answer.status !== 202) throw new Error(`${answer.status}: ${await answer.text()}`);
+  return answer.json();
+}
+
+/** Waits until a task has ended; the last monitor. */
+export async function ended(url, id, headers = {}) {
+  for (const end = Date.now() + 60_000; Date.now() < end; ) {
+    const answer = await fetch(`${url}/tasks/${id}`, { headers: { prefer: "wait=10", ...headers } });
+    const task = await answer.json();
+    if (["Succeeded", "Failed", "Canceled"].includes(task.status)) return task;
+  }
+  throw new Error(`task ${id} has not ended`);
+}

@@ -7,9 +7,7 @@ mod support;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::{FakeWorker, Launcher, Seen, Step};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use support::{FakeWorker, Launcher, Seen, Step, get};
 
 const TOKEN: [(&str, &str); 1] = [("SPIN_VARIABLE_DRAIN_TOKEN", "token-of-the-test")];
 
@@ -204,15 +202,6 @@ async fn metrics_and_health_are_served_when_asked_for() {
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
     launcher.signal(Signal::TERM);
     assert_eq!(launcher.ended().await.code, 0);
-}
-
-async fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test]

@@ -15,17 +15,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// Longer than anything here takes; a test that waits this long fails.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// How one drain is answered.
-pub enum Step {
+pub(crate) enum Step {
     /// At once, with this status and body.
     Answer(u16, &'static str),
     /// When this control line has arrived, with nothing done.
@@ -36,7 +36,7 @@ pub enum Step {
 
 /// What the fake worker saw.
 #[derive(Debug, PartialEq, Eq, Clone)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// A drain began, with this Authorization header.
     Drain(String),
     /// A control line.
@@ -44,7 +44,7 @@ pub enum Seen {
 }
 
 /// A worker on a port of its own. Drains beyond the script find nothing.
-pub struct FakeWorker {
+pub(crate) struct FakeWorker {
     pub base: String,
     pub seen: mpsc::UnboundedReceiver<Seen>,
     pub times: Arc<Mutex<Vec<Instant>>>,
@@ -57,7 +57,7 @@ struct Shared {
 }
 
 impl FakeWorker {
-    pub async fn start(script: impl IntoIterator<Item = Step>) -> Self {
+    pub(crate) async fn start(script: impl IntoIterator<Item = Step>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (sender, seen) = mpsc::unbounded_channel();
@@ -77,16 +77,16 @@ impl FakeWorker {
         Self { base, seen, times }
     }
 
-    pub fn drain_url(&self) -> String {
+    pub(crate) fn drain_url(&self) -> String {
         format!("{}/drain", self.base)
     }
 
-    pub async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         timeout(LIMIT, self.seen.recv()).await.expect("the worker sees something").unwrap()
     }
 
     /// Waits for a drain and returns its Authorization header.
-    pub async fn next_drain(&mut self) -> String {
+    pub(crate) async fn next_drain(&mut self) -> String {
         match self.next().await {
             Seen::Drain(authorization) => authorization,
             Seen::Line(line) => panic!("a drain, not line {line:?}"),
@@ -130,14 +130,14 @@ impl Shared {
 }
 
 /// The launcher as it runs in a container.
-pub struct Launcher {
+pub(crate) struct Launcher {
     child: Child,
     pub started: Instant,
 }
 
 /// How a launcher ended and what it wrote.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -146,7 +146,7 @@ pub struct Ended {
 
 impl Launcher {
     /// Starts it with nothing but `environment` and a PATH.
-    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_launcher"))
             .args(arguments)
             .env_clear()
@@ -161,16 +161,16 @@ impl Launcher {
         Self { child, started: Instant::now() }
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
     /// Reads standard error up to and including `words`.
-    pub async fn error_until(&mut self, words: &str) -> String {
+    pub(crate) async fn error_until(&mut self, words: &str) -> String {
         let stderr = self.child.stderr.as_mut().unwrap();
         let mut text = String::new();
         while !text.contains(words) {
@@ -183,7 +183,7 @@ impl Launcher {
     }
 
     /// Reads the first line of standard output, which here is the host's.
-    pub async fn output_line(&mut self) -> String {
+    pub(crate) async fn output_line(&mut self) -> String {
         let stdout = self.child.stdout.as_mut().unwrap();
         let mut text = Vec::new();
         loop {
@@ -195,7 +195,7 @@ impl Launcher {
         }
     }
 
-    pub async fn ended(self) -> Ended {
+    pub(crate) async fn ended(self) -> Ended {
         let started = self.started;
         let output = timeout(LIMIT, self.child.wait_with_output()).await.expect("it ends").unwrap();
         Ended {
@@ -205,4 +205,14 @@ impl Launcher {
             took: started.elapsed(),
         }
     }
+}
+
+/// The whole answer to a `GET`.
+pub(crate) async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }

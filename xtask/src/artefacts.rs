@@ -1,0 +1,125 @@
+//! What has to be compiled before anything can start.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::command::{cargo, command, first_line, is_installed, root, say, succeed};
+
+const TARGET: &str = "wasm32-wasip2";
+/// The component crates. They link only for [`TARGET`].
+pub(crate) const COMPONENTS: [&str; 2] = ["api-component", "worker-component"];
+
+/// Compiles both components where `spin.toml` expects them.
+///
+/// # Errors
+/// When the target cannot be added or the compiler finds fault.
+pub(crate) fn components() -> Result<()> {
+    add_target()?;
+    say("building the components");
+    let mut build = cargo();
+    build.args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
+    for component in COMPONENTS {
+        build.args(["--package", component]);
+    }
+    succeed(&mut build)
+}
+
+/// Adds the compiler's WebAssembly target when it is missing.
+fn add_target() -> Result<()> {
+    let sysroot =
+        first_line("rustc", &["--print", "sysroot"]).context("rustc is not on PATH: install Rust")?;
+    if PathBuf::from(sysroot).join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    say(&format!("adding the target {TARGET}"));
+    succeed(command("rustup").args(["target", "add", TARGET])).with_context(|| {
+        format!(
+            "the components need the compiler's {TARGET} target, and rustup could not add it; check the network, or \
+             install the target the way this Rust was installed, then run the command again"
+        )
+    })
+}
+
+/// Installs the npm packages when they are missing or older than the lock file.
+///
+/// # Errors
+/// When there is no npm, or it fails.
+pub(crate) fn node_modules() -> Result<()> {
+    let changed = |path: &str| std::fs::metadata(root().join(path)).and_then(|data| data.modified()).ok();
+    let (lock, installed) = (changed("package-lock.json"), changed("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= lock {
+        return Ok(());
+    }
+    if !is_installed("npm") {
+        bail!("npm is not on PATH: install Node.js 20 or newer, then run the command again");
+    }
+    say("installing the npm packages");
+    succeed(command("npm").args(["ci", "--no-fund", "--no-audit"]))
+}
+
+/// The programs of the workspace that `up` starts.
+#[derive(Debug, Default)]
+pub(crate) struct Programs {
+    /// Paths by name.
+    pub paths: BTreeMap<String, PathBuf>,
+}
+
+impl Programs {
+    /// Compiles the named programs of packages that have the same names.
+    ///
+    /// # Errors
+    /// When the compiler finds fault.
+    pub(crate) fn build(names: &[&str]) -> Result<Self> {
+        say(&format!("building {}", names.join(", ")));
+        let mut build = cargo();
+        build.args(["build", "--message-format", "json-render-diagnostics"]);
+        for name in names {
+            build.args(["--package", name, "--bin", name]);
+        }
+        let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+        if !output.status.success() {
+            bail!("building {} failed", names.join(", "));
+        }
+        let paths = executables(&String::from_utf8_lossy(&output.stdout));
+        Ok(Self { paths })
+    }
+
+    /// Where a program is.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub(crate) fn get(&self, name: &str) -> Result<&PathBuf> {
+        self.paths.get(name).with_context(|| format!("cargo did not say where it put `{name}`"))
+    }
+}
+
+/// Reads names and paths of executables from cargo's messages.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    let artefacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    artefacts
+        .filter_map(|message| {
+            let path = message.get("executable")?.as_str()?;
+            let name = message.get("target")?.get("name")?.as_str()?;
+            Some((name.to_owned(), PathBuf::from(path)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_found_in_cargo_s_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"lib"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"launcher"},"executable":"/x/launcher"}
+{"reason":"build-finished","success":true}
+not json"#;
+        let found = executables(messages);
+        assert_eq!(found, BTreeMap::from([("launcher".to_owned(), PathBuf::from("/x/launcher"))]));
+    }
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask demo`: a few tasks from POST to Completed, with everything that is said on the wire.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::artefacts::Programs;
+use crate::command::root;
+use crate::http::{Answer, Client};
+use crate::interrupt::Interrupts;
+use crate::options::Options;
+use crate::process::Output;
+use crate::stack::{Plan, Stack};
+
+/// Longer than any task of the demonstration on a slow machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How often a state is looked at; a client would wait for Retry-After.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What is submitted.
+struct Task {
+    title: &'static str,
+    path: &'static str,
+    body: Value,
+}
+
+fn tasks() -> [Task; 3] {
+    [
+        Task {
+            title: "A task with high priority",
+            path: "/tasks",
+            body: json!({"TaskName": "simulate", "TaskDescription": "first", "Priority": 2}),
+        },
+        Task {
+            title: "One with low priority, which takes longer",
+            path: "/tasks",
+            body: json!({"TaskName": "simulate", "TaskDescription": "zweite – „größer“ <&>", "Priority": "Low"}),
+        },
+        Task {
+            title: "One as the .NET sample's clients submit it",
+            path: "/Tasks/QueueTask",
+            body: json!({"TaskName": "Generate Report", "TaskDescription": "any name", "Status": 0, "Priority": 1}),
+        },
+    ]
+}
+
+/// Shows the whole way of several tasks.
+///
+/// # Errors
+/// When something cannot be started or a task does not end Completed.
+pub(crate) fn run(options: Options) -> Result<()> {
+    show(options, None)
+}
+
+/// The same, with programs that are compiled already.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_with(programs: Programs) -> Result<()> {
+    show(Options::parse(Vec::new())?, Some(programs))
+}
+
+fn show(options: Options, programs: Option<Programs>) -> Result<()> {
+    if !options.trigger {
+        bail!("demo needs the trigger: without it no task would ever end");
+    }
+    let log = log_file();
+    let mut interrupts = Interrupts::catch()?;
+    let plan = Plan {
+        options,
+        isolated: true,
+        output: Output::File(log.clone()),
+        // The sample's fake work takes up to a minute; here a unit is a few milliseconds.
+        variables: vec![("SPIN_VARIABLE_SIMULATE_UNIT_MS", "20".to_owned())],
+        programs,
+    };
+    let outcome = Stack::start(plan, &mut interrupts).and_then(|mut stack| {
+        println!("\nThe components run on {}; stored in {}.\n", stack.host, stack.storage_description);
+        let mut completed = 0;
+        let tasks = tasks();
+        for (number, task) in tasks.iter().enumerate() {
+            println!("── {}. {}\n", number + 1, task.title);
+            completed += usize::from(follow(&mut stack, &mut interrupts, task)?);
+        }
+        stack.stop();
+        println!("{completed} of {} tasks completed", tasks.len());
+        if completed == tasks.len() { Ok(()) } else { bail!("not every task completed") }
+    });
+    outcome.with_context(|| format!("the programs' own words are in {}", shown_path(&log)))
+}
+
+fn log_file() -> PathBuf {
+    let log = root().join("target/demo.log");
+    // From an earlier run; there may be none.
+    let _ = std::fs::remove_file(&log);
+    log
+}
+
+fn shown_path(path: &std::path::Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// Submits one task and prints its way. `true` when it ended Completed.
+fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result<bool> {
+    let client = Client::default();
+    println!("> POST {} HTTP/1.1\n> content-type: application/json\n>\n> {}\n", task.path, task.body);
+    let accepted = client.post(&format!("{}{}", stack.base, task.path), &task.body)?;
+    print_answer(&accepted);
+    if accepted.status() != 202 {
+        println!("  not accepted\n");
+        return Ok(false);
+    }
+    let monitor = monitor(&stack.base, &accepted)?;
+    let started = Instant::now();
+    let mut last = String::new();
+    while started.elapsed() < LIMIT {
+        let answer = client.get(&monitor)?;
+        let document = answer.json();
+        let state = document.get("status").and_then(Value::as_str).unwrap_or("?").to_owned();
+        if state != last {
+            println!("  {:>5} ms  {state}", started.elapsed().as_millis());
+            last.clone_from(&state);
+        }
+        if matches!(state.as_str(), "Succeeded" | "Failed" | "Canceled") {
+            println!("\n> GET {} HTTP/1.1\n", monitor.strip_prefix(&stack.base).unwrap_or(&monitor));
+            print_answer(&answer);
+            print_location(&client, accepted.header("location"))?;
+            return Ok(state == "Succeeded");
+        }
+        stack.check(interrupts)?;
+        std::thread::sleep(POLL);
+    }
+    println!("  no end within {LIMIT:?}\n");
+    Ok(false)
+}
+
+/// Where the task can be followed: said by the newer route, known by the id for the older one.
+fn monitor(base: &str, accepted: &Answer) -> Result<String> {
+    let stated = accepted.header("operation-location");
+    if !stated.is_empty() {
+        return Ok(stated.to_owned());
+    }
+    let location = accepted.header("location");
+    let blob = location.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let id = blob.strip_suffix("-202").context("the answer has no Location that ends in a task's id")?;
+    Ok(format!("{base}/tasks/{id}"))
+}
+
+fn print_answer(answer: &Answer) {
+    println!("{}<\n< {}\n", answer.shown(), if answer.text.is_empty() { "(no body)" } else { &answer.text });
+}
+
+/// Reads the status document from storage with the signed link alone, as a client of the .NET sample does.
+fn print_location(client: &Client, location: &str) -> Result<()> {
+    let answer = client.get(location)?;
+    let path = location.split('?').next().unwrap_or_default();
+    println!(
+        "> GET {path}?… (the signed Location, straight from storage)\n\n< HTTP/1.1 {}\n<\n< {}\n",
+        answer.status(),
+        answer.text
+    );
+    if answer.status() != 200 {
+        bail!("the Location of the answer cannot be read");
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! The options of `up` and `demo`.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use lexopt::{Arg, Parser, ValueExt as _};
+
+/// What runs the components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostKind {
+    /// Spin, from PATH.
+    Spin,
+    /// `crates/host`.
+    Embedded,
+}
+
+/// What stands in for Azure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StorageKind {
+    /// `crates/fake-azure`.
+    Fake,
+    /// Azurite, from npm.
+    Azurite,
+}
+
+/// How the components get at storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// By connection string.
+    ConnectionString,
+    /// By a connection string from a key vault, through a managed identity.
+    Identity,
+    /// By managed identity alone.
+    Keyless,
+}
+
+/// The options of `up` and `demo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `None`: Spin when it is there and new enough.
+    pub host: Option<HostKind>,
+    /// `--host-binary`.
+    pub host_binary: Option<PathBuf>,
+    /// `--storage`.
+    pub storage: StorageKind,
+    /// `--identity` and `--keyless`.
+    pub credentials: Credentials,
+    /// `--listen`.
+    pub listen: SocketAddr,
+    /// Whether the queue is drained.
+    pub trigger: bool,
+}
+
+impl Options {
+    /// Parses the arguments after the command's name.
+    ///
+    /// # Errors
+    /// A sentence that names the argument and what it accepts.
+    pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Self> {
+        let mut options = Self {
+            host: None,
+            host_binary: None,
+            storage: StorageKind::Fake,
+            credentials: Credentials::ConnectionString,
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            trigger: true,
+        };
+        let mut parser = Parser::from_args(arguments);
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("host") => {
+                    options.host = Some(match parser.value()?.string()?.as_str() {
+                        "spin" => HostKind::Spin,
+                        "embedded" => HostKind::Embedded,
+                        other => bail!("--host is `spin` or `embedded`, not `{other}`"),
+                    });
+                }
+                Arg::Long("storage") => {
+                    options.storage = match parser.value()?.string()?.as_str() {
+                        "fake" => StorageKind::Fake,
+                        "azurite" => StorageKind::Azurite,
+                        other => bail!("--storage is `fake` or `azurite`, not `{other}`"),
+                    };
+                }
+                Arg::Long("listen") => {
+                    let text = parser.value()?.string()?;
+                    let Ok(address) = text.parse() else {
+                        bail!("--listen is an address and a port such as 127.0.0.1:3000, not `{text}`");
+                    };
+                    options.listen = address;
+                }
+                Arg::Long("host-binary") => options.host_binary = Some(parser.value()?.into()),
+                Arg::Long("identity") => options.authorise_by(Credentials::Identity)?,
+                Arg::Long("keyless") => options.authorise_by(Credentials::Keyless)?,
+                Arg::Long("no-trigger") => options.trigger = false,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if options.credentials != Credentials::ConnectionString && options.storage == StorageKind::Azurite {
+            bail!(
+                "--identity and --keyless need `--storage fake`: Azurite has no key vault and no identity endpoint"
+            );
+        }
+        Ok(options)
+    }
+
+    fn authorise_by(&mut self, credentials: Credentials) -> Result<()> {
+        if self.credentials != Credentials::ConnectionString && self.credentials != credentials {
+            bail!("--identity and --keyless exclude each other");
+        }
+        self.credentials = credentials;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn without_options_there_is_a_fake_account_and_a_trigger_on_port_3000() {
+        let options = parse("").unwrap();
+        assert_eq!((options.listen.to_string().as_str(), options.trigger), ("127.0.0.1:3000", true));
+        assert_eq!((options.host, options.storage), (None, StorageKind::Fake));
+    }
+
+    #[test]
+    fn every_option_is_understood() {
+        let options = parse("--host embedded --storage azurite --listen [::1]:8080 --no-trigger").unwrap();
+        assert_eq!((options.host, options.storage), (Some(HostKind::Embedded), StorageKind::Azurite));
+        assert_eq!((options.listen.to_string().as_str(), options.trigger), ("[::1]:8080", false));
+        assert_eq!(parse("--identity").unwrap().credentials, Credentials::Identity);
+        assert_eq!(parse("--keyless --host-binary x").unwrap().credentials, Credentials::Keyless);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_sentence() {
+        for (line, words) in [
+            ("--host wasmtime", "`spin` or `embedded`"),
+            ("--storage s3", "`fake` or `azurite`"),
+            ("--listen 3000", "127.0.0.1:3000"),
+            ("--identity --keyless", "exclude"),
+            ("--identity --storage azurite", "--storage fake"),
+            ("--loud", "--loud"),
+        ] {
+            let sentence = parse(line).unwrap_err().to_string();
+            assert!(sentence.contains(words), "{line}: {sentence}");
+        }
+    }
+}

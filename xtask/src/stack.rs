@@ -1,0 +1,239 @@
+//! Storage, the application and the launcher, started in this order and stopped in the other.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::artefacts::{Programs, components};
+use crate::command::{command, first_line, root, say};
+use crate::http::Client;
+use crate::interrupt::Interrupts;
+use crate::options::{Credentials, HostKind, Options, StorageKind};
+use crate::process::{Output, Process};
+use crate::storage::{Ports, Storage};
+
+const CONNECTION_STRING: &str = "SPIN_VARIABLE_STORAGE_CONNECTION_STRING";
+/// The first start compiles the components to machine code.
+const HEALTHY: Duration = Duration::from_secs(120);
+
+/// What is to be started, beyond the options of the command line.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// From the command line.
+    pub options: Options,
+    /// Whether everything is this run's own: any free port, own storage, no settings from the environment.
+    pub isolated: bool,
+    /// Where the programs write.
+    pub output: Output,
+    /// Further environment variables of the application.
+    pub variables: Vec<(&'static str, String)>,
+    /// Whether to compile first, or to use what `cargo xtask test` has compiled.
+    pub programs: Option<Programs>,
+}
+
+/// Everything that runs. The order of the fields is the order in which they are stopped.
+pub(crate) struct Stack {
+    launcher: Process,
+    storage: Option<Process>,
+    /// Address of the application, without a trailing slash.
+    pub base: String,
+    /// What runs it, for the person at the terminal.
+    pub host: String,
+    /// What stores, for the person at the terminal.
+    pub storage_description: String,
+}
+
+impl Stack {
+    /// Builds and starts everything, and waits until the application answers.
+    ///
+    /// # Errors
+    /// When something cannot be built or does not become ready, or at a Ctrl-C.
+    pub(crate) fn start(plan: Plan, interrupts: &mut Interrupts) -> Result<Self> {
+        let kind = choose_host(plan.options.host)?;
+        let account_given =
+            !plan.isolated && std::env::var_os(CONNECTION_STRING).is_some_and(|text| !text.is_empty());
+        if account_given && plan.options.credentials != Credentials::ConnectionString {
+            bail!("--identity and --keyless start their own storage: unset {CONNECTION_STRING} first");
+        }
+        let programs = match plan.programs {
+            Some(programs) => programs,
+            None => build(kind, account_given, &plan.options)?,
+        };
+        let storage = if account_given {
+            Storage::account_of_the_environment()
+        } else {
+            let ports = if plan.isolated { Ports::FREE } else { Ports::usual() };
+            Storage::start(plan.options.storage, plan.options.credentials, &programs, ports, &plan.output)?
+        };
+        let listen = if plan.isolated { free_address()? } else { plan.options.listen };
+        let reached = reachable(listen);
+        let (host, arguments) = host_command(kind, &plan.options, &programs, listen)?;
+
+        let mut launcher = command(&programs.get("launcher")?.to_string_lossy());
+        if plan.isolated {
+            forget_settings(&mut launcher);
+        }
+        if plan.options.trigger {
+            launcher.args(["worker", "--drain-url", &format!("http://{reached}/drain")]);
+        } else {
+            launcher.arg("api");
+        }
+        launcher.arg("--").args(arguments).envs(&storage.environment);
+        launcher.envs(plan.variables.iter().map(|(name, value)| (name, value)));
+        // The launcher's own grace period, and a little more.
+        let launcher = Process::start("launcher", &mut launcher, &plan.output, Duration::from_secs(30))?;
+        let mut stack = Self {
+            launcher,
+            storage: storage.process,
+            base: format!("http://{reached}"),
+            host,
+            storage_description: storage.description,
+        };
+        stack.wait_until_healthy(interrupts)?;
+        Ok(stack)
+    }
+
+    fn wait_until_healthy(&mut self, interrupts: &mut Interrupts) -> Result<()> {
+        let client = Client::default();
+        let url = format!("{}/.well-known/spin/health", self.base);
+        let deadline = Instant::now() + HEALTHY;
+        while Instant::now() < deadline {
+            if client.get(&url).is_ok_and(|answer| answer.status() == 200) {
+                return Ok(());
+            }
+            self.check(interrupts)?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the application did not answer at {url} within {HEALTHY:?}")
+    }
+
+    /// Whether everything still runs and nobody pressed Ctrl-C.
+    ///
+    /// # Errors
+    /// A sentence that says what ended.
+    pub(crate) fn check(&mut self, interrupts: &mut Interrupts) -> Result<()> {
+        if interrupts.arrived() {
+            bail!("interrupted");
+        }
+        for process in std::iter::once(&mut self.launcher).chain(self.storage.as_mut()) {
+            if let Some(status) = process.ended() {
+                bail!("{} ended by itself ({status})", process.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the launcher, which lets running tasks finish and ends the application, then storage.
+    pub(crate) fn stop(mut self) {
+        self.launcher.stop();
+        if let Some(storage) = &mut self.storage {
+            storage.stop();
+        }
+    }
+}
+
+fn build(kind: HostKind, account_given: bool, options: &Options) -> Result<Programs> {
+    components()?;
+    let mut names = vec!["launcher"];
+    if options.storage == StorageKind::Fake && !account_given {
+        names.push("fake-azure");
+    }
+    if kind == HostKind::Embedded && options.host_binary.is_none() {
+        names.push("host");
+        say("building the host compiles wasmtime: the first time this takes some minutes");
+    }
+    Programs::build(&names)
+}
+
+/// The program that runs the components, as shown and as started.
+fn host_command(
+    kind: HostKind,
+    options: &Options,
+    programs: &Programs,
+    listen: SocketAddr,
+) -> Result<(String, Vec<String>)> {
+    let manifest = root().join("spin.toml").to_string_lossy().into_owned();
+    let (shown, program) = match (kind, &options.host_binary) {
+        (HostKind::Spin, _) => ("Spin", "spin".to_owned()),
+        (HostKind::Embedded, Some(path)) => ("crates/host", path.to_string_lossy().into_owned()),
+        (HostKind::Embedded, None) => ("crates/host", programs.get("host")?.to_string_lossy().into_owned()),
+    };
+    let words = [program.as_str(), "up", "--from", &manifest, "--listen", &listen.to_string()];
+    Ok((shown.to_owned(), words.map(str::to_owned).to_vec()))
+}
+
+fn choose_host(wanted: Option<HostKind>) -> Result<HostKind> {
+    let version = first_line("spin", &["--version"]);
+    let usable = version.as_deref().is_some_and(is_new_enough);
+    match wanted {
+        Some(HostKind::Spin) if !usable => bail!(
+            "--host spin needs Spin 4.1 or newer on PATH (found: {}); leave the option out to use the embedded host",
+            version.as_deref().unwrap_or("none")
+        ),
+        Some(kind) => Ok(kind),
+        None if usable => Ok(HostKind::Spin),
+        None => Ok(HostKind::Embedded),
+    }
+}
+
+/// Whether `spin --version` names 4.1 or later: what came before speaks another WASI.
+fn is_new_enough(version: &str) -> bool {
+    let number = version.split_whitespace().nth(1).unwrap_or_default();
+    let mut parts = number.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or_default());
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= (4, 1)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
+    listener.local_addr().context("there is no free port")
+}
+
+/// How to reach a server on this machine that listens on `listen`.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("SPIN_VARIABLE_") || text.starts_with("IDENTITY_") {
+            command.env_remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spin_is_used_from_4_1_on() {
+        for (version, usable) in [
+            ("spin 4.1.0 (abcdef0 2026-09-01)", true),
+            ("spin 4.2.0-pre0 (abcdef0 2026-09-01)", true),
+            ("spin 5.0.1", true),
+            ("spin 4.0.9", false),
+            ("spin 3.9.0", false),
+            ("something else", false),
+            ("", false),
+        ] {
+            assert_eq!(is_new_enough(version), usable, "{version}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_means_everywhere_is_reached_on_loopback() {
+        for (listen, reached) in
+            [("0.0.0.0:3000", "127.0.0.1:3000"), ("[::]:3000", "[::1]:3000"), ("10.0.0.1:1", "10.0.0.1:1")]
+        {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), reached);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask tidy`: the rules that no compiler checks.
+//!
+//! Each rule looks at a [`Tree`], the files of the project and its packages, and says what is wrong and why
+//! it matters. Each has a test that shows it can fail.
+
+mod commands;
+mod dependencies;
+mod documents;
+mod length;
+mod lockfile;
+mod machine;
+mod markers;
+mod tree;
+
+use anyhow::{Result, bail};
+
+use tree::Tree;
+
+/// A rule: sentences about what is wrong.
+type Rule = fn(&Tree) -> Vec<String>;
+
+const RULES: [(&str, Rule); 8] = [
+    ("dependency direction", dependencies::direction),
+    ("licence", dependencies::licence),
+    ("documents name what exists", documents::check),
+    ("documented commands exist", commands::check),
+    ("file length", length::check),
+    ("npm lock file", lockfile::check),
+    ("paths of one machine", machine::check),
+    ("unfinished work", markers::check),
+];
+
+/// Applies every rule.
+///
+/// # Errors
+/// When anything is wrong; all of it is printed before.
+pub(crate) fn run() -> Result<()> {
+    let tree = Tree::read()?;
+    let mut wrong = 0;
+    for (name, rule) in RULES {
+        for sentence in rule(&tree) {
+            eprintln!("{name}: {sentence}");
+            wrong += 1;
+        }
+    }
+    if wrong > 0 {
+        bail!("tidy found {wrong} things");
+    }
+    println!("tidy: {} rules hold for {} files", RULES.len(), tree.files.len());
+    Ok(())
+}

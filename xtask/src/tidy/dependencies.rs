@@ -1,0 +1,217 @@
+//! Which package may know which.
+
+use std::collections::BTreeSet;
+
+use super::tree::Tree;
+
+/// A package of the workspace, what it may depend on there, and why not on more.
+struct Direction {
+    package: &'static str,
+    may_know: &'static [&'static str],
+    reason: &'static str,
+}
+
+const fn may(package: &'static str, may_know: &'static [&'static str], reason: &'static str) -> Direction {
+    Direction { package, may_know, reason }
+}
+
+/// The arrows of ARCHITECTURE.md. A package without a line here is not allowed at all, so that a new one has
+/// to find its place first.
+const DIRECTIONS: [Direction; 15] = [
+    may("accepted-models", &[], "the wire contract is published and must not bring the project with it"),
+    may("lifecycle", &["accepted-models"], "decisions do no I/O, so they know nothing that does"),
+    may("azure", &[], "the storage client knows no tasks and could serve another project"),
+    may(
+        "service",
+        &["accepted-models", "azure", "lifecycle"],
+        "use cases must run natively too: nothing of WASI, nothing of the emulator",
+    ),
+    may(
+        "guest",
+        &["accepted-models", "azure", "service"],
+        "the WASI edge offers what service asks for and decides nothing",
+    ),
+    may("api-component", &["guest", "service"], "a component is a thin shell over guest and service"),
+    may("worker-component", &["guest", "service"], "a component is a thin shell over guest and service"),
+    may("fake-azure", &[], "an emulator that shared code with the client would share its mistakes"),
+    may("host", &[], "the host runs any Spin application and knows nothing of this one"),
+    may("launcher", &["azure"], "the launcher needs connection strings and nothing else of the project"),
+    may("xtask", &[], "xtask has to compile in seconds"),
+    may(
+        "simulation",
+        &["accepted-models", "azure", "fake-azure", "host", "lifecycle", "service"],
+        "the simulator drives everything and is driven by nothing",
+    ),
+    may(
+        "bench",
+        &["accepted-models", "azure", "fake-azure", "host", "lifecycle", "service"],
+        "the benchmark drives everything and is driven by nothing",
+    ),
+    may("openapi", &["accepted-models", "service"], "the document is made from the types it describes"),
+    may("conformance", &["azure", "fake-azure"], "the suite holds client and emulator against each other"),
+];
+
+/// An outside crate, who may name it, and why nobody else.
+const OUTSIDE: [(&str, &[&str], &str); 3] = [
+    (
+        "spin-sdk",
+        &["guest", "api-component", "worker-component"],
+        "one place adapts to the SDK, everything else runs natively in tests",
+    ),
+    ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile and must not spread"),
+    (
+        "tokio",
+        &["bench", "fake-azure", "host", "launcher", "simulation", "conformance"],
+        "components have no threads and no sockets of tokio's",
+    ),
+];
+
+/// What runs in production. Nothing below it may be an emulator.
+const SHIPPED: [&str; 3] = ["api-component", "worker-component", "launcher"];
+
+/// Checks the direction of dependencies.
+pub(super) fn direction(tree: &Tree) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, package) in &tree.packages {
+        let inside = package.normal.iter().filter(|name| tree.packages.contains_key(*name));
+        match DIRECTIONS.iter().find(|direction| direction.package == name) {
+            Some(direction) => {
+                for other in inside.filter(|other| !direction.may_know.contains(&other.as_str())) {
+                    wrong.push(format!("{name} must not depend on {other}: {}", direction.reason));
+                }
+            }
+            None => wrong.push(format!(
+                "{name} has no place in the dependency direction: add it to {} and to ARCHITECTURE.md",
+                file!()
+            )),
+        }
+        for (outside, allowed, reason) in OUTSIDE {
+            let names_it = |set: &BTreeSet<String>| {
+                set.iter()
+                    .any(|name| name == outside || (outside == "wasmtime" && name.starts_with("wasmtime-")))
+            };
+            // A test may drive what the package itself may not know.
+            let names = names_it(&package.normal) || (outside != "tokio" && names_it(&package.other));
+            if names && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{name} must not name {outside}: {reason}"));
+            }
+        }
+    }
+    for shipped in SHIPPED {
+        if below(tree, shipped).contains("fake-azure") {
+            wrong.push(format!("{shipped} reaches fake-azure: an emulator must not be shipped"));
+        }
+    }
+    for component in crate::artefacts::COMPONENTS {
+        let Some(package) = tree.packages.get(component) else { continue };
+        if !package.crate_types.iter().eq(["cdylib"]) {
+            wrong.push(format!(
+                "{component} must be a cdylib alone: with an rlib the native tests fail to link"
+            ));
+        }
+        for (name, other) in &tree.packages {
+            if other.normal.contains(component) || other.other.contains(component) {
+                wrong.push(format!("{name} must not depend on {component}: nothing depends on a component"));
+            }
+        }
+    }
+    wrong
+}
+
+/// Everything of the workspace that ends up in a package.
+fn below(tree: &Tree, package: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![package.to_owned()];
+    while let Some(name) = open.pop() {
+        let Some(package) = tree.packages.get(&name) else { continue };
+        if found.insert(name) {
+            open.extend(package.normal.iter().cloned());
+        }
+    }
+    found
+}
+
+/// Checks that every package says how it may be used.
+pub(super) fn licence(tree: &Tree) -> Vec<String> {
+    let without =
+        tree.packages.iter().filter(|(_, package)| package.licence.as_deref() != Some("Apache-2.0"));
+    without.map(|(name, _)| format!("{name} needs `license.workspace = true` in its Cargo.toml")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Package;
+    use super::*;
+
+    fn package(normal: &[&str]) -> Package {
+        Package {
+            licence: Some("Apache-2.0".to_owned()),
+            normal: normal.iter().map(|name| (*name).to_owned()).collect(),
+            crate_types: BTreeSet::from(["lib".to_owned()]),
+            ..Package::default()
+        }
+    }
+
+    fn tree(packages: &[(&str, Package)]) -> Tree {
+        let packages = packages.iter().map(|(name, package)| ((*name).to_owned(), package.clone())).collect();
+        Tree { packages, ..Tree::default() }
+    }
+
+    fn component(normal: &[&str]) -> Package {
+        Package { crate_types: BTreeSet::from(["cdylib".to_owned()]), ..package(normal) }
+    }
+
+    #[test]
+    fn the_intended_direction_is_accepted() {
+        let packages = [
+            ("accepted-models", package(&["serde"])),
+            ("azure", package(&["http"])),
+            ("lifecycle", package(&["accepted-models"])),
+            ("service", package(&["accepted-models", "azure", "lifecycle"])),
+            ("guest", package(&["service", "spin-sdk"])),
+            ("api-component", component(&["guest", "service", "spin-sdk"])),
+            ("host", package(&["tokio", "wasmtime", "wasmtime-wasi"])),
+        ];
+        assert_eq!(direction(&tree(&packages)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_wrong_arrow_is_named_with_its_reason() {
+        let table = [
+            (
+                vec![("azure", package(&["accepted-models"])), ("accepted-models", package(&[]))],
+                "knows no tasks",
+            ),
+            (vec![("service", package(&["spin-sdk"]))], "must not name spin-sdk"),
+            (vec![("launcher", package(&["wasmtime-wasi"]))], "must not name wasmtime"),
+            (vec![("service", package(&["tokio"]))], "must not name tokio"),
+            (vec![("novelty", package(&[]))], "no place"),
+            (vec![("api-component", package(&[]))], "cdylib alone"),
+            (
+                vec![("api-component", component(&[])), ("host", package(&["api-component"]))],
+                "nothing depends on",
+            ),
+        ];
+        for (packages, words) in table {
+            let wrong = direction(&tree(&packages)).join("\n");
+            assert!(wrong.contains(words), "{words}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn an_emulator_below_something_shipped_is_found_through_other_packages() {
+        let packages = [
+            ("launcher", package(&["azure"])),
+            ("azure", package(&["fake-azure"])),
+            ("fake-azure", package(&[])),
+        ];
+        let wrong = direction(&tree(&packages)).join("\n");
+        assert!(wrong.contains("launcher reaches fake-azure"), "{wrong}");
+    }
+
+    #[test]
+    fn a_package_without_licence_is_named() {
+        let bare = Package { licence: None, ..package(&[]) };
+        assert_eq!(licence(&tree(&[("azure", bare), ("host", package(&[]))])).len(), 1);
+    }
+}

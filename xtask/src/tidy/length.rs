@@ -1,0 +1,38 @@
+//! Files stay short enough to be read at a sitting.
+
+use super::tree::Tree;
+
+/// Above this a file has more than one idea.
+const LINES: usize = 500;
+
+/// Longer files, and why.
+const EXCEPTIONS: [(&str, &str); 1] = [("web/vendor/", "other people's files, as they publish them")];
+
+/// Checks the length of source files.
+pub(super) fn check(tree: &Tree) -> Vec<String> {
+    let sources = tree.text(&[".rs", ".js", ".mjs", ".css", ".py"]);
+    let own = sources.filter(|(path, _)| !EXCEPTIONS.iter().any(|(prefix, _)| path.starts_with(prefix)));
+    own.map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LINES)
+        .map(|(path, lines)| format!("{path} has {lines} lines; split it by idea (at most {LINES})"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_501_lines_is_too_long_unless_it_is_listed() {
+        let (long, longest) = ("x\n".repeat(501), "x\n".repeat(500));
+        let files = [
+            ("a.rs", long.as_str()),
+            ("b.rs", longest.as_str()),
+            ("web/vendor/x.js", &long),
+            ("c.json", &long),
+        ];
+        let wrong = check(&Tree::of(&files));
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(wrong[0].starts_with("a.rs has 501"));
+    }
+}

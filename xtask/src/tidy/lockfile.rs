@@ -1,0 +1,27 @@
+//! The npm lock file names versions and hashes, not where one machine found them.
+
+use super::tree::Tree;
+
+/// Checks every `package-lock.json`.
+pub(super) fn check(tree: &Tree) -> Vec<String> {
+    tree.text(&["package-lock.json"])
+        .filter(|(_, text)| text.contains("\"resolved\""))
+        .map(|(path, _)| {
+            format!("{path} has download addresses: remove them with `npm install --package-lock-only` (.npmrc omits them)")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_address_is_found() {
+        let files = [
+            ("package-lock.json", r#"{"resolved": "x"}"#),
+            ("web/package-lock.json", r#"{"integrity": "x"}"#),
+        ];
+        assert_eq!(check(&Tree::of(&files)).len(), 1);
+    }
+}

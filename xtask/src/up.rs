@@ -1,0 +1,63 @@
+//! `cargo xtask up`: everything on this machine until Ctrl-C.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::interrupt::Interrupts;
+use crate::options::Options;
+use crate::process::Output;
+use crate::stack::{Plan, Stack};
+
+/// Runs until a signal, or until something ends by itself.
+///
+/// # Errors
+/// When something cannot be started or ends by itself.
+pub(crate) fn run(options: Options) -> Result<()> {
+    let mut interrupts = Interrupts::catch()?;
+    let trigger = options.trigger;
+    let plan =
+        Plan { options, isolated: false, output: Output::Terminal, variables: Vec::new(), programs: None };
+    let mut stack = match Stack::start(plan, &mut interrupts) {
+        Ok(stack) => stack,
+        // Told to stop while starting: that is no failure.
+        Err(error) if error.to_string() == "interrupted" => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    announce(&stack, trigger);
+    loop {
+        if interrupts.arrived() {
+            eprintln!("\nstopping (running tasks may finish)");
+            stack.stop();
+            return Ok(());
+        }
+        if let Err(error) = stack.check(&mut interrupts) {
+            stack.stop();
+            bail!(error);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn announce(stack: &Stack, trigger: bool) {
+    let base = &stack.base;
+    let drain =
+        if trigger { "the launcher drains the queue" } else { "nobody drains the queue (--no-trigger)" };
+    println!(
+        "
+Ready.
+
+  dashboard       {base}/
+  API reference   {base}/swagger
+  runs on         {}; {drain}
+  stored in       {}
+
+Submit a task, then follow it at its Operation-Location:
+
+  curl -i {base}/tasks -H 'content-type: application/json' -d '{{\"TaskName\":\"simulate\",\"Priority\":2}}'
+
+Ctrl-C stops everything.
+",
+        stack.host, stack.storage_description
+    );
+}

@@ -56,7 +56,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
             tasks: Rc::clone(self),
             id,
             etag: stored.etag.clone(),
-            next: Next::First { stored, seen },
+            next: Next::First { stored: Box::new(stored), seen },
             started: self.env.timestamp(),
             slept: Duration::ZERO,
             silent: Duration::ZERO,
@@ -94,7 +94,7 @@ struct Watch<E, S, Q> {
 
 enum Next {
     /// Tell what is known, unless the client has seen it.
-    First { stored: Stored, seen: bool },
+    First { stored: Box<Stored>, seen: bool },
     /// Wait for a change.
     Change,
     /// End.

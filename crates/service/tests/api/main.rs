@@ -1,0 +1,27 @@
+//! The HTTP API through its own entry point, in virtual time, over a store and queues in memory: one
+//! file for each route.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what surrounds a test says what it expects as tests do"
+)]
+
+mod memory;
+mod world;
+
+mod auth;
+mod cancel;
+mod delete;
+mod events;
+mod health;
+mod list;
+mod metrics;
+mod monitor;
+mod pages;
+mod problems;
+mod result;
+mod retry;
+mod submit;
+mod submit_twice;

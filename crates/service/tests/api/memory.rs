@@ -1,0 +1,260 @@
+//! The two seams to storage, in memory, with switches for what can go wrong.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use models::{TaskId, TaskStatus, Timestamp};
+use service::storage::{
+    Delivery, ETag, Held, Page, QueueName, Read, ResultPart, StatusStore, StorageError, Stored, TaskQueue,
+    Write,
+};
+
+/// A message as it was put.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Put {
+    pub(crate) queue: QueueName,
+    pub(crate) text: String,
+    pub(crate) delay: Duration,
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    /// What is stored: bytes, so that every read parses.
+    blobs: RefCell<BTreeMap<String, (Bytes, ETag)>>,
+    pub(crate) messages: RefCell<Vec<Put>>,
+    /// Every storage request, by name.
+    pub(crate) requests: RefCell<Vec<&'static str>>,
+    /// The next request of this name fails, once.
+    pub(crate) failure: RefCell<Option<(&'static str, StorageError)>>,
+    pub(crate) depth: Cell<u64>,
+    pub(crate) oldest: Cell<Option<Timestamp>>,
+    /// How long every request takes.
+    pub(crate) latency: Cell<Duration>,
+    version: Cell<u32>,
+}
+
+/// A handle on the store; all of them see the same.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(pub(crate) Rc<Inner>);
+
+impl Memory {
+    async fn request(&self, name: &'static str) -> Result<(), StorageError> {
+        self.0.requests.borrow_mut().push(name);
+        tokio::time::sleep(self.0.latency.get()).await;
+        let mut failure = self.0.failure.borrow_mut();
+        match failure.take() {
+            Some((failing, error)) if failing == name => Err(error),
+            other => {
+                *failure = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, name: String, bytes: Bytes) -> ETag {
+        self.0.version.set(self.0.version.get() + 1);
+        let etag = format!("\"0x8D{:04}\"", self.0.version.get());
+        self.0.blobs.borrow_mut().insert(name, (bytes, etag.clone()));
+        etag
+    }
+
+    fn etag(&self, name: &str) -> Option<ETag> {
+        self.0.blobs.borrow().get(name).map(|(_, etag)| etag.clone())
+    }
+
+    /// Stores a document as somebody else would, without counting as a request.
+    pub(crate) fn set(&self, document: &TaskStatus) -> ETag {
+        self.write(document.task_id.status_blob_name(), document.to_bytes().into())
+    }
+
+    /// Stores bytes under any name.
+    pub(crate) fn set_bytes(&self, name: String, bytes: impl Into<Bytes>) {
+        self.write(name, bytes.into());
+    }
+
+    pub(crate) fn document(&self, id: TaskId) -> Option<TaskStatus> {
+        let blobs = self.0.blobs.borrow();
+        blobs.get(&id.status_blob_name()).and_then(|(bytes, _)| TaskStatus::parse(bytes).ok())
+    }
+
+    /// Changes a stored document.
+    pub(crate) fn change(&self, id: TaskId, change: impl FnOnce(&mut TaskStatus)) -> ETag {
+        let mut document = self.document(id).unwrap();
+        change(&mut document);
+        self.set(&document)
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.0.blobs.borrow_mut().remove(name);
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.blobs.borrow().keys().cloned().collect()
+    }
+
+    pub(crate) fn fail_once(&self, name: &'static str, error: StorageError) {
+        *self.0.failure.borrow_mut() = Some((name, error));
+    }
+
+    /// The requests since the last call.
+    pub(crate) fn take_requests(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.requests.borrow_mut())
+    }
+
+    pub(crate) fn messages(&self) -> Vec<Put> {
+        self.0.messages.borrow().clone()
+    }
+}
+
+pub(crate) fn unavailable() -> StorageError {
+    StorageError::Unavailable {
+        detail: "503 ServerBusy".to_owned(),
+        retry_after: Some(Duration::from_millis(6500)),
+    }
+}
+
+impl StatusStore for Memory {
+    async fn create(&self, document: &TaskStatus) -> Result<Write, StorageError> {
+        self.request("create").await?;
+        if self.etag(&document.task_id.status_blob_name()).is_some() {
+            return Ok(Write::Conflict);
+        }
+        Ok(Write::Done(self.set(document)))
+    }
+
+    async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError> {
+        self.request("read").await?;
+        let found = self.0.blobs.borrow().get(&id.status_blob_name()).cloned();
+        let Some((bytes, etag)) = found else { return Ok(Read::Missing) };
+        if unless == Some(&etag) {
+            return Ok(Read::Unchanged);
+        }
+        match TaskStatus::parse(&bytes) {
+            Ok(document) => Ok(Read::Found(Box::new(Stored { document, etag }))),
+            Err(error) => Err(StorageError::Unreadable { task_id: id, reason: error.to_string(), etag }),
+        }
+    }
+
+    async fn replace(&self, document: &TaskStatus, etag: &str) -> Result<Write, StorageError> {
+        self.request("replace").await?;
+        if self.etag(&document.task_id.status_blob_name()).as_deref() != Some(etag) {
+            return Ok(Write::Conflict);
+        }
+        Ok(Write::Done(self.set(document)))
+    }
+
+    async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError> {
+        self.request("delete").await?;
+        let name = id.status_blob_name();
+        if self.etag(&name).is_some_and(|found| found != etag) {
+            return Ok(Write::Conflict);
+        }
+        self.remove(&name);
+        Ok(Write::Done(String::new()))
+    }
+
+    async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError> {
+        self.request("list").await?;
+        let names = self.names();
+        let start = match from {
+            None => 0,
+            Some(from) => names
+                .iter()
+                .position(|name| name == from)
+                .ok_or_else(|| StorageError::Refused("InvalidQueryParameterValue".to_owned()))?,
+        };
+        let end = names.len().min(start + limit as usize);
+        let written = |id: TaskId| {
+            self.document(id).and_then(|d| d.updated_at).unwrap_or(Timestamp::from_unix_millis(0))
+        };
+        let id = |name: &String| name.strip_suffix("-202").and_then(|id| id.parse::<TaskId>().ok());
+        let tasks = names[start..end].iter().filter_map(id).map(|id| (id, written(id))).collect();
+        Ok(Page { tasks, next: names.get(end).cloned() })
+    }
+
+    async fn put_attachment(&self, name: &str, _: &str, bytes: Bytes) -> Result<(), StorageError> {
+        self.request("put_attachment").await?;
+        self.write(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn swap_attachment(
+        &self,
+        _: &str,
+        _: &str,
+        _: Bytes,
+        _: Option<&str>,
+    ) -> Result<Write, StorageError> {
+        panic!("the API never swaps an attachment");
+    }
+
+    async fn read_attachment(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        etag: Option<&str>,
+    ) -> Result<Option<ResultPart>, StorageError> {
+        self.request("read_attachment").await?;
+        let found = self.0.blobs.borrow().get(name).cloned();
+        let Some((bytes, version)) = found.filter(|(_, version)| etag.is_none_or(|etag| etag == version))
+        else {
+            return Ok(None);
+        };
+        let total = bytes.len() as u64;
+        assert!(range.start < total, "storage answers 416 to a range beyond the end");
+        let part = bytes.slice(range.start as usize..range.end.min(total) as usize);
+        Ok(Some(ResultPart { bytes: part, total, etag: version }))
+    }
+
+    async fn delete_attachment(&self, name: &str) -> Result<(), StorageError> {
+        self.request("delete_attachment").await?;
+        self.remove(name);
+        Ok(())
+    }
+
+    async fn address(&self, id: TaskId) -> Result<String, StorageError> {
+        Ok(format!("https://account.blob.example/tasks/{}", id.status_blob_name()))
+    }
+
+    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<String, StorageError> {
+        Ok(format!("{}?sp=r&se={}", self.address(id).await?, lifetime.as_secs()))
+    }
+
+    async fn probe(&self) -> Result<(), StorageError> {
+        self.request("probe").await
+    }
+}
+
+impl TaskQueue for Memory {
+    async fn send(&self, queue: QueueName, text: &str, delay: Duration) -> Result<(), StorageError> {
+        self.request("send").await?;
+        self.0.messages.borrow_mut().push(Put { queue, text: text.to_owned(), delay });
+        Ok(())
+    }
+
+    async fn receive(&self, _: QueueName, _: u32, _: Duration) -> Result<Vec<Delivery>, StorageError> {
+        panic!("the API never receives a message");
+    }
+
+    async fn update(&self, _: QueueName, _: &Delivery, _: Duration) -> Result<Held<String>, StorageError> {
+        panic!("the API never updates a message");
+    }
+
+    async fn delete(&self, _: QueueName, _: &Delivery) -> Result<Held<()>, StorageError> {
+        panic!("the API never deletes a message");
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<u64, StorageError> {
+        self.request("depth").await?;
+        Ok(if queue == QueueName::Tasks { self.0.depth.get() } else { 0 })
+    }
+
+    async fn oldest(&self, _: QueueName) -> Result<Option<Timestamp>, StorageError> {
+        self.request("oldest").await?;
+        Ok(self.0.oldest.get())
+    }
+}

@@ -1,0 +1,28 @@
+use http::{Method, StatusCode};
+
+use crate::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_served_from_their_assets_and_revalidated_by_etag() {
+    let world = World::new();
+    for (path, asset) in [
+        ("/", "index.html"),
+        ("/swagger", "swagger/index.html"),
+        ("/openapi.json", "openapi.json"),
+        ("/swagger/v1/swagger.json", "openapi.json"),
+        ("/js/app.js", "js/app.js"),
+    ] {
+        let reply = world.get(path).await;
+        assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, asset.as_bytes()), "{path}");
+        assert_eq!(reply.header("cache-control"), "no-cache");
+        assert!(reply.header("content-security-policy").starts_with("default-src 'self';"));
+        let known = [("if-none-match", reply.header("etag"))];
+        let again = world.ask(Method::GET, path, &known, "").await;
+        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        let head = world.ask(Method::HEAD, path, &[], "").await;
+        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    }
+    assert_eq!(world.get("/js/other.js").await.kind(), (404, "not-found".to_owned()));
+    assert_eq!(world.get("/../Cargo.toml").await.kind(), (404, "not-found".to_owned()));
+    assert_eq!(world.memory.take_requests(), [""; 0]);
+}

@@ -1,1 +1,162 @@
+use bytes::Bytes;
+use http::Response;
+use proptest::prelude::*;
 
+use super::*;
+use crate::answer::Answer;
+use crate::moment::parse_iso;
+use crate::{ErrorKind, Part};
+
+const DATE: &str = "Fri, 20 Nov 2026 10:00:00 GMT";
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
+    Answer::new("Test", Part::Storage, response.body(Bytes::copy_from_slice(body)).unwrap(), now)
+}
+
+fn coded(status: u16, code: &str) -> Answer {
+    answer(status, &[("x-ms-error-code", code)], b"")
+}
+
+#[test]
+fn requests_are_the_documented_ones() {
+    let line = |call: &crate::call::Call| {
+        let query: Vec<_> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let headers: Vec<_> = call.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        format!("{} {} {} [{}]", call.method, call.path, query.join("&"), headers.join(", "))
+    };
+    assert_eq!(line(&requests::create_container("tasks")), "PUT /tasks restype=container []");
+    assert_eq!(
+        line(&requests::put("tasks", "a/ü%", Bytes::new(), "text/plain", Condition::IfMatch("\"1\""))),
+        "PUT /tasks/a/%C3%BC%25  [content-type: text/plain, x-ms-blob-type: BlockBlob, if-match: \"1\"]"
+    );
+    let range =
+        |range| line(&requests::get("t", "b", &GetOptions { range: Some(range), ..GetOptions::default() }));
+    assert_eq!(range(0..10), "GET /t/b  [range: bytes=0-9]");
+    assert_eq!(range(5..u64::MAX), "GET /t/b  [range: bytes=5-]");
+    let conditional = GetOptions { if_none_match: Some("\"1\""), if_match: Some("\"2\""), range: None };
+    assert_eq!(
+        line(&requests::get("t", "b", &conditional)),
+        "GET /t/b  [if-none-match: \"1\", if-match: \"2\"]"
+    );
+    assert_eq!(line(&requests::delete("t", "b", Condition::Always)), "DELETE /t/b  []");
+    assert_eq!(line(&requests::head("t", "b")), "HEAD /t/b  []");
+    assert_eq!(
+        line(&requests::list("t", "p/", Some("m="), 9999)),
+        "GET /t restype=container&comp=list&maxresults=5000&prefix=p/&marker=m= []"
+    );
+    assert_eq!(line(&requests::list("t", "", None, 0)), "GET /t restype=container&comp=list&maxresults=1 []");
+}
+
+#[test]
+fn what_a_write_came_to_depends_on_its_condition() {
+    let stored = answer(201, &[("etag", "\"0x1\"")], b"");
+    assert_eq!(answers::put(&stored, Condition::Always), Ok(Put::Stored("\"0x1\"".to_owned())));
+    let not_met = Ok(Put::ConditionNotMet);
+    let if_match = Condition::IfMatch("\"0x1\"");
+    assert_eq!(answers::put(&coded(409, "BlobAlreadyExists"), Condition::IfAbsent), not_met);
+    assert_eq!(answers::put(&coded(412, "ConditionNotMet"), Condition::IfAbsent), not_met);
+    assert_eq!(answers::put(&coded(412, "ConditionNotMet"), if_match), not_met);
+    assert_eq!(answers::put(&coded(412, ""), if_match), not_met);
+    assert_eq!(answers::put(&coded(404, "BlobNotFound"), if_match), not_met);
+
+    let kind = |answer: &Answer, condition| answers::put(answer, condition).unwrap_err().kind().clone();
+    let code = |code: &str| code.to_owned();
+    let leased = ErrorKind::Conflict { code: code("LeaseIdMissing") };
+    assert_eq!(kind(&coded(412, "LeaseIdMissing"), if_match), leased);
+    let deleting = ErrorKind::Conflict { code: code("ContainerBeingDeleted") };
+    assert_eq!(kind(&coded(409, "ContainerBeingDeleted"), Condition::IfAbsent), deleting);
+    let missing = ErrorKind::NotFound { code: code("ContainerNotFound") };
+    assert_eq!(kind(&coded(404, "ContainerNotFound"), if_match), missing);
+    assert!(matches!(kind(&answer(201, &[], b""), Condition::Always), ErrorKind::Unexpected(_)));
+}
+
+#[test]
+fn a_blob_is_read_whole_or_in_part() {
+    let whole =
+        answer(200, &[("etag", "\"1\""), ("last-modified", DATE), ("content-type", "text/plain")], b"hello");
+    let Ok(Get::Found(blob)) = answers::get(whole) else { panic!("not found") };
+    assert_eq!(
+        (&blob.bytes[..], blob.total_size, blob.content_type.as_str()),
+        (&b"hello"[..], 5, "text/plain")
+    );
+    let headers = [("etag", "\"1\""), ("last-modified", DATE), ("content-range", "bytes 2-3/5")];
+    let Ok(Get::Found(part)) = answers::get(answer(206, &headers, b"ll")) else { panic!("not found") };
+    assert_eq!((&part.bytes[..], part.total_size, part.etag.as_str()), (&b"ll"[..], 5, "\"1\""));
+    assert_eq!(part.content_type, "application/octet-stream");
+}
+
+#[test]
+fn what_is_not_there_is_told_from_what_did_not_come_from_storage() {
+    for code in ["BlobNotFound", "ContainerNotFound", "ResourceNotFound"] {
+        assert_eq!(answers::get(coded(404, code)), Ok(Get::NotFound));
+        assert_eq!(answers::head(&coded(404, code)), Ok(None));
+        assert_eq!(answers::delete(&coded(404, code), Condition::Always), Ok(Deleted::Done));
+    }
+    assert_eq!(answers::get(coded(304, "ConditionNotMet")), Ok(Get::NotModified));
+    assert_eq!(answers::get(coded(412, "ConditionNotMet")), Ok(Get::ConditionNotMet));
+    assert_eq!(answers::delete(&coded(202, ""), Condition::Always), Ok(Deleted::Done));
+    assert_eq!(
+        answers::delete(&coded(412, "ConditionNotMet"), Condition::IfMatch("\"1\"")),
+        Ok(Deleted::ConditionNotMet)
+    );
+    let page = || answer(404, &[], b"<html>no such page</html>");
+    assert!(matches!(answers::get(page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));
+    assert!(matches!(answers::head(&page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));
+    assert!(matches!(
+        answers::delete(&page(), Condition::Always).unwrap_err().kind(),
+        ErrorKind::Unexpected(_)
+    ));
+}
+
+#[test]
+fn properties_come_from_headers() {
+    let headers =
+        [("etag", "\"1\""), ("last-modified", DATE), ("content-length", "77"), ("content-type", "a/b")];
+    let properties = answers::head(&answer(200, &headers, b"")).unwrap().unwrap();
+    assert_eq!((properties.size, properties.content_type.as_str()), (77, "a/b"));
+    assert!(answers::head(&answer(200, &headers[..2], b"")).is_err());
+}
+
+#[test]
+fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
+    let xml = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"x\" ContainerName=\"c\">\
+        <Prefix>p/</Prefix><Marker/><MaxResults>2</MaxResults><Blobs><Blob><Properties><Content-Length>7</Content-Length>\
+        <Etag>0x2</Etag><Last-Modified>Fri, 20 Nov 2026 10:00:00 GMT</Last-Modified></Properties><Name>p/&amp;</Name></Blob>\
+        <BlobPrefix><Name>p/sub/</Name></BlobPrefix></Blobs><NextMarker>a=b</NextMarker></EnumerationResults>";
+    let page = answers::list(&answer(200, &[], xml.as_bytes())).unwrap();
+    assert_eq!(page.next.as_deref(), Some("a=b"));
+    assert_eq!(page.blobs.len(), 1);
+    assert_eq!(
+        (page.blobs[0].name.as_str(), page.blobs[0].etag.as_str(), page.blobs[0].size),
+        ("p/&", "\"0x2\"", 7)
+    );
+    for last in [
+        "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>",
+        "<EnumerationResults><Blobs></Blobs><NextMarker></NextMarker></EnumerationResults>",
+        "<EnumerationResults/>",
+    ] {
+        assert_eq!(answers::list(&answer(200, &[], last.as_bytes())), Ok(BlobPage::default()), "{last}");
+    }
+    let broken = "<EnumerationResults><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>";
+    assert!(matches!(
+        answers::list(&answer(200, &[], broken.as_bytes())).unwrap_err().kind(),
+        ErrorKind::Unexpected(_)
+    ));
+}
+
+proptest! {
+    #[test]
+    fn any_answer_is_understood_or_refused(status in 100u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
+        let headers = [("etag", "\"1\""), ("last-modified", DATE), ("content-range", "bytes */x")];
+        let _ = answers::get(answer(status, &headers, &body));
+        let _ = answers::list(&answer(status, &[], &body));
+        let _ = answers::put(&answer(status, &headers, &body), Condition::IfAbsent);
+        let _ = answers::delete(&answer(status, &[], &body), Condition::Always);
+        let _ = answers::head(&answer(status, &headers, b""));
+    }
+}

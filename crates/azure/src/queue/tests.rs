@@ -1,1 +1,190 @@
+use bytes::Bytes;
+use http::Response;
+use proptest::prelude::*;
 
+use super::*;
+use crate::answer::Answer;
+use crate::moment::parse_iso;
+use crate::retry::Repeat;
+use crate::{ErrorKind, Part};
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
+    Answer::new("Test", Part::Storage, response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(), now)
+}
+
+fn coded(status: u16, code: &str) -> Answer {
+    answer(status, &[("x-ms-error-code", code)], "")
+}
+
+fn listed(messages: &str) -> Answer {
+    let xml = format!(
+        "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList>{messages}</QueueMessagesList>"
+    );
+    answer(200, &[], &xml)
+}
+
+const MESSAGE: &str = "<QueueMessage><MessageText> {&quot;a&quot;:&quot;&lt;&amp;&gt;\u{fc}&#xD;\n\"} </MessageText>\
+    <DequeueCount>3</DequeueCount><TimeNextVisible>Fri, 20 Nov 2026 10:01:00 GMT</TimeNextVisible>\
+    <PopReceipt>AgAA+/=</PopReceipt><ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT</ExpirationTime>\
+    <InsertionTime>Fri, 20 Nov 2026 09:00:00 GMT</InsertionTime><MessageId>id-1</MessageId></QueueMessage>";
+
+#[test]
+fn requests_are_the_documented_ones() {
+    let line = |call: &crate::call::Call| {
+        let query: Vec<_> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} {} {}", call.method, call.path, query.join("&"))
+    };
+    let receipt = Secret::new("a+b");
+    let second = Duration::from_secs(1);
+    assert_eq!(line(&requests::create("q")), "PUT /q ");
+    assert_eq!(line(&requests::delete_queue("q")), "DELETE /q ");
+    assert_eq!(line(&requests::metadata("q")), "GET /q comp=metadata");
+    assert_eq!(line(&requests::clear("q")), "DELETE /q/messages ");
+    assert_eq!(line(&requests::peek("q", 99)), "GET /q/messages peekonly=true&numofmessages=32");
+    let get = |count, visibility| line(&requests::get("q", count, visibility).unwrap());
+    assert_eq!(get(16, Duration::from_millis(1500)), "GET /q/messages numofmessages=16&visibilitytimeout=2");
+    assert_eq!(get(0, Duration::ZERO), "GET /q/messages numofmessages=1&visibilitytimeout=1");
+    assert_eq!(
+        line(&requests::put("q", "x", Duration::ZERO, TimeToLive::Forever).unwrap()),
+        "POST /q/messages visibilitytimeout=0&messagettl=-1"
+    );
+    assert_eq!(
+        line(&requests::put("q", "x", MAX_VISIBILITY, TimeToLive::Seconds(700_000)).unwrap()),
+        "POST /q/messages visibilitytimeout=604800&messagettl=700000"
+    );
+    let update = requests::update("q", "m/1", &receipt, second, None).unwrap();
+    assert_eq!(line(&update), "PUT /q/messages/m%2F1 popreceipt=a+b&visibilitytimeout=1");
+    assert!(update.body.is_empty());
+    assert_eq!(line(&requests::delete("q", "m", &receipt)), "DELETE /q/messages/m popreceipt=a+b");
+    assert_eq!(update.repeat, Repeat::OnlyWithoutEffect);
+    assert_eq!(requests::put("q", "x", second, TimeToLive::Forever).unwrap().repeat, Repeat::MayDuplicate);
+    assert_eq!(requests::delete("q", "m", &receipt).repeat, Repeat::Idempotent);
+}
+
+#[test]
+fn a_text_is_sent_so_that_it_comes_back_exactly() {
+    let call =
+        requests::put("q", "{\"a\":\"<&>\r\n\t\u{7f}ü\"}", Duration::ZERO, TimeToLive::Forever).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&call.body).unwrap(),
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessage><MessageText>{\"a\":\"&lt;&amp;&gt;&#xD;\n\t\u{7f}ü\"}\
+         </MessageText></QueueMessage>"
+    );
+}
+
+#[test]
+fn what_the_service_must_refuse_is_not_sent() {
+    let put = |text: &str, visibility| requests::put("q", text, visibility, TimeToLive::Forever).map(drop);
+    assert_eq!(
+        put(&"<".repeat(MAX_TEXT_BYTES), Duration::ZERO),
+        Ok(()),
+        "the limit is on the text, not on its spelling"
+    );
+    let large = put(&"ü".repeat(MAX_TEXT_BYTES / 2 + 1), Duration::ZERO).unwrap_err();
+    assert_eq!(large.kind(), &ErrorKind::Refused { status: 413, code: "RequestBodyTooLarge".to_owned() });
+    assert!(large.to_string().contains("65538 bytes is above the limit of 65536"), "{large}");
+    let control = put("hidden\u{1}", Duration::ZERO).unwrap_err();
+    assert!(control.to_string().contains("U+0001") && !control.to_string().contains("hidden"), "{control}");
+    let late = put("", MAX_VISIBILITY + Duration::from_millis(1)).unwrap_err();
+    assert_eq!(late.code(), Some("OutOfRangeQueryParameterValue"));
+    assert!(requests::update("q", "m", &Secret::default(), Duration::MAX, Some("")).is_err());
+    assert!(requests::get("q", 1, Duration::MAX).is_err());
+}
+
+#[test]
+fn received_messages_are_read_by_name_with_their_text_exactly() {
+    let messages = answers::get(&listed(MESSAGE)).unwrap();
+    assert_eq!(messages.len(), 1);
+    let message = &messages[0];
+    assert_eq!(message.text, " {\"a\":\"<&>\u{fc}\r\n\"} ");
+    assert_eq!(
+        (message.message_id.as_str(), message.pop_receipt.expose(), message.dequeue_count),
+        ("id-1", "AgAA+/=", 3)
+    );
+    assert_eq!(message.next_visible_at - message.inserted_at, time::Duration::minutes(61));
+    let shown = format!("{message:?}");
+    assert!(!shown.contains("AgAA") && !shown.contains("<&>"), "{shown}");
+}
+
+#[test]
+fn no_messages_are_an_empty_list_in_any_spelling() {
+    for xml in [
+        "<QueueMessagesList/>",
+        "<QueueMessagesList />",
+        "<QueueMessagesList></QueueMessagesList>",
+        "<QueueMessagesList>\n</QueueMessagesList>",
+    ] {
+        assert_eq!(answers::get(&answer(200, &[], xml)), Ok(vec![]), "{xml}");
+        assert_eq!(answers::peek(&answer(200, &[], xml)), Ok(vec![]), "{xml}");
+    }
+}
+
+#[test]
+fn a_put_message_and_a_peeked_one_are_read() {
+    let put = answers::put(&answer(201, &[], &format!("<QueueMessagesList>{MESSAGE}</QueueMessagesList>")))
+        .unwrap();
+    assert_eq!((put.message_id.as_str(), put.pop_receipt.expose()), ("id-1", "AgAA+/="));
+    let peeked = "<QueueMessage><MessageId>m</MessageId><InsertionTime>Fri, 20 Nov 2026 09:00:00 GMT</InsertionTime>\
+        <DequeueCount>0</DequeueCount><MessageText/></QueueMessage>";
+    let peeked = answers::peek(&listed(peeked)).unwrap();
+    assert_eq!((peeked[0].dequeue_count, peeked[0].text.as_str()), (0, ""));
+}
+
+#[test]
+fn a_lost_lease_is_an_outcome_and_not_an_error() {
+    for lost in [coded(404, "MessageNotFound"), coded(400, "PopReceiptMismatch")] {
+        assert_eq!(answers::update(&lost), Ok(Lease::Lost));
+        assert_eq!(answers::delete(&lost), Ok(Lease::Lost));
+    }
+    for answer in [coded(404, "QueueNotFound"), answer(404, &[], "<html/>"), answer(400, &[], "")] {
+        assert!(answers::update(&answer).is_err());
+        assert!(answers::delete(&answer).is_err());
+    }
+    let headers = [("x-ms-popreceipt", "new"), ("x-ms-time-next-visible", "Fri, 20 Nov 2026 10:01:00 GMT")];
+    assert!(matches!(
+        answers::update(&answer(204, &headers, "")),
+        Ok(Lease::Held(updated)) if updated.pop_receipt.expose() == "new"
+    ));
+    assert!(answers::update(&answer(204, &headers[1..], "")).is_err(), "the new receipt is needed");
+}
+
+#[test]
+fn a_queue_that_is_there_already_or_gone_already_is_as_it_should_be() {
+    assert_eq!(answers::create(&coded(201, "")), Ok(()));
+    assert_eq!(answers::create(&coded(204, "")), Ok(()));
+    assert_eq!(answers::create(&coded(409, "QueueAlreadyExists")), Ok(()));
+    assert_eq!(
+        answers::create(&coded(409, "QueueBeingDeleted")).unwrap_err().code(),
+        Some("QueueBeingDeleted")
+    );
+    assert_eq!(answers::delete_queue(&coded(404, "QueueNotFound")), Ok(()));
+    assert!(answers::delete_queue(&coded(404, "")).is_err());
+    assert_eq!(answers::count(&answer(200, &[("x-ms-approximate-messages-count", "4")], "")), Ok(4));
+    assert!(answers::count(&answer(200, &[], "")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_that_is_sent_comes_back(text in any::<String>()) {
+        if let Ok(call) = requests::put("q", &text, Duration::ZERO, TimeToLive::Forever) {
+            let body = std::str::from_utf8(&call.body).unwrap();
+            let inner = body.split_once("<MessageText>").unwrap().1.split_once("</MessageText>").unwrap().0;
+            let start = MESSAGE.find('>').unwrap() + 1;
+            let rest = &MESSAGE[MESSAGE.find("<DequeueCount>").unwrap()..];
+            let answer = listed(&format!("{}<MessageText>{inner}</MessageText>{rest}", &MESSAGE[..start]));
+            prop_assert_eq!(&answers::get(&answer).unwrap()[0].text, &text);
+        }
+    }
+
+    #[test]
+    fn any_answer_is_understood_or_refused(status in 100u16..600, body in "\\PC{0,200}|(<QueueMessagesList>|<QueueMessage>|</?[A-Z][a-z]+>|&|x){0,40}") {
+        let answer = answer(status, &[("x-ms-popreceipt", "r")], &body);
+        let _ = (answers::get(&answer), answers::peek(&answer), answers::put(&answer), answers::update(&answer));
+        let _ = (answers::delete(&answer), answers::count(&answer), answers::create(&answer));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use models::{TaskStatus, Timestamp};
+use models::{TaskState, TaskStatus, Timestamp};
 
 /// Longest `Retry-After`: a scheduled task may be cancelled or tried early, so a client looks now and then.
 const LONGEST: u64 = 300;
@@ -25,4 +25,14 @@ pub fn retry_after(document: &TaskStatus, now: Timestamp) -> Option<Duration> {
         (None, None) => 1,
     };
     Some(Duration::from_secs(seconds))
+}
+
+/// How long a task that waits in a queue of `depth` messages is left alone at least: a queue is taken to
+/// move at 50 tasks a second, and nobody is sent away for more than 30 seconds on such a guess. Zero for a
+/// task that runs, has ended or waits for its time.
+#[must_use]
+pub fn queue_wait(document: &TaskStatus, depth: u64, now: Timestamp) -> Duration {
+    let waits =
+        document.state == TaskState::Pending && document.not_before.is_none_or(|moment| moment <= now);
+    if waits { Duration::from_secs((depth / 50).min(30)) } else { Duration::ZERO }
 }

@@ -79,15 +79,6 @@ pub(crate) fn none_match(headers: &HeaderMap, etag: &str) -> bool {
     items(headers, IF_NONE_MATCH).any(|tag| tag == "*" || bare(tag))
 }
 
-/// The one entity tag of `If-None-Match`, to be handed on to storage.
-pub(crate) fn single_etag(headers: &HeaderMap) -> Option<&str> {
-    let mut tags = items(headers, IF_NONE_MATCH);
-    let tag = tags.next()?;
-    let tag = tag.strip_prefix("W/").unwrap_or(tag);
-    let is_plain = tag.len() > 2 && tag.len() <= 128 && tag.starts_with('"') && tag.ends_with('"');
-    (is_plain && tags.next().is_none()).then_some(tag)
-}
-
 /// Whether the client asks for a stream of events by name.
 pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
     items(headers, ACCEPT).any(|item| {
@@ -177,9 +168,6 @@ mod tests {
         for other in ["\"0x8d\"", "0x8D", "", "\"a\",\"b\""] {
             assert!(!none_match(&with(IF_NONE_MATCH, other), etag), "{other}");
         }
-        assert_eq!(single_etag(&with(IF_NONE_MATCH, "W/\"0x8D\"")), Some(etag));
-        assert_eq!(single_etag(&with(IF_NONE_MATCH, "\"a\", \"b\"")), None);
-        assert_eq!(single_etag(&with(IF_NONE_MATCH, "*")), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
-use models::{Monitor, TaskId, TaskState, TaskStatus};
+use models::{Monitor, TaskId, TaskState, TaskStatus, Timestamp};
 
 use super::answer::{self, Answer};
 use super::auth;
@@ -21,6 +21,9 @@ use crate::storage::{QueueName, Read, StatusStore, Stored, TaskQueue};
 
 /// How long a queue depth that was once read decides about overload.
 const DEPTH_AGE: Duration = Duration::from_secs(5);
+
+/// A task that no worker has taken for so long waits behind others.
+const WAITS_IN_QUEUE: Duration = Duration::from_secs(3);
 
 /// Tries of a conditional write before the client is asked to come again.
 pub(crate) const WRITE_TRIES: usize = 5;
@@ -64,17 +67,11 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     /// The task, if there is one that the caller may see.
     pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<Stored, Refusal> {
         match self.store.read(id, None).await? {
-            Read::Found(stored) => Self::only_visible(call, *stored),
-            Read::Missing | Read::Unchanged => Err(Refusal::task_not_found()),
-        }
-    }
-
-    /// Refuses another caller's task as if there were none.
-    pub(crate) fn only_visible(call: &Call, stored: Stored) -> Result<Stored, Refusal> {
-        if auth::may_see(stored.document.owner.as_deref(), &call.caller) {
-            Ok(stored)
-        } else {
-            Err(Refusal::task_not_found())
+            Read::Found(stored) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
+                Ok(*stored)
+            }
+            // Another caller's task looks like none.
+            _ => Err(Refusal::task_not_found()),
         }
     }
 
@@ -99,10 +96,24 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         }
     }
 
-    /// Seconds until a look at the task is worth while; `None` once it is terminal.
+    /// Seconds until a look at the task is worth while, by its age and by the queue as far as its length
+    /// is known; `None` once it is terminal.
     pub(crate) fn retry_after(&self, stored: &Stored) -> Option<u64> {
         let now = self.env.timestamp();
-        lifecycle::monitor::retry_after(&stored.document, now).map(|wait| wait.as_secs())
+        let by_age = lifecycle::monitor::retry_after(&stored.document, now)?;
+        let depth = self.depth.known(now, 2 * DEPTH_AGE).flatten().unwrap_or(0);
+        Some(by_age.max(lifecycle::monitor::queue_wait(&stored.document, depth, now)).as_secs())
+    }
+
+    /// Learns the length of the queue for [`Self::retry_after`] when the task has been waiting in it for a
+    /// while, which is a sign of a queue. A task that is young costs no request.
+    pub(crate) async fn learn_queue(&self, stored: &Stored) {
+        let document = &stored.document;
+        let since = document.not_before.max(document.created_at).unwrap_or(Timestamp::from_unix_millis(0));
+        let waits = document.state == TaskState::Pending;
+        if waits && self.env.timestamp().since(since) >= WAITS_IN_QUEUE {
+            self.queue_depth().await;
+        }
     }
 }
 

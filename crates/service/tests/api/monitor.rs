@@ -50,6 +50,7 @@ async fn a_monitor_that_has_not_changed_is_not_sent_again() {
         let reply = world.ask(Method::GET, &path(), &[("if-none-match", &known)], "").await;
         assert_eq!(reply.status, StatusCode::NOT_MODIFIED, "{known}");
         assert!(reply.body.is_empty());
+        assert_eq!((reply.header("etag"), reply.header("retry-after")), (etag.as_str(), "1"));
     }
     world.store_as(TaskState::Completed);
     let reply = world.ask(Method::GET, &path(), &[("if-none-match", &etag)], "").await;
@@ -154,4 +155,20 @@ async fn what_storage_cannot_give_is_said_without_details_that_are_not_the_clien
     assert_eq!(world.get(&path()).await.kind(), (500, "internal".to_owned()));
     let lines = world.env.lines.borrow();
     assert_eq!(lines.iter().filter(|line| line.message == "a request could not be answered").count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_in_a_long_queue_is_asked_about_less_often() {
+    let world = World::new();
+    world.store_as(TaskState::Pending);
+    world.memory.0.depth.set(400);
+    assert_eq!(world.get(&path()).await.header("retry-after"), "1");
+    assert_eq!(world.memory.take_requests(), ["read"], "a young task costs no other request");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for requests in [&["read", "depth"][..], &["read"], &["read"]] {
+        assert_eq!(world.get(&path()).await.header("retry-after"), "8");
+        assert_eq!(world.memory.take_requests(), requests);
+    }
+    world.memory.change(id(), |document| document.state = TaskState::InProgress);
+    assert_eq!(world.get(&path()).await.header("retry-after"), "1");
 }

@@ -11,8 +11,7 @@ mod schemas;
 
 use std::path::PathBuf;
 
-use serde::Serialize as _;
-use serde_json::ser::{PrettyFormatter, Serializer};
+use serde_json::Value;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths};
 
@@ -61,14 +60,37 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-/// The document as it is checked in: JSON indented by one space, because it is embedded as it is, with
-/// a line break at the end.
+/// The document as it is checked in: one line for each path and component, because it is embedded as it is
+/// and every line's change should be seen.
 #[must_use]
 pub fn text() -> String {
-    let mut text = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b" "));
     // Serialising plain members into memory has no way to fail.
-    let _ = document().serialize(&mut serializer);
-    text.push(b'\n');
-    String::from_utf8(text).unwrap_or_default()
+    let mut document = serde_json::to_value(document()).unwrap_or_default();
+    // The same text whatever features other packages of a build ask of serde_json.
+    document.sort_all_objects();
+    let mut text = String::new();
+    write(&mut text, &document, LINED_LEVELS);
+    text.push('\n');
+    text
+}
+
+/// How deep the document has a line for each member: its own, those of `paths` and `components`, and those
+/// of the sections of `components`.
+const LINED_LEVELS: usize = 3;
+
+fn write(text: &mut String, value: &Value, lined: usize) {
+    let Some(members) = value.as_object().filter(|_| lined > 0) else {
+        text.push_str(&value.to_string());
+        return;
+    };
+    text.push('{');
+    for (index, (name, value)) in members.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        text.push_str(&Value::from(name.as_str()).to_string());
+        text.push(':');
+        // Below a path there are only methods, and below a component its own members.
+        let is_entry = name.starts_with('/') || lined == 1;
+        write(text, value, if is_entry { 0 } else { lined - 1 });
+    }
+    text.push_str("\n}");
 }

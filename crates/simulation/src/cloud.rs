@@ -118,6 +118,7 @@ impl Cloud {
                 "retry_cap_seconds" => knobs.retry_cap.to_string(),
                 "sweep_interval_seconds" => knobs.sweep_interval.to_string(),
                 "queue_depth_limit" => knobs.queue_depth_limit.to_string(),
+                "simulate_unit_ms" => "60".to_owned(),
                 "public_base_url" => "http://api.test".to_owned(),
                 "task_handlers" => format!(r#"{{"scripted":"{HANDLER_URL}"}}"#),
                 _ => return None,

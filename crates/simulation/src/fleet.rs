@@ -110,7 +110,8 @@ impl Fleet {
     /// Kills everything.
     pub fn kill_all(&self, world: &World, why: &str) {
         for role in [Role::Api, Role::Worker] {
-            for index in 0..self.places(role).borrow().len() {
+            let count = self.places(role).borrow().len();
+            for index in 0..count {
                 self.kill(world, role, index, why);
             }
         }

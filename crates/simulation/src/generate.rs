@@ -86,10 +86,10 @@ fn task(dice: &mut Dice, knobs: &Knobs) -> Task {
         id: garbage::guid(dice),
         steps,
         name: if scripted { "scripted" } else { "task" },
-        padding: match dice.below(40) {
+        padding: match dice.below(150) {
             0 => 70_000,
             1 => 64_900,
-            2..5 => 2_000,
+            2..10 => 2_000,
             _ => 0,
         },
         delay: if dice.chance(12) { dice.one_of(3, &[40, 600, 604_800]) } else { 0 },

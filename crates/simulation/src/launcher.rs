@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request};
 
 use crate::cloud::DRAIN_TOKEN;
 use crate::fleet::{Fleet, Input};
+use crate::random::Dice;
 use crate::record::Role;
 use crate::scenario::Index;
 use crate::world::World;
@@ -18,7 +19,7 @@ use crate::world::World;
 /// How often an idle launcher looks while clients are still about.
 const LOOK: Duration = Duration::from_millis(700);
 /// Longest time between two wake-ups for the sweep, once everything is quiet.
-const LONGEST_NAP: Duration = Duration::from_secs(6 * 3_600);
+const LONGEST_NAP: Duration = Duration::from_secs(24 * 3_600);
 
 /// One worker's launcher.
 pub struct Launcher {
@@ -30,6 +31,7 @@ pub struct Launcher {
     /// How many drains are going on, of all launchers.
     draining: Rc<Cell<usize>>,
     calm: Rc<Cell<bool>>,
+    dice: RefCell<Dice>,
 }
 
 impl Launcher {
@@ -50,6 +52,7 @@ impl Launcher {
             released_at: Cell::default(),
             draining: Rc::clone(draining),
             calm: Rc::clone(calm),
+            dice: RefCell::new(Dice::fork(world.scenario.seed, 500 + index as u64)),
         })
     }
 
@@ -63,7 +66,9 @@ impl Launcher {
             let next = world.record.borrow().next_visible();
             // Only one of them keeps watch when nothing happens.
             let sweeps = self.index == 0 && now >= sweep_at;
-            if sweeps || next.is_some_and(|next| next <= now) {
+            // Not all workers come at once for one message.
+            let turn = world.knobs().workers == 1 || self.dice.borrow_mut().chance(55);
+            if sweeps || turn && next.is_some_and(|next| next <= now) {
                 if sweeps {
                     nap = if self.calm.get() { (nap * 2).min(LONGEST_NAP) } else { nap };
                     sweep_at = now + nap;
@@ -77,7 +82,8 @@ impl Launcher {
             let due = next.map_or(due, |next| next.min(due));
             let quiet = self.calm.get() && self.draining.get() == 0;
             let longest = if quiet { LONGEST_NAP } else { LOOK };
-            world.exec.sleep(due.saturating_sub(now).clamp(Duration::from_millis(1), longest)).await;
+            let least = Duration::from_millis(if turn { 1 } else { 60 });
+            world.exec.sleep(due.saturating_sub(now).clamp(least, longest)).await;
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use simulation::generate;
 use simulation::mutation::Mutation;
-use simulation::search::{Failure, Findings, Player, native_player, search, shrink};
+use simulation::search::{Failure, Findings, Player, native_player, play, search, shrink};
 
 const USAGE: &str = "\
 usage: sim [--native | --wasm] [--seeds N] [--start S] [--threads T] [--mutation NAME] [--most F]
@@ -110,7 +110,7 @@ fn command(arguments: &Arguments, seed: u64, left_out: &[usize]) -> String {
 fn replay(arguments: &Arguments, seed: u64) -> bool {
     let scenario = generate::scenario(seed).without(&arguments.without);
     println!("{scenario}");
-    let outcome = player(arguments)(seed, &arguments.without, arguments.mutation, arguments.trace);
+    let outcome = play(&player(arguments), seed, &arguments.without, arguments.mutation, arguments.trace);
     for line in &outcome.trace {
         println!("{line}");
     }

@@ -107,6 +107,8 @@ pub enum Content {
 pub struct Life {
     /// Its status blob.
     pub content: Option<Content>,
+    /// When the status blob was created last.
+    pub created_at: Duration,
     /// An outsider wrote the document or a message.
     pub foreign: bool,
     /// The blob was deleted at least once.
@@ -159,6 +161,8 @@ impl Digest {
 pub struct Message {
     /// Where it is.
     pub queue: QueueKind,
+    /// When it was put.
+    pub put_at: Duration,
     /// The task it names.
     pub task: Option<TaskId>,
     /// Whether it carries the sign of our messages.

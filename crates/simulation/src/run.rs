@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(9 * 86_400);
 const MOST_POLLS: u64 = 3_000_000;
 
 /// What became of a run.
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// Promises broken.
     pub violations: Vec<Violation>,
@@ -80,14 +81,15 @@ impl Run {
         }
         let clients = Clients::new(world, &self.fleet);
         for (index, element) in world.scenario.elements.iter().enumerate() {
-            self.players.set(self.players.get() + 1);
+            let matters = element.brings_work();
+            self.players.set(self.players.get() + usize::from(matters));
             let (world, fleet, players) = (Rc::clone(world), Rc::clone(&self.fleet), Rc::clone(&self.players));
             let (clients, element, launchers) = (Rc::clone(&clients), element.clone(), launchers.clone());
             let dice = Dice::fork(world.scenario.seed, 100_000 + index as u64);
             self.world.exec.spawn(PEOPLE, async move {
                 play(&world, &fleet, &launchers, element.clone(), dice).await;
                 clients.play(element).await;
-                players.set(players.get() - 1);
+                players.set(players.get() - usize::from(matters));
             });
         }
         let (world, calm) = (Rc::clone(world), Rc::clone(&self.calm));
@@ -106,7 +108,8 @@ impl Run {
         if self.world.exec.polls() > MOST_POLLS || now > STORM + PATIENCE {
             return true;
         }
-        if !self.calm.get() || self.players.get() > 0 || self.draining.get() > 0 {
+        // Not before the last request that is late has arrived: it may bring something to life again.
+        if self.players.get() > 0 || self.draining.get() > 0 || self.world.under_way() > 0 {
             return false;
         }
         let record = self.world.record.borrow();

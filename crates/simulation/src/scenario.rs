@@ -199,6 +199,27 @@ pub enum Op {
 }
 
 impl Op {
+    /// The word under which its requests are counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "request: create",
+            Self::PutStatus => "request: put status",
+            Self::PutAttachment => "request: put attachment",
+            Self::GetBlob => "request: get blob",
+            Self::DeleteBlob => "request: delete blob",
+            Self::ListBlobs => "request: list blobs",
+            Self::PutMessage => "request: put message",
+            Self::GetMessages => "request: get messages",
+            Self::LookAtQueue => "request: look at queue",
+            Self::UpdateMessage => "request: update message",
+            Self::DeleteMessage => "request: delete message",
+            Self::Credential => "request: credential",
+            Self::Handler => "request: handler",
+            Self::Other => "request: other",
+        }
+    }
+
     /// Those that faults are aimed at; the more often one is named, the more often it is hit.
     pub const TARGETS: [Self; 20] = [
         Self::Create,
@@ -358,6 +379,17 @@ pub enum Element {
         /// When.
         at: Duration,
     },
+}
+
+impl Element {
+    /// Whether a run that has nothing left to do has to wait for it.
+    #[must_use]
+    pub fn brings_work(&self) -> bool {
+        matches!(
+            self,
+            Self::Submit { .. } | Self::Ask { .. } | Self::Foreign { .. } | Self::Rotate { .. } | Self::QueueLost { .. }
+        )
+    }
 }
 
 /// One run.

@@ -1,7 +1,9 @@
 //! Runs many seeds, and makes a failing one small.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::generate;
 use crate::mutation::Mutation;
@@ -16,6 +18,24 @@ pub type Player = Rc<dyn Fn(u64, &[usize], Option<Mutation>, bool) -> Outcome>;
 pub fn native_player() -> Player {
     Rc::new(|seed, left_out, mutation, tracing| {
         crate::run::native(generate::scenario(seed).without(left_out), mutation, tracing)
+    })
+}
+
+/// Plays a seed; a panic, which would be a trap of the component, is a broken promise as well.
+#[must_use]
+pub fn play(
+    player: &Player,
+    seed: u64,
+    left_out: &[usize],
+    mutation: Option<Mutation>,
+    tracing: bool,
+) -> Outcome {
+    let played = catch_unwind(AssertUnwindSafe(|| player(seed, left_out, mutation, tracing)));
+    played.unwrap_or_else(|cause| {
+        let text = cause.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let what = format!("a component panicked: {}", text.unwrap_or_default());
+        Outcome { violations: vec![Violation { promise: Promise::P8, at: Duration::ZERO, what }], ..Outcome::default() }
     })
 }
 
@@ -73,7 +93,7 @@ pub fn search(
 ) -> Findings {
     let mut findings = Findings::default();
     for seed in seeds {
-        findings.add(seed, player(seed, &[], mutation, false));
+        findings.add(seed, play(player, seed, &[], mutation, false));
         if findings.failures.len() >= most {
             break;
         }
@@ -87,7 +107,7 @@ pub fn search(
 pub fn shrink(player: &Player, seed: u64, mutation: Option<Mutation>, promise: Promise) -> Vec<usize> {
     let count = generate::scenario(seed).elements.len();
     let fails = |left_out: &[usize]| {
-        player(seed, left_out, mutation, false).violations.iter().any(|violation| violation.promise == promise)
+        play(player, seed, left_out, mutation, false).violations.iter().any(|violation| violation.promise == promise)
     };
     let mut left_out: Vec<usize> = Vec::new();
     let mut size = count.div_ceil(2).max(1);

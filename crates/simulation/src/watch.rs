@@ -53,6 +53,7 @@ impl Record {
     /// A component is about to send a request.
     pub fn asked(&mut self, from: Source, call: &Call, limit: u32) {
         self.requests += 1;
+        self.count(call.op.name());
         let second = from.now.as_secs();
         let rate = self.rates.entry(from.instance).or_insert((second, 0));
         *rate = if rate.0 == second { (second, rate.1 + 1) } else { (second, 1) };
@@ -158,7 +159,11 @@ impl Record {
         if new.is_terminal() {
             self.outcome_recorded(from, id, &new);
         }
-        self.life(id).content = Some(Content::Readable(Box::new(new)));
+        let life = self.life(id);
+        if life.content.is_none() {
+            life.created_at = from.now;
+        }
+        life.content = Some(Content::Readable(Box::new(new)));
     }
 
     fn transition(&mut self, from: Source, id: TaskId, old: &Document, new: &Document) {
@@ -274,6 +279,7 @@ impl Record {
             self.moved.insert((task, queue), from.now);
         }
         let message = Message {
+            put_at: from.now,
             queue,
             task,
             is_ours,
@@ -354,6 +360,10 @@ impl Record {
         // Moved to the other queue: promoted when it is due, or sent back to wait.
         let other = if message.queue == QueueKind::Tasks { QueueKind::Scheduled } else { QueueKind::Tasks };
         if self.moved.get(&(task, other)).is_some_and(|at| *at >= message.received_at) {
+            return;
+        }
+        // What was put before the document existed is not the message that its acceptance promised.
+        if message.is_ours && message.put_at < self.life(task).created_at {
             return;
         }
         let ended = match &self.life(task).content {

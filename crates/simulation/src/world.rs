@@ -57,6 +57,7 @@ pub struct World {
     dice: RefCell<Dice>,
     calm: Cell<bool>,
     rate_limit: u32,
+    under_way: Cell<usize>,
 }
 
 impl World {
@@ -89,8 +90,15 @@ impl World {
             calm: Cell::new(false),
             // What an honest worker needs in its busiest second, with room to spare: see docs/performance.md.
             rate_limit: 150 + 12 * concurrency.min(u32::try_from(scenario.tasks.len()).unwrap_or(1) + 4),
+            under_way: Cell::new(0),
             scenario,
         })
+    }
+
+    /// How many requests to storage are still on their way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.get()
     }
 
     /// What holds throughout the run.
@@ -233,7 +241,7 @@ impl World {
                 self.exec.sleep(self.latency()).await;
                 return Ok(refusal(status));
             }
-            _ => self.under_way(source, call.clone(), request, fault, tx),
+            _ => self.travel(source, call.clone(), request, fault, tx),
         }
         let running = (call.op == Op::Handler).then(|| Running::begin(self, from));
         let answer = self.exec.timeout(limits.first_byte.min(limits.total), rx).await;
@@ -268,7 +276,7 @@ impl World {
     }
 
     /// The request travels on its own: it arrives even if its sender has given up or died.
-    fn under_way(
+    fn travel(
         self: &Rc<Self>,
         source: Source,
         call: Call,
@@ -277,6 +285,9 @@ impl World {
         reply: oneshot::Sender<Response<Bytes>>,
     ) {
         let world = Rc::clone(self);
+        if call.op != Op::Handler {
+            world.under_way.set(world.under_way.get() + 1);
+        }
         self.exec.spawn(NETWORK, async move {
             let late = |milliseconds: u64| Duration::from_millis(milliseconds);
             let there = match fault {
@@ -296,6 +307,7 @@ impl World {
                 world.apply(source.instance, &call, copy(&request));
             }
             let answer = world.apply(source.instance, &call, request);
+            world.under_way.set(world.under_way.get() - 1);
             let back = match fault {
                 Some(Fault::LateReply(ms)) => world.latency() + late(ms),
                 _ => world.latency(),

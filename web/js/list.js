@@ -120,7 +120,10 @@ function render() {
     if (list.children[index] !== parts.item) list.insertBefore(parts.item, list.children[index] || null);
   });
   words(tasks.length);
-  const busy = tasks.filter((task) => !isTerminal(task)).sort((a, b) => (b.status === "Running") - (a.status === "Running"));
+  // What starts only later is left to the reloads of the list.
+  const soon = Date.now() + RELOAD_MS;
+  const busy = tasks.filter((task) => !isTerminal(task) && !(Date.parse(task.notBefore) > soon));
+  busy.sort((a, b) => (b.status === "Running") - (a.status === "Running"));
   watch([opened(), ...busy.map((task) => task.id)].filter(Boolean));
 }
 

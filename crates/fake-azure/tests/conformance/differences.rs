@@ -44,6 +44,8 @@ pub(crate) const NOT_XML: Difference =
     row("a message body that is not XML", (400, "InvalidXmlDocument"), (400, ""));
 pub(crate) const NO_BLOB_TYPE: Difference =
     row("a put without x-ms-blob-type", (400, "MissingRequiredHeader"), (400, ""));
+pub(crate) const RANGE_AT_THE_END: Difference =
+    row("a range that begins right after the last byte", (416, "InvalidRange"), (206, ""));
 pub(crate) const BAD_LINK: Difference = row(
     "a link with a wrong signature, of another blob, or expired",
     (403, "AuthenticationFailed"),
@@ -52,14 +54,14 @@ pub(crate) const BAD_LINK: Difference = row(
 pub(crate) const ANONYMOUS_BLOB: Difference = row(
     "a blob without credentials, with a version",
     (401, "NoAuthenticationInformation"),
-    (404, "ResourceNotFound"),
+    (403, "AuthorizationFailure"),
 );
 pub(crate) const ANONYMOUS_QUEUE: Difference =
-    row("a queue without credentials", (401, "NoAuthenticationInformation"), (403, "AuthorizationFailure"));
+    row("a queue without credentials", (401, "NoAuthenticationInformation"), (403, "AuthenticationFailed"));
 pub(crate) const KEY_FOR_DELEGATION: Difference = row(
     "a delegation key asked for with an account SAS",
     (403, "AuthorizationPermissionMismatch"),
-    (403, "AuthorizationPermissionMismatch"),
+    (403, "AuthenticationFailed"),
 );
 pub(crate) const WRONG_AUDIENCE: Difference =
     row("a token for Key Vault", (401, "InvalidAuthenticationInfo"), (403, "AuthenticationFailed"));

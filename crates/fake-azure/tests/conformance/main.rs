@@ -84,8 +84,12 @@ scenarios! { every_scenario:
     links::a_changed_link_is_refused,
     links::a_link_dies_at_its_expiry,
     links::without_credentials_nothing_is_shown,
-    links::a_wrong_key_is_unauthorized,
     links::an_account_sas_is_a_credential_too,
+}
+
+// Azurite that accepts tokens takes a wrong signature for a malformed token and answers 400.
+scenarios! { every_keyed_scenario:
+    links::a_wrong_key_is_unauthorized,
 }
 
 scenarios! { every_keyless_scenario:
@@ -112,6 +116,7 @@ fn the_server_does_all_of_it_on_sockets() {
         let (blob, queue) = (url(fake_azure::Service::Blob), url(fake_azure::Service::Queue));
         let ground = sockets::ground(ground::Kind::FakeAzure, Credential::SharedKey, &blob, &queue, None);
         every_scenario(&ground).await;
+        every_keyed_scenario(&ground).await;
         server.stop().await;
     });
 }
@@ -128,6 +133,7 @@ fn azurite_does_the_same_with_the_account_key() {
             None,
         );
         every_scenario(&ground).await;
+        every_keyed_scenario(&ground).await;
     });
 }
 

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import axe from "axe-core";
+
 import { ended, startApp, submit } from "../support/app.mjs";
 import { launch, picture, withPage } from "../support/browser.mjs";
 
@@ -32,32 +34,14 @@ const sticking = (page) =>
       .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(node).clipPath === "none")
       .map((node) => node.outerHTML.slice(0, 100)));
 
-/** Contrast ratios (WCAG) of all visible text that is below 4.5. */
-const faint = (page) =>
-  page.evaluate(() => {
-    const channels = (color) => color.match(/[\d.]+/g).map(Number);
-    const light = (color) => {
-      const [r, g, b] = channels(color).map((value) => {
-        const share = value / 255;
-        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-      });
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = (node) => {
-      for (; node; node = node.parentElement) {
-        const color = getComputedStyle(node).backgroundColor;
-        if (channels(color)[3] !== 0) return color;
-      }
-      return "rgb(255, 255, 255)";
-    };
-    const texts = [...document.querySelectorAll("body *")].filter(
-      (node) => node.checkVisibility() && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
-    return texts.flatMap((node) => {
-      const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x);
-      const ratio = (a + 0.05) / (b + 0.05);
-      return ratio < 4.5 ? [`${node.textContent.slice(0, 40)}: ${ratio.toFixed(2)}`] : [];
-    });
-  });
+/** What axe finds against WCAG 2.2 AA, contrast included. */
+async function barriers(page) {
+  await page.evaluate(axe.source);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { passes, violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
+  assert.ok(passes.length > 15, "axe has looked at the page");
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
+}
 
 for (const dark of [false, true]) {
   const scheme = dark ? "dark" : "light";
@@ -68,7 +52,7 @@ for (const dark of [false, true]) {
       await page.locator("#list li").nth(4).waitFor();
       const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       assert.equal(background, dark ? "rgb(16, 18, 21)" : "rgb(246, 246, 244)");
-      assert.deepEqual(await faint(page), []);
+      assert.deepEqual(await barriers(page), []);
       await picture(page, `wide-${scheme}`);
     }));
 
@@ -87,6 +71,7 @@ for (const dark of [false, true]) {
       await page.locator('#detail[data-state="Succeeded"]').waitFor();
       assert.deepEqual(await sticking(page), []);
       assert.equal((await page.locator("#detail").boundingBox()).width, PHONE.width);
+      assert.deepEqual(await barriers(page), []);
       await picture(page, `narrow-detail-${scheme}`);
     }));
 }

@@ -1,0 +1,253 @@
+//! The application with a cloud around it that answers in process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fake_azure::{Config, EMULATOR_ACCOUNT, FakeAzure, Identity, Operation};
+use host::{
+    App, Blueprint, Captured, Clock, CompileCache, Limits, Options, Outbound, OutboundError, Outgoing,
+    Providers, Runtime, VirtualClock,
+};
+use http::{Request, Response};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+/// 2026-08-25T12:00:00Z.
+const START: Duration = Duration::from_secs(1_787_659_200);
+
+pub(crate) const ACCOUNT: &str = EMULATOR_ACCOUNT;
+pub(crate) const DRAIN_TOKEN: &str = "drain-token-of-the-tests";
+/// What the identity endpoint of the tests expects.
+pub(crate) const IDENTITY_HEADER: &str = "identity-header-of-the-tests";
+
+/// The compiled application, one for all tests of this process.
+fn blueprint() -> &'static Blueprint {
+    static BLUEPRINT: OnceLock<Blueprint> = OnceLock::new();
+    BLUEPRINT.get_or_init(|| {
+        let cache = CompileCache::Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+        let runtime = Runtime::new(&cache).unwrap_or_else(|error| panic!("{error}"));
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
+        Blueprint::load(&runtime, &manifest, &[]).unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+/// How the cloud treats requests to some authority.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Weather {
+    /// Answers after this time.
+    Slow(Duration),
+    /// Refuses the connection.
+    Down,
+}
+
+/// Storage, vault and identity endpoint, with everything that was asked of them.
+#[derive(Clone)]
+pub(crate) struct Cloud {
+    pub(crate) fake: Arc<Mutex<FakeAzure>>,
+    clock: Arc<VirtualClock>,
+    sent: Arc<Mutex<Vec<Request<Bytes>>>>,
+    weather: Arc<Mutex<BTreeMap<String, Weather>>>,
+}
+
+impl Cloud {
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + self.clock.unix_time()
+    }
+
+    /// From now on, requests to `authority` are treated so.
+    pub(crate) fn set_weather(&self, authority: &str, weather: Weather) {
+        self.weather.lock().unwrap().insert(authority.to_owned(), weather);
+    }
+
+    /// Requests that the components sent, denied ones not among them.
+    pub(crate) fn sent(&self) -> Vec<Request<Bytes>> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// Asks the cloud as somebody without any credential but what is in the address.
+    pub(crate) fn get(&self, url: &str) -> Response<Bytes> {
+        let request = Request::get(url).body(Bytes::new()).unwrap();
+        self.fake.lock().unwrap().handle(request, self.now())
+    }
+
+    /// Counts of requests by operation since the last [`Self::forget`].
+    pub(crate) fn counts(&self) -> BTreeMap<Operation, u64> {
+        self.fake.lock().unwrap().requests().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.fake.lock().unwrap().reset_requests();
+        self.sent.lock().unwrap().clear();
+    }
+
+    pub(crate) fn messages(&self, queue: &str) -> usize {
+        self.fake.lock().unwrap().messages(ACCOUNT, queue).count()
+    }
+
+    async fn answer(self, outgoing: Outgoing) -> Result<Response<Bytes>, OutboundError> {
+        let authority = outgoing.request.uri().authority().unwrap().to_string();
+        self.sent.lock().unwrap().push(outgoing.request.clone());
+        let weather = self.weather.lock().unwrap().get(&authority).copied();
+        match weather {
+            Some(Weather::Slow(delay)) => tokio::time::sleep(delay).await,
+            Some(Weather::Down) => return Err(OutboundError::ConnectionRefused),
+            None => {}
+        }
+        let now = self.now();
+        Ok(self.fake.lock().unwrap().handle(outgoing.request, now))
+    }
+}
+
+/// A running application and its surroundings.
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) cloud: Cloud,
+    pub(crate) log: Arc<Captured>,
+}
+
+/// What a test wants to be different.
+pub(crate) struct Setup {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) limits: Limits,
+}
+
+impl Setup {
+    /// The emulator account by its connection string, a drain token, short work.
+    pub(crate) fn with_account_key() -> Self {
+        Self::without_storage()
+            .set("storage_connection_string", "UseDevelopmentStorage=true")
+            .set("drain_token", DRAIN_TOKEN)
+            .set("simulate_unit_ms", "10")
+    }
+
+    /// No key at all: managed identity.
+    pub(crate) fn keyless() -> Self {
+        Self::without_storage()
+            .set("storage_account_name", ACCOUNT)
+            .set("blob_endpoint", "http://127.0.0.1:10000/devstoreaccount1")
+            .set("queue_endpoint", "http://127.0.0.1:10001/devstoreaccount1")
+            .set("identity_endpoint", "http://127.0.0.1:42356/msi/token")
+            .set("identity_header", IDENTITY_HEADER)
+            .set("identity_host", "http://127.0.0.1:42356")
+            .set("drain_token", DRAIN_TOKEN)
+            .set("simulate_unit_ms", "10")
+    }
+
+    pub(crate) fn without_storage() -> Self {
+        Self { variables: BTreeMap::new(), limits: Limits::default() }
+    }
+
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Everything in one instance per component.
+    pub(crate) fn in_one_instance(mut self) -> Self {
+        self.limits.max_instance_reuse_count = usize::MAX;
+        self.limits.max_instance_concurrent_reuse_count = 1000;
+        self
+    }
+
+    pub(crate) fn start(self) -> World {
+        let clock = Arc::new(VirtualClock::starting_at(START));
+        let config = Config {
+            identities: vec![Identity::system_assigned("11111111-0000-4000-8000-000000000001")],
+            identity_header: IDENTITY_HEADER.to_owned(),
+            ..Config::default()
+        };
+        let cloud = Cloud {
+            fake: Arc::new(Mutex::new(FakeAzure::new(config).unwrap())),
+            clock: Arc::clone(&clock),
+            sent: Arc::default(),
+            weather: Arc::default(),
+        };
+        let log = Arc::new(Captured::default());
+        let answering = cloud.clone();
+        let options = Options {
+            providers: Providers::only(self.variables),
+            outbound: Outbound::answered(move |outgoing: Outgoing| answering.clone().answer(outgoing)),
+            clock,
+            seed: Some(1),
+            log: Arc::clone(&log) as Arc<dyn host::LogSink>,
+            limits: self.limits,
+            environment: BTreeMap::new(),
+        };
+        let app = blueprint().start(options).unwrap();
+        World { app, cloud, log }
+    }
+}
+
+/// A request to the application at `example.test`.
+pub(crate) fn request(method: &str, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let body = body.into();
+    let builder = Request::builder().method(method).uri(path).header("host", "example.test");
+    let builder = if body.is_empty() {
+        builder
+    } else {
+        builder.header("content-type", "application/json").header("content-length", body.len())
+    };
+    builder.body(body).unwrap()
+}
+
+/// The launcher's request to the worker.
+pub(crate) fn drain() -> Request<Bytes> {
+    let mut drain = request("POST", "/drain", "");
+    drain.headers_mut().insert("authorization", format!("Bearer {DRAIN_TOKEN}").parse().unwrap());
+    drain
+}
+
+impl World {
+    pub(crate) async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.app.call(request).await.unwrap_or_else(|failure| panic!("{failure}: {:?}", self.log.lines()))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response<Bytes> {
+        self.call(request("GET", path, "")).await
+    }
+
+    /// Submits a task that must be accepted.
+    pub(crate) async fn submit(&self, task: &Value) -> Response<Bytes> {
+        let response = self.call(request("POST", "/tasks", task.to_string())).await;
+        assert_eq!(response.status(), 202, "{:?}", response.body());
+        response
+    }
+
+    /// One drain; its counts.
+    pub(crate) async fn drain(&self) -> Value {
+        let response = self.call(drain()).await;
+        assert_eq!(response.status(), 200, "{:?}", response.body());
+        json(&response)
+    }
+
+    /// Everything that was printed, as one text.
+    pub(crate) fn printed(&self) -> String {
+        self.log.lines().iter().map(|line| line.text.clone() + "\n").collect()
+    }
+}
+
+pub(crate) fn json(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap_or_else(|error| panic!("{error}: {:?}", response.body()))
+}
+
+pub(crate) fn header<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+    let value = response.headers().get(name).unwrap_or_else(|| panic!("no {name}: {:?}", response.headers()));
+    value.to_str().unwrap()
+}
+
+/// The task id in an accepted answer.
+pub(crate) fn id_of(accepted: &Response<Bytes>) -> String {
+    json(accepted)["id"].as_str().unwrap().to_owned()
+}
+
+/// Asserts a problem document of this status and gives it.
+pub(crate) fn problem(response: &Response<Bytes>, status: u16) -> Value {
+    assert_eq!(response.status().as_u16(), status, "{:?}", response.body());
+    assert_eq!(header(response, "content-type"), "application/problem+json");
+    let problem = json(response);
+    assert_eq!(problem["status"], status);
+    problem
+}

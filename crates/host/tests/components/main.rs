@@ -1,0 +1,19 @@
+//! The shipped components, through the real `spin.toml`, against `fake-azure`, in virtual time.
+//!
+//! Build them first: `cargo xtask build`. A missing component fails every test here.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what is shared by tests says what it expects as the tests do"
+)]
+
+mod bad_input;
+mod configuration;
+mod harness;
+mod identity;
+mod journey;
+mod streaming;
+mod wire;
+mod worker;

@@ -1,0 +1,110 @@
+//! The worker when things go wrong around it.
+
+use std::time::Duration;
+
+use host::Failure;
+use serde_json::json;
+
+use crate::harness::{ACCOUNT, Setup, Weather, drain, id_of, json};
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_worker_died_is_done_by_the_next_one_after_its_lease() {
+    let world = Setup::with_account_key().set("simulate_unit_ms", "60000").start();
+    let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
+    let death = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        world.app.drop_instances("worker");
+    };
+    let (unanswered, ()) = futures::join!(world.app.call(drain()), death);
+    unanswered.unwrap_err();
+    assert_eq!(json(&world.get(&format!("/tasks/{id}")).await)["status"], "Running");
+
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let counts = world.drain().await;
+    assert_eq!(counts["completed"], 1, "{counts}");
+    assert_eq!(json(&world.get(&format!("/tasks/{id}")).await)["status"], "Succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_application_answers_nothing_and_sends_nothing_more() {
+    let world = Setup::with_account_key().start();
+    world.submit(&json!({"TaskName": "simulate"})).await;
+    world.cloud.forget();
+    world.cloud.set_weather("127.0.0.1:10000", Weather::Slow(Duration::from_secs(1)));
+    let death = async {
+        // The first write has ended; the second, of the outcome, is under way.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let sent = world.cloud.sent().len();
+        world.app.kill();
+        world.app.all_instances_ended().await;
+        sent
+    };
+    let (unanswered, sent) = futures::join!(world.app.call(drain()), death);
+    assert!(matches!(unanswered, Err(Failure::Dropped)), "{unanswered:?}");
+    assert_eq!(sent, 3, "one Get Messages, two Put Blob");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(world.cloud.sent().len(), sent);
+    assert!(matches!(world.app.call(drain()).await, Err(Failure::Dropped)));
+    assert_eq!(world.cloud.messages("taskqueue"), 1, "the task waits for another worker");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_in_another_component_is_asked_in_process_and_only_when_allowed() {
+    let handlers = json!({"routed": "http://api.spin.internal/healthz"}).to_string();
+    let allowed = Setup::with_account_key()
+        .set("task_handlers", &handlers)
+        .set("handler_hosts", "http://api.spin.internal")
+        .start();
+    allowed.submit(&json!({"TaskName": "routed"})).await;
+    // The API has no POST there: a 405 fails the task, which proves that it was asked.
+    let counts = allowed.drain().await;
+    assert_eq!(counts["failed"], 1, "{counts}");
+
+    let denied = Setup::with_account_key().set("task_handlers", &handlers).start();
+    denied.submit(&json!({"TaskName": "routed"})).await;
+    denied.drain().await;
+    assert!(
+        denied.printed().contains("denied a request to http://api.spin.internal"),
+        "{}",
+        denied.printed()
+    );
+    for world in [allowed, denied] {
+        assert!(world.cloud.sent().iter().all(|request| request.uri().host() == Some("127.0.0.1")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn garbage_in_the_queue_is_poisoned_and_does_not_end_the_batch() {
+    let world = Setup::with_account_key().start();
+    let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
+    let garbage = [
+        "not json".to_owned(),
+        "{}".to_owned(),
+        "[]".to_owned(),
+        json!({"TaskId": "../../other"}).to_string(),
+        json!({"TaskId": 5}).to_string(),
+        "bm90IGpzb24=".to_owned(),
+        "\u{fffd}".repeat(10_000),
+        "9".repeat(60_000),
+    ];
+    {
+        let now = world.cloud.now();
+        let mut fake = world.cloud.fake.lock().unwrap();
+        for text in &garbage {
+            fake.put_message(ACCOUNT, "taskqueue", text.clone(), now);
+        }
+    }
+    let counts = world.drain().await;
+    assert_eq!((&counts["completed"], &counts["poisoned"]), (&json!(1), &json!(garbage.len())), "{counts}");
+    assert_eq!(world.cloud.messages("taskqueue"), 0);
+    assert_eq!(world.cloud.messages("taskqueue-poison"), garbage.len());
+    let reasons_given = {
+        let fake = world.cloud.fake.lock().unwrap();
+        fake.messages(ACCOUNT, "taskqueue-poison").all(|copy| {
+            let copy: serde_json::Value = serde_json::from_str(&copy.text).unwrap();
+            !copy["Reason"].as_str().unwrap().is_empty()
+        })
+    };
+    assert!(reasons_given);
+    assert_eq!(json(&world.get(&format!("/tasks/{id}")).await)["status"], "Succeeded");
+}

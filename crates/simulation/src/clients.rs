@@ -196,7 +196,7 @@ impl Clients {
 
     /// Polls as the answers say, for a while.
     async fn poll(&self, id: TaskId) {
-        for _ in 0..30 {
+        for _ in 0..12 {
             let path = format!("/tasks/{id}");
             let Some(answer) = self.call(request(Method::GET, &path, "")).await else {
                 self.world.exec.sleep(Duration::from_secs(2)).await;

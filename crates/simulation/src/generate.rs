@@ -19,10 +19,10 @@ pub fn scenario(seed: u64) -> Scenario {
     let knobs = knobs(&mut dice);
     // Many small runs find more than few large ones, and can be read; now and then a large one.
     let count = match dice.below(20) {
-        0..10 => 1,
-        10..17 => dice.between(2, 3),
-        17..19 => dice.between(4, 8),
-        _ => dice.between(9, 20),
+        0..13 => 1,
+        13..18 => dice.between(2, 3),
+        18 => dice.between(4, 8),
+        _ => dice.between(9, 16),
     };
     let tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs)).collect();
     let mut elements = Vec::new();
@@ -49,13 +49,14 @@ fn knobs(dice: &mut Dice) -> Knobs {
         max_dequeue_count: u32::try_from(dice.one_of(5, &[1, 2, 3, 5])).unwrap_or(5),
         max_concurrency: usize::try_from(dice.one_of(32, &[1, 2, 4])).unwrap_or(32),
         drain_seconds: dice.one_of(20, &[1, 5]),
-        task_timeout: dice.one_of(120, &[10, 60, 300]),
+        // A handful of renewals tells as much as a hundred.
+        task_timeout: (visibility * dice.one_of(3, &[2, 6])).max(8),
         retry_base: dice.one_of(2, &[1, 5]),
         retry_cap: dice.one_of(30, &[5, 300]),
         sweep_interval: dice.one_of(300, &[30, 60]),
         queue_depth_limit: if dice.chance(5) { dice.between(1, 4) } else { 0 },
         apis: usize::try_from(dice.one_of(1, &[1, 2])).unwrap_or(1),
-        workers: usize::try_from(dice.one_of(1, &[2, 2, 3])).unwrap_or(1),
+        workers: usize::try_from(dice.one_of(1, &[1, 1, 2, 2, 3])).unwrap_or(1),
         storage_skew_ms: if dice.chance(30) { signed(dice, 120_000) } else { 0 },
         instance_skew_ms: dice.one_of(0, &[0, 500, 60_000]),
         latency_ms: dice.one_of(5, &[20, 100]),

@@ -13,6 +13,9 @@ use crate::promise::Promise;
 use crate::scenario::Step;
 use crate::world::World;
 
+/// No task is started so often, whatever goes wrong: retries are bounded.
+const MOST_RUNS: u32 = 40;
+
 /// What the handler answers; `None` when its connection breaks or it never answers.
 pub async fn answer(
     world: &Rc<World>,
@@ -104,6 +107,10 @@ fn check_start(record: &mut crate::record::Record, world: &World, id: TaskId) {
     let now = world.exec.now();
     let skew = Duration::from_millis(2 * world.knobs().instance_skew_ms + world.knobs().storage_skew_ms.unsigned_abs());
     let Some(document) = record.life(id).document().cloned() else { return };
+    if record.life(id).runs > MOST_RUNS {
+        let what = format!("task {id} has been started more than {MOST_RUNS} times");
+        record.broken(Promise::P8, now, what);
+    }
     if document.is_terminal() && document.created_at.is_some() {
         record.count("handler ran for a task that had ended");
     }

@@ -168,8 +168,8 @@ fn report(arguments: &Arguments, findings: &Findings, elapsed: f64, threads: usi
     let per_core = rate / threads as f64;
     println!(
         "{} seeds in {elapsed:.1} s on {threads} threads: {rate:.0} seeds/s, {per_core:.0} per thread; \
-         {each:.0} requests a seed",
-        findings.seeds
+         {each:.0} requests a seed, most {} (seed {})",
+        findings.seeds, findings.heaviest.1, findings.heaviest.0
     );
     let mut failures: Vec<&Failure> = findings.failures.iter().collect();
     failures.sort_by_key(|failure| failure.seed);

@@ -175,6 +175,8 @@ pub struct Message {
     pub visible_at: Duration,
     /// When it was received last.
     pub received_at: Duration,
+    /// How often it was received.
+    pub deliveries: u32,
 }
 
 /// Everything observed in one run.
@@ -197,6 +199,8 @@ pub struct Record {
     pub held: BTreeMap<(InstanceId, String), TaskId>,
     /// When a message for the task was last put into the queue.
     pub moved: BTreeMap<(TaskId, QueueKind), Duration>,
+    /// Until when writes that storage refused must not be repeated.
+    pub told_to_wait: HashMap<(InstanceId, u64), Duration>,
     /// Everything that must not be shown.
     pub secrets: crate::secrets::Secrets,
     /// Log lines.
@@ -225,6 +229,7 @@ impl Record {
             lost: BTreeMap::new(),
             held: BTreeMap::new(),
             moved: BTreeMap::new(),
+            told_to_wait: HashMap::new(),
             secrets: crate::secrets::Secrets::default(),
             logs: Vec::new(),
             running: HashMap::new(),

@@ -105,7 +105,8 @@ impl Run {
     #[must_use]
     pub fn is_done(&self) -> bool {
         let now = self.world.exec.now();
-        if self.world.exec.polls() > MOST_POLLS || now > STORM + PATIENCE {
+        let broken = !self.world.record.borrow().violations.is_empty();
+        if broken || self.world.exec.polls() > MOST_POLLS || now > STORM + PATIENCE {
             return true;
         }
         // Not before the last request that is late has arrived: it may bring something to life again.

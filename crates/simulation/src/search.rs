@@ -59,6 +59,8 @@ pub struct Findings {
     pub counts: BTreeMap<&'static str, u64>,
     /// Requests in all.
     pub requests: u64,
+    /// The seed with the most requests, and how many.
+    pub heaviest: (u64, u64),
 }
 
 impl Findings {
@@ -66,6 +68,9 @@ impl Findings {
     pub fn merge(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.requests += other.requests;
+        if self.heaviest.1 < other.heaviest.1 {
+            self.heaviest = other.heaviest;
+        }
         self.failures.extend(other.failures);
         for (what, count) in other.counts {
             *self.counts.entry(what).or_default() += count;
@@ -73,6 +78,9 @@ impl Findings {
     }
 
     fn add(&mut self, seed: u64, outcome: Outcome) {
+        if self.heaviest.1 < outcome.requests {
+            self.heaviest = (seed, outcome.requests);
+        }
         self.seeds += 1;
         self.requests += outcome.requests;
         for (what, count) in outcome.counts {

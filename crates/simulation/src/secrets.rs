@@ -30,7 +30,6 @@ impl Secrets {
         if secret.len() < PREFIX + 4 || self.whole.contains(secret) {
             return;
         }
-        self.latest = Some(secret.to_owned());
         let encoded = secret.replace('%', "%25").replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
         self.filter.resize(256, 0);
         for text in [secret.to_owned(), encoded] {
@@ -40,6 +39,12 @@ impl Secrets {
             }
             self.whole.insert(text);
         }
+    }
+
+    /// Adds a pop receipt.
+    pub fn add_receipt(&mut self, receipt: &str) {
+        self.add(receipt);
+        self.latest = Some(receipt.to_owned());
     }
 
     /// The pop receipt that was seen last, if any: for a mutation that leaks it.

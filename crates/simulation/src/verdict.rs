@@ -14,6 +14,10 @@ use crate::world::World;
 pub fn judge(world: &Rc<World>) {
     let now = world.exec.now();
     let mut record = world.record.borrow_mut();
+    if !record.violations.is_empty() {
+        // The run was stopped there; nothing has come to its end.
+        return;
+    }
     let found = findings(&record);
     for (promise, text) in found {
         record.broken(promise, now, text);

@@ -4,12 +4,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use models::{MessageError, TaskId, TaskMessage};
 use crate::call::{Call, QueueKind, elements, unescape};
 use crate::promise::Promise;
 use crate::record::{Content, Digest, Document, InstanceId, Message, Record, Role};
 use crate::scenario::Op;
+
+/// No honest message is delivered so often, whatever goes wrong.
+const MOST_DELIVERIES: u32 = 90;
 
 /// Who did it and when.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,18 @@ impl Source {
     }
 }
 
+/// Tells one write of an instance from all others, whoever asked for it.
+fn write_key(from: Source, call: &Call, request: &Request<Bytes>) -> Option<(InstanceId, u64)> {
+    // In the API several clients may ask for the same write at the same time.
+    let is_write = matches!(call.op, Op::PutStatus | Op::PutMessage | Op::UpdateMessage | Op::DeleteMessage);
+    if !is_write || from.role != Role::Worker {
+        return None;
+    }
+    let mut text = format!("{} {}", request.method(), request.uri()).into_bytes();
+    text.extend_from_slice(request.body());
+    Some((from.instance, Digest::of(&text).hash))
+}
+
 /// Seconds since 1970 of `Sun, 22 Nov 2026 05:34:53 GMT`.
 fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
@@ -51,7 +66,7 @@ fn http_date(text: &str) -> Option<i64> {
 
 impl Record {
     /// A component is about to send a request.
-    pub fn asked(&mut self, from: Source, call: &Call, limit: u32) {
+    pub fn asked(&mut self, from: Source, call: &Call, request: &Request<Bytes>, limit: u32) {
         self.requests += 1;
         self.count(call.op.name());
         let second = from.now.as_secs();
@@ -61,11 +76,30 @@ impl Record {
             let what = format!("instance {} sent more than {limit} requests in one second", from.instance);
             self.broken(Promise::P8, from.now, what);
         }
+        self.was_it_told_to_wait(from, call, request);
         if let (Op::PutStatus, Role::Worker, Some(task)) = (call.op, from.role, call.task)
             && let Some(lost_at) = self.lost.get(&(from.instance, task)).copied()
         {
             let what = format!("task {task} written {:?} after its lease was lost", from.now - lost_at);
             self.broken(Promise::P6, from.now, what);
+        }
+    }
+
+    /// P8: a write that was refused with a time to wait is not repeated earlier.
+    fn was_it_told_to_wait(&mut self, from: Source, call: &Call, request: &Request<Bytes>) {
+        let Some(key) = write_key(from, call, request) else { return };
+        if let Some(until) = self.told_to_wait.get(&key).copied()
+            && from.now + Duration::from_millis(10) < until
+        {
+            let what = format!("instance {} repeated {:?} {:?} too early", from.instance, call.op, until - from.now);
+            self.broken(Promise::P8, from.now, what);
+        }
+    }
+
+    /// Storage refused a request and said how long to wait.
+    pub fn told_to_wait(&mut self, from: Source, call: &Call, request: &Request<Bytes>, wait: Duration) {
+        if let Some(key) = write_key(from, call, request) {
+            self.told_to_wait.insert(key, from.now + wait);
         }
     }
 
@@ -258,7 +292,7 @@ impl Record {
         let Some(id) = elements(response, "MessageId").first().copied() else { return };
         let visible = elements(response, "TimeNextVisible").first().copied().unwrap_or_default();
         if let Some(receipt) = elements(response, "PopReceipt").first() {
-            self.secrets.add(&unescape(receipt));
+            self.secrets.add_receipt(&unescape(receipt));
         }
         let Some(queue) = call.queue else { return };
         if queue == QueueKind::Poison {
@@ -287,6 +321,7 @@ impl Record {
             text: Rc::from(text),
             visible_at: from.visible_at(visible),
             received_at: from.now,
+            deliveries: 0,
         };
         self.messages.insert(id.to_owned(), message);
     }
@@ -321,24 +356,28 @@ impl Record {
     fn messages_received(&mut self, from: Source, call: &Call, body: &Bytes) {
         let text = std::str::from_utf8(body).unwrap_or_default();
         for receipt in elements(text, "PopReceipt") {
-            self.secrets.add(&unescape(receipt));
+            self.secrets.add_receipt(&unescape(receipt));
         }
         if call.queue == Some(QueueKind::Poison) {
             return;
         }
         for (id, visible) in elements(text, "MessageId").iter().zip(elements(text, "TimeNextVisible")) {
             let visible_at = from.visible_at(visible);
-            if let Some(message) = self.messages.get_mut(*id) {
-                message.visible_at = visible_at;
-                message.received_at = from.now;
-            }
             self.count("delivery");
+            let Some(message) = self.messages.get_mut(*id) else { continue };
+            message.visible_at = visible_at;
+            message.received_at = from.now;
+            message.deliveries += 1;
+            if message.deliveries > MOST_DELIVERIES {
+                let what = format!("message {id} has been delivered {} times and is still there", message.deliveries);
+                self.broken(Promise::P3, from.now, what);
+            }
         }
     }
 
     fn message_updated(&mut self, from: Source, call: &Call, response: &Response<Bytes>) {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        self.secrets.add(header("x-ms-popreceipt"));
+        self.secrets.add_receipt(header("x-ms-popreceipt"));
         let visible_at = from.visible_at(header("x-ms-time-next-visible"));
         if let Some(message) = call.message.as_ref().and_then(|id| self.messages.get_mut(id)) {
             message.visible_at = visible_at;

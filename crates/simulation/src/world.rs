@@ -31,6 +31,9 @@ pub const PEOPLE: Group = Group(1);
 /// The instance number of somebody else who has access to storage.
 pub const OUTSIDER: InstanceId = 0;
 
+/// What a busy service asks for.
+const ASKED_TO_WAIT: Duration = Duration::from_secs(2);
+
 struct Machine {
     role: Role,
     alive: bool,
@@ -219,7 +222,7 @@ impl World {
     ) -> Result<Response<Bytes>, TransportError> {
         let call = Call::of(&request);
         let source = self.source(from);
-        self.record.borrow_mut().asked(source, &call, self.rate_limit);
+        self.record.borrow_mut().asked(source, &call, &request, self.rate_limit);
         let fault = self.fault(source, &call);
         self.note(|| {
             let trouble = fault.map(|fault| format!("  << {fault:?}")).unwrap_or_default();
@@ -239,7 +242,12 @@ impl World {
             Some(Fault::Refused(0)) => drop(tx),
             Some(Fault::Refused(status)) => {
                 self.exec.sleep(self.latency()).await;
-                return Ok(refusal(status));
+                let response = refusal(status);
+                if response.headers().contains_key("retry-after") {
+                    let source = self.source(from);
+                    self.record.borrow_mut().told_to_wait(source, &call, &request, ASKED_TO_WAIT);
+                }
+                return Ok(response);
             }
             _ => self.travel(source, call.clone(), request, fault, tx),
         }
@@ -438,7 +446,7 @@ fn refusal(status: u16) -> Response<Bytes> {
     let mut headers = HeaderMap::new();
     headers.insert("x-ms-error-code", HeaderValue::from_static(code));
     if status == 503 || status == 429 {
-        headers.insert("retry-after", HeaderValue::from_static("2"));
+        headers.insert("retry-after", HeaderValue::from(ASKED_TO_WAIT.as_secs()));
     }
     let mut response =
         Response::new(Bytes::from(format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>")));

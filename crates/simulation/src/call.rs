@@ -41,6 +41,8 @@ pub struct Call {
     pub queue: Option<QueueKind>,
     /// The message it is about.
     pub message: Option<String>,
+    /// The pop receipt it shows, decoded.
+    pub receipt: Option<String>,
     /// The blob it is about, without the container.
     pub blob: Option<String>,
     /// The task whose status document it is about.
@@ -55,8 +57,15 @@ impl Call {
     pub fn of(request: &Request<Bytes>) -> Self {
         let uri = request.uri();
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let mut call =
-            Self { op: Op::Other, queue: None, message: None, blob: None, task: None, conditional: false };
+        let mut call = Self {
+            op: Op::Other,
+            queue: None,
+            message: None,
+            receipt: None,
+            blob: None,
+            task: None,
+            conditional: false,
+        };
         match (uri.host(), uri.port_u16()) {
             (Some("127.0.0.1"), Some(10000)) => call.read_blob(request, path, query),
             (Some("127.0.0.1"), Some(10001)) => call.read_queue(request.method(), path, query),
@@ -119,6 +128,7 @@ impl Call {
         };
         let messages = parts.next().is_some();
         self.message = parts.next().map(str::to_owned);
+        self.receipt = query.split('&').find_map(|pair| pair.strip_prefix("popreceipt=")).map(crate::sign::decode);
         self.op = match (method.as_str(), messages, self.message.is_some()) {
             ("PUT", true, true) => Op::UpdateMessage,
             ("DELETE", true, true) => Op::DeleteMessage,

@@ -195,8 +195,8 @@ pub struct Record {
     pub attachments: BTreeMap<String, Digest>,
     /// Leases that an instance has been told it lost, until it receives a message of that task again.
     pub lost: BTreeMap<(InstanceId, TaskId), Duration>,
-    /// Messages that an instance has received and not seen the end of.
-    pub held: BTreeMap<(InstanceId, String), TaskId>,
+    /// Messages that an instance has received and not seen the end of, with the newest receipt it was told.
+    pub held: BTreeMap<(InstanceId, String), (TaskId, String)>,
     /// When a message for the task was last put into the queue.
     pub moved: BTreeMap<(TaskId, QueueKind), Duration>,
     /// Until when writes that storage refused must not be repeated.

@@ -85,7 +85,9 @@ fn string_to_sign(request: &Request<Bytes>) -> String {
     text
 }
 
-fn decode(text: &str) -> String {
+/// A value of a query, decoded.
+#[must_use]
+pub fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 

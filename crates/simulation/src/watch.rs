@@ -126,9 +126,9 @@ impl Record {
         match (call.op, response.status().as_u16()) {
             (Op::GetMessages, 200) => {
                 let text = std::str::from_utf8(response.body()).unwrap_or_default();
-                for id in elements(text, "MessageId") {
-                    let Some(task) = self.messages.get(id).and_then(|message| message.task) else { continue };
-                    self.held.insert((from.instance, id.to_owned()), task);
+                for (id, receipt) in elements(text, "MessageId").iter().zip(elements(text, "PopReceipt")) {
+                    let Some(task) = self.messages.get(*id).and_then(|message| message.task) else { continue };
+                    self.held.insert((from.instance, (*id).to_owned()), (task, unescape(receipt)));
                     self.lost.remove(&(from.instance, task));
                 }
             }
@@ -137,13 +137,25 @@ impl Record {
                 if !matches!(code, Some("MessageNotFound" | "PopReceiptMismatch")) {
                     return;
                 }
-                let Some(id) = call.message.clone() else { return };
-                let Some(task) = self.held.remove(&(from.instance, id)) else { return };
+                let Some(key) = call.message.clone().map(|id| (from.instance, id)) else { return };
                 self.count("lease lost");
+                // An earlier delivery of the message to the same instance may lose what a later one holds.
+                let newest = self.held.get(&key).is_some_and(|(_, receipt)| Some(receipt) == call.receipt.as_ref());
+                let Some((task, _)) = self.held.get(&key).cloned().filter(|_| newest) else { return };
+                self.held.remove(&key);
                 // Another delivery of the same task may be in the same hands; then it may go on.
-                let others = self.held.iter().any(|((who, _), what)| *who == from.instance && *what == task);
+                let others = self.held.iter().any(|((who, _), (what, _))| *who == from.instance && *what == task);
                 if !others {
                     self.lost.insert((from.instance, task), from.now);
+                }
+            }
+            (Op::UpdateMessage, 204) => {
+                let receipt = response.headers().get("x-ms-popreceipt").and_then(|value| value.to_str().ok());
+                let key = call.message.clone().map(|id| (from.instance, id));
+                if let Some((_, newest)) = key.and_then(|key| self.held.get_mut(&key))
+                    && Some(&*newest) == call.receipt.as_ref()
+                {
+                    receipt.unwrap_or_default().clone_into(newest);
                 }
             }
             (Op::DeleteMessage, 204) => {

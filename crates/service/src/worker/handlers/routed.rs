@@ -12,7 +12,10 @@ use crate::worker::progress::Progress;
 /// Room for a problem document or progress lines beside the largest result.
 const LARGEST_REPLY: usize = LARGEST_RESULT + 64 * 1024;
 
-/// Posts the task to `url` and waits up to `time` for the answer.
+/// How much longer than an attempt a connection may last.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// Posts the task to `url`. `time` is what an attempt may take.
 pub(super) async fn run<E: Env>(
     env: &E,
     url: &str,
@@ -34,9 +37,9 @@ pub(super) async fn run<E: Env>(
     }
     let limits = Limits {
         connect: Duration::from_secs(5),
-        // The lease is renewed meanwhile, and the attempt's own cap ends the wait.
-        first_byte: time,
-        total: time,
+        // The lease is renewed meanwhile; the attempt's own cap comes first and ends the wait.
+        first_byte: time + MARGIN,
+        total: time + MARGIN,
         max_response_bytes: LARGEST_REPLY,
     };
     match env.send(request, limits).await {

@@ -1,0 +1,132 @@
+//! Workers that disappear, replies that get lost, messages that come twice.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use models::{AttemptOutcome, TaskState};
+
+use crate::world::{Fault, drain_request, run};
+
+#[test]
+fn a_worker_may_die_between_any_two_requests() {
+    // The requests of one task with a result of its own: receive, start, result, end, delete.
+    for survived in 0..6 {
+        run(|world| async move {
+            let png = Response::builder()
+                .header("content-type", "image/png")
+                .body(Bytes::from_static(b"png"))
+                .unwrap();
+            world.answer_tasks(move |_| (Duration::from_millis(500), png.clone()));
+            let id = world.submit("routed", |_| {}).await;
+            let sent = Cell::new(0);
+            world.fail(move |_| {
+                sent.set(sent.get() + 1);
+                if sent.get() <= survived { Fault::None } else { Fault::Silence }
+            });
+            // Dropped where it stands, as by `kill -9`.
+            let doomed = world.worker(&[]);
+            let drain = tokio::time::timeout(Duration::from_secs(5), doomed.ask(drain_request(Bytes::new())));
+            assert_eq!(drain.await.is_err(), survived < 5, "{survived} requests");
+            world.fail(|_| Fault::None);
+
+            let sums = world.worker(&[]).drain_until_quiet(&world).await;
+            let document = world.document(id);
+            assert_eq!(document.state, TaskState::Completed, "{survived} requests");
+            let kept = document.result_blob.unwrap();
+            assert_eq!(kept.name, format!("{id}-result-{}", document.attempt));
+            assert!(world.blob(&kept.name).is_some());
+            let abandoned = document.history.iter().filter(|r| r.outcome == Some(AttemptOutcome::Abandoned));
+            assert_eq!(abandoned.count(), usize::from((2..4).contains(&survived)), "{survived} requests");
+            assert_eq!(sums["completed"], u64::from(survived < 4), "{survived} requests");
+            assert!(world.poison().is_empty());
+        });
+    }
+}
+
+#[test]
+fn lost_replies_change_nothing() {
+    // Each request of the normal course in turn loses its reply once.
+    for lost in 1..=5 {
+        run(|world| async move {
+            let png = Response::builder()
+                .header("content-type", "image/png")
+                .body(Bytes::from_static(b"png"))
+                .unwrap();
+            world.answer_tasks(move |_| (Duration::from_millis(500), png.clone()));
+            let id = world.submit("routed", |_| {}).await;
+            let sent = Cell::new(0);
+            world.fail(move |_| {
+                sent.set(sent.get() + 1);
+                if sent.get() == lost { Fault::LoseReply } else { Fault::None }
+            });
+            let sums = world.worker(&[]).drain_until_quiet(&world).await;
+            let document = world.document(id);
+            assert_eq!((document.state, document.attempt), (TaskState::Completed, 1), "reply {lost}");
+            assert_eq!(sums["completed"], 1, "reply {lost}: {sums:?}");
+            assert!(world.poison().is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_duplicate_waits_for_its_sibling_and_is_then_deleted() {
+    run(|world| async move {
+        world.answer_tasks(|_| (Duration::from_secs(300), Response::new(Bytes::new())));
+        let id = world.submit("routed", |_| {}).await;
+        let text = world.messages("")[0].text.clone();
+        world.send(&text).await;
+        world.send(&text).await;
+        let sums = world.worker(&[]).drain_until_quiet(&world).await;
+        let document = world.document(id);
+        assert_eq!((document.state, document.attempt), (TaskState::Completed, 1));
+        assert_eq!((sums["completed"], sums["discarded"], sums["poisoned"]), (1, 2, 0));
+        assert!((2..=14).contains(&sums["deferred"]), "{sums:?}");
+    });
+}
+
+#[test]
+fn of_two_workers_with_the_same_message_one_wins() {
+    run(|world| async move {
+        world.answer_tasks(|_| (Duration::from_secs(20), Response::new(Bytes::from_static(b"x"))));
+        let id = world.submit("routed", |_| {}).await;
+        let (first, second) = (world.worker(&[]), world.worker(&[]));
+        let again = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            world.reveal();
+            second.drain().await
+        };
+        let (one, two) = futures::future::join(first.drain(), again).await;
+        assert_eq!((&one["lost"], &two["completed"]), (&1.into(), &1.into()));
+        let document = world.document(id);
+        assert_eq!((document.state, document.attempt), (TaskState::Completed, 2));
+        assert_eq!(document.result_blob.unwrap().name, format!("{id}-result-2"));
+        assert!(world.blob(&format!("{id}-result-1")).is_none(), "the loser takes its result along");
+        world.worker(&[]).drain_until_quiet(&world).await;
+    });
+}
+
+#[test]
+fn a_task_that_kills_every_worker_is_given_up() {
+    run(|world| async move {
+        world.answer_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
+        let id = world.submit("routed", |_| {}).await;
+        for _ in 0..5 {
+            let doomed = world.worker(&[]);
+            let drain = tokio::time::timeout(Duration::from_secs(5), doomed.drain()).await;
+            assert!(drain.is_err(), "killed while it works");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        assert_eq!(world.worker(&[]).drain().await["poisoned"], 1);
+        let document = world.document(id);
+        assert_eq!((document.state, document.attempt), (TaskState::Failed, 5));
+        assert_eq!(document.error.unwrap().code, "TooManyDeliveries");
+        assert!(document.history.iter().all(|record| record.outcome == Some(AttemptOutcome::Abandoned)));
+        let [copy] = &world.poison()[..] else { panic!("one copy") };
+        assert_eq!(
+            (copy.dequeue_count, copy.reason.as_str()),
+            (6, "delivered 6 times; max_dequeue_count allows 5")
+        );
+    });
+}

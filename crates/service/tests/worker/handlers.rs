@@ -1,0 +1,218 @@
+//! What handlers make of a task, and what is kept of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use models::{Json, TaskState, TaskStatus};
+use serde_json::{Value, json};
+
+use crate::world::{World, run};
+
+const NOW: Duration = Duration::ZERO;
+
+fn reply(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+    Response::builder().status(status).header("content-type", content_type).body(body.into()).unwrap()
+}
+
+/// Runs one task called `routed` whose handler answers `reply`.
+async fn routed(world: &std::rc::Rc<World>, reply: Response<Bytes>) -> TaskStatus {
+    world.answer_tasks(move |_| (NOW, reply.clone()));
+    let id = world.submit("routed", |_| {}).await;
+    world.worker(&[]).drain().await;
+    world.document(id)
+}
+
+#[test]
+fn a_routed_handler_is_told_all_about_its_task() {
+    run(|world| async move {
+        let told = std::rc::Rc::new(std::cell::RefCell::new(Value::Null));
+        let seen = std::rc::Rc::clone(&told);
+        world.answer_tasks(move |task| {
+            *seen.borrow_mut() = task;
+            (NOW, reply(204, "text/plain", ""))
+        });
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let id = world
+            .submit("routed", |document| {
+                document.task_description = "ü <&>".to_owned();
+                document.trace_parent = Some(trace.to_owned());
+                document.input = Some(Json::parse(r#"{"width":640}"#).unwrap());
+            })
+            .await;
+        world.worker(&[]).drain().await;
+        let expected = json!({
+            "id": id.to_string(), "name": "routed", "description": "ü <&>", "priority": "High",
+            "input": {"width": 640}, "attempt": 1, "traceparent": trace
+        });
+        assert_eq!(*told.borrow(), expected);
+        let document = world.document(id);
+        assert_eq!(
+            (document.state, document.result, document.result_blob),
+            (TaskState::Completed, None, None)
+        );
+    });
+}
+
+#[test]
+fn a_small_json_result_is_kept_in_the_document_and_any_other_beside_it() {
+    run(|world| async move {
+        let small = routed(&world, reply(200, "application/json; charset=utf-8", r#"{ "a": 1 }"#)).await;
+        assert_eq!(small.result.unwrap().get(), r#"{"a":1}"#);
+        assert_eq!(
+            routed(&world, reply(200, "application/vnd.x+json", "[1]")).await.result.unwrap().get(),
+            "[1]"
+        );
+        assert_eq!(routed(&world, reply(200, "application/json", "")).await.result, None);
+
+        let large = format!("\"{}\"", "x".repeat(20_000));
+        for (media_type, body) in [
+            ("application/json", large.as_bytes().to_vec()),
+            ("application/json", b"{ this is not JSON".to_vec()),
+            ("image/png", vec![0, 255, 1, 254]),
+            ("text/plain; charset=utf-8", "grün".as_bytes().to_vec()),
+        ] {
+            let document = routed(&world, reply(200, media_type, body.clone())).await;
+            assert_eq!((document.state, &document.result), (TaskState::Completed, &None), "{media_type}");
+            let kept = document.result_blob.unwrap();
+            assert_eq!(kept.name, format!("{}-result-1", document.task_id));
+            assert_eq!((kept.content_type.as_str(), kept.size), (media_type, body.len() as u64));
+            let blob = world.blob(&kept.name).unwrap();
+            assert_eq!((&blob.content[..], blob.content_type.as_str()), (&body[..], media_type));
+        }
+    });
+}
+
+#[test]
+fn a_result_above_the_limit_fails_the_task() {
+    run(|world| async move {
+        let document = routed(&world, reply(200, "image/png", vec![0; 8 * 1024 * 1024 + 1])).await;
+        assert_eq!(document.state, TaskState::Failed);
+        assert_eq!(document.error.unwrap().code, "ResultTooLarge");
+        assert!(world.blob(&format!("{}-result-1", document.task_id)).is_none());
+    });
+}
+
+#[test]
+fn the_status_of_the_answer_decides_between_failure_and_another_try() {
+    run(|world| async move {
+        for (status, state) in [
+            (400, TaskState::Failed),
+            (404, TaskState::Failed),
+            (409, TaskState::Failed),
+            (422, TaskState::Failed),
+            (202, TaskState::Failed),
+            (301, TaskState::Failed),
+            (408, TaskState::Pending),
+            (429, TaskState::Pending),
+            (500, TaskState::Pending),
+            (503, TaskState::Pending),
+        ] {
+            let document = routed(&world, reply(status, "text/html", "<p>no</p>")).await;
+            assert_eq!(document.state, state, "{status}");
+            let error = document.error.unwrap();
+            assert!(error.message.contains(&status.to_string()), "{status}: {}", error.message);
+        }
+    });
+}
+
+#[test]
+fn a_failure_is_told_in_the_handlers_own_words_of_bounded_length() {
+    run(|world| async move {
+        let problem = r#"{"title":"Bad picture","detail":"it has no pixels"}"#;
+        let said = |document: TaskStatus| document.error.unwrap().message;
+        assert_eq!(
+            said(routed(&world, reply(400, "application/problem+json", problem)).await),
+            "it has no pixels"
+        );
+        assert_eq!(said(routed(&world, reply(400, "application/json", r#"{"title":"Bad"}"#)).await), "Bad");
+        assert_eq!(said(routed(&world, reply(400, "text/plain", "no pixels\n")).await), "no pixels");
+        assert_eq!(said(routed(&world, reply(400, "text/plain", "x".repeat(9_999))).await).len(), 2048);
+        assert_eq!(
+            said(routed(&world, reply(400, "text/plain", vec![0xff])).await),
+            "the handler answered 400"
+        );
+    });
+}
+
+#[test]
+fn progress_lines_end_with_a_result_an_error_or_another_try() {
+    run(|world| async move {
+        let lines = |text: &'static str| reply(200, "application/x-ndjson", text);
+        let done = routed(
+            &world,
+            lines("{\"percentComplete\":50,\"message\":\"half\"}\n\n{\"result\":{\"n\":1}}\n"),
+        )
+        .await;
+        assert_eq!((done.state, done.result.unwrap().get()), (TaskState::Completed, r#"{"n":1}"#));
+        let empty = routed(&world, lines("{\"percentComplete\":1e99}\n{\"result\":null}")).await;
+        assert_eq!((empty.state, empty.result), (TaskState::Completed, None));
+        let failed = routed(&world, lines("{\"error\":{\"message\":\"no\"}}")).await;
+        assert_eq!((failed.state, failed.error.unwrap().message.as_str()), (TaskState::Failed, "no"));
+        for broken in
+            ["", "{\"percentComplete\":50}\n", "nonsense\n", "{\"percentComplete\":\"x\"}", "{\"result\":"]
+        {
+            let document = routed(&world, lines(broken)).await;
+            assert_eq!(document.state, TaskState::Pending, "{broken:?} is a handler that died");
+        }
+    });
+}
+
+#[test]
+fn a_handler_that_wants_to_be_left_alone_is() {
+    run(|world| async move {
+        let busy = Response::builder().status(503).header("retry-after", "120").body(Bytes::new()).unwrap();
+        let started = world.now();
+        routed(&world, busy).await;
+        let message = world.messages("").pop().unwrap();
+        let hidden = models::Timestamp::from(message.visible_at).since(started);
+        assert!((Duration::from_secs(119)..Duration::from_secs(122)).contains(&hidden), "{hidden:?}");
+    });
+}
+
+#[test]
+fn built_in_handlers_work_on_text_and_refuse_anything_else() {
+    run(|world| async move {
+        let worker = world.worker(&[]);
+        let with = |name: &'static str, input: &'static str| {
+            let world = std::rc::Rc::clone(&world);
+            let worker = &worker;
+            async move {
+                let id =
+                    world.submit(name, |document| document.input = Some(Json::parse(input).unwrap())).await;
+                worker.drain().await;
+                world.document(id)
+            }
+        };
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let checksum = with("checksum", "\"abc\"").await;
+        assert_eq!(checksum.result.unwrap().value(), json!({ "sha256": digest, "bytes": 3 }));
+        let statistics = with("text-statistics", "\"grüne Äpfel\\nzwei\"").await;
+        assert_eq!(statistics.result.unwrap().value(), json!({ "lines": 2, "words": 3, "characters": 16 }));
+        for name in ["checksum", "text-statistics"] {
+            let refused = with(name, "{\"text\":1}").await;
+            assert_eq!(refused.state, TaskState::Failed);
+            assert_eq!(refused.error.unwrap().message, format!("Input of a {name} task must be a string"));
+        }
+    });
+}
+
+#[test]
+fn simulated_work_takes_its_time_by_priority_and_shows_progress() {
+    run(|world| async move {
+        let worker = world.worker(&[("simulate_unit_ms", "1000")]);
+        for (priority, units) in [
+            (models::TaskPriority::High, 1),
+            (models::TaskPriority::Medium, 2),
+            (models::TaskPriority::Low, 3),
+        ] {
+            let id = world.submit("anything", |document| document.priority = priority).await;
+            worker.drain().await;
+            let document = world.document(id);
+            let record = &document.history[0];
+            let seconds = record.ended_at.unwrap().since(record.started_at).as_secs_f64() / f64::from(units);
+            assert!((0.9..19.9).contains(&seconds), "{priority:?}: {seconds} units");
+            assert_eq!((document.percent_complete, document.result), (Some(100), None));
+        }
+    });
+}

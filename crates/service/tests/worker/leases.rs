@@ -1,0 +1,135 @@
+//! Long tasks: their leases, their progress, their end in time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use models::{AttemptOutcome, TaskState};
+
+use crate::world::{Fault, run};
+
+fn slow(seconds: u64) -> impl FnMut(serde_json::Value) -> (Duration, Response<Bytes>) {
+    move |_| {
+        let answer = Response::builder().status(200).header("content-type", "application/json");
+        (Duration::from_secs(seconds), answer.body(Bytes::from_static(b"\"done\"")).unwrap())
+    }
+}
+
+#[test]
+fn a_task_longer_than_many_leases_is_done_once() {
+    run(|world| async move {
+        world.answer_tasks(slow(1000));
+        let id = world.submit("routed", |_| {}).await;
+        let (first, second) = (world.worker(&[]), world.worker(&[]));
+        let others = async {
+            for _ in 0..50 {
+                tokio::time::sleep(Duration::from_secs(19)).await;
+                assert_eq!(second.drain().await["received"], 0, "the message stays hidden");
+            }
+        };
+        let (counts, ()) = futures::future::join(first.drain(), others).await;
+        assert_eq!(counts["completed"], 1);
+        assert_eq!(world.document(id).attempt, 1);
+        let renewals =
+            world.requests.borrow().iter().filter(|line| line.starts_with("UpdateMessage")).count();
+        assert_eq!(renewals, 33, "every thirty seconds");
+    });
+}
+
+#[test]
+fn an_attempt_is_stopped_after_the_configured_time_and_tried_again() {
+    run(|world| async move {
+        let calls = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&calls);
+        world.answer_tasks(move |_| {
+            counter.set(counter.get() + 1);
+            slow(if counter.get() == 1 { 100_000 } else { 1 })(serde_json::Value::Null)
+        });
+        let id = world.submit("routed", |_| {}).await;
+        let worker = world.worker(&[("task_timeout_seconds", "100")]);
+        let started = world.now();
+        assert_eq!(worker.drain().await["retried"], 1);
+        let took = world.now().since(started);
+        assert!((Duration::from_secs(100)..Duration::from_secs(102)).contains(&took), "{took:?}");
+        let document = world.document(id);
+        assert_eq!((document.state, document.error.unwrap().code.as_str()), (TaskState::Pending, "TimedOut"));
+        worker.drain_until_quiet(&world).await;
+        let document = world.document(id);
+        let outcomes: Vec<_> = document.history.iter().map(|record| record.outcome.unwrap()).collect();
+        assert_eq!(outcomes, [AttemptOutcome::Retried, AttemptOutcome::Completed]);
+        assert_eq!(document.error, None);
+    });
+}
+
+#[test]
+fn an_attempt_that_lost_its_lease_writes_nothing_more() {
+    run(|world| async move {
+        world.answer_tasks(slow(50));
+        let id = world.submit("routed", |_| {}).await;
+        let worker = world.worker(&[]);
+        let steal = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            world.reveal();
+            let stolen = world.receive().await;
+            assert_eq!(stolen.len(), 1, "clocks of the queue differed; somebody else has the message");
+            world.requests.borrow_mut().clear();
+        };
+        let (counts, ()) = futures::future::join(worker.drain(), steal).await;
+        assert_eq!((&counts["lost"], &counts["completed"]), (&1.into(), &0.into()));
+        let puts = world.requests.borrow().iter().filter(|line| line.starts_with("Put")).count();
+        assert_eq!(puts, 0, "{:?}", world.requests.borrow());
+        assert_eq!(world.document(id).state, TaskState::InProgress);
+        worker.drain_until_quiet(&world).await;
+        let document = world.document(id);
+        assert_eq!((document.state, document.attempt), (TaskState::Completed, 2));
+        assert_eq!(document.history[0].outcome, Some(AttemptOutcome::Abandoned));
+    });
+}
+
+#[test]
+fn a_renewal_that_fails_now_and_then_does_no_harm() {
+    run(|world| async move {
+        world.answer_tasks(slow(600));
+        let id = world.submit("routed", |_| {}).await;
+        let count = Cell::new(0);
+        world.fail(move |line| {
+            count.set(count.get() + usize::from(line.starts_with("UpdateMessage")));
+            let every_second = line.starts_with("UpdateMessage") && count.get() % 2 == 1;
+            if every_second { Fault::Answer(503) } else { Fault::None }
+        });
+        let counts = world.worker(&[]).drain().await;
+        assert_eq!(counts["completed"], 1);
+        assert_eq!(world.document(id).attempt, 1);
+    });
+}
+
+#[test]
+fn a_renewal_storage_never_answers_ends_the_attempt_with_the_lease() {
+    run(|world| async move {
+        world.answer_tasks(slow(600));
+        world.submit("routed", |_| {}).await;
+        world.fail(|line| if line.starts_with("UpdateMessage") { Fault::Silence } else { Fault::None });
+        let started = world.now();
+        assert_eq!(world.worker(&[]).drain().await["lost"], 1);
+        let took = world.now().since(started);
+        assert!((Duration::from_secs(59)..Duration::from_secs(62)).contains(&took), "{took:?}");
+    });
+}
+
+#[test]
+fn progress_is_written_at_most_once_a_second() {
+    run(|world| async move {
+        // Ten steps within 0.1 to 1.9 seconds, then within 2 to 38.
+        for unit in ["100", "2000"] {
+            let id = world.submit("simulate", |_| {}).await;
+            let started = world.now();
+            world.worker(&[("simulate_unit_ms", unit)]).drain().await;
+            let seconds = usize::try_from(world.now().since(started).as_secs()).unwrap();
+            let writes = world.requests.borrow().iter().filter(|l| l.starts_with("Put /tasks")).count();
+            assert!((2 + (seconds / 2).min(8)..=2 + seconds.min(10)).contains(&writes), "{writes} in {seconds} s");
+            assert_eq!(world.document(id).percent_complete, Some(100));
+        }
+    });
+}

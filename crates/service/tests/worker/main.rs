@@ -1,0 +1,22 @@
+//! The worker against storage in memory, in virtual time.
+
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod drains;
+#[cfg(test)]
+mod handlers;
+#[cfg(test)]
+mod leases;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
+mod route;
+#[cfg(test)]
+mod scheduled;
+#[cfg(test)]
+mod sweep;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,175 @@
+//! Messages that are given up, and where they are kept.
+
+use std::cell::Cell;
+
+use models::{TaskId, TaskState, TaskStatus};
+use serde_json::json;
+
+use crate::world::{Fault, run};
+
+#[test]
+fn a_copy_keeps_the_whole_message_and_says_why() {
+    run(|world| async move {
+        let text = "<&> \"quoted\" ünï \u{1F600} {\"not\": a task}";
+        world.send(text).await;
+        world.worker(&[]).drain().await;
+        let [copy] = &world.poison()[..] else { panic!("one copy") };
+        assert_eq!(copy.message.as_deref(), Some(text));
+        assert_eq!((&copy.encoding, &copy.blob, copy.dequeue_count), (&None, &None, 1));
+        assert!(copy.reason.starts_with("the message cannot be read: "), "{}", copy.reason);
+        assert_eq!(copy.poisoned_at.since(world.now()).as_secs(), 0);
+        assert!(world.has_logged("message given up"));
+        assert!(!world.has_logged("quoted"), "bodies are not logged");
+    });
+}
+
+#[test]
+fn an_original_too_large_for_a_copy_goes_whole_into_a_blob() {
+    run(|world| async move {
+        let noise = "\"".repeat(60_000);
+        world.send(&noise).await;
+        world.worker(&[]).drain().await;
+        let [copy] = &world.poison()[..] else { panic!("one copy") };
+        assert_eq!(copy.message, None);
+        let name = copy.blob.as_deref().unwrap();
+        assert_eq!(name, format!("{}-poison", copy.message_id));
+        assert_eq!(world.blob(name).unwrap().content, noise.as_bytes());
+    });
+}
+
+#[test]
+fn a_message_with_a_broken_member_fails_the_task_it_names() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        world.drop_messages().await;
+        world.send(&format!("{{\"TaskId\":\"{id}\",\"Priority\":99999999999999999999}}")).await;
+        assert_eq!(world.worker(&[]).drain().await["poisoned"], 1);
+        let document = world.document(id);
+        assert_eq!(document.state, TaskState::Failed);
+        assert_eq!(document.error.unwrap().message, world.poison()[0].reason);
+    });
+}
+
+#[test]
+fn a_stored_document_that_cannot_be_read_is_left_alone_and_its_message_kept() {
+    run(|world| async move {
+        for garbage in ["{\"TaskName\":", "[]", "{\"TaskId\":\"11111111-2222-3333-4444-555555555555\"}"] {
+            let id = world.submit("checksum", |_| {}).await;
+            world.overwrite(&id.status_blob_name(), garbage.as_bytes());
+            assert_eq!(world.worker(&[]).drain().await["poisoned"], 1, "{garbage}");
+            assert_eq!(world.blob(&id.status_blob_name()).unwrap().content, garbage);
+        }
+        assert_eq!(world.poison().len(), 3);
+    });
+}
+
+#[test]
+fn what_a_message_says_about_a_stored_task_does_not_count() {
+    run(|world| async move {
+        let id = world.submit("checksum", |document| document.owner = Some("alice".to_owned())).await;
+        let mut forged: serde_json::Value = serde_json::from_str(&world.messages("")[0].text).unwrap();
+        world.drop_messages().await;
+        forged["Owner"] = json!("mallory");
+        forged["returnUri"] = json!("https://evil.example/");
+        forged["Result"] = json!("forged");
+        forged["TaskName"] = json!("simulate");
+        for etag in ["*", "\"0xBAD\"", "\"1\"\r\nx: y\""] {
+            forged["ETag"] = json!(etag);
+            world.send(&forged.to_string()).await;
+        }
+        let genuine = world.document(id);
+        world.worker(&[]).drain_until_quiet(&world).await;
+        let document = world.document(id);
+        assert_eq!(document.state, TaskState::Completed);
+        assert_eq!((&document.owner, &document.return_uri), (&genuine.owner, &genuine.return_uri));
+        assert_eq!(document.result.unwrap().value()["bytes"], 9, "the checksum of the stored input");
+    });
+}
+
+#[test]
+fn a_copy_that_was_not_stored_keeps_the_message_and_is_made_up_for() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        let refused = Cell::new(0);
+        world.fail(move |line| {
+            let fails = line.starts_with("PutMessage /taskqueue-poison") && refused.get() < 20;
+            refused.set(refused.get() + u32::from(fails));
+            if fails { Fault::Answer(500) } else { Fault::None }
+        });
+        // Delivered before by somebody who did nothing with it.
+        let worker = world.worker(&[("max_dequeue_count", "1")]);
+        world.receive().await;
+        world.reveal();
+        assert_eq!(worker.drain().await["lost"], 1, "no copy, no deletion");
+        assert_eq!(world.document(id).state, TaskState::Failed);
+        assert_eq!(world.messages("").len(), 1);
+        worker.drain_until_quiet(&world).await;
+        assert!(!world.poison().is_empty(), "the copy is made up for");
+        assert_eq!(world.document(id).error.unwrap().code, "TooManyDeliveries");
+    });
+}
+
+#[test]
+fn a_message_of_the_net_api_makes_its_document_when_there_is_none() {
+    run(|world| async move {
+        let id: TaskId = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap();
+        let text = format!(
+            "{{\"TaskName\":\"anything\",\"TaskDescription\":\"d\",\"Status\":2,\"TaskId\":\"{id}\",\"Priority\":0,\"returnUri\":null}}"
+        );
+        world.send(&text).await;
+        assert_eq!(world.worker(&[]).drain().await["completed"], 1);
+        let document = world.document(id);
+        assert_eq!((document.state, document.task_name.as_str()), (TaskState::Completed, "anything"));
+        assert!(document.is_ours());
+    });
+}
+
+#[test]
+fn a_document_of_the_net_api_is_taken_as_pending_whatever_its_random_state() {
+    run(|world| async move {
+        for state in 0..5 {
+            let id = TaskId::from_random_bytes([state + 1; 16]);
+            let text = json!({ "TaskName": "anything", "TaskDescription": "d", "Status": state, "TaskId": id.to_string(),
+                "Priority": 2, "returnUri": "https://x.example/tasks/y-202" })
+            .to_string();
+            world.overwrite(&id.status_blob_name(), text.as_bytes());
+            world.send(&text).await;
+            assert_eq!(world.worker(&[]).drain().await["completed"], 1, "{state}");
+            assert_eq!(world.document(id).state, TaskState::Completed);
+            // Base64, as older .NET clients send it, and delivered again: it has its outcome.
+            use base64::Engine as _;
+            world.send(&base64::engine::general_purpose::STANDARD.encode(&text)).await;
+            assert_eq!(world.worker(&[]).drain().await["discarded"], 1, "{state}");
+        }
+    });
+}
+
+#[test]
+fn what_the_net_worker_finished_stays_finished() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        // The .NET worker writes the six members it knows, and dies before it deletes the message.
+        let ours = world.document(id);
+        let theirs = TaskStatus {
+            created_at: None,
+            updated_at: None,
+            input: None,
+            state: TaskState::Completed,
+            ..ours
+        };
+        world.overwrite(&id.status_blob_name(), &theirs.to_bytes());
+        assert_eq!(world.worker(&[]).drain().await["discarded"], 1);
+        assert_eq!(world.document(id), theirs);
+    });
+}
+
+#[test]
+fn a_message_whose_task_was_deleted_is_deleted_too() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        world.remove(&id.status_blob_name());
+        assert_eq!(world.worker(&[]).drain().await["discarded"], 1);
+        assert!(world.blob(&id.status_blob_name()).is_none());
+        assert!(world.messages("").is_empty());
+    });
+}

@@ -1,0 +1,108 @@
+//! Who may drain, and what everything else is answered.
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde_json::Value;
+
+use crate::world::{Fault, TestWorker, drain_request, run};
+
+async fn ask(
+    worker: &TestWorker,
+    method: Method,
+    path: &str,
+    authorization: Option<&str>,
+) -> (StatusCode, Value) {
+    let mut request = Request::builder().method(method).uri(format!("http://worker{path}"));
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    worker.ask(request.body(Bytes::new()).unwrap()).await
+}
+
+#[test]
+fn only_the_holder_of_the_token_drains() {
+    run(|world| async move {
+        let worker = world.worker(&[]);
+        for wrong in [
+            None,
+            Some(""),
+            Some("Bearer"),
+            Some("Bearer "),
+            Some("Bearer Sesame"),
+            Some("Bearer sesam"),
+            Some("Basic sesame"),
+            Some("sesame"),
+            Some("Bearer sesame sesame"),
+        ] {
+            let (status, problem) = ask(&worker, Method::POST, "/drain", wrong).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong:?}");
+            assert_eq!(problem["type"], "/problems/unauthorized");
+            assert!(!problem.to_string().contains("sesame"));
+        }
+        for right in ["Bearer sesame", "bearer sesame", "BEARER  sesame "] {
+            assert_eq!(ask(&worker, Method::POST, "/drain", Some(right)).await.0, StatusCode::OK, "{right}");
+        }
+        assert!(world.requests.borrow().iter().all(|line| !line.is_empty()));
+    });
+}
+
+#[test]
+fn without_a_configured_token_the_route_is_closed_and_says_how_to_open_it() {
+    run(|world| async move {
+        let worker = world.worker(&[("drain_token", "")]);
+        for presented in [None, Some("Bearer "), Some("Bearer sesame")] {
+            let (status, problem) = ask(&worker, Method::POST, "/drain", presented).await;
+            assert_eq!(status, StatusCode::FORBIDDEN);
+            assert!(problem["detail"].as_str().unwrap().contains("drain_token"));
+        }
+        assert!(world.requests.borrow().is_empty(), "storage is not asked");
+    });
+}
+
+#[test]
+fn other_methods_and_addresses_are_answered_as_problems() {
+    run(|world| async move {
+        let worker = world.worker(&[]);
+        let answer = worker.answer(Request::get("http://worker/drain").body(Bytes::new()).unwrap()).await;
+        assert_eq!(
+            (answer.status(), &answer.headers()["allow"]),
+            (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
+        );
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(ask(&worker, Method::GET, "/healthz", None).await.0, StatusCode::OK);
+        assert_eq!(ask(&worker, Method::POST, "/healthz", None).await.0, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(ask(&worker, Method::POST, "/drain/", None).await.0, StatusCode::NOT_FOUND);
+        assert_eq!(ask(&worker, Method::GET, "/", None).await.1["status"], 404);
+    });
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_named_but_not_shown() {
+    run(|world| async move {
+        for (name, value) in [
+            ("max_concurrency", "very many"),
+            ("task_handlers", "nonsense"),
+            ("storage_connection_string", "AccountName=only"),
+            ("storage_connection_string", ""),
+        ] {
+            let worker = world.worker(&[(name, value)]);
+            let (status, problem) = worker.ask(drain_request(Bytes::new())).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{name}");
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.contains(name) || value.is_empty(), "{detail}");
+            assert!(value.is_empty() || !detail.contains(value), "{detail}");
+            assert_eq!(ask(&worker, Method::GET, "/healthz", None).await.0, StatusCode::OK, "{name}");
+        }
+    });
+}
+
+#[test]
+fn credentials_that_storage_refuses_are_the_operators_to_mend() {
+    run(|world| async move {
+        let worker = world.worker(&[]);
+        world.fail(|_| Fault::Answer(403));
+        let (status, problem) = worker.ask(drain_request(Bytes::new())).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(problem["detail"].as_str().unwrap().contains("storage_connection_string"), "{problem}");
+    });
+}

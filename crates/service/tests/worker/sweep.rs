@@ -1,0 +1,146 @@
+//! Tasks without a message, and tasks whose time is over.
+
+use std::time::Duration;
+
+use models::TaskState;
+
+use crate::world::{Fault, run};
+
+#[test]
+fn a_task_whose_message_was_never_sent_is_found_and_done() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        let later = world.now().plus(Duration::from_secs(7200));
+        let scheduled = world.submit("checksum", |document| document.not_before = Some(later)).await;
+        world.drop_messages().await;
+        let worker = world.worker(&[]);
+        let mut requeued = 0;
+        for _ in 0..14_000 / 30 {
+            requeued += worker.drain().await["requeued"].as_u64().unwrap();
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        assert_eq!(requeued, 2);
+        assert_eq!(world.document(id).state, TaskState::Completed);
+        assert!(world.document(scheduled).started_at.unwrap() >= later);
+        assert!(world.messages("").is_empty());
+    });
+}
+
+#[test]
+fn a_task_with_a_message_is_left_to_it() {
+    run(|world| async move {
+        // Waiting for its time, waiting for its back-off, and at work without a word.
+        world.answer_tasks(|_| (Duration::from_secs(1700), http::Response::new(bytes::Bytes::new())));
+        world.submit("routed", |_| {}).await;
+        let later = world.now().plus(Duration::from_secs(3000));
+        let id = world.submit("checksum", |document| document.not_before = Some(later)).await;
+        let worker = world.worker(&[]);
+        let first = worker.drain();
+        let others = async {
+            let other = world.worker(&[]);
+            let mut requeued = 0;
+            for _ in 0..55 {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                requeued += other.drain().await["requeued"].as_u64().unwrap();
+            }
+            requeued
+        };
+        let (counts, requeued) = futures::future::join(first, others).await;
+        assert_eq!((&counts["completed"], requeued), (&1.into(), 0));
+        assert_eq!(world.document(id).attempt, 0);
+    });
+}
+
+#[test]
+fn an_expired_task_is_purged_with_its_result_and_not_before() {
+    run(|world| async move {
+        let png = http::Response::builder()
+            .header("content-type", "image/png")
+            .body(bytes::Bytes::from_static(b"x"))
+            .unwrap();
+        world.answer_tasks(move |_| (Duration::ZERO, png.clone()));
+        let id = world.submit("routed", |_| {}).await;
+        let worker = world.worker(&[("retention_days", "1")]);
+        worker.drain().await;
+        let result = world.document(id).result_blob.unwrap().name;
+        tokio::time::sleep(Duration::from_secs(86_390)).await;
+        assert_eq!(worker.drain().await["purged"], 0);
+        let mut purged = 0;
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            purged += worker.drain().await["purged"].as_u64().unwrap();
+        }
+        assert_eq!(purged, 1);
+        assert!(world.blob(&id.status_blob_name()).is_none());
+        assert!(world.blob(&result).is_none());
+    });
+}
+
+#[test]
+fn one_of_many_workers_sweeps_and_a_quiet_store_is_read_once_an_interval() {
+    run(|world| async move {
+        for _ in 0..30 {
+            world.submit("checksum", |_| {}).await;
+        }
+        world.worker(&[]).drain().await;
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        let reads = |world: &crate::world::World| {
+            world
+                .requests
+                .borrow()
+                .iter()
+                .filter(|line| line.starts_with("Get /tasks/") && line.ends_with("-202"))
+                .count()
+        };
+        world.requests.borrow_mut().clear();
+        let workers: Vec<_> = (0..5).map(|_| world.worker(&[])).collect();
+        futures::future::join_all(workers.iter().map(|worker| worker.drain())).await;
+        assert_eq!(reads(&world), 30, "the first pass reads everything, once");
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            futures::future::join_all(workers.iter().map(|worker| worker.drain())).await;
+        }
+        assert!(
+            reads(&world) <= 60 + 30 * 7,
+            "{} reads: later passes read what changed within the margin",
+            reads(&world)
+        );
+    });
+}
+
+#[test]
+fn a_sweeper_that_dies_is_replaced() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        world.drop_messages().await;
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        world.fail(|line| if line.starts_with("PutMessage") { Fault::Silence } else { Fault::None });
+        let doomed = world.worker(&[]);
+        let drain = tokio::time::timeout(Duration::from_secs(20), doomed.drain()).await;
+        assert!(
+            drain.is_err(),
+            "it dies after it has claimed the document and before it has sent the message"
+        );
+        assert!(world.messages("").is_empty());
+        world.fail(|_| Fault::None);
+        let worker = world.worker(&[]);
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            worker.drain().await;
+        }
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}
+
+#[test]
+fn a_ruined_sweep_state_starts_from_the_beginning() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        world.drop_messages().await;
+        world.overwrite("sweep-state", b"\xff{");
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        assert_eq!(world.worker(&[]).drain().await["requeued"], 1);
+        assert_eq!(world.worker(&[]).drain().await["completed"], 1);
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}

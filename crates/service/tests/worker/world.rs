@@ -1,0 +1,374 @@
+//! A worker and its surroundings: storage in memory, time that passes only while everybody waits, dice
+//! with a fixed seed, and a switch for faults in front of storage.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fake_azure::{BlobView, Config, EMULATOR_ACCOUNT, FakeAzure, MessageView};
+use http::{Method, Request, Response, StatusCode};
+use models::{Json, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskStatus, Timestamp};
+use serde_json::Value;
+use service::body::{Body, BodyError, RequestBody};
+use service::env::{Clock, Limits, Random, Transport, TransportError};
+use service::log::{Line, Log};
+use service::settings::WorkerSettings;
+use service::storage::{QueueName, TaskQueue as _};
+use service::store;
+use service::worker::Worker;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+/// The drain token of every world.
+pub(crate) const TOKEN: &str = "sesame";
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is answered.
+    None,
+    /// It is answered so without any effect.
+    Answer(u16),
+    /// It takes effect, but the connection breaks before the answer.
+    LoseReply,
+    /// It is never answered and has no effect; the client runs into its time limit.
+    Silence,
+}
+
+type Faults = Box<dyn FnMut(&str) -> Fault>;
+type HandlerReply = Box<dyn FnMut(Value) -> (Duration, Response<Bytes>)>;
+
+/// What the worker sees of the world, and what the tests do.
+pub(crate) struct World {
+    pub(crate) azure: RefCell<FakeAzure>,
+    started: Instant,
+    dice: Cell<u64>,
+    faults: RefCell<Faults>,
+    handler: RefCell<HandlerReply>,
+    /// Every request to storage: method, path without the account, and its distinguishing query.
+    pub(crate) requests: RefCell<Vec<String>>,
+    pub(crate) log: RefCell<Vec<String>>,
+}
+
+/// A test in virtual time.
+pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(Rc<World>) -> F) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async { test(Rc::new(World::new())).await });
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            azure: RefCell::new(FakeAzure::new(Config::default()).unwrap()),
+            started: Instant::now(),
+            dice: Cell::new(7),
+            faults: RefCell::new(Box::new(|_| Fault::None)),
+            handler: RefCell::new(Box::new(|_| {
+                (Duration::ZERO, Response::builder().status(500).body(Bytes::new()).unwrap())
+            })),
+            requests: RefCell::default(),
+            log: RefCell::default(),
+        }
+    }
+
+    /// From now on `faults` decides about every request to storage, by its line in [`Self::requests`].
+    pub(crate) fn fail(&self, faults: impl FnMut(&str) -> Fault + 'static) {
+        *self.faults.borrow_mut() = Box::new(faults);
+    }
+
+    /// From now on tasks called `routed` are answered by `reply`, after the time it says.
+    pub(crate) fn answer_tasks(&self, reply: impl FnMut(Value) -> (Duration, Response<Bytes>) + 'static) {
+        *self.handler.borrow_mut() = Box::new(reply);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.wall_clock().into()
+    }
+
+    fn wall_clock(&self) -> OffsetDateTime {
+        let start = OffsetDateTime::from_unix_timestamp(1_795_168_800).unwrap();
+        start + self.started.elapsed()
+    }
+
+    /// A worker with these variables beside the usual ones.
+    pub(crate) fn worker(self: &Rc<Self>, variables: &[(&str, &str)]) -> TestWorker {
+        let values: BTreeMap<String, String> = [
+            ("storage_connection_string", "UseDevelopmentStorage=true"),
+            ("drain_token", TOKEN),
+            ("simulate_unit_ms", "1"),
+            ("task_handlers", r#"{"routed":"http://handler.test/resize"}"#),
+        ]
+        .into_iter()
+        .chain(variables.iter().copied())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        let settings = WorkerSettings::from_variables(&|name| values.get(name).cloned());
+        TestWorker { worker: Worker::new(Rc::clone(self), settings) }
+    }
+
+    /// Stores a task and sends its message, as the API does.
+    pub(crate) async fn submit(self: &Rc<Self>, name: &str, edit: impl FnOnce(&mut TaskStatus)) -> TaskId {
+        let id = TaskId::from_random_bytes(self.dice(16).try_into().unwrap());
+        let request = TaskRequest {
+            task_id: Some(id),
+            task_name: name.to_owned(),
+            task_description: String::new(),
+            priority: TaskPriority::High,
+            input: Some(Json::parse("\"some text\"").unwrap()),
+            schedule: Schedule::Now,
+        };
+        let (documents, queues) = self.storage();
+        let uri = service::storage::StatusStore::address(&documents, id).await.unwrap();
+        let mut document = TaskStatus::accepted(id, request, uri, self.now());
+        edit(&mut document);
+        let service::storage::Write::Done(etag) =
+            service::storage::StatusStore::create(&documents, &document).await.unwrap()
+        else {
+            panic!("the id is fresh")
+        };
+        queues
+            .send(QueueName::Tasks, &TaskMessage::text_for(&document, Some(&etag)), Duration::ZERO)
+            .await
+            .unwrap();
+        self.requests.borrow_mut().clear();
+        id
+    }
+
+    /// As [`Self::submit`], past all faults.
+    pub(crate) async fn submit_unnoticed(self: &Rc<Self>) -> TaskId {
+        let faults = self.faults.replace(Box::new(|_| Fault::None));
+        let id = self.submit("checksum", |_| {}).await;
+        *self.faults.borrow_mut() = faults;
+        id
+    }
+
+    /// Puts any text into the task queue.
+    pub(crate) async fn send(self: &Rc<Self>, text: &str) {
+        self.storage().1.send(QueueName::Tasks, text, Duration::ZERO).await.unwrap();
+    }
+
+    /// Storage without faults and without being noticed.
+    pub(crate) fn storage(self: &Rc<Self>) -> (store::BlobStore<Self>, store::StorageQueues<Self>) {
+        let variables = |name: &str| {
+            (name == "storage_connection_string").then(|| "UseDevelopmentStorage=true".to_owned())
+        };
+        store::open(Rc::clone(self), &WorkerSettings::from_variables(&variables).unwrap().storage)
+    }
+
+    /// The stored document.
+    pub(crate) fn document(&self, id: TaskId) -> TaskStatus {
+        let blob = self.blob(&id.status_blob_name()).expect("the document is stored");
+        TaskStatus::parse(&blob.content).expect("it follows the contract")
+    }
+
+    pub(crate) fn blob(&self, name: &str) -> Option<BlobView> {
+        self.azure.borrow().blob(EMULATOR_ACCOUNT, "tasks", name)
+    }
+
+    /// Writes the document whatever its version, as another program would.
+    pub(crate) fn overwrite(&self, name: &str, content: &[u8]) {
+        let now = self.wall_clock();
+        let content = Bytes::copy_from_slice(content);
+        self.azure.borrow_mut().put_blob(EMULATOR_ACCOUNT, "tasks", name, content, "application/json", now);
+    }
+
+    /// Messages of `taskqueue` and what follows its name.
+    pub(crate) fn messages(&self, suffix: &str) -> Vec<MessageView> {
+        self.azure.borrow().messages(EMULATOR_ACCOUNT, &format!("taskqueue{suffix}")).collect()
+    }
+
+    /// The poison copies.
+    pub(crate) fn poison(&self) -> Vec<models::PoisonCopy> {
+        self.messages("-poison").iter().map(|m| serde_json::from_str(&m.text).unwrap()).collect()
+    }
+
+    /// Removes a blob, as another program would.
+    pub(crate) fn remove(&self, name: &str) {
+        self.azure.borrow_mut().remove_blob(EMULATOR_ACCOUNT, "tasks", name);
+    }
+
+    /// Ends the invisibility of every message too early, as differing clocks do.
+    pub(crate) fn reveal(&self) {
+        let now = self.wall_clock();
+        self.azure.borrow_mut().reveal_messages(EMULATOR_ACCOUNT, "taskqueue", now);
+    }
+
+    /// Receives what is visible in the task queue, as another worker would.
+    pub(crate) async fn receive(self: &Rc<Self>) -> Vec<service::storage::Delivery> {
+        self.storage().1.receive(QueueName::Tasks, 32, Duration::from_secs(60)).await.unwrap()
+    }
+
+    /// Empties the task queue, as an operator's mistake would.
+    pub(crate) async fn drop_messages(self: &Rc<Self>) {
+        loop {
+            let batch = self.receive().await;
+            if batch.is_empty() {
+                break;
+            }
+            for delivery in batch {
+                self.storage().1.delete(QueueName::Tasks, &delivery).await.unwrap();
+            }
+        }
+        self.requests.borrow_mut().clear();
+    }
+
+    /// Whether any log line contains `text`.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        self.log.borrow().iter().any(|line| line.contains(text))
+    }
+
+    fn dice(&self, bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|_| self.next_u64().to_be_bytes()[0]).collect()
+    }
+}
+
+/// A worker under test.
+pub(crate) struct TestWorker {
+    worker: Rc<Worker<World>>,
+}
+
+impl TestWorker {
+    /// Drains and answers the counts.
+    pub(crate) async fn drain(&self) -> Value {
+        let (status, body) = self.ask(drain_request(Bytes::new())).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    /// Drains under a control stream.
+    pub(crate) async fn drain_under(&self, control: Lines) -> Value {
+        let (mut parts, control) = drain_request(control).into_parts();
+        parts.headers.insert("drain-control", "stream".parse().unwrap());
+        let (status, body) = self.ask(Request::from_parts(parts, control)).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    /// Drains until nothing is left to do, and answers the sums. Bounded by a day of virtual time.
+    pub(crate) async fn drain_until_quiet(&self, world: &World) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for _ in 0..10_000 {
+            let counts = self.drain().await;
+            for (name, value) in counts.as_object().unwrap() {
+                *sums.entry(name.clone()).or_default() += value.as_u64().unwrap_or(0);
+            }
+            if world.messages("").is_empty() && world.messages("-scheduled").is_empty() {
+                return sums;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        panic!("messages are left: {:?}", world.messages(""));
+    }
+
+    pub(crate) async fn ask<B: RequestBody + 'static>(&self, request: Request<B>) -> (StatusCode, Value) {
+        let answer = self.worker.handle(request).await;
+        let status = answer.status();
+        let Body::Full(bytes) = answer.into_body() else { panic!("answers are whole") };
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
+        self.worker.handle(request).await
+    }
+}
+
+pub(crate) fn drain_request<B>(body: B) -> Request<B> {
+    let authorization = format!("Bearer {TOKEN}");
+    Request::post("http://worker/drain").header("authorization", authorization).body(body).unwrap()
+}
+
+/// A control stream: a line after each pause, then open for ever, or broken.
+pub(crate) struct Lines {
+    pub(crate) lines: Vec<(Duration, &'static str)>,
+    pub(crate) breaks: bool,
+}
+
+impl RequestBody for Lines {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        if self.lines.is_empty() {
+            if self.breaks {
+                return Err(BodyError::Broken("gone".to_owned()));
+            }
+            std::future::pending::<()>().await;
+        }
+        let (pause, line) = self.lines.remove(0);
+        tokio::time::sleep(pause).await;
+        Ok(Some(Bytes::from(format!("{line}\n"))))
+    }
+}
+
+impl Transport for World {
+    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
+        if request.uri().host() == Some("handler.test") {
+            let task = serde_json::from_slice(request.body()).unwrap();
+            let (time, reply) = (self.handler.borrow_mut())(task);
+            tokio::time::sleep(time.min(limits.total)).await;
+            return if time < limits.total { Ok(reply) } else { Err(TransportError::Timeout) };
+        }
+        let line = summary(&request);
+        self.requests.borrow_mut().push(line.clone());
+        let fault = (self.faults.borrow_mut())(&line);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let answered = match fault {
+            Fault::None | Fault::LoseReply => Ok(self.azure.borrow_mut().handle(request, self.wall_clock())),
+            Fault::Answer(status) => Ok(Response::builder().status(status).body(Bytes::new()).unwrap()),
+            Fault::Silence => {
+                tokio::time::sleep(limits.total).await;
+                Err(TransportError::Timeout)
+            }
+        };
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        match fault {
+            Fault::LoseReply => Err(TransportError::Interrupted("reset".to_owned())),
+            _ => answered,
+        }
+    }
+}
+
+/// `PUT /tasks/…` and the like: who is asked for what, without ids of messages and receipts.
+fn summary(request: &Request<Bytes>) -> String {
+    let path = request.uri().path().trim_start_matches("/devstoreaccount1");
+    let operation = match (request.method(), path.contains("/messages")) {
+        (&Method::GET, true) => "GetMessages",
+        (&Method::POST, true) => "PutMessage",
+        (&Method::PUT, true) => "UpdateMessage",
+        (&Method::DELETE, true) => "DeleteMessage",
+        (&Method::PUT, false) => "Put",
+        (&Method::GET, false) => "Get",
+        (&Method::DELETE, false) => "Delete",
+        _ => "Other",
+    };
+    let target = path.split("/messages").next().unwrap_or_default();
+    format!("{operation} {target}")
+}
+
+impl Clock for World {
+    fn now(&self) -> OffsetDateTime {
+        self.wall_clock()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl Random for World {
+    fn next_u64(&self) -> u64 {
+        // SplitMix64.
+        let state = self.dice.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.dice.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+impl Log for World {
+    fn log(&self, line: &Line) {
+        self.log.borrow_mut().push(line.to_json(self.now()));
+    }
+}

@@ -12,6 +12,7 @@ mod memory;
 mod world;
 
 mod auth;
+mod azure;
 mod cancel;
 mod delete;
 mod events;

@@ -17,8 +17,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 const ERROR_BODY_LIMIT: usize = 64 * 1024;
 const ERROR: Shape = Shape { root: "Error", record: "", leaves: &["Code"] };
 
-/// A whole answer. Any status.
-#[derive(Debug)]
+/// A whole answer. Any status. No `Debug`: it holds tokens, pop receipts and other people's data.
 pub(crate) struct Answer {
     pub(crate) operation: &'static str,
     pub(crate) part: Part,

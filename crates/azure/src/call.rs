@@ -45,8 +45,8 @@ impl Service {
     }
 }
 
-/// One call, independent of account, credential and time.
-#[derive(Debug, Clone)]
+/// One call, independent of account, credential and time. No `Debug`: queries hold pop receipts, bodies
+/// hold other people's data.
 pub(crate) struct Call {
     /// As the service's documentation calls it.
     pub(crate) operation: &'static str,

@@ -36,7 +36,7 @@ impl ConnectionString {
         };
         let suffix = given.get("EndpointSuffix").unwrap_or("core.windows.net");
         if suffix.contains(['/', '@', '?', '#', ' ']) {
-            return refuse("EndpointSuffix must be a host name such as core.windows.net");
+            return refuse(SUFFIX);
         }
         let scheme = match given.get("DefaultEndpointsProtocol").map(str::to_ascii_lowercase).as_deref() {
             None | Some("https") => "https",
@@ -57,7 +57,8 @@ impl ConnectionString {
                     refuse(&format!("{setting} is missing (or AccountName, from which it could be made)"))
                 }
                 (None, None) => {
-                    Endpoint::parse("EndpointSuffix", &format!("{scheme}://{name}.{service}.{suffix}"))
+                    let url = format!("{scheme}://{name}.{service}.{suffix}");
+                    Endpoint::parse(setting, &url).or_else(|_| refuse(SUFFIX))
                 }
             }
         };
@@ -78,6 +79,8 @@ impl ConnectionString {
         self.0.queue.url()
     }
 }
+
+const SUFFIX: &str = "EndpointSuffix must be a host name such as core.windows.net";
 
 /// Settings that mean something here.
 const SETTINGS: [&str; 9] = [

@@ -17,8 +17,9 @@ use crate::xml::Shape;
 
 /// The service gives keys for seven days at most, by its own clock, which may be behind ours.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400 - 15 * 60);
-/// A key is asked for so much longer than the first link needs, to serve further ones.
-const SPARE: Duration = Duration::from_secs(12 * 3600);
+/// A key is asked for so much longer than the first link needs, to serve further ones. Not longer: after
+/// "revoke user delegation keys" on the account, links work again when the key in the cache has run out.
+const SPARE: Duration = Duration::from_secs(2 * 3600);
 /// The service's clock may be behind ours.
 const START_IN_THE_PAST: Duration = Duration::from_secs(300);
 /// Links that live almost as long as the longest key share one key for so long, and end with it.
@@ -140,18 +141,18 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&call.body).unwrap(),
             "<?xml version=\"1.0\" encoding=\"utf-8\"?><KeyInfo><Start>2026-11-20T09:55:00Z</Start>\
-             <Expiry>2026-11-20T22:10:00Z</Expiry></KeyInfo>"
+             <Expiry>2026-11-20T12:10:00Z</Expiry></KeyInfo>"
         );
         assert_eq!(call.query, [("restype", "service".to_owned()), ("comp", "userdelegationkey".to_owned())]);
     }
 
     #[test]
     fn a_key_is_used_only_for_links_that_end_before_it() {
-        let issued = answered(200, &document("2026-11-20T22:10:00Z", "aGlkZGVu"), MINUTES).unwrap();
+        let issued = answered(200, &document("2026-11-20T12:10:00Z", "aGlkZGVu"), MINUTES).unwrap();
         assert_eq!(issued.key.version, "2026-06-06", "copied, not assumed");
         let at = |text: &str| parse_iso(text).unwrap();
-        assert_eq!(issued.fitness(at("2026-11-20T22:10:00Z"), now()), Fitness::Fresh);
-        assert_eq!(issued.fitness(at("2026-11-20T22:10:01Z"), now()), Fitness::Unfit);
+        assert_eq!(issued.fitness(at("2026-11-20T12:10:00Z"), now()), Fitness::Fresh);
+        assert_eq!(issued.fitness(at("2026-11-20T12:10:01Z"), now()), Fitness::Unfit);
         assert!(!format!("{issued:?}").contains("104, 105"), "the key is not shown");
     }
 
@@ -172,7 +173,7 @@ mod tests {
             "<UserDelegationKey/>".to_owned(),
             document("2026-11-20T09:59:59Z", "aGlkZGVu"),
             document("tomorrow", "aGlkZGVu"),
-            document("2026-11-20T22:10:00Z", "not base64"),
+            document("2026-11-20T12:10:00Z", "not base64"),
         ] {
             assert!(answered(200, &body, MINUTES).is_err(), "{body}");
         }

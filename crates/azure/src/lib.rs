@@ -1,5 +1,17 @@
 //! Builds, signs, sends and parses calls to Azure Storage Queue, Blob Storage, Key Vault and the
 //! managed-identity endpoint, over one [`Transport`]. Knows no tasks.
+//!
+//! Everything but the sending is plain functions over values: only [`Storage`] and the few files below it
+//! are generic over the surroundings ([`Env`]), so that the code is compiled once.
+//!
+//! # Layout
+//! - `source`, `connection_string`, `account`: which account, and how to get in.
+//! - `blob`, `queue`: the two services; in each, `requests` makes calls and `answers` understands them.
+//! - `call`, `shared_key`, `sas`: from a call to a signed request; links to one blob.
+//! - `answer`, `xml`, `error`: from an answer to a value or an error.
+//! - `retry`, `send`, `storage`: how often a call is tried, and the loop that does it.
+//! - `identity`, `vault`, `delegation`, `cache`: credentials that are fetched, once for everybody.
+//! - `transport`, `secret`, `moment`, `encode`: the seams to the world, and small things.
 
 mod account;
 mod answer;

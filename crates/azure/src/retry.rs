@@ -128,9 +128,10 @@ impl Tries {
         Self { policy, repeat, began: now, made: 0, ambiguous: false }
     }
 
-    /// The limits of the next try: those of the policy, cut to what the deadline leaves.
+    /// The limits of the next try: those of the policy, cut to what the deadline leaves (and a second at
+    /// least: a try with a renewed credential may begin after it).
     pub(crate) fn limits(&self, now: OffsetDateTime) -> Limits {
-        let left = self.policy.deadline.saturating_sub(between(self.began, now));
+        let left = self.policy.deadline.saturating_sub(between(self.began, now)).max(Duration::from_secs(1));
         let limits = self.policy.limits;
         Limits {
             connect: limits.connect.min(left),
@@ -222,7 +223,7 @@ mod tests {
         let tries = Tries::new(POLICY, Repeat::Idempotent, began);
         assert_eq!(tries.limits(began).total, Duration::from_secs(30));
         assert_eq!(tries.limits(began + Duration::from_secs(20)).total, Duration::from_secs(10));
-        assert_eq!(tries.limits(began + Duration::from_secs(90)).connect, Duration::ZERO);
+        assert_eq!(tries.limits(began + Duration::from_secs(90)).total, Duration::from_secs(1));
         assert_eq!(
             tries.limits(began - Duration::from_secs(90)).connect,
             Duration::from_secs(5),

@@ -140,7 +140,9 @@ fn keyless(config: &AccountConfig) -> Result<Account, ConfigError> {
     let endpoint = |variable: &str, given: &str, service: &str| match (given, config.account_name.as_str()) {
         ("", "") => refuse(&format!("storage_account_name (or {variable}) is missing")),
         ("", name) => {
-            Endpoint::parse("storage_account_name", &format!("https://{name}.{service}.core.windows.net"))
+            let url = format!("https://{name}.{service}.core.windows.net");
+            Endpoint::parse(variable, &url)
+                .or_else(|_| refuse("storage_account_name must be lower-case letters and digits"))
         }
         (given, _) => Endpoint::parse(variable, given),
     };

@@ -100,6 +100,10 @@ fn what_is_half_filled_doubled_or_garbage_is_refused_by_name() {
         ("{\"hidden\":1}", "part 1"),
         ("DefaultEndpointsProtocol=hidden;AccountName=a;AccountKey=aGlkZGVu", "DefaultEndpointsProtocol"),
         ("AccountName=a;AccountKey=aGlkZGVu;EndpointSuffix=x/hidden", "EndpointSuffix"),
+        (
+            "AccountName=a;AccountKey=aGlkZGVu;EndpointSuffix=hidd\u{e9}n",
+            "EndpointSuffix must be a host name",
+        ),
         ("AccountName=a;AccountKey=aGlkZGVu;BlobEndpoint=hidden", "BlobEndpoint"),
         ("AccountName=a;AccountKey=aGlkZGVu;QueueEndpoint=https://q?hidden", "QueueEndpoint"),
         ("DefaultEndpointsProtocol=https;EndpointSuffix=core.windows.net", "AccountName and AccountKey"),

@@ -64,6 +64,11 @@ impl Entry<'_> {
         count.map_err(|_| self.answer.unexpected("a message whose DequeueCount is no number"))
     }
 
+    /// Whatever somebody put must not stop the messages around it: what is no text is an empty one.
+    fn message_text(&self) -> String {
+        self.fields.get("MessageText").unwrap_or_default().to_owned()
+    }
+
     fn receipt(&self) -> Result<Secret, Error> {
         self.text("PopReceipt").map(Secret::new)
     }
@@ -82,7 +87,7 @@ fn message(entry: &Entry<'_>) -> Result<Message, Error> {
     Ok(Message {
         message_id: entry.text("MessageId")?.to_owned(),
         pop_receipt: entry.receipt()?,
-        text: entry.text("MessageText")?.to_owned(),
+        text: entry.message_text(),
         dequeue_count: entry.dequeue_count()?,
         inserted_at: entry.date("InsertionTime")?,
         next_visible_at: entry.date("TimeNextVisible")?,
@@ -92,7 +97,7 @@ fn message(entry: &Entry<'_>) -> Result<Message, Error> {
 fn peeked_message(entry: &Entry<'_>) -> Result<PeekedMessage, Error> {
     Ok(PeekedMessage {
         message_id: entry.text("MessageId")?.to_owned(),
-        text: entry.text("MessageText")?.to_owned(),
+        text: entry.message_text(),
         dequeue_count: entry.dequeue_count()?,
         inserted_at: entry.date("InsertionTime")?,
     })

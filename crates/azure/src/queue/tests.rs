@@ -112,6 +112,16 @@ fn received_messages_are_read_by_name_with_their_text_exactly() {
 }
 
 #[test]
+fn a_message_whose_text_is_none_does_not_stop_the_others() {
+    let text = MESSAGE.split_once("<MessageText>").unwrap().1.split_once("</MessageText>").unwrap().0;
+    for strange in ["<a>markup</a>", "<a/>"] {
+        let messages =
+            answers::get(&listed(&format!("{}{MESSAGE}", MESSAGE.replace(text, strange)))).unwrap();
+        assert_eq!(messages.iter().map(|message| message.text.is_empty()).collect::<Vec<_>>(), [true, false]);
+    }
+}
+
+#[test]
 fn no_messages_are_an_empty_list_in_any_spelling() {
     for xml in [
         "<QueueMessagesList/>",

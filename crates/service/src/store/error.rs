@@ -27,7 +27,8 @@ impl Advice {
     fn sentence(self, part: Part) -> &'static str {
         match (part, self) {
             (Part::Storage, Self::ConnectionString) => {
-                "check the account, key or SAS in storage_connection_string, and the account's firewall"
+                "check the account, key or SAS in storage_connection_string, the account's firewall and this machine's \
+                 clock"
             }
             (Part::Storage, Self::KeyVault) => {
                 "check the connection string in the Key Vault secret that storage_secret_name names, and the \

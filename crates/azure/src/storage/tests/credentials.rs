@@ -1,4 +1,7 @@
+use futures::future::{Either, join, select};
+
 use super::*;
+use crate::Clock as _;
 
 /// Runs `count` calls at once and says how many were answered.
 fn together(script: &Script, storage: &Storage<Script>, count: usize) -> usize {
@@ -21,6 +24,24 @@ fn forty_cold_calls_share_one_token() {
     let requests = script.requests();
     assert_eq!(requests.iter().filter(|(_, request)| is_for(request, "localhost")).count(), 1);
     assert!(requests.iter().skip(1).all(|(_, request)| authorization(request) == "Bearer t1"));
+}
+
+#[test]
+fn who_goes_away_while_fetching_leaves_the_fetch_to_the_next() {
+    let script = Script::new(|request| match is_for(request, "localhost") {
+        true => token("t1", 3600).after(5),
+        false => Reply::status(204),
+    });
+    let storage = keyless(&script);
+    let impatient = async {
+        let call = std::pin::pin!(some_call(&storage));
+        let patience = std::pin::pin!(script.sleep(Duration::from_secs(1)));
+        matches!(select(call, patience).await, Either::Right(_))
+    };
+    let (gave_up, answered) = script.run(join(impatient, some_call(&storage)));
+    assert!(gave_up);
+    assert_eq!(answered, Ok(()));
+    assert_eq!(fetches(&script, "localhost"), 2);
 }
 
 #[test]

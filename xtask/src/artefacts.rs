@@ -76,7 +76,9 @@ impl Programs {
     pub(crate) fn build(names: &[&str]) -> Result<Self> {
         say(&format!("building {}", names.join(", ")));
         let mut build = cargo();
-        build.args(["build", "--message-format", "json-render-diagnostics"]);
+        // The guest's library is not needed here. Named all the same, because its dependencies ask for features
+        // that `cargo xtask test` has, and with other features cargo would compile wasmtime once for each.
+        build.args(["build", "--message-format", "json-render-diagnostics", "--package", "guest", "--lib"]);
         for name in names {
             build.args(["--package", name, "--bin", name]);
         }
@@ -86,6 +88,25 @@ impl Programs {
         }
         let paths = executables(&String::from_utf8_lossy(&output.stdout));
         Ok(Self { paths })
+    }
+
+    /// Programs that were compiled before, beside this one.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub(crate) fn built_before(names: &[&str]) -> Result<Self> {
+        let own = std::env::current_exe().context("cannot tell where the programs are")?;
+        let mut programs = Self::default();
+        for name in names {
+            let path = own.with_file_name(name);
+            if !path.is_file() {
+                bail!(
+                    "`{name}` is not built: run `cargo build --package {name}`, or leave ACCEPTED_NO_BUILD unset"
+                );
+            }
+            programs.paths.insert((*name).to_owned(), path);
+        }
+        Ok(programs)
     }
 
     /// Where a program is.

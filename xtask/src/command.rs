@@ -76,18 +76,20 @@ pub(crate) fn shown(command: &Command) -> String {
 /// # Errors
 /// When there is no such crate, or it fails.
 pub(crate) fn delegate(name: &str, arguments: Vec<OsString>) -> Result<()> {
-    let package = match name {
-        "sim" => "simulation",
-        other => other,
-    };
+    let package = if name == "sim" { "simulation" } else { name };
     if !root().join("crates").join(package).join("Cargo.toml").is_file() {
         bail!("`cargo xtask {name}` runs crates/{package}, which is not part of this tree");
     }
-    crate::artefacts::components()?;
-    succeed(
-        cargo()
-            .args(["run", "--release", "--package", package, "--"])
-            .args(arguments)
-            .stdin(Stdio::inherit()),
-    )
+    let mut run = cargo();
+    run.args(["run", "--package", package]).stdin(Stdio::inherit());
+    if name == "sim" && !arguments.iter().any(|argument| argument == "--wasm") {
+        // Millions of steps of our own code: the profile that was made for it.
+        run.args(["--profile", "sim"]);
+    } else {
+        crate::artefacts::components()?;
+        if name == "sim" {
+            run.args(["--features", "wasm"]);
+        }
+    }
+    succeed(run.arg("--").args(arguments))
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::artefacts::Programs;
 use crate::command::root;
+use crate::crash;
 use crate::http::{Answer, Client};
 use crate::interrupt::Interrupts;
-use crate::options::Options;
+use crate::options::{HostKind, Options};
 use crate::process::Output;
-use crate::stack::{Plan, Stack};
+use crate::stack::{Plan, Stack, programs};
 
 /// Longer than any task of the demonstration on a slow machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -46,49 +46,43 @@ fn tasks() -> [Task; 3] {
     ]
 }
 
-/// Shows the whole way of several tasks.
+/// Shows the whole way of several tasks, or with `--kill` that many tasks survive what befalls their programs.
 ///
 /// # Errors
 /// When something cannot be started or a task does not end Completed.
 pub(crate) fn run(options: Options) -> Result<()> {
-    show(options, None)
-}
-
-/// The same, with programs that are compiled already.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) fn run_with(programs: Programs) -> Result<()> {
-    show(Options::parse(Vec::new())?, Some(programs))
-}
-
-fn show(options: Options, programs: Option<Programs>) -> Result<()> {
     if !options.trigger {
         bail!("demo needs the trigger: without it no task would ever end");
     }
-    let log = log_file();
     let mut interrupts = Interrupts::catch()?;
+    if options.kill {
+        let programs = programs(HostKind::Embedded, true, &options)?;
+        return crash::run(programs, &mut interrupts);
+    }
+    let log = log_file();
     let plan = Plan {
         options,
         isolated: true,
         output: Output::File(log.clone()),
         // The sample's fake work takes up to a minute; here a unit is a few milliseconds.
         variables: vec![("SPIN_VARIABLE_SIMULATE_UNIT_MS", "20".to_owned())],
-        programs,
     };
-    let outcome = Stack::start(plan, &mut interrupts).and_then(|mut stack| {
-        println!("\nThe components run on {}; stored in {}.\n", stack.host, stack.storage_description);
-        let mut completed = 0;
-        let tasks = tasks();
-        for (number, task) in tasks.iter().enumerate() {
-            println!("── {}. {}\n", number + 1, task.title);
-            completed += usize::from(follow(&mut stack, &mut interrupts, task)?);
-        }
-        stack.stop();
-        println!("{completed} of {} tasks completed", tasks.len());
-        if completed == tasks.len() { Ok(()) } else { bail!("not every task completed") }
-    });
-    outcome.with_context(|| format!("the programs' own words are in {}", shown_path(&log)))
+    show(&plan, &mut interrupts)
+        .with_context(|| format!("the programs' own words are in {}", shown_path(&log)))
+}
+
+fn show(plan: &Plan, interrupts: &mut Interrupts) -> Result<()> {
+    let mut stack = Stack::start(plan, interrupts)?;
+    println!("\nThe components run on {}; stored in {}.\n", stack.host, stack.storage_description);
+    let tasks = tasks();
+    let mut completed = 0;
+    for (number, task) in tasks.iter().enumerate() {
+        println!("── {}. {}\n", number + 1, task.title);
+        completed += usize::from(follow(&mut stack, interrupts, task)?);
+    }
+    stack.stop();
+    println!("{completed} of {} tasks completed", tasks.len());
+    if completed == tasks.len() { Ok(()) } else { bail!("not every task completed") }
 }
 
 fn log_file() -> PathBuf {

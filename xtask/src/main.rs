@@ -2,6 +2,7 @@
 
 mod artefacts;
 mod command;
+mod crash;
 mod demo;
 mod http;
 mod interrupt;
@@ -39,10 +40,14 @@ OPTIONS of up and demo
   --keyless                no key at all: managed identity on storage, user delegation SAS for clients
   --host-binary PATH       use this build of crates/host instead of building it
 
+OPTIONS of demo
+  --kill                   500 tasks instead of three, while storage, host and launcher are killed at random
+
 OPTIONS of up
   --listen ADDR:PORT       where the application listens (default 127.0.0.1:3000)
   --no-trigger             do not drain the queue: tasks stay Pending
 
+With ACCEPTED_NO_BUILD=1 in the environment, up and demo start what was built before.
 When SPIN_VARIABLE_STORAGE_CONNECTION_STRING is set, up uses that account and starts no storage.
 ";
 

@@ -40,17 +40,19 @@ pub(crate) enum Credentials {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     /// `None`: Spin when it is there and new enough.
-    pub host: Option<HostKind>,
+    pub(crate) host: Option<HostKind>,
     /// `--host-binary`.
-    pub host_binary: Option<PathBuf>,
+    pub(crate) host_binary: Option<PathBuf>,
     /// `--storage`.
-    pub storage: StorageKind,
+    pub(crate) storage: StorageKind,
     /// `--identity` and `--keyless`.
-    pub credentials: Credentials,
+    pub(crate) credentials: Credentials,
     /// `--listen`.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Whether the queue is drained.
-    pub trigger: bool,
+    pub(crate) trigger: bool,
+    /// `--kill`.
+    pub(crate) kill: bool,
 }
 
 impl Options {
@@ -66,6 +68,7 @@ impl Options {
             credentials: Credentials::ConnectionString,
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             trigger: true,
+            kill: false,
         };
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
@@ -94,6 +97,7 @@ impl Options {
                 Arg::Long("host-binary") => options.host_binary = Some(parser.value()?.into()),
                 Arg::Long("identity") => options.authorise_by(Credentials::Identity)?,
                 Arg::Long("keyless") => options.authorise_by(Credentials::Keyless)?,
+                Arg::Long("kill") => options.kill = true,
                 Arg::Long("no-trigger") => options.trigger = false,
                 other => return Err(other.unexpected().into()),
             }

@@ -145,6 +145,13 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Ends it and all it started, at once and without a word.
+    pub(crate) fn kill(&mut self) {
+        self.send(Signal::KILL);
+        // It cannot refuse; waiting frees its entry and its ports.
+        let _ = self.child.wait();
+    }
+
     fn send(&self, signal: Signal) {
         // A group that is gone needs no signal.
         let _ = kill_process_group(Pid::from_child(&self.child), signal);

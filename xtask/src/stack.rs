@@ -29,8 +29,6 @@ pub(crate) struct Plan {
     pub output: Output,
     /// Further environment variables of the application.
     pub variables: Vec<(&'static str, String)>,
-    /// Whether to compile first, or to use what `cargo xtask test` has compiled.
-    pub programs: Option<Programs>,
 }
 
 /// Everything that runs. The order of the fields is the order in which they are stopped.
@@ -40,7 +38,7 @@ pub(crate) struct Stack {
     /// Address of the application, without a trailing slash.
     pub base: String,
     /// What runs it, for the person at the terminal.
-    pub host: String,
+    pub host: &'static str,
     /// What stores, for the person at the terminal.
     pub storage_description: String,
 }
@@ -50,17 +48,15 @@ impl Stack {
     ///
     /// # Errors
     /// When something cannot be built or does not become ready, or at a Ctrl-C.
-    pub(crate) fn start(plan: Plan, interrupts: &mut Interrupts) -> Result<Self> {
+    pub(crate) fn start(plan: &Plan, interrupts: &mut Interrupts) -> Result<Self> {
         let kind = choose_host(plan.options.host)?;
         let account_given =
             !plan.isolated && std::env::var_os(CONNECTION_STRING).is_some_and(|text| !text.is_empty());
         if account_given && plan.options.credentials != Credentials::ConnectionString {
             bail!("--identity and --keyless start their own storage: unset {CONNECTION_STRING} first");
         }
-        let programs = match plan.programs {
-            Some(programs) => programs,
-            None => build(kind, account_given, &plan.options)?,
-        };
+        let fake_storage = plan.options.storage == StorageKind::Fake && !account_given;
+        let programs = programs(kind, fake_storage, &plan.options)?;
         let storage = if account_given {
             Storage::account_of_the_environment()
         } else {
@@ -69,7 +65,7 @@ impl Stack {
         };
         let listen = if plan.isolated { free_address()? } else { plan.options.listen };
         let reached = reachable(listen);
-        let (host, arguments) = host_command(kind, &plan.options, &programs, listen)?;
+        let (host, arguments) = host_command(kind, &programs, listen)?;
 
         let mut launcher = command(&programs.get("launcher")?.to_string_lossy());
         if plan.isolated {
@@ -134,34 +130,46 @@ impl Stack {
     }
 }
 
-fn build(kind: HostKind, account_given: bool, options: &Options) -> Result<Programs> {
-    components()?;
+/// Compiles what is needed, or finds what was compiled before.
+///
+/// # Errors
+/// When the compiler finds fault, or there is nothing to find.
+pub(crate) fn programs(kind: HostKind, fake_storage: bool, options: &Options) -> Result<Programs> {
+    let own_host = kind == HostKind::Embedded && options.host_binary.is_none();
     let mut names = vec!["launcher"];
-    if options.storage == StorageKind::Fake && !account_given {
+    if fake_storage {
         names.push("fake-azure");
     }
-    if kind == HostKind::Embedded && options.host_binary.is_none() {
+    if own_host {
         names.push("host");
-        say("building the host compiles wasmtime: the first time this takes some minutes");
     }
-    Programs::build(&names)
+    let mut programs = if std::env::var_os("ACCEPTED_NO_BUILD").is_some_and(|value| !value.is_empty()) {
+        Programs::built_before(&names)?
+    } else {
+        components()?;
+        if own_host {
+            say("building the host compiles wasmtime: the first time this takes some minutes");
+        }
+        Programs::build(&names)?
+    };
+    if let Some(path) = &options.host_binary {
+        programs.paths.insert("host".to_owned(), path.clone());
+    }
+    Ok(programs)
 }
 
 /// The program that runs the components, as shown and as started.
 fn host_command(
     kind: HostKind,
-    options: &Options,
     programs: &Programs,
     listen: SocketAddr,
-) -> Result<(String, Vec<String>)> {
+) -> Result<(&'static str, [String; 5])> {
     let manifest = root().join("spin.toml").to_string_lossy().into_owned();
-    let (shown, program) = match (kind, &options.host_binary) {
-        (HostKind::Spin, _) => ("Spin", "spin".to_owned()),
-        (HostKind::Embedded, Some(path)) => ("crates/host", path.to_string_lossy().into_owned()),
-        (HostKind::Embedded, None) => ("crates/host", programs.get("host")?.to_string_lossy().into_owned()),
+    let (shown, program) = match kind {
+        HostKind::Spin => ("Spin", "spin".to_owned()),
+        HostKind::Embedded => ("crates/host", programs.get("host")?.to_string_lossy().into_owned()),
     };
-    let words = [program.as_str(), "up", "--from", &manifest, "--listen", &listen.to_string()];
-    Ok((shown.to_owned(), words.map(str::to_owned).to_vec()))
+    Ok((shown, [program, "up".to_owned(), "--from".to_owned(), manifest, format!("--listen={listen}")]))
 }
 
 fn choose_host(wanted: Option<HostKind>) -> Result<HostKind> {
@@ -185,7 +193,11 @@ fn is_new_enough(version: &str) -> bool {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= (4, 1)
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// A port of this machine that nobody uses at this moment.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
     listener.local_addr().context("there is no free port")
 }
@@ -200,7 +212,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn forget_settings(command: &mut Command) {
+/// Keeps settings of the application that are in the environment from reaching a program.
+pub(crate) fn forget_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("SPIN_VARIABLE_") || text.starts_with("IDENTITY_") {

@@ -77,7 +77,7 @@ impl Ports {
 }
 
 /// The connection string of the emulator's account at these endpoints.
-fn connection_string(blob: &str, queue: &str) -> BTreeMap<String, String> {
+pub(crate) fn connection_string(blob: &str, queue: &str) -> BTreeMap<String, String> {
     let text = format!("DefaultEndpointsProtocol=http;{ACCOUNT};BlobEndpoint={blob};QueueEndpoint={queue}");
     BTreeMap::from([("SPIN_VARIABLE_STORAGE_CONNECTION_STRING".to_owned(), text)])
 }

@@ -1,12 +1,22 @@
 //! `cargo xtask test`: every test there is.
 
+use std::process::Command;
+
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::artefacts::{COMPONENTS, Programs, components, node_modules};
-use crate::command::{cargo, command, is_installed, root};
-use crate::demo;
+use crate::artefacts::{COMPONENTS, components, node_modules};
+use crate::command::{cargo, command, is_installed, root, say, succeed};
 use crate::summary::Summary;
+
+/// End to end on real sockets, each way to get at storage once, and everything killed at random moments.
+const DEMONSTRATIONS: [(&str, &[&str]); 5] = [
+    ("demo by connection string", &["demo", "--host", "embedded"]),
+    ("demo with Azurite", &["demo", "--host", "embedded", "--storage", "azurite"]),
+    ("demo through key vault and identity", &["demo", "--host", "embedded", "--identity"]),
+    ("demo without any key", &["demo", "--host", "embedded", "--keyless"]),
+    ("500 tasks while everything is killed", &["demo", "--kill"]),
+];
 
 /// Runs everything and closes with the counts.
 ///
@@ -28,9 +38,11 @@ pub(crate) fn into(summary: &mut Summary) {
         "examples in models",
         cargo().args(["test", "--quiet", "--doc", "--package", "accepted-models"]),
     );
-    summary.check("demo: POST to Completed on real sockets", demonstration());
+    for (name, arguments) in DEMONSTRATIONS {
+        summary.check(name, xtask(arguments));
+    }
     for script in scripts(&std::fs::read_to_string(root().join("package.json")).unwrap_or_default()) {
-        summary.run(&script, command("npm").args(["run", "--silent", &script]));
+        summary.run(&script, use_what_is_built(command("npm").args(["run", "--silent", &script])));
     }
 }
 
@@ -50,15 +62,21 @@ fn native(summary: &mut Summary) {
     summary.run("native tests", &mut runner);
 }
 
-/// The programs that the native tests have just compiled.
-fn demonstration() -> Result<()> {
-    let folder = std::env::current_exe().ok().and_then(|own| own.parent().map(ToOwned::to_owned));
-    let folder = folder.context("cannot tell where the programs are")?;
-    let mut programs = Programs::default();
-    for name in ["fake-azure", "host", "launcher"] {
-        programs.paths.insert(name.to_owned(), folder.join(name));
+/// Has everything that is started from here on use what the native tests have just compiled: compiled for
+/// itself, a program gets other features of its dependencies, and those would be compiled again.
+fn use_what_is_built(command: &mut Command) -> &mut Command {
+    if let Ok(own) = std::env::current_exe() {
+        // The page tests start `up` with it instead of going through cargo.
+        command.env("ACCEPTED_XTASK", own);
     }
-    demo::run_with(programs)
+    command.env("ACCEPTED_NO_BUILD", "1")
+}
+
+/// This program, with other arguments.
+fn xtask(arguments: &[&str]) -> Result<()> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    say(&format!("cargo xtask {}", arguments.join(" ")));
+    succeed(use_what_is_built(command(&own.to_string_lossy()).args(arguments)))
 }
 
 /// Names of the npm scripts that are tests.

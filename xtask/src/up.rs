@@ -14,11 +14,13 @@ use crate::stack::{Plan, Stack};
 /// # Errors
 /// When something cannot be started or ends by itself.
 pub(crate) fn run(options: Options) -> Result<()> {
+    if options.kill {
+        bail!("--kill is an option of demo");
+    }
     let mut interrupts = Interrupts::catch()?;
     let trigger = options.trigger;
-    let plan =
-        Plan { options, isolated: false, output: Output::Terminal, variables: Vec::new(), programs: None };
-    let mut stack = match Stack::start(plan, &mut interrupts) {
+    let plan = Plan { options, isolated: false, output: Output::Terminal, variables: Vec::new() };
+    let mut stack = match Stack::start(&plan, &mut interrupts) {
         Ok(stack) => stack,
         // Told to stop while starting: that is no failure.
         Err(error) if error.to_string() == "interrupted" => return Ok(()),

@@ -17,7 +17,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     for (path, text) in own {
         for (number, line) in (1..).zip(text.lines()) {
             for home in HOMES.map(|(start, end)| format!("{start}{end}")) {
-                // A path of a URL such as …/home/ has something before it.
+                // Part of a longer path, such as one in a URL, has a letter before it.
                 let is_absolute = |at: usize| {
                     let before = line.get(..at).and_then(|text| text.chars().next_back());
                     before.is_none_or(|c| !c.is_alphanumeric() && !"-_./}".contains(c))

@@ -1,6 +1,7 @@
 //! The engine that all applications of a process share, and compiled components.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -52,12 +53,22 @@ impl CompileCache {
             _ => Self::Off,
         }
     }
+
+    /// Waits until no other program that keeps its compiled components here compiles: what it compiled is
+    /// then found instead of compiled again. Best effort: the worst that can happen is double work.
+    fn turn(&self) -> Option<File> {
+        let Self::Folder(folder) = self else { return None };
+        let file = File::create(folder.join("turn")).ok()?;
+        file.lock().ok()?;
+        Some(file)
+    }
 }
 
 /// Engine, linker and compiled components. Cheap to share; one per process is enough.
 pub struct Runtime {
     engine: Engine,
     linker: Linker<Guest>,
+    cache: CompileCache,
     compiled: Mutex<HashMap<PathBuf, Compiled>>,
 }
 
@@ -79,14 +90,14 @@ impl Runtime {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
         if let CompileCache::Folder(folder) = cache {
-            let mut cache = CacheConfig::new();
-            cache.with_directory(folder);
-            config.cache(Some(Cache::new(cache)?));
+            let mut settings = CacheConfig::new();
+            settings.with_directory(folder);
+            config.cache(Some(Cache::new(settings)?));
         }
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker)?;
-        Ok(Arc::new(Self { engine, linker, compiled: Mutex::default() }))
+        Ok(Arc::new(Self { engine, linker, cache: cache.clone(), compiled: Mutex::default() }))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -108,7 +119,9 @@ impl Runtime {
             path: path.to_owned(),
             reason: format!("{error:#}"),
         };
+        let one_at_a_time = self.cache.turn();
         let component = Component::from_file(&self.engine, path).map_err(unusable)?;
+        drop(one_at_a_time);
         let instance = self.linker.instantiate_pre(&component).map_err(unusable)?;
         let service = ServicePre::new(instance).map_err(unusable)?;
         compiled.insert(path.to_owned(), Compiled { modified, service: service.clone() });

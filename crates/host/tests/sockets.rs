@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use wasmtime_wasi_http::RequestOptions;
 
 fn app() -> App {
-    let cache = CompileCache::Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+    let cache = CompileCache::Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join("accepted-host"));
     let runtime = Runtime::new(&cache).unwrap();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
     let blueprint = Blueprint::load(&runtime, &manifest, &[]).unwrap();

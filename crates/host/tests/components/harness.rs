@@ -1,7 +1,6 @@
 //! The application with a cloud around it that answers in process.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -28,11 +27,7 @@ pub(crate) const IDENTITY_HEADER: &str = "identity-header-of-the-tests";
 fn blueprint() -> &'static Blueprint {
     static BLUEPRINT: OnceLock<Blueprint> = OnceLock::new();
     BLUEPRINT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        // Where every test is a process of its own, one compiles and the others find what it compiled.
-        let one_at_a_time = File::create(folder.join("compiling")).unwrap();
-        one_at_a_time.lock().unwrap();
-        let cache = CompileCache::Folder(folder.join("compiled"));
+        let cache = CompileCache::Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join("accepted-host"));
         let runtime = Runtime::new(&cache).unwrap_or_else(|error| panic!("{error}"));
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
         Blueprint::load(&runtime, &manifest, &[]).unwrap_or_else(|error| panic!("{error}"))

@@ -224,7 +224,9 @@ impl TaskStatus {
             expires_at: m.nullable("ExpiresAt", moment)?,
             attempt: m.nullable("Attempt", "a number of attempts")?.unwrap_or(0),
             cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
-            percent_complete: m.nullable("PercentComplete", "a whole number from 0 to 100")?,
+            percent_complete: m
+                .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
+                .map(|percent| percent.min(100)),
             message: m.nullable("Message", text)?,
             input: m.nullable("Input", "a JSON value")?,
             result: m.nullable("Result", "a JSON value")?,

@@ -1,0 +1,136 @@
+//! Golden files. A change here is a change of the contract: other programs read these bytes.
+
+use models::{Monitor, MonitorList, PoisonCopy, Problem, TaskMessage, TaskPriority, TaskState, TaskStatus};
+use serde_json::{Value, json};
+
+use crate::samples::{accepted, at, full, id};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Compares bytes with a golden file; `UPDATE_FIXTURES=1` writes the file instead, to be reviewed.
+fn assert_golden(name: &str, bytes: &[u8]) {
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::write(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR")), bytes).unwrap();
+    }
+    let expected = String::from_utf8(fixture(name)).unwrap();
+    assert_eq!(String::from_utf8_lossy(bytes), expected, "{name}");
+}
+
+#[test]
+fn documents_of_the_net_side_are_read() {
+    let document = TaskStatus::parse(&fixture("net-document.json")).unwrap();
+    assert_eq!(document.task_name, "Resize \"Größe\" <a&b>");
+    assert_eq!(document.task_description, "Zeile 1\r\nZeile 2\t\u{7}");
+    assert_eq!((document.state, document.priority), (TaskState::Completed, TaskPriority::High));
+    assert_eq!(document.task_id, id());
+    assert!(document.return_uri.unwrap().ends_with("-202"));
+    assert!(document.created_at.is_none(), "it is theirs");
+    assert_eq!((document.attempt, document.history.len()), (0, 0));
+
+    let named = TaskStatus::parse(&fixture("net-indented-names.json")).unwrap();
+    assert_eq!((named.state, named.priority), (TaskState::InProgress, TaskPriority::High));
+    assert_eq!((named.task_id, named.task_description.as_str()), (id(), ""));
+}
+
+#[test]
+fn messages_of_the_net_side_are_read() {
+    let text = String::from_utf8(fixture("net-message.json")).unwrap();
+    let message = TaskMessage::parse(&text).unwrap();
+    assert_eq!((message.task_id, message.is_ours, &message.etag), (id(), false, &None));
+    let document = message.document.unwrap();
+    assert_eq!((document.state, document.priority), (TaskState::Pending, TaskPriority::Low));
+    assert_eq!(document.return_uri, None);
+}
+
+#[test]
+fn our_documents_are_stable_to_the_byte() {
+    assert_golden("our-accepted-document.json", &accepted().to_bytes());
+    assert_golden("our-full-document.json", &full().to_bytes());
+    for name in ["our-accepted-document.json", "our-full-document.json"] {
+        let expected = if name.contains("full") { full() } else { accepted() };
+        assert_eq!(TaskStatus::parse(&fixture(name)).unwrap(), expected, "{name}");
+    }
+}
+
+#[test]
+fn our_messages_are_stable_to_the_byte() {
+    let etag = Some("\"0x8DC4F1A2B3C4D5E\"");
+    assert_golden("our-message.json", TaskMessage::text_for(&accepted(), etag).as_bytes());
+    let large = TaskStatus { task_description: "x".repeat(70_000), ..accepted() };
+    assert_golden("our-reference-message.json", TaskMessage::text_for(&large, etag).as_bytes());
+}
+
+#[test]
+fn what_clients_and_operators_see_is_stable_to_the_byte() {
+    let pretty = |value: Value| serde_json::to_vec_pretty(&value).unwrap();
+    assert_golden("monitor.json", &pretty(serde_json::to_value(Monitor::of(&full())).unwrap()));
+    let list = MonitorList {
+        value: vec![Monitor::of(&accepted())],
+        next_link: Some("https://x/tasks?from=2".to_owned()),
+    };
+    assert_golden("monitor-list.json", &pretty(serde_json::to_value(&list).unwrap()));
+    let copy = PoisonCopy {
+        reason: "the message cannot be read: not JSON at line 1, column 1".to_owned(),
+        message: Some("not \"JSON\"".to_owned()),
+        encoding: None,
+        blob: None,
+        message_id: "m-1".to_owned(),
+        dequeue_count: 6,
+        poisoned_at: at(0),
+    };
+    assert_golden("poison-copy.json", &serde_json::to_vec(&copy).unwrap());
+    let problem = Problem {
+        kind: "/problems/task-not-found".to_owned(),
+        title: "There is no such task".to_owned(),
+        status: 404,
+        detail: Some("No task with this id is known.".to_owned()),
+        instance: Some("/tasks/0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".to_owned()),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+    };
+    assert_golden("problem.json", &serde_json::to_vec(&problem).unwrap());
+}
+
+#[test]
+fn the_six_members_come_first_and_as_the_net_reader_expects_them() {
+    let text = String::from_utf8(accepted().to_bytes()).unwrap();
+    let names: Vec<&str> = text.split('"').filter(|part| part.starts_with(char::is_alphabetic)).collect();
+    let position = |name: &str| names.iter().position(|other| *other == name).unwrap_or(usize::MAX);
+    let six = ["TaskName", "TaskDescription", "Status", "TaskId", "Priority", "returnUri"].map(position);
+    assert!(six.is_sorted() && six[5] < position("CreatedAt"), "{names:?}");
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&value["Status"], &value["Priority"]), (&json!(0), &json!(2)), "enums are integers");
+    assert_eq!(value["TaskId"], id().to_string());
+    assert_eq!(id().status_blob_name(), "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b-202");
+}
+
+#[test]
+fn a_net_worker_that_rewrites_our_document_leaves_one_we_can_read() {
+    // It keeps the members it knows.
+    let mut value: Value = serde_json::from_slice(&full().to_bytes()).unwrap();
+    let known = ["TaskName", "TaskDescription", "Status", "TaskId", "Priority", "returnUri"];
+    value.as_object_mut().unwrap().retain(|name, _| known.contains(&name.as_str()));
+    value["Status"] = json!(2);
+    let document = TaskStatus::parse(value.to_string().as_bytes()).unwrap();
+    assert_eq!(document.state, TaskState::Completed);
+    assert!(!document.is_ours());
+}
+
+#[test]
+fn the_monitor_speaks_the_guidelines_words() {
+    let words: Vec<Value> = TaskState::ALL
+        .into_iter()
+        .map(|state| {
+            let monitor = Monitor::of(&TaskStatus { state, ..accepted() });
+            let value = serde_json::to_value(&monitor).unwrap();
+            assert_eq!(serde_json::from_value::<Monitor>(value.clone()).unwrap(), monitor);
+            assert_eq!(TaskState::from(monitor.status), state);
+            value["status"].clone()
+        })
+        .collect();
+    assert_eq!(words, ["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]);
+    let succeeded = Monitor::of(&TaskStatus { state: TaskState::Completed, ..full() });
+    assert_eq!(succeeded.percent_complete, Some(100));
+}

@@ -1,0 +1,113 @@
+//! Queue messages: every encoding that is accepted, and every mistake that is told apart.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use models::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, TaskStatus};
+
+use crate::samples::{accepted, id};
+
+const ETAG: &str = "\"0x8DC4F1A2B3C4D5E\"";
+
+#[test]
+fn a_message_is_read_as_plain_text_and_as_base64() {
+    let text = TaskMessage::text_for(&accepted(), Some(ETAG));
+    let bytes = [b"\xEF\xBB\xBF".as_slice(), text.as_bytes()].concat();
+    for spelling in [
+        text.clone(),
+        format!("\u{feff} \r\n{text}\n"),
+        STANDARD.encode(&text),
+        STANDARD.encode(&bytes),
+        format!(" {}\n", STANDARD.encode(&text)),
+    ] {
+        let message = TaskMessage::parse(&spelling).unwrap();
+        assert_eq!((message.task_id, message.is_ours), (id(), true));
+        assert_eq!(message.etag.as_deref(), Some(ETAG));
+        assert_eq!(message.document, Some(accepted()));
+    }
+}
+
+#[test]
+fn a_document_too_large_for_a_message_travels_as_a_reference() {
+    let sized = |length: usize| TaskStatus { task_description: "x".repeat(length), ..accepted() };
+    let envelope = TaskMessage::text_for(&sized(0), Some(ETAG)).len();
+    let largest = sized(MESSAGE_LIMIT_BYTES - envelope);
+    let text = TaskMessage::text_for(&largest, Some(ETAG));
+    assert_eq!(text.len(), MESSAGE_LIMIT_BYTES);
+    assert_eq!(TaskMessage::parse(&text).unwrap().document, Some(largest));
+
+    let text = TaskMessage::text_for(&sized(MESSAGE_LIMIT_BYTES - envelope + 1), Some(ETAG));
+    assert!(text.len() < 200, "{text}");
+    let message = TaskMessage::parse(&text).unwrap();
+    assert_eq!((message.task_id, message.is_ours, message.document), (id(), true, None));
+    assert_eq!(message.etag.as_deref(), Some(ETAG));
+}
+
+#[test]
+fn text_that_names_no_task_is_unreadable() {
+    let noise = STANDARD.encode([0xff, 0xfe, 0x00]);
+    let deep = format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));
+    for text in [
+        "",
+        " ",
+        "{",
+        "}",
+        "null",
+        "[]",
+        "0",
+        "\"x\"",
+        "{}",
+        "{\"TaskId\":null}",
+        "{\"TaskId\":5}",
+        "{\"TaskId\":\"../../secrets\"}",
+        "{\"TaskId\":\"0a8f5d7e-3c1b-4b8e-9f6a\"}",
+        "{\"TaskId\":{}}",
+        "{\"TaskId\":\"urn:uuid:0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b\"}",
+        "bm90IGpzb24=",
+        "\u{0}",
+        &noise,
+        &deep,
+        &"x".repeat(65_536),
+        &"A".repeat(65_536),
+    ] {
+        let shown: String = text.chars().take(60).collect();
+        assert!(matches!(TaskMessage::parse(text), Err(MessageError::Unreadable(_))), "{shown}");
+    }
+}
+
+#[test]
+fn a_message_that_names_its_task_but_breaks_another_member_is_unusable() {
+    for member in [
+        "\"Priority\":3",
+        "\"Priority\":-1",
+        "\"Priority\":99999999999999999999999",
+        "\"Priority\":1.5",
+        "\"Status\":\"Done\"",
+        "\"Status\":null",
+        "\"TaskName\":7",
+        "\"CreatedAt\":\"yesterday\"",
+        "\"Attempt\":-1",
+        "\"Attempt\":4294967296",
+        "\"History\":{}",
+        "\"ETag\":1",
+        "\"ResultBlob\":[]",
+        "\"Error\":\"x\"",
+        "\"PercentComplete\":1e3",
+    ] {
+        let text = format!("{{\"TaskName\":\"x\",\"TaskId\":\"{}\",{member}}}", id());
+        match TaskMessage::parse(&text) {
+            Err(MessageError::Unusable { task_id, reason }) => {
+                assert_eq!(task_id, id(), "{member}");
+                let name = member.split('"').nth(1).unwrap();
+                assert!(reason.starts_with(name), "{member}: {reason}");
+            }
+            other => panic!("{member}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_last_of_two_members_counts_as_it_does_for_newtonsoft() {
+    let text = format!("{{\"taskid\":\"nonsense\",\"TASKID\":\"{}\",\"Priority\":9,\"priority\":2}}", id());
+    let message = TaskMessage::parse(&text).unwrap();
+    assert_eq!((message.task_id, message.is_ours, message.document), (id(), false, None));
+}

@@ -1,0 +1,176 @@
+//! Whatever a document holds survives; whatever bytes arrive, nothing panics.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use models::{
+    AttemptOutcome, AttemptRecord, DeliveryId, HISTORY_LIMIT, Json, MESSAGE_LIMIT_BYTES, ResultBlob,
+    TaskError, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
+};
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::samples::accepted;
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => ".{0,40}",
+        1 => vec(any::<char>(), 0..40).prop_map(String::from_iter),
+        1 => "[\\x00-\\x1f<&>\"'\\\\]{0,20}",
+    ]
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_unix_millis)
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e9f64..1e9).prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::from),
+            vec((text(), inner), 0..6).prop_map(|members| members.into_iter().collect::<Value>()),
+        ]
+    })
+}
+
+/// `null` as a member means that there is none.
+fn kept_json() -> impl Strategy<Value = Json> {
+    json().prop_filter("null is no value", |value| !value.is_null()).prop_map(|value| Json::from(&value))
+}
+
+fn error() -> impl Strategy<Value = TaskError> {
+    (text(), text()).prop_map(|(code, message)| TaskError { code, message })
+}
+
+fn record() -> impl Strategy<Value = AttemptRecord> {
+    let outcome = prop::sample::select(vec![
+        AttemptOutcome::Completed,
+        AttemptOutcome::Failed,
+        AttemptOutcome::Cancelled,
+        AttemptOutcome::Retried,
+        AttemptOutcome::Abandoned,
+        AttemptOutcome::Released,
+        AttemptOutcome::RetryRequested,
+    ]);
+    let delivery = (text(), any::<u32>())
+        .prop_map(|(message_id, dequeue_count)| DeliveryId { message_id, dequeue_count });
+    (any::<u32>(), moment(), of(moment()), of(outcome), of(error()), of(text()), of(delivery)).prop_map(
+        |(attempt, started_at, ended_at, outcome, error, by, delivery)| AttemptRecord {
+            attempt,
+            started_at,
+            ended_at,
+            outcome,
+            error,
+            by,
+            delivery,
+        },
+    )
+}
+
+prop_compose! {
+    fn document()(
+        (task_name, task_description, return_uri) in (text(), text(), of(text())),
+        state in prop::sample::select(TaskState::ALL.to_vec()),
+        priority in prop::sample::select(TaskPriority::ALL.to_vec()),
+        id in any::<[u8; 16]>(),
+        (created_at, updated_at, started_at, finished_at) in (of(moment()), of(moment()), of(moment()), of(moment())),
+        (not_before, expires_at, cancel_requested_at) in (of(moment()), of(moment()), of(moment())),
+        (attempt, percent_complete, message) in (any::<u32>(), of(0u8..=100), of(text())),
+        (input, result, error) in (of(kept_json()), of(kept_json()), of(error())),
+        result_blob in of((text(), text(), any::<u64>())),
+        (owner, trace_parent, history) in (of(text()), of(text()), vec(record(), 0..4)),
+    ) -> TaskStatus {
+        let result_blob = result_blob.map(|(name, content_type, size)| ResultBlob { name, content_type, size });
+        TaskStatus {
+            task_name, task_description, state, task_id: TaskId::from_random_bytes(id), priority, return_uri,
+            created_at, updated_at, started_at, finished_at, not_before, expires_at, attempt, cancel_requested_at,
+            percent_complete, message, input, result, result_blob, error, owner, trace_parent, history,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_document_survives_being_stored(document in document()) {
+        let bytes = document.to_bytes();
+        prop_assert_eq!(&TaskStatus::parse(&bytes).unwrap(), &document);
+        prop_assert_eq!(TaskStatus::parse(&bytes).unwrap().to_bytes(), bytes, "and is written the same again");
+    }
+
+    #[test]
+    fn a_document_survives_being_sent(document in document(), etag in of(text()), base64 in any::<bool>()) {
+        let text = TaskMessage::text_for(&document, etag.as_deref());
+        prop_assert!(text.len() <= MESSAGE_LIMIT_BYTES);
+        let sent = if base64 { STANDARD.encode(&text) } else { text };
+        let message = TaskMessage::parse(&sent).unwrap();
+        prop_assert_eq!(message.task_id, document.task_id);
+        prop_assert_eq!(message.is_ours, document.created_at.is_some());
+        prop_assert_eq!(message.etag, etag);
+        prop_assert_eq!(message.document, Some(document));
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in vec(any::<u8>(), 0..300)) {
+        let _ = TaskRequest::parse(&bytes);
+        let _ = TaskStatus::parse(&bytes);
+        let _ = TaskMessage::parse(&String::from_utf8_lossy(&bytes));
+        let _ = TaskMessage::parse(&STANDARD.encode(&bytes));
+    }
+
+    #[test]
+    fn no_json_makes_a_reader_panic(value in json()) {
+        let text = value.to_string();
+        let _ = TaskRequest::parse(text.as_bytes());
+        let _ = TaskStatus::parse(text.as_bytes());
+        let _ = TaskMessage::parse(&text);
+    }
+
+    /// A document with any member replaced by anything is read or refused with that member's name.
+    #[test]
+    fn a_spoilt_member_is_refused_by_name(document in document(), which in any::<prop::sample::Index>(), value in json()) {
+        let mut members: Value = serde_json::from_slice(&document.to_bytes()).unwrap();
+        let members = members.as_object_mut().unwrap();
+        let name = members.keys().nth(which.index(members.len())).unwrap().clone();
+        members.insert(name.clone(), value);
+        if let Err(error) = TaskStatus::parse(serde_json::to_string(&members).unwrap().as_bytes()) {
+            prop_assert!(error.to_string().starts_with(&name), "{}: {}", name, error);
+        }
+    }
+
+    #[test]
+    fn equal_inputs_are_equal_however_they_are_spelt(value in json()) {
+        let compact = Json::parse(&value.to_string()).unwrap();
+        let pretty = Json::parse(&serde_json::to_string_pretty(&value).unwrap()).unwrap();
+        prop_assert_eq!(&compact, &pretty);
+        prop_assert_eq!(compact.get(), pretty.get());
+    }
+
+    #[test]
+    fn a_moment_survives_being_written(millis in any::<i64>()) {
+        let moment = Timestamp::from_unix_millis(millis);
+        prop_assert_eq!(moment.to_string().parse::<Timestamp>().unwrap(), moment);
+    }
+
+    #[test]
+    fn the_history_keeps_the_latest_attempts(count in 0u32..60) {
+        let mut document = accepted();
+        for attempt in 1..=count {
+            document.record(AttemptRecord {
+                attempt, started_at: Timestamp::from_unix_millis(0), ended_at: None, outcome: None, error: None, by: None,
+                delivery: None,
+            });
+        }
+        let kept: Vec<u32> = document.history.iter().map(|record| record.attempt).collect();
+        let first = (count + 1).saturating_sub(u32::try_from(HISTORY_LIMIT).unwrap()).max(1);
+        prop_assert_eq!(kept, (first..=count).collect::<Vec<_>>());
+    }
+}

@@ -142,7 +142,8 @@ impl FakeAzure {
         };
         let credentials = Credentials { keys, issuer: &self.issuer, identities: &self.config.identities };
         let caller = access::authorize(call, operation, &credentials, now)?;
-        let deletion_delay = self.config.deletion_delay;
+        let deletion_delay =
+            time::Duration::try_from(self.config.deletion_delay).unwrap_or(time::Duration::MAX);
         let (state, ids) = (&mut self.state, &mut self.ids);
         if call.service == Service::Queue {
             queue::perform(operation, queue::Context { call, state, ids, now, deletion_delay })

@@ -9,7 +9,8 @@
 //! - [`fake`](FakeAzure): the four services as one value; [`Config`] sets them up.
 //! - `call`, `operation`: what a request is for. `access`: who sent it and what that allows.
 //! - `blob`, `queue`, `identity`, `vault`: one module per service.
-//! - `state`: what is stored; `view`: looking at it from tests; `journal`: keeping it over a restart.
+//! - `state`: what is stored; `view`: looking at it from tests; `disturb`: what goes wrong inside; `journal`:
+//!   keeping it over a restart.
 //! - `server` (feature `server`): sockets around it; the binary `fake-azure`.
 //!
 //! Not there, and answered `501`: leases, snapshots, versions, tags, block lists, page and append blobs, stored access
@@ -21,6 +22,7 @@ mod call;
 mod config;
 mod cors;
 mod dates;
+mod disturb;
 mod fake;
 mod identity;
 mod ids;

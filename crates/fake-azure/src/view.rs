@@ -160,26 +160,6 @@ impl FakeAzure {
         });
         id
     }
-
-    /// Makes the queue's invisible messages visible at once, keeping their receipts: what clock skew between the
-    /// service's machines does now and then.
-    pub fn reveal_messages(&mut self, account: &str, queue: &str, now: OffsetDateTime) {
-        let hidden: Vec<Message> = self
-            .state
-            .view(account)
-            .and_then(|state| state.queues.get(queue))
-            .into_iter()
-            .flat_map(|queue| queue.iter().filter(|message| message.visible.0 > now).cloned())
-            .collect();
-        for mut message in hidden {
-            message.visible = Moment(now);
-            self.state.apply(Change::Message {
-                account: account.to_owned(),
-                queue: queue.to_owned(),
-                message: Box::new(message),
-            });
-        }
-    }
 }
 
 fn view_message(message: &Message) -> MessageView {

@@ -54,7 +54,7 @@ pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     state.apply(Change::ContainerGone {
         account: call.account.clone(),
         name: call.name.clone(),
-        until: Moment(*now + *deletion_delay),
+        until: Moment(now.saturating_add(*deletion_delay)),
     });
     Ok(Reply::new(StatusCode::ACCEPTED))
 }

@@ -53,7 +53,7 @@ pub(crate) struct Context<'a> {
     pub(crate) issuer: &'a TokenIssuer,
     pub(crate) caller: Caller,
     pub(crate) now: OffsetDateTime,
-    pub(crate) deletion_delay: std::time::Duration,
+    pub(crate) deletion_delay: time::Duration,
 }
 
 /// Performs `operation`, for which the caller is authorized.

@@ -21,7 +21,7 @@ pub(crate) struct Context<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) ids: &'a mut Ids,
     pub(crate) now: OffsetDateTime,
-    pub(crate) deletion_delay: std::time::Duration,
+    pub(crate) deletion_delay: time::Duration,
 }
 
 /// Performs `operation`, for which the caller is authorized.

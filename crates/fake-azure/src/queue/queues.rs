@@ -55,7 +55,7 @@ pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> 
 pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     context.queue()?;
     let (account, name) = (context.call.account.clone(), context.call.name.clone());
-    let until = Moment(context.now + context.deletion_delay);
+    let until = Moment(context.now.saturating_add(context.deletion_delay));
     context.state.apply(Change::QueueGone { account, name, until });
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }

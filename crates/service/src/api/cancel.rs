@@ -7,7 +7,7 @@ use models::TaskId;
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::{Kind, Refusal};
-use super::tasks::{Tasks, WRITE_TRIES};
+use super::tasks::{Tasks, WRITE_TRIES, word};
 use crate::env::Env;
 use crate::log::Line;
 use crate::storage::{StatusStore, Stored, TaskQueue, Write};
@@ -23,7 +23,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                 Cancel::Request(document) => (document, StatusCode::ACCEPTED),
                 Cancel::AlreadyRequested => return self.shown(call, StatusCode::ACCEPTED, &stored),
                 Cancel::TooLate => {
-                    let detail = format!("The task is {}.", stored.document.state.name());
+                    let detail = format!("The task is {}.", word(stored.document.state));
                     return Err(Refusal::new(Kind::TaskEnded, detail));
                 }
             };

@@ -7,7 +7,7 @@ use models::TaskId;
 use super::answer::{self, Answer};
 use super::call::Call;
 use super::problem::{Kind, Refusal};
-use super::tasks::{Tasks, WRITE_TRIES};
+use super::tasks::{Tasks, WRITE_TRIES, word};
 use crate::env::Env;
 use crate::log::Line;
 use crate::storage::{StatusStore, TaskQueue, Write};
@@ -19,7 +19,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             if !stored.document.state.is_terminal() {
                 let detail = format!(
                     "The task is {}. Cancel it first: POST /tasks/{id}/cancel.",
-                    stored.document.state.name()
+                    word(stored.document.state)
                 );
                 return Err(Refusal::new(Kind::TaskNotEnded, detail));
             }

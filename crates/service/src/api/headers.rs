@@ -86,7 +86,7 @@ pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
         let named = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("text/event-stream"));
         let refused = parts.any(|parameter| {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            name.trim().eq_ignore_ascii_case("q") && value.trim().parse::<f32>().is_ok_and(|q| q <= 0.0)
+            name.trim().eq_ignore_ascii_case("q") && value.trim().bytes().all(|b| matches!(b, b'0' | b'.'))
         });
         named && !refused
     })
@@ -174,7 +174,9 @@ mod tests {
     fn a_stream_is_opened_only_for_clients_that_name_it() {
         assert!(wants_events(&with(ACCEPT, "text/event-stream")));
         assert!(wants_events(&with(ACCEPT, "application/json;q=0.5, Text/Event-Stream;q=0.9")));
+        assert!(wants_events(&with(ACCEPT, "text/event-stream;q=0.01")));
         assert!(!wants_events(&with(ACCEPT, "text/event-stream;q=0")));
+        assert!(!wants_events(&with(ACCEPT, "text/event-stream; q=0.000")));
         assert!(!wants_events(&with(ACCEPT, "*/*")));
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 use http::StatusCode;
-use models::{Monitor, MonitorList, MonitorState, TaskId, TaskState, TaskStatus, Timestamp};
+use models::{Monitor, MonitorList, TaskId, TaskState, TaskStatus, Timestamp};
 
 use super::answer::{self, Answer};
 use super::auth;
@@ -13,7 +13,7 @@ use super::call::Call;
 use super::continuation::{self, Position};
 use super::problem::Refusal;
 use super::query::{Query, encode, refused};
-use super::tasks::{Tasks, monitor_at};
+use super::tasks::{Tasks, monitor_at, word};
 use crate::env::Env;
 use crate::storage::{Page, Read, StatusStore, StorageError, Stored, TaskQueue};
 
@@ -159,7 +159,7 @@ impl Filter {
     /// The filter as query parameters, each with an `&` behind it.
     fn as_query(&self) -> String {
         let mut query = String::new();
-        let status = self.status.map(|state| format!("{:?}", MonitorState::from(state)));
+        let status = self.status.map(|state| word(state).to_owned());
         let moment = self.created_after.map(|moment| moment.to_string());
         for (name, value) in [("status", status), ("name", self.name.clone()), ("createdAfter", moment)] {
             if let Some(value) = value {
@@ -171,9 +171,9 @@ impl Filter {
 }
 
 /// A status in the words of the monitor.
-fn state(word: &str) -> Result<TaskState, Refusal> {
+fn state(text: &str) -> Result<TaskState, Refusal> {
     TaskState::ALL
         .into_iter()
-        .find(|state| format!("{:?}", MonitorState::from(*state)).eq_ignore_ascii_case(word))
+        .find(|state| word(*state).eq_ignore_ascii_case(text))
         .ok_or_else(|| refused("status: must be NotStarted, Running, Succeeded, Failed or Canceled."))
 }

@@ -71,8 +71,9 @@ fn exposition(depths: Option<&Depths>, now: Timestamp) -> String {
         );
         let _ = writeln!(
             text,
-            "accepted_queue_oldest_message_age_seconds{{queue=\"tasks\"}} {:.3}",
-            age.as_secs_f64()
+            "accepted_queue_oldest_message_age_seconds{{queue=\"tasks\"}} {}.{:03}",
+            age.as_secs(),
+            age.subsec_millis()
         );
     }
     text

@@ -19,7 +19,7 @@ use super::call::Call;
 use super::headers::{self, text};
 use super::problem::{Kind, Refusal};
 use super::range::{self, Selected};
-use super::tasks::Tasks;
+use super::tasks::{Tasks, word};
 use crate::body::Body;
 use crate::env::Env;
 use crate::storage::{ETag, ResultPart, StatusStore, Stored, TaskQueue};
@@ -34,12 +34,12 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
         match document.state {
             TaskState::Completed => {}
             TaskState::Pending | TaskState::InProgress => {
-                let detail = format!("The task is {}. Its result comes later.", document.state.name());
+                let detail = format!("The task is {}. Its result comes later.", word(document.state));
                 let wait = self.retry_after(&stored).unwrap_or(1);
                 return Err(Refusal::new(Kind::ResultNotReady, detail).retry_after(wait));
             }
             TaskState::Failed | TaskState::Cancelled => {
-                let detail = format!("The task is {}; GET /tasks/{id} says why.", document.state.name());
+                let detail = format!("The task is {}; GET /tasks/{id} says why.", word(document.state));
                 return Err(Refusal::new(Kind::NoResult, detail));
             }
         }

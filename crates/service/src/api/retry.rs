@@ -9,7 +9,7 @@ use models::{AttemptOutcome, TaskId, TaskState, TaskStatus};
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::{Kind, Refusal};
-use super::tasks::{Tasks, WRITE_TRIES};
+use super::tasks::{Tasks, WRITE_TRIES, word};
 use crate::env::Env;
 use crate::log::Line;
 use crate::storage::{StatusStore, Stored, TaskQueue, Write};
@@ -26,7 +26,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                     return self.shown(call, StatusCode::ACCEPTED, &stored);
                 }
                 Retry::NotFailed => {
-                    let detail = format!("The task is {}.", stored.document.state.name());
+                    let detail = format!("The task is {}.", word(stored.document.state));
                     return Err(Refusal::new(Kind::TaskNotFailed, detail));
                 }
             };

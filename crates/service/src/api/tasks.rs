@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::LocalBoxFuture;
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
-use models::{Monitor, TaskId, TaskState, TaskStatus, Timestamp};
+use models::{Monitor, MonitorState, TaskId, TaskState, TaskStatus, Timestamp};
 
 use super::answer::{self, Answer};
 use super::auth;
@@ -64,15 +65,22 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         self.depth.get(|| self.env.timestamp(), DEPTH_AGE, ask).await.flatten()
     }
 
-    /// The task, if there is one that the caller may see.
-    pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<Stored, Refusal> {
-        match self.store.read(id, None).await? {
-            Read::Found(stored) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
-                Ok(*stored)
+    /// The task, if there is one that the caller may see. Boxed because nearly every route begins so: one
+    /// copy of the code in the component instead of one for each.
+    pub(crate) fn find<'a>(
+        &'a self,
+        call: &'a Call,
+        id: TaskId,
+    ) -> LocalBoxFuture<'a, Result<Stored, Refusal>> {
+        Box::pin(async move {
+            match self.store.read(id, None).await? {
+                Read::Found(stored) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
+                    Ok(*stored)
+                }
+                // Another caller's task looks like none.
+                _ => Err(Refusal::task_not_found()),
             }
-            // Another caller's task looks like none.
-            _ => Err(Refusal::task_not_found()),
-        }
+        })
     }
 
     /// The status monitor as a client sees it.
@@ -121,4 +129,15 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
 pub(crate) fn monitor_at(document: &TaskStatus, address: String) -> Monitor {
     let succeeded = document.state == TaskState::Completed;
     Monitor { resource_location: succeeded.then_some(address), ..Monitor::of(document) }
+}
+
+/// The state in the word that clients know it by.
+pub(crate) fn word(state: TaskState) -> &'static str {
+    match MonitorState::from(state) {
+        MonitorState::NotStarted => "NotStarted",
+        MonitorState::Running => "Running",
+        MonitorState::Succeeded => "Succeeded",
+        MonitorState::Failed => "Failed",
+        MonitorState::Canceled => "Canceled",
+    }
 }

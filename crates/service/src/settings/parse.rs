@@ -126,6 +126,20 @@ fn digest(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
+/// Minutes as a decimal number, to the millisecond. Read by hand: the standard library's floating-point
+/// parser would be a fortieth of the component.
+fn minutes(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok().filter(|minutes| *minutes <= 1_000_000)?;
+    // Five digits are finer than a millisecond.
+    let thousandths: u64 = format!("{fraction:0<5.5}").parse().ok()?;
+    Some(Duration::from_millis(whole * 60_000 + thousandths * 60_000 / 100_000))
+}
+
 impl ApiSettings {
     /// Reads and checks the variables of the API component.
     ///
@@ -133,7 +147,9 @@ impl ApiSettings {
     /// The first variable that cannot be used.
     pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let reader = Reader(lookup);
-        let minutes: f64 = reader.parsed("sas_token_expiry_minutes", |m: &f64| *m > 0.0 && *m <= 10_080.0)?;
+        let sas_lifetime = minutes(&reader.text("sas_token_expiry_minutes"))
+            .filter(|lifetime| !lifetime.is_zero() && *lifetime <= Duration::from_secs(10_080 * 60))
+            .ok_or_else(|| refused("sas_token_expiry_minutes"))?;
         let auth = match reader.text("api_auth").as_str() {
             "none" => ApiAuth::None,
             "easy-auth" => ApiAuth::EasyAuth,
@@ -145,7 +161,7 @@ impl ApiSettings {
         let depth: u64 = reader.parsed("queue_depth_limit", |_| true)?;
         Ok(Self {
             storage: reader.storage()?,
-            sas_lifetime: Duration::from_secs_f64(minutes * 60.0),
+            sas_lifetime,
             public_base_url: Some(reader.url("public_base_url")?).filter(|url| !url.is_empty()),
             trust_forwarded: reader.parsed("trust_forwarded", |_| true)?,
             auth,
@@ -181,5 +197,37 @@ impl WorkerSettings {
             simulate_unit: Duration::from_millis(unit),
             handlers,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_are_read_to_the_millisecond() {
+        for (text, millis) in [
+            ("10", Some(600_000)),
+            ("0.5", Some(30_000)),
+            ("0.001", Some(60)),
+            ("1.123456789", Some(67_407)),
+            ("10080.0", Some(604_800_000)),
+            ("", None),
+            (".5", None),
+            ("5.", None),
+            ("-1", None),
+            ("1e3", None),
+            ("1.5.2", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(minutes(text), millis.map(Duration::from_millis), "{text}");
+        }
+        let set = |value: &'static str| {
+            ApiSettings::from_variables(&|name| {
+                (name == "sas_token_expiry_minutes").then(|| value.to_owned())
+            })
+        };
+        assert!(set("10080").is_ok() && set("0.01").is_ok());
+        assert!(set("10080.1").is_err() && set("0").is_err() && set("0.0").is_err());
     }
 }

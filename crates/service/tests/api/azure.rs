@@ -14,12 +14,12 @@ use service::env::{Clock, Limits, Random, Transport, TransportError};
 use service::log::{Line, Log};
 use service::settings::ApiSettings;
 use service::storage::{QueueName, Read, StatusStore, TaskQueue};
-use service::store;
+use service::store::{self, BlobStore, StorageQueues};
 use time::OffsetDateTime;
 
 use crate::world::{ID, START, id, request};
 
-struct Cloud {
+pub(crate) struct Cloud {
     azure: RefCell<FakeAzure>,
     begin: tokio::time::Instant,
     random: Cell<u64>,
@@ -60,9 +60,9 @@ impl Log for Cloud {
     }
 }
 
-struct World {
-    cloud: Rc<Cloud>,
-    api: Rc<Api<Cloud>>,
+pub(crate) struct World {
+    pub(crate) cloud: Rc<Cloud>,
+    pub(crate) api: Rc<Api<Cloud>>,
     settings: ApiSettings,
 }
 
@@ -75,7 +75,7 @@ impl service::api::AssetSource for NoPages {
 }
 
 impl World {
-    fn new(connection_string: &str) -> Self {
+    pub(crate) fn new(connection_string: &str) -> Self {
         let cloud = Rc::new(Cloud {
             azure: RefCell::new(FakeAzure::new(Config::default()).unwrap()),
             begin: tokio::time::Instant::now(),
@@ -83,13 +83,26 @@ impl World {
             is_down: Cell::new(false),
             log: RefCell::default(),
         });
-        let lookup = |name: &str| (name == "storage_connection_string").then(|| connection_string.to_owned());
+        Self::over(cloud, &[("storage_connection_string", connection_string)])
+    }
+
+    /// Another API over the same cloud, with these variables.
+    pub(crate) fn over(cloud: Rc<Cloud>, variables: &[(&str, &str)]) -> Self {
+        let lookup = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
         let settings = ApiSettings::from_variables(&lookup).unwrap();
         let api = Api::new(Rc::clone(&cloud), Ok(settings.clone()), Box::new(NoPages));
         Self { cloud, api, settings }
     }
 
-    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Response<Bytes> {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<Bytes> {
         let (parts, body) = self.api.handle(request(method, path, headers, body)).await.into_parts();
         let body = match body {
             Body::Full(bytes) => bytes,
@@ -105,12 +118,12 @@ impl World {
         (answer, monitor)
     }
 
-    fn storage(&self) -> (impl StatusStore, impl TaskQueue) {
+    pub(crate) fn storage(&self) -> (BlobStore<Cloud>, StorageQueues<Cloud>) {
         store::open(Rc::clone(&self.cloud), &self.settings.storage)
     }
 
     /// Changes a document as a worker does.
-    async fn change(&self, change: impl FnOnce(&mut TaskStatus)) {
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut TaskStatus)) {
         let (documents, _) = self.storage();
         let Read::Found(mut stored) = documents.read(id(), None).await.unwrap() else { panic!("missing") };
         change(&mut stored.document);
@@ -125,7 +138,7 @@ impl World {
     }
 }
 
-const EMULATOR: &str = "UseDevelopmentStorage=true";
+pub(crate) const EMULATOR: &str = "UseDevelopmentStorage=true";
 
 #[tokio::test(start_paused = true)]
 async fn a_warm_submission_is_one_put_blob_and_one_put_message() {

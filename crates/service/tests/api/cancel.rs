@@ -35,11 +35,15 @@ async fn a_task_that_runs_is_asked_to_stop_once() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_has_ended_cannot_be_cancelled() {
     let world = World::new();
-    for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
+    for (state, word) in [
+        (TaskState::Completed, "Succeeded"),
+        (TaskState::Failed, "Failed"),
+        (TaskState::Cancelled, "Canceled"),
+    ] {
         world.store_as(state);
         let reply = world.post(&path(), "").await;
         assert_eq!(reply.kind(), (409, "task-ended".to_owned()));
-        assert_eq!(reply.problem().detail, Some(format!("The task is {}.", state.name())));
+        assert_eq!(reply.problem().detail, Some(format!("The task is {word}.")));
     }
 }
 

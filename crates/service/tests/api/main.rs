@@ -26,3 +26,4 @@ mod result;
 mod retry;
 mod submit;
 mod submit_twice;
+mod transcripts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use models::Timestamp;
 
 /// One attempt's hold on its message. All times are of the worker's own clock, taken before the request
-/// that obtained the hold was sent, so that storage never sees it end earlier than we do.
+/// that obtained the hold was sent: storage's clock may differ, and its answer takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// When the attempt started.

@@ -43,6 +43,8 @@ impl From<Verdict> for Report {
 struct Round {
     asked: usize,
     promoted: u32,
+    /// When the leases of what was received began, or a little earlier.
+    held_since: Timestamp,
     received: Result<Vec<Delivery>, StorageError>,
 }
 
@@ -140,14 +142,16 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                             pace.patience = now.plus(if pace.dry { RECHECK } else { GATHER });
                             for delivery in batch {
                                 counts.received += 1;
-                                running.push(self.deliver(delivery, released.clone()));
+                                running.push(self.deliver(delivery, looked.held_since, released.clone()));
                             }
                         }
                         Err(error) => {
                             pace.stopped = true;
-                            match self.note("messages could not be received", &error) {
-                                Some(rest) => counts.slow_down(rest),
-                                None => hopeless = Some(error),
+                            let rest = self.note("messages could not be received", &error);
+                            if let (Some(rest), StorageError::Unavailable { .. }) = (rest, &error) {
+                                counts.slow_down(rest);
+                            } else {
+                                hopeless = Some(error);
                             }
                         }
                     }
@@ -172,20 +176,26 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         if self.promotion_is_overdue() {
             promoted += self.promote().await;
         }
-        let mut received = self.receive(count).await;
+        let (mut held_since, mut received) = self.receive(count).await;
         let is_empty = received.as_ref().is_ok_and(Vec::is_empty);
         if is_empty && is_idle && promoted == 0 && self.promotion_is_due() {
             promoted += self.promote().await;
             if promoted > 0 {
-                received = self.receive(count).await;
+                (held_since, received) = self.receive(count).await;
             }
         }
-        Round { asked: count, promoted, received }
+        Round { asked: count, promoted, held_since, received }
     }
 
-    async fn receive(&self, count: usize) -> Result<Vec<Delivery>, StorageError> {
+    async fn receive(&self, count: usize) -> (Timestamp, Result<Vec<Delivery>, StorageError>) {
+        let visibility = self.settings.visibility;
+        let asked_at = self.env.timestamp();
         let count = u32::try_from(count).unwrap_or(1);
-        self.queue.receive(QueueName::Tasks, count, self.settings.visibility).await
+        let received = self.queue.receive(QueueName::Tasks, count, visibility).await;
+        // A lease begins when storage answers, which is after it was asked. The client may have asked more
+        // than once; what it asked first then says little.
+        let held_since = asked_at.max(self.env.timestamp().minus(visibility / 4));
+        (held_since, received)
     }
 
     /// A drain that did nothing is not worth a line: an idle worker is asked again and again.

@@ -12,6 +12,8 @@ use crate::storage::StorageError;
 
 /// How long to leave storage alone when it named no time of its own.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
+/// How long to leave storage alone when it refuses the credentials.
+const OPERATOR_REST: Duration = Duration::from_secs(30);
 
 /// Everything that the work of one instance shares.
 pub(super) struct Engine<E, S, Q> {
@@ -47,11 +49,13 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
     pub(super) fn note(&self, what: &'static str, error: &StorageError) -> Option<Duration> {
         let rest = match error {
             StorageError::Unavailable { retry_after, .. } => Some(retry_after.unwrap_or(DEFAULT_REST)),
-            StorageError::Misconfigured(_) | StorageError::Refused(_) | StorageError::Unreadable { .. } => {
-                None
-            }
+            // An operator has to act; until then every further delivery would only use up a try.
+            StorageError::Misconfigured(_) => Some(OPERATOR_REST),
+            // A matter of this one request.
+            StorageError::Refused(_) | StorageError::Unreadable { .. } => None,
         };
-        let line = if rest.is_some() { Line::warn(what) } else { Line::error(what) };
+        let is_passing = matches!(error, StorageError::Unavailable { .. });
+        let line = if is_passing { Line::warn(what) } else { Line::error(what) };
         self.env.log(&line.with("cause", error.to_string()));
         rest
     }

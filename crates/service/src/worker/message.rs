@@ -1,7 +1,7 @@
 //! One delivery, from its text to its end.
 
 use lifecycle::delivery::{Found, Receipt, Step, decide, presumed};
-use models::{DeliveryId, MessageError, TaskId, TaskMessage, TaskStatus};
+use models::{DeliveryId, MessageError, TaskId, TaskMessage, TaskStatus, Timestamp};
 
 use super::attempt::Attempt;
 use super::counts::Verdict;
@@ -44,11 +44,16 @@ impl Known {
 impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     /// Does what one delivery asks for. Never fails: whatever happens ends in a verdict, and a message that
     /// is not deleted comes back when its lease runs out.
-    pub(super) async fn deliver(&self, delivery: Delivery, released: Released) -> Report {
+    pub(super) async fn deliver(
+        &self,
+        delivery: Delivery,
+        held_since: Timestamp,
+        released: Released,
+    ) -> Report {
         let message = TaskMessage::parse(&delivery.text);
         let task_id = task_of(&message);
         let started = self.env.timestamp();
-        match self.perform(&message, delivery, released).await {
+        match self.perform(&message, delivery, held_since, released).await {
             Ok(verdict) => {
                 if matches!(verdict, Verdict::Discarded | Verdict::Deferred | Verdict::Lost) {
                     let milliseconds = self.env.timestamp().since(started).as_millis();
@@ -72,10 +77,9 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         &self,
         message: &Result<TaskMessage, MessageError>,
         delivery: Delivery,
+        held_since: Timestamp,
         released: Released,
     ) -> Result<Verdict, StorageError> {
-        // Taken before anything is asked of storage, so that storage never sees the lease end sooner.
-        let received_at = self.env.timestamp();
         let receipt = Receipt {
             id: DeliveryId { message_id: delivery.message_id.clone(), dequeue_count: delivery.dequeue_count },
             inserted_at: delivery.inserted_at,
@@ -88,7 +92,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                 Step::Run(document) => match self.write(&document, known.etag()).await? {
                     Write::Done(etag) => {
                         let stored = Stored { document: *document, etag };
-                        return Ok(Attempt::new(self, delivery, receipt.id, stored, received_at)
+                        return Ok(Attempt::new(self, delivery, receipt.id, stored, held_since)
                             .run(released)
                             .await);
                     }
@@ -98,7 +102,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                     let (Known::Stored(stored) | Known::Presumed(stored)) = known else {
                         return Ok(Verdict::Lost);
                     };
-                    return Ok(Attempt::new(self, delivery, receipt.id, *stored, received_at)
+                    return Ok(Attempt::new(self, delivery, receipt.id, *stored, held_since)
                         .run(released)
                         .await);
                 }

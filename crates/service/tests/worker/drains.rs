@@ -134,6 +134,20 @@ fn a_busy_storage_slows_the_drain_down() {
 }
 
 #[test]
+fn credentials_refused_half_way_end_the_drain_before_every_message_lost_a_try() {
+    run(|world| async move {
+        world.fail(|line| if line.contains("/tasks") { Fault::Answer(403) } else { Fault::None });
+        for _ in 0..10 {
+            world.submit_unnoticed().await;
+        }
+        let counts = world.worker(&[("max_concurrency", "2")]).drain().await;
+        assert_eq!((&counts["received"], &counts["lost"]), (&json!(2), &json!(2)));
+        assert_eq!(counts["retryAfterSeconds"], 30);
+        assert!(world.has_logged("storage_connection_string"));
+    });
+}
+
+#[test]
 fn told_to_stop_a_drain_finishes_what_runs_and_receives_nothing_new() {
     for breaks in [false, true] {
         run(|world| async move {

@@ -128,7 +128,10 @@ fn progress_is_written_at_most_once_a_second() {
             world.worker(&[("simulate_unit_ms", unit)]).drain().await;
             let seconds = usize::try_from(world.now().since(started).as_secs()).unwrap();
             let writes = world.requests.borrow().iter().filter(|l| l.starts_with("Put /tasks")).count();
-            assert!((2 + (seconds / 2).min(8)..=2 + seconds.min(10)).contains(&writes), "{writes} in {seconds} s");
+            assert!(
+                (2 + (seconds / 2).min(8)..=2 + seconds.min(10)).contains(&writes),
+                "{writes} in {seconds} s"
+            );
             assert_eq!(world.document(id).percent_complete, Some(100));
         }
     });

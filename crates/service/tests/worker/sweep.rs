@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use models::TaskState;
 
-use crate::world::{Fault, run};
+use crate::world::{Fault, TestWorker, run};
 
 #[test]
 fn a_task_whose_message_was_never_sent_is_found_and_done() {
@@ -94,11 +94,11 @@ fn one_of_many_workers_sweeps_and_a_quiet_store_is_read_once_an_interval() {
         };
         world.requests.borrow_mut().clear();
         let workers: Vec<_> = (0..5).map(|_| world.worker(&[])).collect();
-        futures::future::join_all(workers.iter().map(|worker| worker.drain())).await;
+        futures::future::join_all(workers.iter().map(TestWorker::drain)).await;
         assert_eq!(reads(&world), 30, "the first pass reads everything, once");
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_secs(300)).await;
-            futures::future::join_all(workers.iter().map(|worker| worker.drain())).await;
+            futures::future::join_all(workers.iter().map(TestWorker::drain)).await;
         }
         assert!(
             reads(&world) <= 60 + 30 * 7,

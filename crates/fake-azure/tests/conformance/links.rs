@@ -61,9 +61,9 @@ pub(crate) async fn a_changed_link_is_refused<E: Env + 'static>(ground: &Ground<
 }
 
 pub(crate) async fn a_link_dies_at_its_expiry<E: Env + 'static>(ground: &Ground<E>) {
-    let (_, link) = linked(ground, Duration::from_secs(2)).await;
+    let (_, link) = linked(ground, Duration::from_secs(3)).await;
     assert_eq!(ground.send("GET", &link, &[], "").await.status, 200);
-    ground.pass(4).await;
+    ground.pass(5).await;
     let answer = ground.send("GET", &link, &[], "").await;
     differences::BAD_LINK.check(ground.kind, &answer);
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fake_azure::{EMULATOR_KEY, FakeAzure};
@@ -123,25 +124,28 @@ impl Drop for Server {
 fn what_was_acknowledged_survives_a_kill() {
     let folder = tempfile::TempDir::new().unwrap();
     let data = folder.path().join("data");
-    let server = Server::start(&data);
+    let mut server = Server::start(&data);
     assert_eq!(server.request("PUT", "tasks?restype=container", ""), Some(201));
     let mut acknowledged = Vec::new();
-    let mut server = server;
     for round in 0..3 {
+        let count = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let running = &server;
+            let (running, count) = (&server, &count);
+            let store = move |name: &String| {
+                let stored = running.request("PUT", &format!("tasks/{name}"), name) == Some(201);
+                count.fetch_add(usize::from(stored), Ordering::Relaxed);
+                stored
+            };
             let writers: Vec<_> = (0..4)
                 .map(|writer| {
-                    scope.spawn(move || {
-                        let names = (0..1000).map(|i| format!("{round}-{writer}-{i}"));
-                        let stored = names.take_while(|name| {
-                            running.request("PUT", &format!("tasks/{name}"), name) == Some(201)
-                        });
-                        stored.collect::<Vec<_>>()
-                    })
+                    let names = (0..100_000).map(move |i| format!("{round}-{writer}-{i}"));
+                    scope.spawn(move || names.take_while(store).collect::<Vec<_>>())
                 })
                 .collect();
-            std::thread::sleep(Duration::from_millis(150));
+            // Killed while requests are on their way.
+            while count.load(Ordering::Relaxed) < 50 && writers.iter().all(|writer| !writer.is_finished()) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let killed =
                 Command::new("kill").args(["-KILL", &running.child.id().to_string()]).status().unwrap();
             assert!(killed.success());
@@ -149,7 +153,7 @@ fn what_was_acknowledged_survives_a_kill() {
         });
         server = Server::start(&data);
     }
-    assert!(acknowledged.len() > 30, "only {} requests in three rounds", acknowledged.len());
+    assert!(acknowledged.len() >= 150, "only {} requests in three rounds", acknowledged.len());
     for name in &acknowledged {
         assert_eq!(server.request("GET", &format!("tasks/{name}"), ""), Some(200), "{name} is lost");
     }

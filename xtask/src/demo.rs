@@ -80,7 +80,7 @@ fn show(plan: &Plan, interrupts: &mut Interrupts) -> Result<()> {
         println!("── {}. {}\n", number + 1, task.title);
         completed += usize::from(follow(&mut stack, interrupts, task)?);
     }
-    stack.stop();
+    stack.stop(interrupts);
     println!("{completed} of {} tasks completed", tasks.len());
     if completed == tasks.len() { Ok(()) } else { bail!("not every task completed") }
 }

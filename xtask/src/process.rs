@@ -129,6 +129,11 @@ impl Process {
 
     /// Asks it to end, waits, and makes it end when it does not.
     pub(crate) fn stop(&mut self) {
+        self.stop_sooner_when(|| false);
+    }
+
+    /// The same, and asks again whenever `hurry` says so: the launcher then does not wait for running tasks.
+    pub(crate) fn stop_sooner_when(&mut self, mut hurry: impl FnMut() -> bool) {
         if self.ended().is_some() {
             return;
         }
@@ -137,6 +142,9 @@ impl Process {
         while Instant::now() < deadline {
             if self.ended().is_some() {
                 return;
+            }
+            if hurry() {
+                self.send(Signal::TERM);
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -122,8 +122,9 @@ impl Stack {
     }
 
     /// Stops the launcher, which lets running tasks finish and ends the application, then storage.
-    pub(crate) fn stop(mut self) {
-        self.launcher.stop();
+    /// A signal in between makes it hand running tasks back instead.
+    pub(crate) fn stop(mut self, interrupts: &mut Interrupts) {
+        self.launcher.stop_sooner_when(|| interrupts.arrived());
         if let Some(storage) = &mut self.storage {
             storage.stop();
         }

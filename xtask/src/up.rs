@@ -29,12 +29,12 @@ pub(crate) fn run(options: Options) -> Result<()> {
     announce(&stack, trigger);
     loop {
         if interrupts.arrived() {
-            eprintln!("\nstopping (running tasks may finish)");
-            stack.stop();
+            eprintln!("\nstopping; running tasks may finish, another Ctrl-C hands them back");
+            stack.stop(&mut interrupts);
             return Ok(());
         }
         if let Err(error) = stack.check(&mut interrupts) {
-            stack.stop();
+            stack.stop(&mut interrupts);
             bail!(error);
         }
         std::thread::sleep(Duration::from_millis(50));

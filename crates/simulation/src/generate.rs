@@ -166,7 +166,8 @@ fn trouble(dice: &mut Dice, knobs: &Knobs, elements: &mut Vec<Element>) {
     if dice.chance(20) {
         return;
     }
-    for _ in 0..dice.between(0, 6) {
+    let most = dice.one_of(6, &[2, 6, 15]);
+    for _ in 0..dice.between(0, most) {
         let op = if dice.chance(8) { Op::Handler } else { dice.one_of(Op::PutStatus, &Op::TARGETS) };
         let nth = u32::try_from(dice.one_of(0, &[0, 1, 2, 3, 5, 8])).unwrap_or(0);
         elements.push(Element::Fault { op, nth, fault: fault(dice, knobs) });

@@ -107,7 +107,7 @@ pub enum Content {
 pub struct Life {
     /// Its status blob.
     pub content: Option<Content>,
-    /// When the status blob was created last.
+    /// When the status blob was created, or the task was asked to be tried again, last.
     pub created_at: Duration,
     /// An outsider wrote the document or a message.
     pub foreign: bool,

@@ -185,12 +185,14 @@ impl Runner for WasmRunner {
         let (exec, own, mortal) = (world.exec.clone(), Rc::clone(world), Mortal(app.clone()));
         world.exec.spawn(group, async move {
             let _lives_with_the_group = mortal;
-            while let Some((request, reply)) = outgoing.next().await {
+            while let Some((request, mut reply)) = outgoing.next().await {
                 let own = Rc::clone(&own);
                 exec.spawn(group, async move {
-                    let answer = own.send(instance, request.request, LIMITS).await;
-                    // The component may have stopped waiting.
-                    let _ = reply.send(answer.map_err(|error| outbound_error(&error)));
+                    let sending = std::pin::pin!(own.send(instance, request.request, LIMITS));
+                    // A component that stops waiting drops its request, as it does natively.
+                    if let Either::Left((answer, _)) = select(sending, reply.cancellation()).await {
+                        let _ = reply.send(answer.map_err(|error| outbound_error(&error)));
+                    }
                 });
             }
         });

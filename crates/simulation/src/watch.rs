@@ -132,7 +132,8 @@ impl Record {
                     self.lost.remove(&(from.instance, task));
                 }
             }
-            (Op::UpdateMessage | Op::DeleteMessage, 404 | 400) => {
+            // After a deletion there is nothing left to write; and a repeated one may miss its own first try.
+            (Op::UpdateMessage, 404 | 400) => {
                 let code = response.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok());
                 if !matches!(code, Some("MessageNotFound" | "PopReceiptMismatch")) {
                     return;
@@ -219,6 +220,8 @@ impl Record {
                 self.count("explicit retry");
                 let life = self.life(id);
                 life.retries += 1;
+                // Messages from before it are not needed any more.
+                life.created_at = from.now;
                 life.result = None;
                 life.message_stored = false;
                 return;

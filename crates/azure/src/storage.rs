@@ -147,6 +147,15 @@ impl<E: Env + 'static> Storage<E> {
         Ok(format!("{}?{query}", address(account, container, blob)))
     }
 
+    /// Whether links can be made: not with a connection string that itself is a shared access signature.
+    ///
+    /// # Errors
+    /// When the account cannot be determined.
+    pub async fn can_sign(&self) -> Result<bool, Error> {
+        let authority = self.inner.account().await?;
+        Ok(!matches!(authority.account().credential, Credential::Sas(_)))
+    }
+
     /// Sends a call, as often as the policy allows, each try dated and signed anew.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
         self.inner.send(call).await

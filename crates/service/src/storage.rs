@@ -164,11 +164,12 @@ pub trait StatusStore {
     /// [`StorageError`] when the account cannot be determined.
     async fn address(&self, id: TaskId) -> Result<String, StorageError>;
 
-    /// Address of the document with a read-only signature that expires after `lifetime`.
+    /// Address of the document with a read-only signature that expires after `lifetime`; `None` when the
+    /// credential is one that cannot sign.
     ///
     /// # Errors
-    /// [`StorageError`] when no signature can be made.
-    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<String, StorageError>;
+    /// [`StorageError`] when the account cannot be determined or a key for the signature cannot be had.
+    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<Option<String>, StorageError>;
 
     /// Makes one cheap request that proves the store is reachable and the credentials are good.
     ///

@@ -45,7 +45,9 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         let document = self.document(call, id, request.clone())?;
         self.check_room().await?;
         // Both before anything is written: without them the task could not be answered for.
-        let location = self.store.signed_address(id, self.settings.sas_lifetime).await?;
+        let signed = self.store.signed_address(id, self.settings.sas_lifetime).await?;
+        // An account reached by a SAS signs nothing; the status monitor then serves in its place.
+        let location = signed.unwrap_or_else(|| address.clone());
         let document = TaskStatus { return_uri: Some(self.store.address(id).await?), ..document };
 
         let Taken { stored, is_new } = self.take(call, &request, document).await?;

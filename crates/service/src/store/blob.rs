@@ -171,10 +171,13 @@ impl<E: Env> StatusStore for BlobStore<E> {
         address.map_err(|error| self.account.error(&error))
     }
 
-    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<String, StorageError> {
+    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<Option<String>, StorageError> {
         let storage = self.account.storage()?;
+        if !storage.can_sign().await.map_err(|error| self.account.error(&error))? {
+            return Ok(None);
+        }
         let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
-        address.map_err(|error| self.account.error(&error))
+        address.map(Some).map_err(|error| self.account.error(&error))
     }
 
     async fn probe(&self) -> Result<(), StorageError> {

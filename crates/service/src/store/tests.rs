@@ -226,7 +226,7 @@ async fn a_signed_address_opens_the_document_and_nothing_else_until_it_expires()
     let (task, other) = (document(&world, 1), document(&world, 2));
     store.create(&task).await.unwrap();
     store.create(&other).await.unwrap();
-    let link = store.signed_address(task.task_id, Duration::from_secs(600)).await.unwrap();
+    let link = store.signed_address(task.task_id, Duration::from_secs(600)).await.unwrap().unwrap();
     let address = store.address(task.task_id).await.unwrap();
     assert!(link.starts_with(&address) && !address.contains('?'));
     let open = |url: &str| {
@@ -284,4 +284,16 @@ async fn settings_that_name_no_account_are_the_answer_of_every_call() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn an_account_reached_by_a_shared_access_signature_gives_no_signed_address_and_never_its_own() {
+    let world = World::new();
+    let connection_string = "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
+                             QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;\
+                             SharedAccessSignature=sv=2023-11-03&sig=hidden";
+    let (store, _) = open(Rc::clone(&world), &settings(connection_string));
+    let id = document(&world, 1).task_id;
+    assert_eq!(store.signed_address(id, Duration::from_secs(600)).await, Ok(None));
+    assert!(!store.address(id).await.unwrap().contains("hidden"));
 }

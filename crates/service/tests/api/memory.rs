@@ -220,8 +220,8 @@ impl StatusStore for Memory {
         Ok(format!("https://account.blob.example/tasks/{}", id.status_blob_name()))
     }
 
-    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<String, StorageError> {
-        Ok(format!("{}?sp=r&se={}", self.address(id).await?, lifetime.as_secs()))
+    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<Option<String>, StorageError> {
+        Ok(Some(format!("{}?sp=r&se={}", self.address(id).await?, lifetime.as_secs())))
     }
 
     async fn probe(&self) -> Result<(), StorageError> {

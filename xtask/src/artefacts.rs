@@ -69,19 +69,21 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Compiles the named programs of packages that have the same names.
+    /// Compiles programs, named by package and program.
     ///
     /// # Errors
     /// When the compiler finds fault.
-    pub(crate) fn build(names: &[&str]) -> Result<Self> {
+    pub(crate) fn build(programs: &[(&str, &str)], features: &[&str]) -> Result<Self> {
+        let names: Vec<&str> = programs.iter().map(|(_, name)| *name).collect();
         say(&format!("building {}", names.join(", ")));
         let mut build = cargo();
         // The guest's library is not needed here. Named all the same, because its dependencies ask for features
         // that `cargo xtask test` has, and with other features cargo would compile wasmtime once for each.
         build.args(["build", "--message-format", "json-render-diagnostics", "--package", "guest", "--lib"]);
-        for name in names {
-            build.args(["--package", name, "--bin", name]);
+        for (package, name) in programs {
+            build.args(["--package", package, "--bin", name]);
         }
+        build.args(features);
         let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
         if !output.status.success() {
             bail!("building {} failed", names.join(", "));

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::artefacts;
+
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     // Cargo sets it for what it runs; the compiled-in value serves a binary that was started by hand.
@@ -80,16 +82,16 @@ pub(crate) fn delegate(name: &str, arguments: Vec<OsString>) -> Result<()> {
     if !root().join("crates").join(package).join("Cargo.toml").is_file() {
         bail!("`cargo xtask {name}` runs crates/{package}, which is not part of this tree");
     }
-    let mut run = cargo();
-    run.args(["run", "--package", package]).stdin(Stdio::inherit());
-    if name == "sim" && !arguments.iter().any(|argument| argument == "--wasm") {
+    let mut program = if name == "sim" && !arguments.iter().any(|argument| argument == "--wasm") {
         // Millions of steps of our own code: the profile that was made for it.
-        run.args(["--profile", "sim"]);
+        let mut run = cargo();
+        run.args(["run", "--profile", "sim", "--package", package, "--"]);
+        run
     } else {
-        crate::artefacts::components()?;
-        if name == "sim" {
-            run.args(["--features", "wasm"]);
-        }
-    }
-    succeed(run.arg("--").args(arguments))
+        artefacts::components()?;
+        let features: &[&str] = if name == "sim" { &["--features", "simulation/wasm"] } else { &[] };
+        let programs = artefacts::Programs::build(&[(package, name)], features)?;
+        command(&programs.get(name)?.to_string_lossy())
+    };
+    succeed(program.args(arguments).stdin(Stdio::inherit()))
 }

@@ -151,7 +151,7 @@ pub(crate) fn programs(kind: HostKind, fake_storage: bool, options: &Options) ->
         if own_host {
             say("building the host compiles wasmtime: the first time this takes some minutes");
         }
-        Programs::build(&names)?
+        Programs::build(&names.iter().map(|name| (*name, *name)).collect::<Vec<_>>(), &[])?
     };
     if let Some(path) = &options.host_binary {
         programs.paths.insert("host".to_owned(), path.clone());

@@ -46,6 +46,10 @@ pub(crate) fn into(summary: &mut Summary) {
     }
 }
 
+/// The tests of the simulator on the shipped components are part of every test; only who works on its native
+/// half alone is spared compiling wasmtime.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "simulation/wasm"];
+
 /// One invocation for the whole workspace: built package by package, the same dependency would be compiled
 /// several times with other features.
 fn native(summary: &mut Summary) {
@@ -59,6 +63,7 @@ fn native(summary: &mut Summary) {
     for component in COMPONENTS {
         runner.args(["--exclude", component]);
     }
+    runner.args(FEATURES);
     summary.run("native tests", &mut runner);
 }
 

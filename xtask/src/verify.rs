@@ -31,6 +31,7 @@ fn clippy() -> Result<()> {
     for component in COMPONENTS {
         clippy.args(["--exclude", component]);
     }
+    clippy.args(test::FEATURES);
     succeed(clippy.args(["--", "--deny", "warnings"]))
 }
 

@@ -89,14 +89,14 @@ fn is_elsewhere(path: &str) -> bool {
     ELSEWHERE.iter().any(|(folder, _)| path.starts_with(folder))
 }
 
-/// Whether a path exists from the root or from the document's folder, or, without a folder, anywhere.
+/// Whether a path exists from the root, from the document's folder, or as the end of some path: prose about one
+/// crate names the files of that crate.
 fn exists(tree: &Tree, folder: &str, span: &str) -> bool {
     alternatives(span).iter().all(|path| {
         let from_here = resolve(folder, path);
         // A pattern stands for the folder it looks in.
         let fixed = |path: &str| path.split('*').next().unwrap_or_default().trim_end_matches('/').to_owned();
-        let anywhere =
-            || !path.contains('/') && tree.files.keys().any(|file| file.rsplit('/').next() == Some(path));
+        let anywhere = || tree.files.keys().any(|file| file.ends_with(&format!("/{path}")));
         if path.contains('*') {
             return fixed(path).is_empty() || tree.files.keys().any(|file| file.starts_with(&fixed(path)));
         }
@@ -148,7 +148,7 @@ mod tests {
     fn what_exists_may_be_named_from_the_root_the_folder_or_by_name() {
         let text = "See `crates/azure/src/lib.rs`, `crates/azure/`, [operations](operations.md#drain), `operations.md`,
             [root](../README.md), `lib.rs`, `spin.toml`, `crates/azure/src/{lib.rs,queue/mod.rs}`, `crates/*/src`,
-            `target/debug/host`, `application/json`, `GET /tasks/{id}`, `https://example.org/a.rs`, `cargo xtask up`.
+            `target/debug/host`, `queue/mod.rs`, `application/json`, `GET /tasks/{id}`, `https://example.org/a.rs`, `cargo xtask up`.
             ```
             crates/none/made-up.rs
             ```";

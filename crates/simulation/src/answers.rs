@@ -8,7 +8,7 @@ use models::TaskId;
 
 use crate::clients::task_of;
 use crate::promise::Promise;
-use crate::record::InstanceId;
+use crate::record::{Document, InstanceId};
 use crate::world::World;
 
 impl World {
@@ -16,8 +16,8 @@ impl World {
     pub fn answered(&self, instance: InstanceId, method: &Method, path: &str, answer: &Response<Bytes>) {
         self.no_secret_in(instance, path, answer);
         let status = answer.status().as_u16();
-        let submitted =
-            *method == Method::POST && matches!(path.to_ascii_lowercase().as_str(), "/tasks" | "/tasks/queuetask");
+        let submitted = *method == Method::POST
+            && matches!(path.to_ascii_lowercase().as_str(), "/tasks" | "/tasks/queuetask");
         if submitted && status == 202 {
             self.both_are_stored(answer);
         }
@@ -34,7 +34,7 @@ impl World {
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
         let life = record.life(id);
-        let (document, ended) = (life.content.is_some(), life.document().is_some_and(|it| it.is_terminal()));
+        let (document, ended) = (life.content.is_some(), life.document().is_some_and(Document::is_terminal));
         let (message, deleted) = (life.message_stored, life.deleted);
         if !document && !deleted {
             record.broken(Promise::P1, now, format!("task {id} was accepted without a document"));
@@ -82,10 +82,18 @@ impl World {
         let mut record = self.record.borrow_mut();
         record.count("drain");
         if lasted > most {
-            record.broken(Promise::P8, self.exec.now(), format!("a drain lasted {lasted:?}, longer than {most:?}"));
+            record.broken(
+                Promise::P8,
+                self.exec.now(),
+                format!("a drain lasted {lasted:?}, longer than {most:?}"),
+            );
         }
         if let Some(late) = since_release.filter(|late| *late > Duration::from_secs(300)) {
-            record.broken(Promise::P8, self.exec.now(), format!("a drain went on {late:?} after it was released"));
+            record.broken(
+                Promise::P8,
+                self.exec.now(),
+                format!("a drain went on {late:?} after it was released"),
+            );
         }
     }
 }

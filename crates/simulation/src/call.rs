@@ -81,7 +81,9 @@ impl Call {
     pub fn part(&self) -> Option<Part> {
         match self.op {
             Op::Credential => Some(Part::Credentials),
-            Op::PutStatus | Op::PutAttachment | Op::GetBlob | Op::DeleteBlob | Op::ListBlobs => Some(Part::Blobs),
+            Op::PutStatus | Op::PutAttachment | Op::GetBlob | Op::DeleteBlob | Op::ListBlobs => {
+                Some(Part::Blobs)
+            }
             Op::PutMessage | Op::GetMessages | Op::LookAtQueue | Op::UpdateMessage | Op::DeleteMessage => {
                 Some(Part::Queues)
             }
@@ -128,7 +130,8 @@ impl Call {
         };
         let messages = parts.next().is_some();
         self.message = parts.next().map(str::to_owned);
-        self.receipt = query.split('&').find_map(|pair| pair.strip_prefix("popreceipt=")).map(crate::sign::decode);
+        self.receipt =
+            query.split('&').find_map(|pair| pair.strip_prefix("popreceipt=")).map(crate::sign::decode);
         self.op = match (method.as_str(), messages, self.message.is_some()) {
             ("PUT", true, true) => Op::UpdateMessage,
             ("DELETE", true, true) => Op::DeleteMessage,

@@ -156,7 +156,9 @@ impl Clients {
             return None;
         };
         let expected = match what.identity {
-            Identity::TaskId => self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok()),
+            Identity::TaskId => {
+                self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok())
+            }
             Identity::Key => self.ids.borrow().get(&what.task).copied(),
             Identity::None => None,
         };
@@ -181,14 +183,17 @@ impl Clients {
         record.count("refused as different");
         let _ = answer;
         let id = match what.identity {
-            Identity::TaskId => self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok()),
+            Identity::TaskId => {
+                self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok())
+            }
             Identity::Key => self.ids.borrow().get(&what.task).copied(),
             Identity::None => None,
         };
         let Some(id) = id else { return };
         let sent = format!("variant {} of {}", what.variant, what.task);
         let life = record.life(id);
-        let same = life.document().is_some_and(|document| document.task_description.as_deref() == Some(&*sent));
+        let same =
+            life.document().is_some_and(|document| document.task_description.as_deref() == Some(&*sent));
         if same && !life.foreign && !life.deleted {
             record.broken(Promise::P5, now, format!("task {id}: the same content was refused as different"));
         }

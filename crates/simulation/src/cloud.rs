@@ -41,8 +41,10 @@ impl Cloud {
         };
         config.endpoints.insert("127.0.0.1:10003".to_owned(), Service::Identity);
         config.endpoints.insert("127.0.0.1:10004".to_owned(), Service::Vault);
-        config.vaults =
-            BTreeMap::from([(VAULT.to_owned(), BTreeMap::from([("StorageCS".to_owned(), connection_string(EMULATOR_KEY))]))]);
+        config.vaults = BTreeMap::from([(
+            VAULT.to_owned(),
+            BTreeMap::from([("StorageCS".to_owned(), connection_string(EMULATOR_KEY))]),
+        )]);
         for secret in [EMULATOR_KEY, DRAIN_TOKEN, IDENTITY_HEADER] {
             secrets.add(secret);
         }
@@ -101,9 +103,15 @@ impl Cloud {
             (Credential::Keyless, "storage_account_name") => Some(EMULATOR_ACCOUNT.to_owned()),
             (Credential::Keyless, "blob_endpoint") => Some(BLOB_ENDPOINT.to_owned()),
             (Credential::Keyless, "queue_endpoint") => Some(QUEUE_ENDPOINT.to_owned()),
-            (Credential::KeyVault | Credential::Keyless, "identity_endpoint") => Some(IDENTITY_ENDPOINT.to_owned()),
-            (Credential::KeyVault | Credential::Keyless, "identity_header") => Some(IDENTITY_HEADER.to_owned()),
-            (Credential::KeyVault | Credential::Keyless, "managed_identity_client_id") => Some(CLIENT_ID.to_owned()),
+            (Credential::KeyVault | Credential::Keyless, "identity_endpoint") => {
+                Some(IDENTITY_ENDPOINT.to_owned())
+            }
+            (Credential::KeyVault | Credential::Keyless, "identity_header") => {
+                Some(IDENTITY_HEADER.to_owned())
+            }
+            (Credential::KeyVault | Credential::Keyless, "managed_identity_client_id") => {
+                Some(CLIENT_ID.to_owned())
+            }
             _ => None,
         };
         storage.or_else(|| {

@@ -132,7 +132,8 @@ impl Executor {
         });
         let waker = Waker::from(Arc::new(SlotWaker { slot, ready: Arc::clone(&self.0.ready) }));
         if let Some(place) = slots.get_mut(slot) {
-            *place = Some(Slot { group, future: Some(Box::pin(future)), waker: waker.clone(), doomed: false });
+            *place =
+                Some(Slot { group, future: Some(Box::pin(future)), waker: waker.clone(), doomed: false });
         }
         drop(slots);
         waker.wake();

@@ -76,7 +76,12 @@ impl Fleet {
     }
 
     /// The instance at a place, started when there is none, or replaced when it has been idle for too long.
-    fn at(&self, world: &Rc<World>, role: Role, index: Index) -> (InstanceId, Rc<dyn Instance>, Rc<Cell<usize>>) {
+    fn at(
+        &self,
+        world: &Rc<World>,
+        role: Role,
+        index: Index,
+    ) -> (InstanceId, Rc<dyn Instance>, Rc<Cell<usize>>) {
         let mut places = self.places(role).borrow_mut();
         let count = places.len().max(1);
         let Some(place) = places.get_mut(index % count) else { unreachable_place() };
@@ -141,7 +146,10 @@ impl Fleet {
     }
 }
 
-#[expect(clippy::panic, reason = "a scenario without a single place for a role is a mistake of the simulator")]
+#[expect(
+    clippy::panic,
+    reason = "a scenario without a single place for a role is a mistake of the simulator"
+)]
 fn unreachable_place() -> ! {
     panic!("a scenario needs at least one instance of each role")
 }

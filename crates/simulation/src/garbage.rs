@@ -48,6 +48,7 @@ pub fn document(dice: &mut Dice) -> String {
 }
 
 fn noise(dice: &mut Dice, bytes: usize) -> String {
-    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789{}[]\"',:;<>&!?/\\ ";
+    const LETTERS: &[u8] =
+        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789{}[]\"',:;<>&!?/\\ ";
     (0..bytes).map(|_| char::from(LETTERS.get(dice.index(LETTERS.len())).copied().unwrap_or(b'x'))).collect()
 }

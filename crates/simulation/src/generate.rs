@@ -117,7 +117,8 @@ fn step(dice: &mut Dice, knobs: &Knobs) -> Step {
 
 fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
     let at = moment(dice);
-    let identity = dice.one_of(Identity::TaskId, &[Identity::TaskId, Identity::TaskId, Identity::Key, Identity::None]);
+    let identity =
+        dice.one_of(Identity::TaskId, &[Identity::TaskId, Identity::TaskId, Identity::Key, Identity::None]);
     let route = dice.one_of(Route::Tasks, &[Route::Tasks, Route::QueueTask]);
     let tries = u32::try_from(dice.one_of(4, &[1, 2, 8])).unwrap_or(1);
     let (polls, deaf) = (dice.chance(20), dice.chance(10));
@@ -128,7 +129,16 @@ fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
         let later = dice.one_of(0, &[0, 30, 1_000, 60_000]);
         let at = at + Duration::from_millis(dice.between(0, later));
         let variant = u8::from(dice.chance(25));
-        elements.push(Element::Submit { at, task, identity, variant, route, tries: 2, polls: false, deaf: false });
+        elements.push(Element::Submit {
+            at,
+            task,
+            identity,
+            variant,
+            route,
+            tries: 2,
+            polls: false,
+            deaf: false,
+        });
     }
     let asks = if dice.chance(30) { dice.between(1, 2) } else { 0 };
     for _ in 0..asks {
@@ -136,7 +146,16 @@ fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
         let at = at + Duration::from_millis(dice.between(0, later));
         let ask = dice.one_of(
             Ask::Cancel,
-            &[Ask::Cancel, Ask::Cancel, Ask::Retry, Ask::Retry, Ask::Delete, Ask::Get, Ask::Result, Ask::List],
+            &[
+                Ask::Cancel,
+                Ask::Cancel,
+                Ask::Retry,
+                Ask::Retry,
+                Ask::Delete,
+                Ask::Get,
+                Ask::Result,
+                Ask::List,
+            ],
         );
         elements.push(Element::Ask { at, task, ask });
     }
@@ -170,7 +189,9 @@ fn trouble(dice: &mut Dice, knobs: &Knobs, elements: &mut Vec<Element>) {
     for _ in 0..dice.between(0, most) {
         let op = if dice.chance(8) { Op::Handler } else { dice.one_of(Op::PutStatus, &Op::TARGETS) };
         let nth = u32::try_from(dice.one_of(0, &[0, 1, 2, 3, 5, 8])).unwrap_or(0);
-        elements.push(Element::Fault { op, nth, fault: fault(dice, knobs) });
+        let lists = matches!(op, Op::GetMessages | Op::ListBlobs);
+        let fault = if lists && dice.chance(40) { Fault::Reordered } else { fault(dice, knobs) };
+        elements.push(Element::Fault { op, nth, fault });
     }
     if dice.chance(15) {
         let part = dice.one_of(Part::Blobs, &[Part::Queues, Part::Credentials, Part::Everything]);
@@ -247,10 +268,36 @@ mod tests {
             }
         }
         for word in [
-            "Submit", "Cancel", "Retry", "Delete", "Get", "Result", "List", "Garbage", "SecondMessage", "DotNet",
-            "Unusable", "UnreadableDocument", "Refused", "DoneYetRefused", "NoConnection", "ResetBefore",
-            "ResetAfter", "Late", "LateReply", "Twice", "CrashBefore", "CrashAfter", "Outage", "KillWorker",
-            "KillApi", "StopWorker", "LeasesEnd", "Rotate", "QueueLost",
+            "Submit",
+            "Cancel",
+            "Retry",
+            "Delete",
+            "Get",
+            "Result",
+            "List",
+            "Garbage",
+            "SecondMessage",
+            "DotNet",
+            "Unusable",
+            "UnreadableDocument",
+            "Refused",
+            "DoneYetRefused",
+            "NoConnection",
+            "ResetBefore",
+            "ResetAfter",
+            "Late",
+            "LateReply",
+            "Twice",
+            "Reordered",
+            "CrashBefore",
+            "CrashAfter",
+            "Outage",
+            "KillWorker",
+            "KillApi",
+            "StopWorker",
+            "LeasesEnd",
+            "Rotate",
+            "QueueLost",
         ] {
             assert!(seen.contains(word), "no seed below 1000 has {word}");
         }

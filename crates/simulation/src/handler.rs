@@ -63,7 +63,8 @@ async fn follow(
             Some(typed("text/plain", bytes.into()))
         }
         Step::Progress => {
-            let lines = [json!({ "percentComplete": 40, "message": "under way" }), json!({ "result": result() })];
+            let lines =
+                [json!({ "percentComplete": 40, "message": "under way" }), json!({ "result": result() })];
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             Some(typed("application/x-ndjson", text.into()))
         }
@@ -105,7 +106,9 @@ async fn work(world: &Rc<World>, duration: Duration, reply: &oneshot::Sender<Res
 
 fn check_start(record: &mut crate::record::Record, world: &World, id: TaskId) {
     let now = world.exec.now();
-    let skew = Duration::from_millis(2 * world.knobs().instance_skew_ms + world.knobs().storage_skew_ms.unsigned_abs());
+    let skew = Duration::from_millis(
+        2 * world.knobs().instance_skew_ms + world.knobs().storage_skew_ms.unsigned_abs(),
+    );
     let Some(document) = record.life(id).document().cloned() else { return };
     if record.life(id).runs > MOST_RUNS {
         let what = format!("task {id} has been started more than {MOST_RUNS} times");

@@ -1,16 +1,18 @@
 //! Runs the API and the worker under seeded faults in virtual time and checks the promises of the design.
 //!
 //! A [`scenario`] comes from a seed ([`generate`]) and says everything that happens. The [`world`] plays it:
-//! machines and clocks ([`executor`]), the network with its faults, storage ([`cloud`]), clients, launchers and
+//! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers and
 //! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
-//! it is kept or broken ([`watch`], [`answers`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
+//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`answers`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
 //! checks must notice.
 
 pub mod answers;
 pub mod call;
 pub mod clients;
 pub mod cloud;
+pub mod deliveries;
+pub mod documents;
 pub mod env;
 pub mod executor;
 pub mod fleet;
@@ -20,6 +22,7 @@ pub mod handler;
 pub mod launcher;
 pub mod mutation;
 pub mod native;
+pub mod network;
 pub mod promise;
 pub mod random;
 pub mod record;

@@ -48,7 +48,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut arguments = Arguments::default();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-        let number = |text: String| text.parse::<u64>().map_err(|_| format!("{word}: {text} is not a number"));
+        let number =
+            |text: String| text.parse::<u64>().map_err(|_| format!("{word}: {text} is not a number"));
         match word.as_str() {
             "--wasm" => arguments.wasm = true,
             "--native" => arguments.wasm = false,
@@ -61,7 +62,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--without" => {
                 let list = value()?;
                 let parsed: Result<Vec<_>, _> = list.split(',').map(str::parse).collect();
-                arguments.without = parsed.map_err(|_| format!("--without: {list} is not a list of numbers"))?;
+                arguments.without =
+                    parsed.map_err(|_| format!("--without: {list} is not a list of numbers"))?;
             }
             "--mutation" => {
                 let name = value()?;
@@ -163,7 +165,8 @@ fn report(arguments: &Arguments, findings: &Findings, elapsed: f64, threads: usi
         println!("{count:>12}  {what}");
     }
     #[expect(clippy::cast_precision_loss, reason = "for people")]
-    let (rate, each) = (findings.seeds as f64 / elapsed, findings.requests as f64 / findings.seeds.max(1) as f64);
+    let (rate, each) =
+        (findings.seeds as f64 / elapsed, findings.requests as f64 / findings.seeds.max(1) as f64);
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let per_core = rate / threads as f64;
     println!(

@@ -133,7 +133,9 @@ pub fn apply(
             return plain(signed(sign::put_message("taskqueue-poison", &without_reason(request.body()))));
         }
         (Mutation::AcceptWithoutDocument, Op::PutStatus) if is_api => return put_blob_done(),
-        (Mutation::ForgetCancel, Op::PutStatus) if is_api && is_cancel(request.body()) => return put_blob_done(),
+        (Mutation::ForgetCancel, Op::PutStatus) if is_api && is_cancel(request.body()) => {
+            return put_blob_done();
+        }
         (Mutation::ForgetOutcome, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
             return put_blob_done();
         }
@@ -190,17 +192,22 @@ pub fn apply(
 pub fn lie(mutation: Mutation, source: Source, call: &Call, response: Response<Bytes>) -> Response<Bytes> {
     let status_code = response.status().as_u16();
     match (mutation, call.op, source.role) {
-        (Mutation::IgnoreLoss, Op::UpdateMessage, Role::Worker) if status_code == 404 || status_code == 400 => {
+        (Mutation::IgnoreLoss, Op::UpdateMessage, Role::Worker)
+            if status_code == 404 || status_code == 400 =>
+        {
             let mut kept = status(204);
             let headers = kept.headers_mut();
             headers.insert("x-ms-popreceipt", HeaderValue::from_static("receipt-of-nobody"));
-            headers.insert("x-ms-time-next-visible", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
+            headers
+                .insert("x-ms-time-next-visible", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
             kept
         }
-        (Mutation::AcceptOtherContent, Op::GetBlob, Role::Api) if call.task.is_some() => response.map(|body| {
-            let text = String::from_utf8_lossy(&body).replace("variant 0", "variant 1");
-            text.into_bytes().into()
-        }),
+        (Mutation::AcceptOtherContent, Op::GetBlob, Role::Api) if call.task.is_some() => {
+            response.map(|body| {
+                let text = String::from_utf8_lossy(&body).replace("variant 0", "variant 1");
+                text.into_bytes().into()
+            })
+        }
         _ => response,
     }
 }
@@ -289,7 +296,8 @@ fn visibility(request: &Request<Bytes>) -> u64 {
 
 fn renewed(world: &World, call: &Call, seconds: u64) -> Response<Bytes> {
     let id = call.message.clone().unwrap_or_default();
-    let receipt = world.memory.borrow().receipts.get(&id).map(|(_, newest)| newest.clone()).unwrap_or_default();
+    let receipt =
+        world.memory.borrow().receipts.get(&id).map(|(_, newest)| newest.clone()).unwrap_or_default();
     let until = world.storage_clock() + std::time::Duration::from_secs(seconds);
     let mut answer = status(204);
     for (name, value) in [("x-ms-popreceipt", receipt), ("x-ms-time-next-visible", sign::date(until))] {

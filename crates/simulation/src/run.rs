@@ -51,7 +51,12 @@ pub struct Run {
 impl Run {
     /// Sets everything up at virtual time zero.
     #[must_use]
-    pub fn new(scenario: Scenario, runner: Rc<dyn Runner>, mutation: Option<Mutation>, tracing: bool) -> Self {
+    pub fn new(
+        scenario: Scenario,
+        runner: Rc<dyn Runner>,
+        mutation: Option<Mutation>,
+        tracing: bool,
+    ) -> Self {
         let world = World::new(scenario, mutation, tracing);
         let fleet = Rc::new(Fleet::new(runner, &world));
         let run = Self { world, fleet, players: Rc::default(), draining: Rc::default(), calm: Rc::default() };
@@ -83,7 +88,8 @@ impl Run {
         for (index, element) in world.scenario.elements.iter().enumerate() {
             let matters = element.brings_work();
             self.players.set(self.players.get() + usize::from(matters));
-            let (world, fleet, players) = (Rc::clone(world), Rc::clone(&self.fleet), Rc::clone(&self.players));
+            let (world, fleet, players) =
+                (Rc::clone(world), Rc::clone(&self.fleet), Rc::clone(&self.players));
             let (clients, element, launchers) = (Rc::clone(&clients), element.clone(), launchers.clone());
             let dice = Dice::fork(world.scenario.seed, 100_000 + index as u64);
             self.world.exec.spawn(PEOPLE, async move {
@@ -148,7 +154,13 @@ pub fn native(scenario: Scenario, mutation: Option<Mutation>, tracing: bool) -> 
 }
 
 /// Plays an element that is not a client's.
-async fn play(world: &Rc<World>, fleet: &Rc<Fleet>, launchers: &[Rc<Launcher>], element: Element, mut dice: Dice) {
+async fn play(
+    world: &Rc<World>,
+    fleet: &Rc<Fleet>,
+    launchers: &[Rc<Launcher>],
+    element: Element,
+    mut dice: Dice,
+) {
     match element {
         Element::Foreign { at, what } => {
             world.exec.sleep(at).await;

@@ -264,6 +264,8 @@ pub enum Fault {
     LateReply(u64),
     /// Arrives twice.
     Twice,
+    /// Messages, or blobs of a list, come in the opposite order.
+    Reordered,
     /// The sender's instance dies before it is sent.
     CrashBefore,
     /// The sender's instance dies after it is done.
@@ -387,7 +389,11 @@ impl Element {
     pub fn brings_work(&self) -> bool {
         matches!(
             self,
-            Self::Submit { .. } | Self::Ask { .. } | Self::Foreign { .. } | Self::Rotate { .. } | Self::QueueLost { .. }
+            Self::Submit { .. }
+                | Self::Ask { .. }
+                | Self::Foreign { .. }
+                | Self::Rotate { .. }
+                | Self::QueueLost { .. }
         )
     }
 }

@@ -35,7 +35,10 @@ pub fn play(
         let text = cause.downcast_ref::<String>().cloned();
         let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let what = format!("a component panicked: {}", text.unwrap_or_default());
-        Outcome { violations: vec![Violation { promise: Promise::P8, at: Duration::ZERO, what }], ..Outcome::default() }
+        Outcome {
+            violations: vec![Violation { promise: Promise::P8, at: Duration::ZERO, what }],
+            ..Outcome::default()
+        }
     })
 }
 
@@ -115,7 +118,10 @@ pub fn search(
 pub fn shrink(player: &Player, seed: u64, mutation: Option<Mutation>, promise: Promise) -> Vec<usize> {
     let count = generate::scenario(seed).elements.len();
     let fails = |left_out: &[usize]| {
-        play(player, seed, left_out, mutation, false).violations.iter().any(|violation| violation.promise == promise)
+        play(player, seed, left_out, mutation, false)
+            .violations
+            .iter()
+            .any(|violation| violation.promise == promise)
     };
     let mut left_out: Vec<usize> = Vec::new();
     let mut size = count.div_ceil(2).max(1);

@@ -55,8 +55,14 @@ fn string_to_sign(request: &Request<Bytes>) -> String {
     }
     text += &if length == 0 { "\n".to_owned() } else { format!("{length}\n") };
     for name in [
-        "content-md5", "content-type", "date", "if-modified-since", "if-match", "if-none-match",
-        "if-unmodified-since", "range",
+        "content-md5",
+        "content-type",
+        "date",
+        "if-modified-since",
+        "if-match",
+        "if-none-match",
+        "if-unmodified-since",
+        "range",
     ] {
         text += &format!("{}\n", header(name));
     }
@@ -171,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_request_is_signed_as_the_emulator_expects() {
-        let uri = "http://127.0.0.1:10001/devstoreaccount1/jobs/messages?numofmessages=16&visibilitytimeout=60";
+        let uri =
+            "http://127.0.0.1:10001/devstoreaccount1/jobs/messages?numofmessages=16&visibilitytimeout=60";
         let mut request = request("GET", uri, "");
         let now = OffsetDateTime::from_unix_timestamp(1_795_168_800).unwrap();
         Key::new(fake_azure::EMULATOR_KEY).sign(&mut request, now);

@@ -40,7 +40,10 @@ fn findings(record: &Record) -> Vec<(Promise, String)> {
                 let was = if life.accepted.is_empty() { "stored" } else { "accepted" };
                 let message = record.messages.values().any(|message| message.task == Some(*id));
                 let has = if message { "still has a message" } else { "has no message" };
-                found.push((Promise::P2, format!("task {id} was {was}, is {} for ever and {has}", document.state())));
+                found.push((
+                    Promise::P2,
+                    format!("task {id} was {was}, is {} for ever and {has}", document.state()),
+                ));
             }
             None if !life.deleted && !life.accepted.is_empty() => {
                 found.push((Promise::P2, format!("task {id} was accepted and there is no document")));
@@ -51,7 +54,10 @@ fn findings(record: &Record) -> Vec<(Promise, String)> {
             && life.content.is_some()
             && record.attachments.get(name) != Some(digest)
         {
-            found.push((Promise::P4, format!("task {id}: its result is not what it was when it was recorded")));
+            found.push((
+                Promise::P4,
+                format!("task {id}: its result is not what it was when it was recorded"),
+            ));
         }
     }
     for (id, message) in &record.messages {
@@ -121,7 +127,10 @@ fn against_script(world: &World, task: &Task, life: &Life) -> Option<(Promise, S
     }
     let state = life.document()?.status;
     if life.runs > runs && life.runs > knobs.max_dequeue_count {
-        let text = format!("task {} ran {} times, max_dequeue_count is {}", task.id, life.runs, knobs.max_dequeue_count);
+        let text = format!(
+            "task {} ran {} times, max_dequeue_count is {}",
+            task.id, life.runs, knobs.max_dequeue_count
+        );
         return Some((Promise::P8, text));
     }
     if life.runs != runs {

@@ -15,7 +15,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, LocalBoxFuture, select};
-use host::{App, Blueprint, Clock, CompileCache, Options, Outbound, OutboundError, Outgoing, Providers, Runtime};
+use host::{
+    App, Blueprint, Clock, CompileCache, Options, Outbound, OutboundError, Outgoing, Providers, Runtime,
+};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -64,7 +66,8 @@ impl Wasm {
         let runtime = runtime.expect("a tokio runtime without I/O starts");
         runtime.block_on(async {
             let start = Instant::now();
-            let run = Run::new(scenario, Rc::new(WasmRunner { wasm: Arc::clone(self), start }), mutation, tracing);
+            let run =
+                Run::new(scenario, Rc::new(WasmRunner { wasm: Arc::clone(self), start }), mutation, tracing);
             let exec = run.world().exec.clone();
             loop {
                 exec.advance_to(start.elapsed());
@@ -72,7 +75,8 @@ impl Wasm {
                 if run.is_done() {
                     break;
                 }
-                let next = exec.next_due().map_or(Duration::from_secs(3_600), |due| due - start.elapsed().min(due));
+                let next =
+                    exec.next_due().map_or(Duration::from_secs(3_600), |due| due - start.elapsed().min(due));
                 let timer = std::pin::pin!(tokio::time::sleep(next));
                 let woken = std::pin::pin!(exec.woken());
                 select(woken, timer).await;
@@ -147,7 +151,8 @@ impl Runner for WasmRunner {
     fn start(&self, world: &Rc<World>, role: Role, instance: InstanceId) -> Rc<dyn Instance> {
         let (requests, mut outgoing) = mpsc::unbounded::<Sent>();
         let (lines, mut log) = mpsc::unbounded::<String>();
-        let now = world.wall_clock(instance).unix_timestamp_nanos() - i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(0);
+        let now = world.wall_clock(instance).unix_timestamp_nanos()
+            - i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(0);
         let unix_start = Duration::from_nanos(u64::try_from(now).unwrap_or(0));
         let outbound = Outbound::answered(move |request: Outgoing| {
             let (reply, answer) = oneshot::channel();
@@ -248,10 +253,16 @@ impl Instance for WasmInstance {
                 )),
             };
             let request = match body {
-                Either::Left(body) => Request::from_parts(head, body.map_err(|never| match never {}).boxed_unsync()),
-                Either::Right(body) => Request::from_parts(head, body.map_err(|never| match never {}).boxed_unsync()),
+                Either::Left(body) => {
+                    Request::from_parts(head, body.map_err(|never| match never {}).boxed_unsync())
+                }
+                Either::Right(body) => {
+                    Request::from_parts(head, body.map_err(|never| match never {}).boxed_unsync())
+                }
             };
-            let answer: Result<Response<_>, _> = app.try_handle::<http_body_util::combinators::UnsyncBoxBody<Bytes, OutboundError>>(request).await;
+            let answer: Result<Response<_>, _> = app
+                .try_handle::<http_body_util::combinators::UnsyncBoxBody<Bytes, OutboundError>>(request)
+                .await;
             match answer {
                 Ok(response) => {
                     let (head, body) = response.into_parts();

@@ -1,38 +1,26 @@
-//! The world of one run: machines, clocks, the network between them and storage, and what is recorded.
+//! The world of one run: machines, clocks, and what is recorded of them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{Limits, TransportError};
-use bytes::Bytes;
-use futures::channel::oneshot;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use time::OffsetDateTime;
 
-use crate::call::Call;
 use crate::cloud::Cloud;
 use crate::executor::{Executor, Group};
 use crate::mutation::Mutation;
-use crate::promise::Promise;
 use crate::random::Dice;
 use crate::record::{InstanceId, Record, Role};
-use crate::scenario::{Element, Fault, Knobs, Op, Part, Scenario};
+use crate::scenario::{Element, Fault, Knobs, Op, Scenario};
 use crate::watch::Source;
 
 /// True time at the beginning of every run: 2026-11-22T05:00:00Z.
 const BEGINNING: i64 = 1_795_323_600;
-/// The group of requests that are under way: nobody's crash stops them.
-pub const NETWORK: Group = Group(0);
 /// The group of clients, launchers and whoever else never crashes.
 pub const PEOPLE: Group = Group(1);
 /// The instance number of somebody else who has access to storage.
 pub const OUTSIDER: InstanceId = 0;
-
-/// What a busy service asks for.
-const ASKED_TO_WAIT: Duration = Duration::from_secs(2);
 
 struct Machine {
     role: Role,
@@ -55,12 +43,12 @@ pub struct World {
     /// What mutations have to remember.
     pub memory: RefCell<crate::mutation::Memory>,
     machines: RefCell<Vec<Machine>>,
-    faults: BTreeMap<(Op, u32), Fault>,
-    asked: RefCell<BTreeMap<Op, u32>>,
+    pub(crate) faults: BTreeMap<(Op, u32), Fault>,
+    pub(crate) asked: RefCell<BTreeMap<Op, u32>>,
     dice: RefCell<Dice>,
-    calm: Cell<bool>,
-    rate_limit: u32,
-    under_way: Cell<usize>,
+    pub(crate) calm: Cell<bool>,
+    pub(crate) rate_limit: u32,
+    pub(crate) under_way: Cell<usize>,
 }
 
 impl World {
@@ -205,293 +193,12 @@ impl World {
     }
 
     /// Time a message takes, one way.
-    fn latency(&self) -> Duration {
+    pub(crate) fn latency(&self) -> Duration {
         let most = self.knobs().latency_ms * 1_000;
         Duration::from_micros(self.dice.borrow_mut().between(200, most))
-    }
-
-    /// Sends a request on behalf of an instance, through whatever the scenario has in store for it.
-    ///
-    /// # Errors
-    /// [`TransportError`] when no answer arrives.
-    pub async fn send(
-        self: &Rc<Self>,
-        from: InstanceId,
-        request: Request<Bytes>,
-        limits: Limits,
-    ) -> Result<Response<Bytes>, TransportError> {
-        let call = Call::of(&request);
-        let source = self.source(from);
-        self.record.borrow_mut().asked(source, &call, &request, self.rate_limit);
-        let fault = self.fault(source, &call);
-        self.note(|| {
-            let trouble = fault.map(|fault| format!("  << {fault:?}")).unwrap_or_default();
-            format!("{} {}{trouble}", who(source), describe(&call, &request))
-        });
-        let (tx, rx) = oneshot::channel();
-        match fault {
-            Some(Fault::CrashBefore) => return self.die(from, "before the request is sent").await,
-            Some(Fault::NoConnection) => {
-                self.exec.sleep(self.latency()).await;
-                return Err(TransportError::Connect("connection refused".to_owned()));
-            }
-            Some(Fault::ResetBefore) => {
-                self.exec.sleep(self.latency()).await;
-                return Err(TransportError::Interrupted("connection reset".to_owned()));
-            }
-            Some(Fault::Refused(0)) => drop(tx),
-            Some(Fault::Refused(status)) => {
-                self.exec.sleep(self.latency()).await;
-                let response = refusal(status);
-                if response.headers().contains_key("retry-after") {
-                    let source = self.source(from);
-                    self.record.borrow_mut().told_to_wait(source, &call, &request, ASKED_TO_WAIT);
-                }
-                return Ok(response);
-            }
-            _ => self.travel(source, call.clone(), request, fault, tx),
-        }
-        let running = (call.op == Op::Handler).then(|| Running::begin(self, from));
-        let answer = self.exec.timeout(limits.first_byte.min(limits.total), rx).await;
-        drop(running);
-        let response = match answer {
-            Some(Ok(response)) => response,
-            // No service answers: the sender waits until it has waited long enough.
-            Some(Err(_)) => {
-                self.exec.sleep(limits.connect).await;
-                return Err(TransportError::Connect("no connection in time".to_owned()));
-            }
-            None => return Err(TransportError::Timeout),
-        };
-        match fault {
-            Some(Fault::CrashAfter) => return self.die(from, "before the reply arrives").await,
-            Some(Fault::ResetAfter) => return Err(TransportError::Interrupted("connection reset".to_owned())),
-            Some(Fault::DoneYetRefused(status)) => return Ok(refusal(status)),
-            _ => {}
-        }
-        if response.body().len() > limits.max_response_bytes {
-            return Err(TransportError::TooLarge(limits.max_response_bytes));
-        }
-        let source = self.source(from);
-        self.record.borrow_mut().told(source, &call, &response);
-        self.note(|| format!("{}   -> {} for {:?}", who(source), outcome(&response), call.op));
-        Ok(self.lie(source, &call, response))
-    }
-
-    async fn die<T>(&self, instance: InstanceId, why: &str) -> T {
-        self.crash(instance, why);
-        pending().await
-    }
-
-    /// The request travels on its own: it arrives even if its sender has given up or died.
-    fn travel(
-        self: &Rc<Self>,
-        source: Source,
-        call: Call,
-        request: Request<Bytes>,
-        fault: Option<Fault>,
-        reply: oneshot::Sender<Response<Bytes>>,
-    ) {
-        let world = Rc::clone(self);
-        if call.op != Op::Handler {
-            world.under_way.set(world.under_way.get() + 1);
-        }
-        self.exec.spawn(NETWORK, async move {
-            let late = |milliseconds: u64| Duration::from_millis(milliseconds);
-            let there = match fault {
-                Some(Fault::Late(ms)) => world.latency() + late(ms),
-                _ => world.latency(),
-            };
-            world.exec.sleep(there).await;
-            if call.op == Op::Handler {
-                let answer = crate::handler::answer(&world, &request, &reply).await;
-                if let Some(answer) = answer {
-                    // The worker may have stopped waiting.
-                    let _ = reply.send(answer);
-                }
-                return;
-            }
-            if fault == Some(Fault::Twice) {
-                world.apply(source.instance, &call, copy(&request));
-            }
-            let answer = world.apply(source.instance, &call, request);
-            world.under_way.set(world.under_way.get() - 1);
-            let back = match fault {
-                Some(Fault::LateReply(ms)) => world.latency() + late(ms),
-                _ => world.latency(),
-            };
-            world.exec.sleep(back).await;
-            let _ = reply.send(answer);
-        });
-    }
-
-    /// The request reaches storage and has its effect, at this moment.
-    fn apply(&self, from: InstanceId, call: &Call, request: Request<Bytes>) -> Response<Bytes> {
-        let source = self.source(from);
-        let plain = |request: Request<Bytes>| {
-            let body = request.body().clone();
-            let response = self.cloud.borrow_mut().answer(request, self.storage_clock());
-            let mut record = self.record.borrow_mut();
-            record.done(source, call, &body, &response);
-            if source.role == Role::Outsider || !response.status().is_success() {
-                record.note(self.exec.now(), || format!("{} => {}", who(source), outcome(&response)));
-            }
-            response
-        };
-        match self.mutation {
-            Some(mutation) => crate::mutation::apply(self, mutation, source, call, request, &plain),
-            None => plain(request),
-        }
-    }
-
-    fn lie(&self, source: Source, call: &Call, response: Response<Bytes>) -> Response<Bytes> {
-        match self.mutation {
-            Some(mutation) => crate::mutation::lie(mutation, source, call, response),
-            None => response,
-        }
-    }
-
-    /// Something done to storage from outside, at once and without trouble.
-    pub fn outside(&self, mut request: Request<Bytes>) -> Response<Bytes> {
-        self.cloud.borrow().sign(&mut request, self.storage_clock());
-        let call = Call::of(&request);
-        self.note(|| format!("outsider  {}", describe(&call, &request)));
-        let body = request.body().clone();
-        let response = self.cloud.borrow_mut().answer(request, self.storage_clock());
-        self.record.borrow_mut().done(self.source(OUTSIDER), &call, &body, &response);
-        response
-    }
-
-    fn fault(&self, source: Source, call: &Call) -> Option<Fault> {
-        if self.calm.get() || source.role == Role::Outsider {
-            return None;
-        }
-        let mut asked = self.asked.borrow_mut();
-        let count = asked.entry(call.op).or_default();
-        *count += 1;
-        let planned = self.faults.get(&(call.op, *count - 1)).copied();
-        drop(asked);
-        let fault = planned.or_else(|| self.outage(source.now, call));
-        if fault.is_some() {
-            self.record.borrow_mut().count("fault");
-        }
-        fault
-    }
-
-    fn outage(&self, now: Duration, call: &Call) -> Option<Fault> {
-        let hit = call.part()?;
-        self.scenario.elements.iter().find_map(|element| match element {
-            Element::Outage { at, lasts, part, status }
-                if (*at..*at + *lasts).contains(&now) && (*part == hit || *part == Part::Everything) =>
-            {
-                Some(Fault::Refused(*status))
-            }
-            _ => None,
-        })
-    }
-}
-
-/// Counts a call of a handler while its worker waits for it.
-struct Running {
-    world: Rc<World>,
-    instance: InstanceId,
-}
-
-impl Running {
-    fn begin(world: &Rc<World>, instance: InstanceId) -> Self {
-        let most = world.knobs().max_concurrency;
-        let mut record = world.record.borrow_mut();
-        let running = record.running.entry(instance).or_default();
-        *running += 1;
-        if *running > most {
-            let what = format!("instance {instance} ran {running} handlers at a time, max_concurrency is {most}");
-            record.broken(Promise::P8, world.exec.now(), what);
-        }
-        drop(record);
-        Self { world: Rc::clone(world), instance }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(running) = self.world.record.borrow_mut().running.get_mut(&self.instance) {
-            *running = running.saturating_sub(1);
-        }
     }
 }
 
 fn true_time(now: Duration) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(BEGINNING).unwrap_or(OffsetDateTime::UNIX_EPOCH) + now
-}
-
-/// The same request again.
-#[must_use]
-pub fn copy(request: &Request<Bytes>) -> Request<Bytes> {
-    let mut copy = Request::new(request.body().clone());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
-/// An answer of a service, or of something in front of it, that could not do its work.
-fn refusal(status: u16) -> Response<Bytes> {
-    let code = match status {
-        500 => "InternalError",
-        503 => "ServerBusy",
-        408 => "OperationTimedOut",
-        401 => "InvalidAuthenticationInfo",
-        _ => "TooManyRequests",
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert("x-ms-error-code", HeaderValue::from_static(code));
-    if status == 503 || status == 429 {
-        headers.insert("retry-after", HeaderValue::from(ASKED_TO_WAIT.as_secs()));
-    }
-    let mut response =
-        Response::new(Bytes::from(format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>")));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = headers;
-    response
-}
-
-/// A name for the sender, for the timeline.
-#[must_use]
-pub fn who(source: Source) -> String {
-    match source.role {
-        Role::Api => format!("api-{:<5}", source.instance),
-        Role::Worker => format!("worker-{:<2}", source.instance),
-        Role::Outsider => "outsider ".to_owned(),
-    }
-}
-
-fn describe(call: &Call, request: &Request<Bytes>) -> String {
-    let mut text = format!("{:?}", call.op);
-    if let Some(queue) = call.queue {
-        text += &format!(" {queue:?}");
-    }
-    let what = call.message.as_ref().or(call.blob.as_ref());
-    if let Some(what) = what {
-        text += &format!(" {what}");
-    }
-    for name in ["if-match", "if-none-match"] {
-        if let Some(value) = request.headers().get(name).and_then(|value| value.to_str().ok()) {
-            text += &format!(" {name}:{value}");
-        }
-    }
-    let query = request.uri().query().unwrap_or_default();
-    if let Some(seconds) = query.split('&').find_map(|pair| pair.strip_prefix("visibilitytimeout=")) {
-        text += &format!(" for {seconds}s");
-    }
-    if call.op == Op::PutStatus
-        && let Ok(document) = serde_json::from_slice::<crate::record::Document>(request.body())
-    {
-        text += &format!(" {} attempt {}", document.state(), document.attempt);
-    }
-    text
-}
-
-fn outcome(response: &Response<Bytes>) -> String {
-    let code = response.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default();
-    format!("{} {code}", response.status().as_u16()).trim_end().to_owned()
 }

@@ -19,8 +19,18 @@ fn every_promise_holds_on_the_first_seeds() {
     let findings = run(0, 400);
     // Runs in which nothing happens would prove nothing.
     for what in [
-        "accepted", "delivery", "written Completed", "written Failed", "written Cancelled", "poison copy",
-        "lease renewed or returned", "lease lost", "crash", "fault", "cancel confirmed", "explicit retry",
+        "accepted",
+        "delivery",
+        "written Completed",
+        "written Failed",
+        "written Cancelled",
+        "poison copy",
+        "lease renewed or returned",
+        "lease lost",
+        "crash",
+        "fault",
+        "cancel confirmed",
+        "explicit retry",
     ] {
         let count = findings.counts.get(what).copied().unwrap_or(0);
         assert!(count > 0, "no seed has seen: {what}");

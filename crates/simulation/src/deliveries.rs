@@ -1,0 +1,171 @@
+//! P3: follows what becomes of messages.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::Response;
+use models::{MessageError, TaskMessage};
+
+use crate::call::{Call, QueueKind, elements, unescape};
+use crate::promise::Promise;
+use crate::record::{Content, Message, Record, Role};
+use crate::watch::Source;
+
+/// No honest message is delivered so often, whatever goes wrong.
+const MOST_DELIVERIES: u32 = 90;
+
+impl Record {
+    pub(crate) fn message_put(&mut self, from: Source, call: &Call, request: &Bytes, response: &Bytes) {
+        let (request, response) = (
+            std::str::from_utf8(request).unwrap_or_default(),
+            std::str::from_utf8(response).unwrap_or_default(),
+        );
+        let text = unescape(elements(request, "MessageText").first().copied().unwrap_or_default());
+        let Some(id) = elements(response, "MessageId").first().copied() else { return };
+        let visible = elements(response, "TimeNextVisible").first().copied().unwrap_or_default();
+        if let Some(receipt) = elements(response, "PopReceipt").first() {
+            self.secrets.add_receipt(&unescape(receipt));
+        }
+        let Some(queue) = call.queue else { return };
+        if queue == QueueKind::Poison {
+            self.poison_put(from, &text);
+            return;
+        }
+        let parsed = TaskMessage::parse(&text);
+        let usable = parsed.is_ok();
+        let (task, is_ours) = match parsed {
+            Ok(message) => (Some(message.task_id), message.is_ours),
+            Err(MessageError::Unusable { task_id, .. }) => (Some(task_id), false),
+            Err(MessageError::Unreadable(_)) => (None, false),
+        };
+        if let Some(task) = task {
+            let life = self.life(task);
+            life.foreign |= from.role == Role::Outsider;
+            life.message_stored = true;
+            self.moved.insert((task, queue), from.now);
+        }
+        let message = Message {
+            put_at: from.now,
+            queue,
+            task,
+            is_ours,
+            usable,
+            text: Rc::from(text),
+            visible_at: from.visible_at(visible),
+            received_at: from.now,
+            deliveries: 0,
+        };
+        self.messages.insert(id.to_owned(), message);
+    }
+
+    fn poison_put(&mut self, from: Source, text: &str) {
+        self.count("poison copy");
+        let copy: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let member = |name: &str| copy.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+        if member("Reason").is_empty() {
+            self.broken(Promise::P3, from.now, "a poison copy without a reason".to_owned());
+        }
+        if let Some(secret) = self.secrets.find(member("Reason")) {
+            let what = format!("the reason of a poison copy holds {secret:?}");
+            self.broken(Promise::P7, from.now, what);
+        }
+        let id = member("MessageId").to_owned();
+        let original = self.messages.get(&id).map(|message| Rc::clone(&message.text));
+        let kept = match (member("Blob"), member("Encoding")) {
+            ("", "") => original.is_none_or(|text| *text == *member("Message")),
+            ("", _) => copy.get("Message").is_some(),
+            (blob, _) => {
+                let size = original.map(|text| text.len());
+                self.attachments.get(blob).is_some_and(|digest| size.is_none_or(|size| size == digest.size))
+            }
+        };
+        if !kept {
+            self.broken(
+                Promise::P3,
+                from.now,
+                format!("the poison copy of message {id} is not the whole message"),
+            );
+        }
+        self.poisoned.insert(id);
+    }
+
+    pub(crate) fn messages_received(&mut self, from: Source, call: &Call, body: &Bytes) {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        for receipt in elements(text, "PopReceipt") {
+            self.secrets.add_receipt(&unescape(receipt));
+        }
+        if call.queue == Some(QueueKind::Poison) {
+            return;
+        }
+        for (id, visible) in elements(text, "MessageId").iter().zip(elements(text, "TimeNextVisible")) {
+            let visible_at = from.visible_at(visible);
+            self.count("delivery");
+            let Some(message) = self.messages.get_mut(*id) else { continue };
+            message.visible_at = visible_at;
+            message.received_at = from.now;
+            message.deliveries += 1;
+            if message.deliveries > MOST_DELIVERIES {
+                let what = format!(
+                    "message {id} has been delivered {} times and is still there",
+                    message.deliveries
+                );
+                self.broken(Promise::P3, from.now, what);
+            }
+        }
+    }
+
+    pub(crate) fn message_updated(&mut self, from: Source, call: &Call, response: &Response<Bytes>) {
+        let header = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
+        self.secrets.add_receipt(header("x-ms-popreceipt"));
+        let visible_at = from.visible_at(header("x-ms-time-next-visible"));
+        if let Some(message) = call.message.as_ref().and_then(|id| self.messages.get_mut(id)) {
+            message.visible_at = visible_at;
+        }
+        self.count("lease renewed or returned");
+    }
+
+    /// P3: what was deleted must not have been needed any more.
+    pub(crate) fn message_deleted(&mut self, from: Source, call: &Call) {
+        let Some(id) = &call.message else { return };
+        let Some(message) = self.messages.remove(id) else { return };
+        if from.role == Role::Outsider || self.poisoned.contains(id) {
+            return;
+        }
+        let Some(task) = message.task else {
+            self.broken(
+                Promise::P3,
+                from.now,
+                format!("message {id} names no task and was deleted without a copy"),
+            );
+            return;
+        };
+        // Moved to the other queue: promoted when it is due, or sent back to wait.
+        let other = if message.queue == QueueKind::Tasks { QueueKind::Scheduled } else { QueueKind::Tasks };
+        if self.moved.get(&(task, other)).is_some_and(|at| *at >= message.received_at) {
+            return;
+        }
+        // What was put before the document existed is not the message that its acceptance promised.
+        if message.is_ours && message.put_at < self.life(task).created_at {
+            return;
+        }
+        let ended = match &self.life(task).content {
+            None => message.usable && message.is_ours,
+            Some(Content::Unreadable) => false,
+            // A document of the .NET side starts with a random state; its message is yet to be worked on.
+            Some(Content::Readable(document)) => {
+                document.is_terminal() && (document.created_at.is_some() || message.is_ours)
+            }
+        };
+        if !ended {
+            let state = match &self.life(task).content {
+                None => "no document",
+                Some(Content::Unreadable) => "an unreadable document",
+                Some(Content::Readable(document)) => document.state(),
+            };
+            let what = format!("message {id} of task {task} was deleted while there was {state}");
+            self.broken(Promise::P3, from.now, what);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! P2 and P4: follows what is written to documents and results.
+
+use bytes::Bytes;
+use models::TaskId;
+
+use crate::call::Call;
+use crate::promise::Promise;
+use crate::record::{Content, Digest, Document, Record, Role};
+use crate::watch::Source;
+
+impl Record {
+    pub(crate) fn status_written(&mut self, from: Source, call: &Call, body: &Bytes) {
+        let Some(id) = call.task else { return };
+        let new: Option<Document> = serde_json::from_slice(body).ok();
+        let Some(new) = new else {
+            if from.role != Role::Outsider {
+                self.broken(Promise::P2, from.now, format!("task {id}: an unreadable document was written"));
+            }
+            let life = self.life(id);
+            life.content = Some(Content::Unreadable);
+            life.foreign = true;
+            return;
+        };
+        if from.role == Role::Outsider {
+            let life = self.life(id);
+            life.content = Some(Content::Readable(Box::new(new)));
+            life.foreign = true;
+            return;
+        }
+        self.count(match new.status {
+            0 => "written Pending",
+            1 => "written InProgress",
+            2 => "written Completed",
+            3 => "written Failed",
+            _ => "written Cancelled",
+        });
+        if !call.conditional {
+            self.broken(Promise::P2, from.now, format!("task {id}: written without a condition"));
+        }
+        if !new.task_id.eq_ignore_ascii_case(&id.to_string()) {
+            self.broken(
+                Promise::P2,
+                from.now,
+                format!("task {id}: the document of {} was written", new.task_id),
+            );
+        }
+        let old = self.life(id).document().cloned();
+        if let Some(old) = old.filter(|old| old.created_at.is_some()) {
+            self.transition(from, id, &old, &new);
+        }
+        if new.is_terminal() {
+            self.outcome_recorded(from, id, &new);
+        }
+        let life = self.life(id);
+        if life.content.is_none() {
+            life.created_at = from.now;
+        }
+        life.content = Some(Content::Readable(Box::new(new)));
+    }
+
+    fn transition(&mut self, from: Source, id: TaskId, old: &Document, new: &Document) {
+        if old.is_terminal() {
+            let asked = new.history.last().and_then(|last| last.outcome.as_deref()) == Some("RetryRequested");
+            if from.role == Role::Api && old.status == 3 && new.status == 0 && asked {
+                self.count("explicit retry");
+                let life = self.life(id);
+                life.retries += 1;
+                // Messages from before it are not needed any more.
+                life.created_at = from.now;
+                life.result = None;
+                life.message_stored = false;
+                return;
+            }
+            let what = format!("task {id} had ended as {} and was written as {}", old.state(), new.state());
+            self.broken(Promise::P2, from.now, what);
+        } else if new.attempt < old.attempt {
+            let what = format!("task {id}: attempt {} became attempt {}", old.attempt, new.attempt);
+            self.broken(Promise::P2, from.now, what);
+        }
+    }
+
+    fn outcome_recorded(&mut self, from: Source, id: TaskId, new: &Document) {
+        if let Some(owner) =
+            new.result.as_ref().and_then(|result| result.get("task")).and_then(|task| task.as_str())
+            && owner != id.to_string()
+        {
+            self.broken(Promise::P4, from.now, format!("task {id} has the result of task {owner}"));
+        }
+        if new.status != 2 && (new.result.is_some() || new.result_blob.is_some()) {
+            self.broken(Promise::P4, from.now, format!("task {id} is {} and has a result", new.state()));
+        }
+        if new.status == 3 && new.error.is_none() {
+            self.broken(Promise::P2, from.now, format!("task {id} failed without saying why"));
+        }
+        let Some(blob) = &new.result_blob else { return };
+        match self.attachments.get(&blob.name).copied() {
+            Some(digest) if digest.size == blob.size => {
+                self.life(id).result = Some((blob.name.clone(), digest));
+            }
+            Some(digest) => {
+                let what = format!("task {id}: result of {} bytes, blob of {}", blob.size, digest.size);
+                self.broken(Promise::P4, from.now, what);
+            }
+            None => self.broken(
+                Promise::P4,
+                from.now,
+                format!("task {id}: completed before its result was stored"),
+            ),
+        }
+    }
+
+    pub(crate) fn attachment_written(&mut self, from: Source, call: &Call, body: &Bytes) {
+        let Some(name) = call.blob.clone() else { return };
+        let digest = Digest::of(body);
+        self.attachments.insert(name.clone(), digest);
+        let overwritten = self.tasks.iter().find_map(|(id, life)| {
+            let (of, was) = life.result.as_ref()?;
+            (*of == name && *was != digest).then_some(*id)
+        });
+        if let Some(id) = overwritten {
+            self.broken(Promise::P4, from.now, format!("task {id}: its result was written again"));
+        }
+    }
+
+    pub(crate) fn blob_deleted(&mut self, from: Source, call: &Call) {
+        let Some(name) = &call.blob else { return };
+        let Some(id) = call.task else {
+            self.attachments.remove(name);
+            let owner = self.tasks.iter().find_map(|(id, life)| {
+                let of = &life.result.as_ref()?.0;
+                (of == name && life.content.is_some()).then_some(*id)
+            });
+            // The result goes first and the document last, or the other way round; both ends are checked
+            // by whoever reads: what must not happen is a result that vanishes from a task that stays.
+            if owner.is_some() {
+                self.count("result deleted");
+            }
+            return;
+        };
+        let life = self.life(id);
+        let running = life.document().is_some_and(|document| !document.is_terminal());
+        life.content = None;
+        life.deleted = true;
+        life.message_stored = false;
+        life.accepted.clear();
+        life.result = None;
+        self.count("document deleted");
+        if running && from.role != Role::Outsider {
+            self.broken(Promise::P2, from.now, format!("task {id} was deleted before it ended"));
+        }
+    }
+}

@@ -15,12 +15,17 @@ route until told to stop.
 USAGE
   launcher api    [options] -- <host command …>
   launcher worker --drain-url URL [options] [-- <host command …>]
+  launcher warm   --health-url URL [--get URL …] [options] -- <host command …>
+  launcher health --url URL [--timeout SECONDS]
+
+warm starts a host, waits until it is healthy, asks each --get URL once and stops the host: what the host
+compiled is then in its compile cache. health asks once and says by its exit code whether the answer was 2xx.
 
 Without a host command the worker drives a host that already runs; SPIN_VARIABLE_DRAIN_TOKEN must then be
 set. With one, a random token is made and handed to the host when none is set.
 
-OPTIONS FOR BOTH
-  --grace SECONDS          from SIGTERM or SIGINT until everything has ended (default 25)
+OPTIONS FOR api, worker
+  --grace SECONDS          from SIGTERM or SIGINT until everything has ended (default 25); warm has it, too
   --metrics-listen ADDR    serve GET /metrics (Prometheus text) and GET /healthz on this address:port
   --help, --version
 
@@ -31,6 +36,15 @@ OPTIONS FOR worker
   --idle-max SECONDS       longest pause between drains that found nothing (default 5; starts at 0.1, doubles)
   --start-timeout SECONDS  how long the host may take until it is healthy (default 60)
   --drain-timeout SECONDS  how long one drain may take before its connection is given up (default 7200)
+
+OPTIONS FOR warm
+  --health-url URL         polled until it answers 2xx (required)
+  --get URL                asked once, repeatable; any answer but 500 will do, which is a component that failed
+  --start-timeout SECONDS  as above
+
+OPTIONS FOR health
+  --url URL                asked once (required)
+  --timeout SECONDS        how long the answer may take (default 5)
 
 SECONDS may have decimals.
 
@@ -47,7 +61,8 @@ SIGNALS
 
 EXIT CODES
   0  stopped by a signal; api: also when the host ended by itself with 0
-  1  worker: the host ended, or did not become healthy in time; either role: it could not be started
+  1  worker, warm: the host ended, or did not become healthy in time; any role: it could not be started;
+     warm: a --get URL had no answer or a 500; health: no answer, or not 2xx
   2  the command line or the environment is not usable
   api: otherwise the host's own code; 128 + n when signal n ended it
 ";
@@ -63,6 +78,10 @@ pub enum Request {
     Api(ApiOptions),
     /// Drive a drain route.
     Worker(Box<WorkerOptions>),
+    /// Fill a host's compile cache.
+    Warm(Box<WarmOptions>),
+    /// Ask whether a host is healthy.
+    Health(HealthOptions),
 }
 
 /// Options of `launcher api`.
@@ -99,6 +118,30 @@ pub struct WorkerOptions {
     pub metrics_listen: Option<SocketAddr>,
 }
 
+/// Options of `launcher warm`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WarmOptions {
+    /// The host: program and arguments; never empty.
+    pub command: Vec<OsString>,
+    /// Polled until it answers 2xx.
+    pub health_url: Uri,
+    /// Asked once each, in this order.
+    pub get: Vec<Uri>,
+    /// From the last answer until SIGKILL.
+    pub grace: Duration,
+    /// How long the host may take until it is healthy.
+    pub start_timeout: Duration,
+}
+
+/// Options of `launcher health`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthOptions {
+    /// Asked once.
+    pub url: Uri,
+    /// How long the answer may take.
+    pub timeout: Duration,
+}
+
 /// A sentence about what is wrong with the command line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -116,9 +159,49 @@ impl From<lexopt::Error> for UsageError {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Api,
+    Worker,
+    Warm,
+    Health,
+}
+
+impl Role {
+    fn named(name: &OsString) -> Result<Self, UsageError> {
+        match name.to_str() {
+            Some("api") => Ok(Self::Api),
+            Some("worker") => Ok(Self::Worker),
+            Some("warm") => Ok(Self::Warm),
+            Some("health") => Ok(Self::Health),
+            _ => Err(UsageError::new(format!(
+                "unknown role {name:?}: it is `api`, `worker`, `warm` or `health`"
+            ))),
+        }
+    }
+
+    /// Whether it starts a host.
+    fn has_host(self) -> bool {
+        self != Self::Health
+    }
+
+    /// Whether it waits until a host is healthy.
+    fn waits(self) -> bool {
+        matches!(self, Self::Worker | Self::Warm)
+    }
+
+    /// Whether it runs until told to stop.
+    fn stays(self) -> bool {
+        matches!(self, Self::Api | Self::Worker)
+    }
+}
+
 #[derive(Default)]
 struct Raw {
     command: Vec<OsString>,
+    url: Option<Uri>,
+    get: Vec<Uri>,
+    timeout: Option<Duration>,
     drain_url: Option<Uri>,
     health_url: Option<Uri>,
     parallel: Option<usize>,
@@ -136,30 +219,36 @@ struct Raw {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
     let (own, command) = split_command(arguments);
     let mut parser = Parser::from_args(own);
-    let worker = match parser.next()? {
+    let role = match parser.next()? {
         None => return Err(UsageError::new("say which role: `launcher api` or `launcher worker`")),
         Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Request::Help),
         Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Request::Version),
-        Some(Arg::Value(role)) if role == "api" => false,
-        Some(Arg::Value(role)) if role == "worker" => true,
-        Some(Arg::Value(role)) => {
-            return Err(UsageError::new(format!("unknown role {role:?}: it is `api` or `worker`")));
-        }
+        Some(Arg::Value(name)) => Role::named(&name)?,
         Some(other) => return Err(other.unexpected().into()),
     };
+    let worker = role == Role::Worker;
     let mut raw = Raw { command, ..Raw::default() };
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
-            Arg::Long("grace") => raw.grace = Some(seconds(&mut parser, "--grace", 0.5, 3600.0)?),
-            Arg::Long("metrics-listen") => raw.metrics_listen = Some(address(&mut parser)?),
+            Arg::Long("grace") if role.has_host() => {
+                raw.grace = Some(seconds(&mut parser, "--grace", 0.5, 3600.0)?);
+            }
+            Arg::Long("metrics-listen") if role.stays() => raw.metrics_listen = Some(address(&mut parser)?),
             Arg::Long("drain-url") if worker => raw.drain_url = Some(url(&mut parser, "--drain-url")?),
-            Arg::Long("health-url") if worker => raw.health_url = Some(url(&mut parser, "--health-url")?),
+            Arg::Long("health-url") if role.waits() => {
+                raw.health_url = Some(url(&mut parser, "--health-url")?)
+            }
+            Arg::Long("get") if role == Role::Warm => raw.get.push(url(&mut parser, "--get")?),
+            Arg::Long("url") if role == Role::Health => raw.url = Some(url(&mut parser, "--url")?),
+            Arg::Long("timeout") if role == Role::Health => {
+                raw.timeout = Some(seconds(&mut parser, "--timeout", 0.1, 3600.0)?);
+            }
             Arg::Long("parallel") if worker => raw.parallel = Some(parallel(&mut parser)?),
             Arg::Long("idle-max") if worker => {
                 raw.idle_max = Some(seconds(&mut parser, "--idle-max", 0.1, 3600.0)?);
             }
-            Arg::Long("start-timeout") if worker => {
+            Arg::Long("start-timeout") if role.waits() => {
                 raw.start_timeout = Some(seconds(&mut parser, "--start-timeout", 0.1, 3600.0)?);
             }
             Arg::Long("drain-timeout") if worker => {
@@ -171,10 +260,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, U
             other => return Err(other.unexpected().into()),
         }
     }
-    if worker {
-        raw.worker().map(|options| Request::Worker(Box::new(options)))
-    } else {
-        raw.api().map(Request::Api)
+    match role {
+        Role::Api => raw.api().map(Request::Api),
+        Role::Worker => raw.worker().map(|options| Request::Worker(Box::new(options))),
+        Role::Warm => raw.warm().map(|options| Request::Warm(Box::new(options))),
+        Role::Health => raw.health().map(Request::Health),
     }
 }
 
@@ -203,15 +293,40 @@ impl Raw {
             parallel: self.parallel.unwrap_or(2),
             idle_max: self.idle_max.unwrap_or(Duration::from_secs(5)),
             grace: self.grace.unwrap_or(DEFAULT_GRACE),
-            start_timeout: self.start_timeout.unwrap_or(Duration::from_secs(60)),
+            start_timeout: self.start_timeout.unwrap_or(DEFAULT_START),
             drain_timeout: self.drain_timeout.unwrap_or(Duration::from_secs(7200)),
             metrics_listen: self.metrics_listen,
+        })
+    }
+
+    fn warm(self) -> Result<WarmOptions, UsageError> {
+        if self.command.is_empty() {
+            return Err(UsageError::new("the warm role needs the host command after `--`"));
+        }
+        Ok(WarmOptions {
+            command: self.command,
+            health_url: self.health_url.ok_or_else(|| UsageError::new("the warm role needs --health-url"))?,
+            get: self.get,
+            grace: self.grace.unwrap_or(DEFAULT_GRACE),
+            start_timeout: self.start_timeout.unwrap_or(DEFAULT_START),
+        })
+    }
+
+    fn health(self) -> Result<HealthOptions, UsageError> {
+        if !self.command.is_empty() {
+            return Err(UsageError::new("the health role starts no host: leave out `--` and what follows"));
+        }
+        Ok(HealthOptions {
+            url: self.url.ok_or_else(|| UsageError::new("the health role needs --url"))?,
+            timeout: self.timeout.unwrap_or(Duration::from_secs(5)),
         })
     }
 }
 
 /// The platform kills after 30 s unless told otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
+/// Far more than a host takes that has to compile its components first.
+const DEFAULT_START: Duration = Duration::from_secs(60);
 
 fn split_command(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<OsString>) {
     let mut own: Vec<OsString> = arguments.into_iter().collect();
@@ -305,6 +420,21 @@ mod tests {
     }
 
     #[test]
+    fn warming_and_probing_have_their_own_options() {
+        let line = "warm --health-url http://h/ok --get http://h/a --get http://h/b --grace 2 -- spin up";
+        let Ok(Request::Warm(warm)) = request(line) else { panic!("a warm-up") };
+        assert_eq!((warm.command.len(), warm.grace.as_secs(), warm.start_timeout.as_secs()), (2, 2, 60));
+        assert_eq!(warm.get, ["http://h/a", "http://h/b"]);
+        let Ok(Request::Health(health)) = request("health --url http://h/ok --timeout 0.5") else {
+            panic!("a probe")
+        };
+        assert_eq!(
+            health,
+            HealthOptions { url: Uri::from_static("http://h/ok"), timeout: Duration::from_millis(500) }
+        );
+    }
+
+    #[test]
     fn unusable_lines_are_refused_with_a_sentence_that_names_the_argument() {
         let table = [
             ("", "which role"),
@@ -321,6 +451,11 @@ mod tests {
             ("worker --drain-url http://x/drain --grace NaN", "--grace"),
             ("worker --drain-url http://x/drain --metrics-listen 9464", "address:port"),
             ("worker --drain-url http://x/drain --idle-max", "--idle-max"),
+            ("warm --health-url http://x/", "host command"),
+            ("warm -- spin up", "--health-url"),
+            ("warm --metrics-listen 127.0.0.1:1 --health-url http://x/ -- spin", "--metrics-listen"),
+            ("health", "--url"),
+            ("health --url http://x/ -- spin up", "no host"),
         ];
         for (line, words) in table {
             let sentence = sentence(line);
@@ -330,8 +465,16 @@ mod tests {
 
     #[test]
     fn help_names_every_option_and_exit_code() {
-        for word in ["--grace", "--metrics-listen", "--drain-url", "--health-url", "--parallel", "--idle-max"]
-        {
+        for word in [
+            "--grace",
+            "--metrics-listen",
+            "--drain-url",
+            "--health-url",
+            "--parallel",
+            "--idle-max",
+            "--get",
+            "--url",
+        ] {
             assert!(HELP.contains(word), "{word}");
         }
         assert_eq!(request("--help"), Ok(Request::Help));

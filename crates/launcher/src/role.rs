@@ -1,6 +1,8 @@
-//! The two roles a replica can have, put together from the other modules.
+//! The roles of the launcher, put together from the other modules: two that a replica can have, one for the
+//! image's build and one for its probe.
 
 mod api;
+mod warm;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,7 @@ use azure::Secret;
 
 use crate::arguments::Request;
 use crate::environment::{Additions, additions};
+use crate::health;
 use crate::listener;
 use crate::log::Line;
 use crate::metrics::Metrics;
@@ -21,7 +24,7 @@ use crate::metrics::Metrics;
 pub enum Exit {
     /// Told to stop, and stopped.
     Clean,
-    /// The host could not be started, was not healthy in time, or ended.
+    /// The host could not be started, was not healthy in time, or ended; what was asked of it had no answer.
     HostFailed,
     /// The command line or the environment is not usable.
     Usage,
@@ -53,6 +56,14 @@ pub async fn run(request: Request, environment: &BTreeMap<String, String>) -> Ex
         }
         Request::Api(options) => api::run(&options, environment).await,
         Request::Worker(options) => worker::run(&options, environment).await,
+        Request::Warm(options) => warm::run(&options, environment).await,
+        Request::Health(options) => match health::once(&options.url, options.timeout).await {
+            Ok(()) => Exit::Clean,
+            Err(reason) => {
+                Line::error("not healthy").with("reason", reason).write();
+                Exit::HostFailed
+            }
+        },
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Work {
     pub(crate) description: String,
     #[serde(serialize_with = "by_name")]
     pub(crate) priority: TaskPriority,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Json>,
     pub(crate) attempt: u32,
     #[serde(rename = "traceparent", skip_serializing_if = "Option::is_none")]

@@ -114,7 +114,7 @@ fn explanation(body: &[u8], content_type: &str) -> Option<String> {
 
 /// A JSON string, or the most telling member of an object.
 fn problem_text(json: &str) -> Option<String> {
-    match serde_json::from_str(json).ok()? {
+    match serde_json::from_slice(json.as_bytes()).ok()? {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Object(members) => ["detail", "message", "error", "title"]
             .iter()

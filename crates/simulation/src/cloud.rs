@@ -125,6 +125,7 @@ impl Cloud {
                 "retry_base_seconds" => knobs.retry_base.to_string(),
                 "retry_cap_seconds" => knobs.retry_cap.to_string(),
                 "sweep_interval_seconds" => knobs.sweep_interval.to_string(),
+                "retention_days" => knobs.retention_days.to_string(),
                 "queue_depth_limit" => knobs.queue_depth_limit.to_string(),
                 "simulate_unit_ms" => "60".to_owned(),
                 "public_base_url" => "http://api.test".to_owned(),

@@ -1,12 +1,17 @@
 //! P2 and P4: follows what is written to documents and results.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use models::TaskId;
+use models::{TaskId, Timestamp};
 
 use crate::call::Call;
 use crate::promise::Promise;
 use crate::record::{Content, Digest, Document, Record, Role};
 use crate::watch::Source;
+
+/// By how much clocks of a scenario may differ at most.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 
 impl Record {
     pub(crate) fn status_written(&mut self, from: Source, call: &Call, body: &Bytes) {
@@ -139,6 +144,8 @@ impl Record {
         };
         let life = self.life(id);
         let running = life.document().is_some_and(|document| !document.is_terminal());
+        let due =
+            life.document().and_then(|document| document.expires_at.as_deref()?.parse::<Timestamp>().ok());
         life.content = None;
         life.deleted = true;
         life.message_stored = false;
@@ -147,6 +154,14 @@ impl Record {
         self.count("document deleted");
         if running && from.role != Role::Outsider {
             self.broken(Promise::P2, from.now, format!("task {id} was deleted before it ended"));
+        }
+        if from.role == Role::Worker {
+            self.count("document purged");
+            // Clocks may differ by minutes; retention is counted in days.
+            let latest = Timestamp::from_unix_millis(from.epoch * 1_000).plus(from.now + CLOCKS_DIFFER);
+            if due.is_none_or(|due| due > latest) {
+                self.broken(Promise::P2, from.now, format!("task {id} was purged before its time"));
+            }
         }
     }
 }

@@ -54,6 +54,7 @@ fn knobs(dice: &mut Dice) -> Knobs {
         retry_base: dice.one_of(2, &[1, 5]),
         retry_cap: dice.one_of(30, &[5, 300]),
         sweep_interval: dice.one_of(300, &[30, 60]),
+        retention_days: dice.one_of(30, &[1]),
         queue_depth_limit: if dice.chance(5) { dice.between(1, 4) } else { 0 },
         apis: usize::try_from(dice.one_of(1, &[1, 2])).unwrap_or(1),
         workers: usize::try_from(dice.one_of(1, &[1, 1, 2, 2, 3])).unwrap_or(1),

@@ -42,6 +42,8 @@ pub struct Document {
     pub created_at: Option<String>,
     /// Set once somebody asked to cancel.
     pub cancel_requested_at: Option<String>,
+    /// When it may be purged.
+    pub expires_at: Option<String>,
     /// Not to be started earlier.
     pub not_before: Option<String>,
     /// Attempts so far.

@@ -39,6 +39,8 @@ pub struct Knobs {
     pub retry_cap: u64,
     /// `sweep_interval_seconds`.
     pub sweep_interval: u64,
+    /// `retention_days`.
+    pub retention_days: u64,
     /// `queue_depth_limit`; 0 is off.
     pub queue_depth_limit: u64,
     /// How many API instances serve at a time.

@@ -57,6 +57,8 @@ fn main() -> ExitCode {
     let rest: Vec<_> = arguments.collect();
     match run(&command.to_string_lossy(), rest) {
         Ok(()) => ExitCode::SUCCESS,
+        // The closing line of counts has said it, and stays the last line.
+        Err(error) if error.is::<summary::Closed>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("\nxtask: {error:#}");
             ExitCode::FAILURE

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{Request, Response};
 use time::OffsetDateTime;
 
@@ -70,6 +71,22 @@ pub trait Transport {
     /// # Errors
     /// [`TransportError`] when there is no whole answer within `limits`.
     async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError>;
+
+    /// As [`Self::send`], and shows `observe` each piece of the body when it arrives, with the head it
+    /// belongs to. A transport that cannot shows the whole body at the end.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    async fn send_observed(
+        &self,
+        request: Request<Bytes>,
+        limits: Limits,
+        observe: &dyn Fn(&Parts, &[u8]),
+    ) -> Result<Response<Bytes>, TransportError> {
+        let (head, body) = self.send(request, limits).await?.into_parts();
+        observe(&head, &body);
+        Ok(Response::from_parts(head, body))
+    }
 }
 
 /// Tells the time and waits.

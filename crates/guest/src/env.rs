@@ -2,6 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use azure::{Clock, Limits, Random, Transport, TransportError};
 use bytes::Bytes;
+use http::response::Parts;
 use service::log::{Line, Log};
 use spin_sdk::wasip3::random::random::get_random_u64;
 use time::OffsetDateTime;
@@ -18,7 +19,16 @@ impl Transport for WasiEnv {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        transport::send(request, limits).await
+        transport::send(request, limits, &|_, _| {}).await
+    }
+
+    async fn send_observed(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+        observe: &dyn Fn(&Parts, &[u8]),
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        transport::send(request, limits, observe).await
     }
 }
 

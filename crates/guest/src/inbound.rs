@@ -50,15 +50,18 @@ pub(crate) fn respond(response: http::Response<Body>, is_head: bool) -> Result<R
             Either::Left(Full::new(if bodyless { Bytes::new() } else { bytes }))
         }
         Body::Stream(_) if bodyless => Either::Left(Full::new(Bytes::new())),
-        Body::Stream(stream) => Either::Right(StreamBody::new(stream.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))))),
+        Body::Stream(stream) => {
+            Either::Right(StreamBody::new(stream.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)))))
+        }
     };
     let headers: Vec<_> = parts
         .headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect();
-    let headers = Fields::from_list(&headers)
-        .map_err(|_| ErrorCode::InternalError(Some("an answer header is not acceptable to the host".to_owned())))?;
+    let headers = Fields::from_list(&headers).map_err(|_| {
+        ErrorCode::InternalError(Some("an answer header is not acceptable to the host".to_owned()))
+    })?;
     let (writer, contents, trailers) = BodyWriter::new();
     let contents = (!bodyless).then_some(contents);
     let (outgoing, _sent) = Response::new(headers, contents, trailers);

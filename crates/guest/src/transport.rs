@@ -7,17 +7,19 @@ use std::time::Duration;
 use azure::{Limits, TransportError};
 use bytes::Bytes;
 use futures::future::{Either, Fuse, FutureExt as _, select};
+use http::response::Parts;
 use http_body_util::{BodyExt as _, Full};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, RequestOptions};
 use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingResponseBody, http_from_wasi_response};
 
-/// Sends `request` once and reads the whole answer, within `limits`.
+/// Sends `request` once and reads the whole answer, within `limits`; `observe` sees each piece on its way.
 pub(crate) async fn send(
     request: http::Request<Bytes>,
     limits: Limits,
+    observe: &dyn Fn(&Parts, &[u8]),
 ) -> Result<http::Response<Bytes>, TransportError> {
-    let exchange = pin!(exchange(request, limits));
+    let exchange = pin!(exchange(request, limits, observe));
     let deadline = pin!(spin_sdk::time::sleep(limits.total));
     match select(exchange, deadline).await {
         Either::Left((answer, _)) => answer,
@@ -28,6 +30,7 @@ pub(crate) async fn send(
 async fn exchange(
     request: http::Request<Bytes>,
     limits: Limits,
+    observe: &dyn Fn(&Parts, &[u8]),
 ) -> Result<http::Response<Bytes>, TransportError> {
     let (parts, body) = request.into_parts();
     let (writer, contents, trailers) = BodyWriter::new();
@@ -47,15 +50,13 @@ async fn exchange(
     let answer = http_from_wasi_response(answer).map_err(|code| error(&code))?;
     let (head, incoming) = answer.into_parts();
     // A server may answer before it has read everything; the write goes on until the answer is whole.
-    let bytes = beside(writing, collect(incoming, limits.max_response_bytes)).await?;
+    let bytes =
+        beside(writing, collect(incoming, limits.max_response_bytes, &|piece| observe(&head, piece))).await?;
     Ok(http::Response::from_parts(head, bytes))
 }
 
 /// Runs `main` to its end, polling `background` first each time and ignoring its outcome.
-async fn beside<T>(
-    mut background: Pin<&mut Fuse<impl Future>>,
-    main: impl Future<Output = T>,
-) -> T {
+async fn beside<T>(mut background: Pin<&mut Fuse<impl Future>>, main: impl Future<Output = T>) -> T {
     let mut main = pin!(main);
     poll_fn(|cx| {
         let _ = background.as_mut().poll(cx);
@@ -64,13 +65,18 @@ async fn beside<T>(
     .await
 }
 
-async fn collect(mut body: IncomingResponseBody, limit: usize) -> Result<Bytes, TransportError> {
+async fn collect(
+    mut body: IncomingResponseBody,
+    limit: usize,
+    observe: &dyn Fn(&[u8]),
+) -> Result<Bytes, TransportError> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(|code| error(&code))?.into_data() {
             if whole.len() + data.len() > limit {
                 return Err(TransportError::TooLarge(limit));
             }
+            observe(&data);
             whole.extend_from_slice(&data);
         }
     }

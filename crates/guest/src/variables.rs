@@ -18,7 +18,9 @@ pub(crate) async fn read(role: Role) -> Result<HashMap<&'static str, String>, Se
                 values.insert(name, value);
             }
             Err(Error::Undefined(_)) => {}
-            Err(_) => return Err(SettingsError { name, accepted: "readable; the host's variable provider failed" }),
+            Err(_) => {
+                return Err(SettingsError { name, accepted: "readable; the host's variable provider failed" });
+            }
         }
     }
     Ok(values)

@@ -159,6 +159,31 @@ fn progress_lines_end_with_a_result_an_error_or_another_try() {
 }
 
 #[test]
+fn progress_lines_are_seen_while_the_handler_still_works() {
+    run(|world| async move {
+        let lines =
+            "{\"percentComplete\":10,\"message\":\"started\"}\n{\"percentComplete\":60}\n{\"result\":1}\n";
+        world.answer_tasks(move |_| (Duration::from_secs(30), reply(200, "application/x-ndjson", lines)));
+        let id = world.submit("routed", |_| {}).await;
+        let worker = world.worker(&[]);
+        let watch = async {
+            let mut seen = Vec::new();
+            for _ in 0..2 {
+                tokio::time::sleep(Duration::from_secs(12)).await;
+                let document = world.document(id);
+                seen.push((document.state, document.percent_complete, document.message));
+            }
+            seen
+        };
+        let (_, seen) = tokio::join!(worker.drain(), watch);
+        let message = Some("started".to_owned());
+        let expected = [10, 60].map(|percent| (TaskState::InProgress, Some(percent), message.clone()));
+        assert_eq!(seen, expected);
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}
+
+#[test]
 fn a_handler_that_wants_to_be_left_alone_is() {
     run(|world| async move {
         let busy = Response::builder().status(503).header("retry-after", "120").body(Bytes::new()).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fake_azure::{BlobView, Config, EMULATOR_ACCOUNT, FakeAzure, MessageView};
+use http::response::Parts;
 use http::{Method, Request, Response, StatusCode};
 use models::{Json, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskStatus, Timestamp};
 use serde_json::Value;
@@ -302,12 +303,6 @@ impl RequestBody for Lines {
 
 impl Transport for World {
     async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
-        if request.uri().host() == Some("handler.test") {
-            let task = serde_json::from_slice(request.body()).unwrap();
-            let (time, reply) = (self.handler.borrow_mut())(task);
-            tokio::time::sleep(time.min(limits.total)).await;
-            return if time < limits.total { Ok(reply) } else { Err(TransportError::Timeout) };
-        }
         let line = summary(&request);
         self.requests.borrow_mut().push(line.clone());
         let fault = (self.faults.borrow_mut())(&line);
@@ -325,6 +320,29 @@ impl Transport for World {
             Fault::LoseReply => Err(TransportError::Interrupted("reset".to_owned())),
             _ => answered,
         }
+    }
+
+    /// Line by line, each after an equal part of the handler's time.
+    async fn send_observed(
+        &self,
+        request: Request<Bytes>,
+        limits: Limits,
+        observe: &dyn Fn(&Parts, &[u8]),
+    ) -> Result<Response<Bytes>, TransportError> {
+        let task = serde_json::from_slice(request.body()).unwrap();
+        let (time, reply) = (self.handler.borrow_mut())(task);
+        let (head, body) = reply.into_parts();
+        let lines: Vec<_> = body.split_inclusive(|byte| *byte == b'\n').collect();
+        let pause = time / u32::try_from(lines.len().max(1)).unwrap();
+        let arriving = async {
+            for line in &lines {
+                tokio::time::sleep(pause).await;
+                observe(&head, line);
+            }
+            tokio::time::sleep(if lines.is_empty() { time } else { Duration::ZERO }).await;
+        };
+        let arrived = tokio::time::timeout(limits.total, arriving).await;
+        arrived.map(|()| Response::from_parts(head, body.clone())).map_err(|_| TransportError::Timeout)
     }
 }
 

@@ -1,15 +1,20 @@
 //! What a routed handler's answer means.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Handled, Payload, error};
 use crate::worker::progress::Progress;
+
+/// Longest progress line, in bytes.
+const LONGEST_LINE: usize = 64 * 1024;
 
 /// Reads the answer: 200 and 204 complete the task; 408, 429 and 5xx ask for another try; everything else
 /// fails it.
@@ -19,9 +24,7 @@ pub(super) fn read(answer: Response<Bytes>, progress: &Progress) -> Handled {
     let status = head.status;
     match status {
         StatusCode::NO_CONTENT => Handled::Completed(None),
-        StatusCode::OK if media_type(&content_type).eq_ignore_ascii_case("application/x-ndjson") => {
-            lines(&body, progress)
-        }
+        _ if is_lines(status, &content_type) => lines(&body, progress),
         StatusCode::OK => Handled::Completed(Some(Payload { bytes: body, content_type })),
         _ => {
             let is_temporary = status.is_server_error()
@@ -55,6 +58,37 @@ struct Line<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+}
+
+/// Progress lines, told while the rest of the answer is still to come.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// What arrived of a line that is not complete yet.
+    rest: RefCell<Vec<u8>>,
+}
+
+impl Lines {
+    /// Tells the lines that `piece` completes. What they mean for the outcome is for [`read`] to say.
+    pub(super) fn observe(&self, head: &Parts, piece: &[u8], progress: &Progress) {
+        if !is_lines(head.status, &content_type(&head.headers)) {
+            return;
+        }
+        let mut rest = self.rest.borrow_mut();
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            // A longer line is no progress; it may be a result.
+            if rest.len() + part.len() <= LONGEST_LINE {
+                rest.extend_from_slice(part);
+            }
+            if part.ends_with(b"\n") {
+                if let Ok(Line { percent_complete, message, result: None, error: None }) =
+                    serde_json::from_slice(rest.trim_ascii())
+                {
+                    progress.tell(percent_complete.map(percent), message.as_deref());
+                }
+                rest.clear();
+            }
+        }
+    }
 }
 
 /// A member that is there, also when it is `null`: a result may be.
@@ -127,6 +161,10 @@ fn content_type(headers: &HeaderMap) -> String {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let usable = given.filter(|text| (1..=255).contains(&text.len()) && text.contains('/'));
     usable.unwrap_or("application/octet-stream").to_owned()
+}
+
+fn is_lines(status: StatusCode, content_type: &str) -> bool {
+    status == StatusCode::OK && media_type(content_type).eq_ignore_ascii_case("application/x-ndjson")
 }
 
 fn media_type(content_type: &str) -> &str {

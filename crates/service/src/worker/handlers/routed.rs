@@ -42,7 +42,8 @@ pub(super) async fn run<E: Env>(
         total: time + MARGIN,
         max_response_bytes: LARGEST_REPLY,
     };
-    match env.send(request, limits).await {
+    let lines = reply::Lines::default();
+    match env.send_observed(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
         Ok(answer) => reply::read(answer, progress),
         Err(TransportError::TooLarge(_)) => Handled::Failed(super::too_large()),
         Err(TransportError::Denied(_)) => Handled::retry(

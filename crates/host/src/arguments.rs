@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::limits::Limits;
@@ -26,6 +26,8 @@ pub struct Up {
     pub grace: Duration,
     /// Whether compiled components are kept between runs.
     pub cache: bool,
+    /// A wasmtime cache configuration that says where; empty is the user's cache folder.
+    pub cache_file: PathBuf,
     /// Whether requests are logged.
     pub access_log: bool,
 }
@@ -41,6 +43,7 @@ impl Default for Up {
             limits: Limits::default(),
             grace: Duration::from_secs(10),
             cache: true,
+            cache_file: PathBuf::new(),
             access_log: false,
         }
     }
@@ -71,8 +74,12 @@ Usage: host up [OPTIONS]
       --idle-instance-timeout DURATION         such as 500ms, 1s, 2m [1s]
       --request-timeout DURATION               until the head of the answer [none]
       --grace DURATION                         for running requests after a stop [10s]
-      --no-cache                               compile the components anew
+      --cache FILE                             a wasmtime cache configuration (TOML) that says where
+      --no-cache, --disable-cache              compile the components anew
       --access-log                             one line per request on standard error
+
+Taken, for Spin's sake, and without effect here, where components are served from where they are and nothing
+is written: --direct-mounts, --quiet, --runtime-config-file FILE (which must exist), --state-dir DIR, --log-dir DIR.
 
 Variables are also taken from SPIN_VARIABLE_NAME and from .env beside the manifest.
 ";
@@ -114,7 +121,16 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
             "--idle-instance-timeout" => up.limits.idle_instance_timeout = duration(&name, &value()?)?,
             "--request-timeout" => up.limits.request_timeout = Some(duration(&name, &value()?)?),
             "--grace" => up.grace = duration(&name, &value()?)?,
-            "--no-cache" => up.cache = false,
+            "--cache" => up.cache_file = PathBuf::from(value()?),
+            "--no-cache" | "--disable-cache" => up.cache = false,
+            "--direct-mounts" | "--quiet" => {}
+            "--state-dir" | "--log-dir" => drop(value()?),
+            "--runtime-config-file" => {
+                let path = value()?;
+                if !Path::new(&path).is_file() {
+                    return Err(format!("--runtime-config-file {path:?} is not a file"));
+                }
+            }
             "--access-log" => up.access_log = true,
             "--help" | "-h" => return Ok(Command::Help),
             _ => return Err(format!("unknown option {name:?}: try host --help")),
@@ -171,7 +187,8 @@ mod tests {
     fn every_option_is_read() {
         let line = "up -f x/spin.toml --listen 0.0.0.0:0 --component-id api --component-id worker --env A=b=c \
                     --variable k=v --max-instance-reuse-count 7 --max-instance-concurrent-reuse-count=3 \
-                    --idle-instance-timeout 250ms --request-timeout 2m --grace 1s --no-cache --access-log";
+                    --idle-instance-timeout 250ms --request-timeout 2m --grace 1s --no-cache --access-log \
+                    --cache x/cache.toml --direct-mounts --quiet --state-dir= --log-dir=";
         let expected = Up {
             manifest: "x/spin.toml".into(),
             listen: "0.0.0.0:0".parse().unwrap(),
@@ -186,6 +203,7 @@ mod tests {
             },
             grace: Duration::from_secs(1),
             cache: false,
+            cache_file: "x/cache.toml".into(),
             access_log: true,
         };
         assert_eq!(read(line).unwrap(), Command::Up(Box::new(expected)));
@@ -201,6 +219,7 @@ mod tests {
             ("up --listen", "--listen needs a value"),
             ("up --listen 3000", "--listen \"3000\" is not ADDRESS:PORT, such as 127.0.0.1:3000"),
             ("up --variable k", "--variable must be NAME=VALUE"),
+            ("up --runtime-config-file no/such.toml", "--runtime-config-file \"no/such.toml\" is not a file"),
             ("up --no-cache=1", "--no-cache takes no value"),
             ("up --grace 5", "--grace \"5\" is not a duration such as 500ms, 1s or 2m"),
             (

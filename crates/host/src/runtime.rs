@@ -54,6 +54,29 @@ impl CompileCache {
         }
     }
 
+    /// The folder that a wasmtime cache configuration names, as `spin up --cache FILE` takes it.
+    ///
+    /// # Errors
+    /// A sentence, when the file cannot be read or names no absolute folder.
+    pub fn of_file(path: &Path) -> Result<Self, String> {
+        #[derive(serde::Deserialize)]
+        struct Configuration {
+            cache: Section,
+        }
+        #[derive(serde::Deserialize)]
+        struct Section {
+            directory: PathBuf,
+        }
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+        let Configuration { cache } = toml::from_str(&text).map_err(|error| format!("{shown}: {error}"))?;
+        if cache.directory.is_absolute() {
+            Ok(Self::Folder(cache.directory))
+        } else {
+            Err(format!("{shown}: the cache's directory must be an absolute path"))
+        }
+    }
+
     /// Waits until no other program that keeps its compiled components here compiles: what it compiled is
     /// then found instead of compiled again. Best effort: the worst that can happen is double work.
     fn turn(&self) -> Option<File> {

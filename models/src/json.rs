@@ -15,7 +15,7 @@ impl Json {
     /// When the text is not one JSON value, or nests deeper than 127 levels.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         // Parsing as a value applies the depth limit, so that later comparisons cannot fail.
-        serde_json::from_str::<Value>(text)?;
+        serde_json::from_slice::<Value>(text.as_bytes())?;
         RawValue::from_string(compact(text)).map(Self)
     }
 
@@ -28,7 +28,7 @@ impl Json {
     /// The parsed value; `null` stands for text that does not parse, which [`Json::parse`] excludes.
     #[must_use]
     pub fn value(&self) -> Value {
-        serde_json::from_str(self.0.get()).unwrap_or(Value::Null)
+        serde_json::from_slice(self.0.get().as_bytes()).unwrap_or(Value::Null)
     }
 }
 

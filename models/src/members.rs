@@ -54,7 +54,9 @@ impl Members {
         expected: &str,
     ) -> Result<Option<T>, ContractError> {
         let Some(raw) = self.raw(member) else { return Ok(None) };
-        serde_json::from_str(raw.get())
+        // From bytes, as everywhere: serde_json's parser is generic over its input, and a second copy of it
+        // is a twentieth of a component.
+        serde_json::from_slice(raw.get().as_bytes())
             .map(Some)
             .map_err(|_| ContractError::member(member, format!("must be {expected}")))
     }

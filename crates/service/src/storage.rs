@@ -114,8 +114,7 @@ pub trait StatusStore {
     /// [`StorageError`].
     async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError>;
 
-    /// Lists documents in ascending order of their ids, `limit` (1 to 5000) at most, from `from` (a
-    /// [`Page::next`]) on.
+    /// Lists documents, `limit` (1 to 5000) at most, from `from` (a [`Page::next`]) on.
     ///
     /// # Errors
     /// [`StorageError`]; a `from` that storage did not make is [`StorageError::Refused`].

@@ -74,7 +74,9 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         let mut value = Vec::new();
         let mut looked_at = 0;
         for _ in 0..MOST_PAGES {
-            let Page { tasks, next } = self.page(&position).await?;
+            let Page { mut tasks, next } = self.page(&position).await?;
+            // In an order of our own: the continuation names the last task that was looked at.
+            tasks.sort_unstable();
             let after = position.after;
             let candidates: Vec<TaskId> = tasks
                 .into_iter()

@@ -168,11 +168,12 @@ impl StatusStore for Memory {
                 .ok_or_else(|| StorageError::Refused("InvalidQueryParameterValue".to_owned()))?,
         };
         let end = names.len().min(start + limit as usize);
+        // Backwards, because the order within a page is nothing to rely on.
         let written = |id: TaskId| {
             self.document(id).and_then(|d| d.updated_at).unwrap_or(Timestamp::from_unix_millis(0))
         };
         let id = |name: &String| name.strip_suffix("-202").and_then(|id| id.parse::<TaskId>().ok());
-        let tasks = names[start..end].iter().filter_map(id).map(|id| (id, written(id))).collect();
+        let tasks = names[start..end].iter().rev().filter_map(id).map(|id| (id, written(id))).collect();
         Ok(Page { tasks, next: names.get(end).cloned() })
     }
 

@@ -34,7 +34,8 @@ function keys() {
   let asked = false;
   bus.addEventListener("unauthorized", (event) => {
     // Once for each key: a page that keeps asking cannot be read.
-    if (!asked) open(event.detail.message);
+    const why = key.get() ? "The API does not know this key." : "The API wants to know who is calling.";
+    if (!asked) open(`${why} It says: ${event.detail.message}`);
     asked = true;
   });
   $("key-open").addEventListener("click", () => open());

@@ -80,6 +80,12 @@ pub(crate) fn json(text: &str, schema: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(text).content("application/json", content)
 }
 
+/// A stream of server-sent events.
+pub(crate) fn event_stream(answer: ResponseBuilder) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("TaskEvent"))).build();
+    answer.content("text/event-stream", content)
+}
+
 /// An answer of another media type.
 pub(crate) fn other(text: &str, media_type: &str, schema: ObjectBuilder) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(schema)).build();

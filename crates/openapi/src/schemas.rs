@@ -26,6 +26,7 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema_from::<MonitorList>()
         .schema_from::<MonitorState>()
         .schema_from::<Problem>()
+        .schema("TaskEvent", task_event())
         .schema("TaskRequest", task_request())
         .schema("TaskPriority", choice("Medium when omitted.", &["Low", "Medium", "High"]))
         .security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(key)))
@@ -107,6 +108,26 @@ fn task_request() -> Object {
             "Priority": "High",
             "Input": { "month": "2026-10" },
         })])
+        .build()
+}
+
+/// One server-sent event. OpenAPI 3.1 has no words for streams; tools take the schema as that of each event.
+fn task_event() -> Object {
+    let text = |words: &str| plain(Type::String).description(Some(words));
+    plain(Type::Object)
+        .description(Some("One event of the stream, by its fields."))
+        .property("id", text("Version of the document, for `Last-Event-ID`."))
+        .property(
+            "event",
+            text("`status`: the task has changed. `gone`: it has been deleted, and the stream ends.")
+                .enum_values(Some(["status", "gone"])),
+        )
+        .property("data", text("JSON: the status monitor; for `gone` its `id` alone."))
+        .property(
+            "retry",
+            plain(Type::Integer)
+                .description(Some("Milliseconds to wait before reconnecting; in the first event.")),
+        )
         .build()
 }
 

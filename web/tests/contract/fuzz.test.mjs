@@ -55,11 +55,11 @@ enabled = true
 ${chosen}`;
 }
 
-function fuzz(name, id, options) {
+async function fuzz(name, id, options) {
   mkdirSync(OUTPUT, { recursive: true });
   const config = `${OUTPUT}fuzz-${name}.toml`;
   writeFileSync(config, configuration(id));
-  const { code, output } = run(
+  const { code, output } = await run(
     "schemathesis",
     ["--config-file", config, "run", `${app.url}/openapi.json`, "--max-examples", String(EXAMPLES), "--seed", "1",
       "--generation-database", "none", "--request-timeout", "30", "--workers", "2", ...options],
@@ -75,6 +75,6 @@ test("requests about tasks in every state are answered as described", async () =
   for (const [state, id] of Object.entries(await tasks())) {
     // Tasks that go on for days have streams that go on for minutes.
     const streams = state === "scheduled" ? ["--exclude-operation-id", "streamTask"] : [];
-    fuzz(state, id, ["--include-path-regex", "^/tasks/\\{id\\}", "--phases", "examples,coverage,fuzzing", ...streams]);
+    await fuzz(state, id, ["--include-path-regex", "^/tasks/\\{id\\}", "--phases", "examples,coverage,fuzzing", ...streams]);
   }
 });

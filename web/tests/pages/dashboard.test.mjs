@@ -163,10 +163,14 @@ test("filters narrow the list and pages extend it", () =>
     await Promise.all(Array.from({ length: 30 }, () => submit(app.url, { TaskName: name, DelaySeconds: 3600 })));
     await page.goto(app.url);
     await page.locator("#filters").getByLabel("Name").fill(name);
-    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 25);
-    assert.ok((await page.locator("#list .name").allTextContents()).every((text) => text === name));
+    const shown = (count) =>
+      page.waitForFunction(([text, number]) => {
+        const names = [...document.querySelectorAll("#list .name")].map((node) => node.textContent);
+        return names.length === number && names.every((shownName) => shownName === text);
+      }, [name, count]);
+    await shown(25);
     await page.getByRole("button", { name: "Load more" }).click();
-    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 30);
+    await shown(30);
     await page.getByRole("button", { name: "Load more" }).waitFor({ state: "hidden" });
     await page.locator("#filters").getByLabel("Name").fill("no such name");
     await page.getByText("No task fits this filter.").waitFor();
@@ -177,7 +181,7 @@ test("filters narrow the list and pages extend it", () =>
 test("queue depth and throughput are drawn", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
-    await page.locator("#depth .line").waitFor();
+    await page.locator("#depth .line").waitFor({ state: "attached" });
     const label = await page.locator("#rate").getAttribute("aria-label");
     const finished = Number(/: (\d+) succeeded/.exec(label)[1]);
     assert.ok(finished >= 1, label);

@@ -10,6 +10,15 @@ const START_MS = 15 * 60_000;
 const STOP_MS = 30_000;
 const KEPT_CHARS = 20_000;
 
+// What this file's tests have started; nothing outlives a run that is broken off.
+const running = new Set();
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    for (const pid of running) process.kill(-pid, signal);
+    process.exit(1);
+  });
+}
+
 /** A port nobody listens on. */
 export function freePort() {
   return new Promise((resolve, reject) => {
@@ -42,6 +51,7 @@ export async function startApp(variables = {}) {
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (data) => (output = (output + data).slice(-KEPT_CHARS)));
   }
+  running.add(child.pid);
   let ended = false;
   const exit = new Promise((resolve) => {
     child.on("error", (error) => resolve((ended = `it could not be started: ${error.message}`)));
@@ -52,6 +62,7 @@ export async function startApp(variables = {}) {
     if (!ended) process.kill(-child.pid, "SIGINT");
     const late = sleep(STOP_MS).then(() => "late");
     if ((await Promise.race([exit, late])) === "late") process.kill(-child.pid, "SIGKILL");
+    running.delete(child.pid);
   };
   const url = `http://127.0.0.1:${port}`;
   for (const end = Date.now() + START_MS; ; await sleep(200)) {

@@ -2,11 +2,10 @@
 
 use service::api::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::ObjectBuilder;
 
 use super::Route;
-use crate::answers::{bare, other, with_headers};
-use crate::schemas::plain;
+use crate::answers::{bare, event_stream, other, with_headers};
 
 pub(super) fn events() -> Route {
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}/events", "streamTask", "Stream a task's changes")
@@ -17,7 +16,7 @@ pub(super) fn events() -> Route {
         )
         .takes(&["LastEventId"])
         .problems(&[Kind::TooManyStreams])
-        .answers("200", with_headers(other("The stream.", "text/event-stream", plain(Type::String)), &["Vary"]))
+        .answers("200", event_stream(with_headers(bare("The stream."), &["Vary"])))
         .answers("204", bare("The client has seen the end of the task already; there is nothing left to tell."))
 }
 

@@ -3,12 +3,10 @@
 use service::api::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
 
 use super::Route;
-use crate::answers::{bare, json, with_headers};
-use crate::schemas::plain;
+use crate::answers::{bare, event_stream, json, with_headers};
 
 const FOLLOW: [&str; 5] = ["Location", "Operation-Location", "Retry-After", "ETag", "Preference-Applied"];
 
@@ -68,7 +66,6 @@ pub(super) fn list() -> Route {
 
 pub(super) fn monitor() -> Route {
     let headers = ["ETag", "Retry-After", "Preference-Applied", "Vary"];
-    let stream = ContentBuilder::new().schema(Some(plain(Type::String))).build();
     let unchanged = bare("The task still has the version of `If-None-Match`.");
     let ended =
         json("The task has succeeded; the result is at `Location`. Asked for with `redirect`.", "Monitor");
@@ -79,10 +76,7 @@ pub(super) fn monitor() -> Route {
         )
         .takes(&["Redirect", "Prefer", "IfNoneMatch", "LastEventId"])
         .problems(&[Kind::TooManyStreams])
-        .answers(
-            "200",
-            with_headers(json("The task as it stands.", "Monitor"), &headers).content("text/event-stream", stream),
-        )
+        .answers("200", event_stream(with_headers(json("The task as it stands.", "Monitor"), &headers)))
         .answers("204", bare("A stream was asked for, and the client has seen its end already."))
         .answers("303", with_headers(with_headers(ended, &headers), &["Location"]))
         .answers("304", with_headers(unchanged, &headers))

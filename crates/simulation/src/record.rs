@@ -181,6 +181,17 @@ pub struct Message {
     pub deliveries: u32,
 }
 
+/// One instance's hold on a message.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// The task it names.
+    pub task: TaskId,
+    /// The newest receipt that the instance was told.
+    pub receipt: String,
+    /// How often this instance has received it.
+    pub times: u32,
+}
+
 /// Everything observed in one run.
 pub struct Record {
     /// Lines for people; `None` when nobody reads them.
@@ -197,8 +208,8 @@ pub struct Record {
     pub attachments: BTreeMap<String, Digest>,
     /// Leases that an instance has been told it lost, until it receives a message of that task again.
     pub lost: BTreeMap<(InstanceId, TaskId), Duration>,
-    /// Messages that an instance has received and not seen the end of, with the newest receipt it was told.
-    pub held: BTreeMap<(InstanceId, String), (TaskId, String)>,
+    /// Messages that an instance has received and not seen the end of.
+    pub held: BTreeMap<(InstanceId, String), Holding>,
     /// When a message for the task was last put into the queue.
     pub moved: BTreeMap<(TaskId, QueueKind), Duration>,
     /// Until when writes that storage refused must not be repeated.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::call::{Call, QueueKind, elements, unescape};
 use crate::promise::Promise;
-use crate::record::{Digest, InstanceId, Record, Role};
+use crate::record::{Digest, Holding, InstanceId, Record, Role};
 use crate::scenario::Op;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -102,7 +102,9 @@ impl Record {
     /// A request had its effect and storage answered `response`.
     pub fn done(&mut self, from: Source, call: &Call, request: &Bytes, response: &Response<Bytes>) {
         let ok = response.status().is_success();
+        self.no_secret_stored(from, call, request);
         match (call.op, ok) {
+            (Op::Credential, true) => self.credential_given(response.body()),
             (Op::PutStatus, true) => self.status_written(from, call, request),
             (Op::PutAttachment, true) => self.attachment_written(from, call, request),
             (Op::DeleteBlob, true) => self.blob_deleted(from, call),
@@ -111,6 +113,31 @@ impl Record {
             (Op::UpdateMessage, true) => self.message_updated(from, call, response),
             (Op::DeleteMessage, true) => self.message_deleted(from, call),
             _ => {}
+        }
+    }
+
+    /// P7: what is stored can be read by others than the components.
+    fn no_secret_stored(&mut self, from: Source, call: &Call, body: &Bytes) {
+        if from.role == Role::Outsider || !matches!(call.op, Op::PutStatus | Op::PutMessage) {
+            return;
+        }
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        if let Some(secret) = self.secrets.find(text).map(str::to_owned) {
+            self.broken(Promise::P7, from.now, format!("{:?} stores {secret:?}", call.op));
+        }
+    }
+
+    /// Tokens, vault secrets and delegation keys are secrets from now on.
+    fn credential_given(&mut self, body: &Bytes) {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        for key in elements(text, "Value") {
+            self.secrets.add(key);
+        }
+        let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        for name in ["access_token", "value"] {
+            if let Some(secret) = answer.get(name).and_then(serde_json::Value::as_str) {
+                self.secrets.add(secret);
+            }
         }
     }
 
@@ -126,7 +153,9 @@ impl Record {
                     let Some(task) = self.messages.get(*id).and_then(|message| message.task) else {
                         continue;
                     };
-                    self.held.insert((from.instance, (*id).to_owned()), (task, unescape(receipt)));
+                    let key = (from.instance, (*id).to_owned());
+                    let times = self.held.get(&key).map_or(0, |holding| holding.times) + 1;
+                    self.held.insert(key, Holding { task, receipt: unescape(receipt), times });
                     self.lost.remove(&(from.instance, task));
                 }
             }
@@ -138,25 +167,26 @@ impl Record {
                 }
                 let Some(key) = call.message.clone().map(|id| (from.instance, id)) else { return };
                 self.count("lease lost");
-                // An earlier delivery of the message to the same instance may lose what a later one holds.
-                let newest =
-                    self.held.get(&key).is_some_and(|(_, receipt)| Some(receipt) == call.receipt.as_ref());
-                let Some((task, _)) = self.held.get(&key).cloned().filter(|_| newest) else { return };
+                let Some(lost) = self.held.get(&key).cloned() else { return };
+                // With two deliveries of one message, or of one task, in the same hands, nobody outside can
+                // tell which of them writes.
+                if lost.times > 1 || Some(&lost.receipt) != call.receipt.as_ref() {
+                    return;
+                }
                 self.held.remove(&key);
-                // Another delivery of the same task may be in the same hands; then it may go on.
                 let others =
-                    self.held.iter().any(|((who, _), (what, _))| *who == from.instance && *what == task);
+                    self.held.iter().any(|((who, _), what)| *who == from.instance && what.task == lost.task);
                 if !others {
-                    self.lost.insert((from.instance, task), from.now);
+                    self.lost.insert((from.instance, lost.task), from.now);
                 }
             }
             (Op::UpdateMessage, 204) => {
                 let receipt = response.headers().get("x-ms-popreceipt").and_then(|value| value.to_str().ok());
                 let key = call.message.clone().map(|id| (from.instance, id));
-                if let Some((_, newest)) = key.and_then(|key| self.held.get_mut(&key))
-                    && Some(&*newest) == call.receipt.as_ref()
+                if let Some(holding) = key.and_then(|key| self.held.get_mut(&key))
+                    && Some(&holding.receipt) == call.receipt.as_ref()
                 {
-                    receipt.unwrap_or_default().clone_into(newest);
+                    receipt.unwrap_or_default().clone_into(&mut holding.receipt);
                 }
             }
             (Op::DeleteMessage, 204) => {

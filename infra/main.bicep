@@ -1,4 +1,5 @@
-// Everything Accepted needs in one resource group: `azd up` from the repository's root.
+// Everything Accepted needs in one resource group, except the two apps: `azd up` provisions this, builds and pushes
+// the image and then deploys infra/api.bicep and infra/worker.bicep with it. So no app ever runs a placeholder image.
 // docs/operations.md derives the numbers and says which roles each mode needs.
 targetScope = 'subscription'
 
@@ -15,9 +16,6 @@ param location string
 @allowed(['keyless', 'keyVault'])
 param credentialMode string = 'keyless'
 
-@description('Image of both apps. azd replaces it on deploy; the first provisioning needs one that exists.')
-param image string = 'mcr.microsoft.com/k8se/quickstart:latest'
-
 @description('Queue of the tasks; the scheduled and poison queues carry its name and a suffix.')
 @minLength(3)
 @maxLength(53)
@@ -28,23 +26,22 @@ param queueName string = 'taskqueue'
 @maxLength(63)
 param containerName string = 'tasks'
 
-@description('Minutes for which the Location of an accepted task can be read without credentials.')
-param sasTokenExpiryMinutes string = '10'
-
-@description('Who may call the API: none, api-key or easy-auth (which needs authentication to be configured on the app).')
-@allowed(['none', 'api-key', 'easy-auth'])
-param apiAuth string = 'none'
-
-@description('SHA-256 digests of the accepted API keys, lower-case hexadecimal, comma-separated. Needed by api-key.')
-param apiKeyHashes string = ''
-
 @description('Days for which a finished task is kept.')
 @minValue(1)
 @maxValue(3650)
 param retentionDays int = 30
 
-@description('Object id of an action group that receives the alerts; empty creates the alerts without one.')
+@description('Standard_ZRS survives the loss of a zone; Standard_GZRS keeps a copy in a second region as well. Regions without zones need LRS or GRS.')
+@allowed(['Standard_ZRS', 'Standard_GZRS', 'Standard_LRS', 'Standard_GRS'])
+param replication string = 'Standard_ZRS'
+
+@description('Resource id of an action group that receives the alerts; empty creates the alerts without one.')
 param actionGroupId string = ''
+
+@description('Minutes after which a task that nobody took up, or that goes on without end, is worth an alert. More than task_timeout_seconds.')
+@minValue(15)
+@maxValue(110)
+param staleMinutes int = 45
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -84,6 +81,7 @@ module storage 'modules/storage.bicep' = {
     containerName: containerName
     retentionDays: retentionDays
     allowSharedKey: credentialMode == 'keyVault'
+    replication: replication
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -119,60 +117,6 @@ module environment 'modules/environment.bicep' = {
   params: { location: location, tags: tags, environmentName: 'cae-${token}', workspaceName: monitoring.outputs.workspaceName }
 }
 
-var keyVaultHost = credentialMode == 'keyVault' ? 'https://kv-${token}${az.environment().suffixes.keyvaultDns}' : ''
-
-module api 'modules/api-app.bicep' = {
-  name: 'api-app'
-  scope: group
-  dependsOn: [storageRoles]
-  params: {
-    location: location
-    tags: union(tags, { 'azd-service-name': 'api' })
-    appName: 'api-${token}'
-    environmentId: environment.outputs.environmentId
-    image: image
-    registryServer: registry.outputs.loginServer
-    pullIdentityId: identities.outputs.pullId
-    identityId: identities.outputs.apiId
-    identityClientId: identities.outputs.apiClientId
-    storageAccountName: credentialMode == 'keyless' ? storage.outputs.accountName : ''
-    blobHost: storage.outputs.blobHost
-    queueHost: storage.outputs.queueHost
-    keyVaultHost: keyVaultHost
-    queueName: queueName
-    containerName: containerName
-    sasTokenExpiryMinutes: sasTokenExpiryMinutes
-    retentionDays: retentionDays
-    apiAuth: apiAuth
-    apiKeyHashes: apiKeyHashes
-  }
-}
-
-module worker 'modules/worker-app.bicep' = {
-  name: 'worker-app'
-  scope: group
-  dependsOn: [storageRoles]
-  params: {
-    location: location
-    tags: union(tags, { 'azd-service-name': 'worker' })
-    appName: 'worker-${token}'
-    environmentId: environment.outputs.environmentId
-    image: image
-    registryServer: registry.outputs.loginServer
-    pullIdentityId: identities.outputs.pullId
-    identityId: identities.outputs.workerId
-    identityClientId: identities.outputs.workerClientId
-    accountName: storage.outputs.accountName
-    storageAccountName: credentialMode == 'keyless' ? storage.outputs.accountName : ''
-    blobHost: storage.outputs.blobHost
-    queueHost: storage.outputs.queueHost
-    keyVaultHost: keyVaultHost
-    queueName: queueName
-    containerName: containerName
-    retentionDays: retentionDays
-  }
-}
-
 module alerts 'modules/alerts.bicep' = {
   name: 'alerts'
   scope: group
@@ -181,11 +125,29 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
     actionGroupId: actionGroupId
+    queueName: queueName
+    staleMinutes: staleMinutes
   }
 }
 
-// azd keeps every output as a variable of its environment.
+// azd keeps every output as a variable of its environment; api.parameters.json and worker.parameters.json take
+// theirs from there.
 output AZURE_LOCATION string = location
+output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
-output API_BASE_URL string = api.outputs.baseUrl
-output STORAGE_ACCOUNT_NAME string = storage.outputs.accountName
+output ACCEPTED_CREDENTIAL_MODE string = credentialMode
+output ACCEPTED_ENVIRONMENT_ID string = environment.outputs.environmentId
+output ACCEPTED_API_NAME string = 'api-${token}'
+output ACCEPTED_WORKER_NAME string = 'worker-${token}'
+output ACCEPTED_PULL_IDENTITY_ID string = identities.outputs.pullId
+output ACCEPTED_API_IDENTITY_ID string = identities.outputs.apiId
+output ACCEPTED_API_CLIENT_ID string = identities.outputs.apiClientId
+output ACCEPTED_WORKER_IDENTITY_ID string = identities.outputs.workerId
+output ACCEPTED_WORKER_CLIENT_ID string = identities.outputs.workerClientId
+output ACCEPTED_STORAGE_ACCOUNT string = storage.outputs.accountName
+output ACCEPTED_BLOB_HOST string = storage.outputs.blobHost
+output ACCEPTED_QUEUE_HOST string = storage.outputs.queueHost
+output ACCEPTED_KEY_VAULT_HOST string = credentialMode == 'keyVault' ? 'https://kv-${token}${az.environment().suffixes.keyvaultDns}' : ''
+output ACCEPTED_QUEUE_NAME string = queueName
+output ACCEPTED_CONTAINER_NAME string = containerName
+output ACCEPTED_RETENTION_DAYS int = retentionDays

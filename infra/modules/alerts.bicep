@@ -1,32 +1,73 @@
-// Two alerts: work was given up, and work is not being taken up. Both read the launcher's log lines.
+// Alerts on what needs a person: tasks were given up, tasks are not taken up, the worker cannot work.
 param location string
 param tags object
 param workspaceId string
 param actionGroupId string
+param queueName string
+param staleMinutes int
 
 var actionGroups = empty(actionGroupId) ? [] : [actionGroupId]
 
-resource poison 'Microsoft.Insights/scheduledQueryRules@2023-03-15-preview' = {
-  name: 'accepted-poison'
-  location: location
-  tags: tags
-  properties: {
-    displayName: 'Accepted: tasks were moved to the poison queue'
+// Both apps write one JSON object a line; the worker app's lines come from the launcher and from the component.
+var workerLines = 'ContainerAppConsoleLogs_CL | where ContainerName_s == "worker" | extend line = parse_json(Log_s)'
+
+// When the oldest message was put of which nothing is known since: there is no metric for the age of a message, so
+// what storage logs about the queue tells it. Receiving does not count, since a message that nobody can deal with is
+// received again and again.
+var queueLines = 'let lines = StorageQueueLogs | where TimeGenerated > ago(2h) | where Uri contains "/${queueName}/messages";'
+var lastDeletion = 'let last = toscalar(lines | where OperationName == "DeleteMessage" | summarize max(TimeGenerated));'
+var oldestPut = 'lines | where OperationName == "PutMessage" and (isnull(last) or TimeGenerated > last) | summarize oldest = min(TimeGenerated) | where oldest < ago(${staleMinutes}m)'
+
+var rules = [
+  {
+    name: 'poison'
+    title: 'Accepted: tasks were moved to the poison queue'
     severity: 2
-    enabled: true
-    scopes: [workspaceId]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT5M'
-    criteria: {
-      allOf: [
-        {
-          query: 'ContainerAppConsoleLogs_CL | where ContainerName_s == "worker" | extend line = parse_json(Log_s) | where toint(line.poisoned) > 0'
-          timeAggregation: 'Count'
-          operator: 'GreaterThan'
-          threshold: 0
-        }
-      ]
-    }
-    actions: { actionGroups: actionGroups }
+    query: '${workerLines} | where toint(line.poisoned) > 0'
+    window: 'PT15M'
   }
-}
+  {
+    name: 'oldest-message'
+    title: 'Accepted: no task was finished although the oldest message has waited for ${staleMinutes} minutes'
+    severity: 1
+    query: '${queueLines} ${lastDeletion} ${oldestPut}'
+    window: 'PT2H'
+  }
+  {
+    name: 'worker-refused'
+    title: 'Accepted: the worker cannot work (configuration, credentials or roles)'
+    severity: 1
+    query: '${workerLines} | where line.level == "error"'
+    window: 'PT15M'
+  }
+]
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-03-15-preview' = [
+  for rule in rules: {
+    name: 'accepted-${rule.name}'
+    location: location
+    tags: tags
+    properties: {
+      displayName: rule.title
+      severity: rule.severity
+      enabled: true
+      scopes: [workspaceId]
+      evaluationFrequency: 'PT15M'
+      windowSize: rule.window
+      // The tables appear with their first line; before that a query on them is an error.
+      skipQueryValidation: true
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+          }
+        ]
+      }
+      actions: { actionGroups: actionGroups }
+    }
+  }
+]

@@ -7,6 +7,8 @@ param containerName string
 param retentionDays int
 @description('Whether account keys work. Only the keyVault mode needs them.')
 param allowSharedKey bool
+@description('Standard_ZRS survives the loss of a zone; Standard_GZRS keeps a copy in a second region as well.')
+param replication string
 param workspaceId string
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
@@ -14,7 +16,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: replication }
   properties: {
     accessTier: 'Hot'
     allowBlobPublicAccess: false
@@ -77,7 +79,11 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   scope: queues
   properties: {
     workspaceId: workspaceId
-    metrics: [{ category: 'Transaction', enabled: true }]
+    // What the alert on the oldest message reads: about 1 KB per message put, extended or deleted.
+    logs: [
+      { category: 'StorageWrite', enabled: true }
+      { category: 'StorageDelete', enabled: true }
+    ]
   }
 }
 

@@ -1,33 +1,70 @@
 // The worker: no ingress, 0 to 10 replicas by queue length. The launcher drains through loopback.
+// Deployed by `azd deploy` after the image was pushed, with worker.parameters.json; by hand:
+// `az deployment group create -g rg-NAME -f infra/worker.bicep -p …`.
+targetScope = 'resourceGroup'
+
+@description('Azure region.')
 param location string
-param tags object
+
+@description('Name of the azd environment, for its tag.')
+param environmentName string
+
+@description('keyless or keyVault, as in main.bicep.')
+@allowed(['keyless', 'keyVault'])
+param credentialMode string
+
+@description('Name of the app.')
 param appName string
-param environmentId string
+
+@description('The image, in the registry below; a tag that is never moved, since an unchanged name makes no revision.')
+@minLength(1)
 param image string
+
+@description('Resource id of the Container Apps environment.')
+param environmentId string
+
+@description('The registry, and the identity that may pull from it.')
 param registryServer string
 param pullIdentityId string
+
+@description('The identity this app is.')
 param identityId string
 param identityClientId string
-@description('The account the scale rules watch.')
+
+@description('The storage account.')
 param accountName string
-@description('Set in keyless mode only: naming the account is what makes the components use their identity on storage.')
-param storageAccountName string
+
+@description('Scheme and host without a path, as allowed_outbound_hosts wants them.')
 param blobHost string
 param queueHost string
-@description('Empty in keyless mode.')
+
+@description('The vault with the connection string; empty in keyless mode.')
 param keyVaultHost string
+
 param queueName string
 param containerName string
-param retentionDays int
+
+@description('A number. Text, because azd passes its variables as text.')
+param retentionDays string
+
+// Naming the account is what makes the components use their identity on storage.
+var storageAccountName = credentialMode == 'keyless' ? accountName : ''
 
 // 2 drains of 32 tasks are what one replica works on at a time.
 var parallelDrains = 2
 var maxConcurrency = 32
 
+// The name that the scaler has for this cloud.
+var scalerClouds = {
+  AzureCloud: 'AzurePublicCloud'
+  AzureUSGovernment: 'AzureUSGovernmentCloud'
+  AzureChinaCloud: 'AzureChinaCloud'
+}
+
 resource app 'Microsoft.App/containerApps@2026-01-01' = {
   name: appName
   location: location
-  tags: tags
+  tags: { 'azd-env-name': environmentName, 'azd-service-name': 'worker' }
   identity: {
     type: 'UserAssigned'
     userAssignedIdentities: { '${pullIdentityId}': {}, '${identityId}': {} }
@@ -39,6 +76,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
       // With several active revisions each would consume the queue.
       activeRevisionsMode: 'Single'
       registries: [{ server: registryServer, identity: pullIdentityId }]
+      // The pull identity is of no use to the running container: code in there cannot get a token for it.
       identitySettings: [
         { identity: pullIdentityId, lifecycle: 'None' }
         { identity: identityId, lifecycle: 'Main' }
@@ -51,13 +89,15 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         {
           name: 'worker'
           image: image
+          // The Dockerfile says what each option of Spin is for.
           args: [
-            'worker', '--drain-url', 'http://127.0.0.1:3001/drain', '--parallel', string(parallelDrains), '--grace', '115'
+            'worker', '--drain-url', 'http://127.0.0.1:3000/drain', '--parallel', string(parallelDrains), '--grace', '115'
             '--metrics-listen', '0.0.0.0:9090', '--'
-            'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'worker'
-            '--runtime-config-file', '/app/runtime-config.toml', '--state-dir', '', '--log-dir', ''
-            '--listen', '127.0.0.1:3001'
-            '--max-instance-reuse-count', '100000', '--idle-instance-timeout', '60s'
+            'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'worker', '--direct-mounts'
+            '--runtime-config-file', '/app/runtime-config.toml', '--cache', '/app/compile-cache.toml'
+            '--state-dir', '', '--log-dir', '', '--listen', '127.0.0.1:3000'
+            '--max-instance-reuse-count', '100000', '--max-instance-concurrent-reuse-count', '1'
+            '--idle-instance-timeout', '60s'
           ]
           resources: { cpu: json('0.5'), memory: '1Gi' }
           env: [
@@ -69,9 +109,10 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_KEY_VAULT_HOST', value: keyVaultHost }
             { name: 'SPIN_VARIABLE_TASK_QUEUE_NAME', value: queueName }
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
-            { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: string(retentionDays) }
+            { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
           ]
+          // The launcher answers these: 200 once Spin is healthy, 503 before and after.
           probes: [
             {
               type: 'Startup'
@@ -84,7 +125,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
               type: 'Liveness'
               httpGet: { path: '/healthz', port: 9090 }
               periodSeconds: 10
-              failureThreshold: 3
+              failureThreshold: 10
               timeoutSeconds: 5
             }
           ]
@@ -107,22 +148,25 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             }
           }
           {
-            // Messages of tasks that are not due yet are invisible and must not keep a replica.
+            // Wakes a worker when tasks for later are due. Those that are not due are invisible and must not keep a
+            // replica. The scaler sees at most 31 messages this way and counts all of them from 32 on, sleeping ones
+            // included; so one replica for 1000, since promoting is quick and the first rule then scales for the work.
             name: 'scheduled'
             custom: {
               type: 'azure-queue'
               metadata: {
                 accountName: accountName
                 queueName: '${queueName}-scheduled'
-                queueLength: string(parallelDrains * maxConcurrency)
+                queueLength: '1000'
                 queueLengthStrategy: 'visibleonly'
-                cloud: 'AzurePublicCloud'
+                cloud: scalerClouds[environment().name]
               }
               identity: identityId
             }
           }
           {
-            // Wakes one worker for the reconciliation sweep and the purge when nothing else does.
+            // Wakes one worker an hour for the reconciliation sweep and the purge when nothing else does: 5 minutes
+            // and the cool-down, in which a pass over 5000 documents fits.
             name: 'sweep'
             custom: {
               type: 'cron'
@@ -139,3 +183,5 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
     }
   }
 }
+
+output WORKER_APP_NAME string = app.name

@@ -1,0 +1,234 @@
+// What the Bicep files promise, read from their parse trees.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { test } from "node:test";
+
+import { app, args, container, value } from "./support/bicep.mjs";
+import { BUILT, ROOT, bicepFiles, read, tool, trees } from "./support/tools.mjs";
+
+const APPS = { api: "infra/api.bicep", worker: "infra/worker.bicep" };
+
+/** Role definition ids as Microsoft publishes them. */
+const ROLES = {
+  "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+  "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+  "Storage Queue Data Reader": "19e7f393-937e-4f77-808e-94535e297925",
+  "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+  AcrPull: "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+};
+
+/** Variables of spin.toml with their defaults, and which a component reads. */
+function manifest() {
+  const sections = {};
+  let section = {};
+  for (const line of read("spin.toml").split("\n")) {
+    const head = /^\[+([\w.]+)\]+$/.exec(line);
+    if (head) section = sections[head[1]] ??= {};
+    const pair = /^(\w+) = (.*)$/.exec(line);
+    if (pair) section[pair[1]] = pair[2];
+  }
+  const defaults = Object.entries(sections.variables).map(([name, text]) => [name, /default = "([^"]*)"/.exec(text)[1]]);
+  return { defaults: Object.fromEntries(defaults), of: (component) => sections[`component.${component}.variables`], component: (name) => sections[`component.${name}`] };
+}
+
+test("the files are parsed, and the policy scanner finds nothing that is not accepted with a reason", () => {
+  assert.deepEqual(Object.keys(trees()), bicepFiles());
+  const { code, output } = tool("checkov", "--directory", "infra", "--config-file", "infra/.checkov.yaml");
+  assert.equal(code, 0, output);
+  assert.match(output, /Passed checks: [1-9]\d*, Failed checks: 0/);
+});
+
+test("every module that is named exists, with the parameters it is given and no others", () => {
+  let count = 0;
+  for (const [path, tree] of Object.entries(trees())) {
+    for (const module of Object.values(tree.modules ?? {})) {
+      const file = `infra/${module.detail.path}`;
+      const config = module.config.config ?? module.config;
+      const wanted = Object.entries(trees()[file].parameters ?? {});
+      const given = Object.keys(config.params);
+      for (const name of given) assert.ok(wanted.some(([known]) => known === name), `${path}: ${file} has no ${name}`);
+      for (const [name, { default: fallback }] of wanted) {
+        assert.ok(fallback !== null || given.includes(name), `${path}: ${file} needs ${name}`);
+      }
+      count += 1;
+    }
+  }
+  assert.ok(count >= 8, `${count}`);
+});
+
+test("each parameter file fills what has no default, from variables that azd or an output of main.bicep sets", () => {
+  const outputs = Object.keys(trees()["infra/main.bicep"].outputs);
+  const azd = ["AZURE_ENV_NAME", "AZURE_LOCATION", "SERVICE_API_IMAGE_NAME", "SERVICE_WORKER_IMAGE_NAME"];
+  for (const name of ["main", "api", "worker"]) {
+    const { parameters } = JSON.parse(read(`infra/${name}.parameters.json`));
+    const wanted = trees()[`infra/${name}.bicep`].parameters;
+    for (const [parameter, { value: text }] of Object.entries(parameters)) {
+      assert.ok(parameter in wanted, `${name}: there is no parameter ${parameter}`);
+      const [, variable, fallback] = /^\$\{(\w+)(=.*)?\}$/.exec(text);
+      const isSet = azd.includes(variable) || (name !== "main" && outputs.includes(variable));
+      assert.ok(isSet || fallback !== undefined, `${name}: nothing sets ${variable}`);
+    }
+    for (const [parameter, { default: fallback }] of Object.entries(wanted)) {
+      assert.ok(fallback !== null || parameter in parameters, `${name}: nothing fills ${parameter}`);
+    }
+  }
+});
+
+test("both services are deployed by the Bicep file of their name", () => {
+  const services = [...read("azure.yaml").matchAll(/^ {2}(\w+):\n {4}project/gm)].map(([, name]) => name);
+  assert.deepEqual(services, Object.keys(APPS));
+  for (const [name, file] of Object.entries(APPS)) {
+    assert.ok(existsSync(`${ROOT}infra/${name}.bicep`));
+    assert.equal(app(file).tags["'azd-service-name'"], name);
+  }
+});
+
+test("what the containers are told is a variable of the manifest or a name that the launcher knows", () => {
+  const { defaults, of } = manifest();
+  const launcher = read("crates/launcher/src/environment.rs");
+  for (const [name, file] of Object.entries(APPS)) {
+    const names = container(file).env.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    for (const variable of names) {
+      const own = variable.replace(/^SPIN_VARIABLE_/, "").toLowerCase();
+      if (own === variable.toLowerCase()) {
+        assert.ok(launcher.includes(`("${variable}", "`), variable);
+      } else {
+        assert.ok(own in defaults, variable);
+        const isHost = own.endsWith("_host");
+        assert.ok(isHost || own in of(name), `${name} does not read ${own}`);
+      }
+    }
+  }
+});
+
+test("without a value of their own, queue and container are called what the components call them", () => {
+  const { defaults } = manifest();
+  const { parameters } = trees()["infra/main.bicep"];
+  assert.equal(parameters.queueName.default, defaults.task_queue_name);
+  assert.equal(parameters.containerName.default, defaults.task_blob_container_name);
+  assert.equal(String(parameters.retentionDays.default), defaults.retention_days);
+  const { queue } = trees()["infra/modules/storage.bicep"].resources;
+  assert.deepEqual(queue.config.loop_type.detail.array_name, ["", "-scheduled", "-poison"]);
+  const names = read("crates/service/src/storage.rs") + read("crates/service/src/store/queue.rs");
+  for (const suffix of ["-scheduled", "-poison"]) assert.ok(names.includes(suffix), suffix);
+});
+
+test("both apps scale from 0 to 10, the worker by the queues of tasks that wait and that are due, and hourly", () => {
+  for (const file of Object.values(APPS)) {
+    const { scale } = app(file).properties.template;
+    assert.deepEqual([scale.minReplicas, scale.maxReplicas, scale.cooldownPeriod], [0, 10, 300]);
+  }
+  assert.deepEqual(app(APPS.api).properties.template.scale.rules.map(({ name }) => name), ["http"]);
+  const [tasks, scheduled, sweep] = app(APPS.worker).properties.template.scale.rules;
+  const options = args(APPS.worker);
+  const atOnce = Number(options[options.indexOf("--parallel") + 1]) * Number(
+    container(APPS.worker).env.find(({ name }) => name === "SPIN_VARIABLE_MAX_CONCURRENCY").value,
+  );
+  const { accountName, queueName, queueLength, identity } = tasks.azureQueue;
+  assert.deepEqual([accountName, queueName, queueLength, identity], ["accountName", "queueName", atOnce, "identityId"]);
+  assert.equal(scheduled.custom.type, "azure-queue");
+  assert.equal(scheduled.custom.identity, "identityId");
+  assert.equal(scheduled.custom.metadata.queueName, "${queueName}-scheduled");
+  assert.equal(scheduled.custom.metadata.queueLengthStrategy, "visibleonly");
+  for (const text of Object.values(scheduled.custom.metadata)) assert.ok(typeof text !== "number", "metadata is text");
+  assert.equal(sweep.custom.type, "cron");
+  assert.equal(sweep.custom.metadata.desiredReplicas, "1");
+});
+
+test("the worker has no ingress, the API only TLS, and each replica has time for its end", () => {
+  assert.equal(app(APPS.worker).properties.configuration.ingress, undefined);
+  assert.equal(app(APPS.api).properties.configuration.ingress.allowInsecure, false);
+  for (const file of Object.values(APPS)) {
+    const { configuration, template } = app(file).properties;
+    assert.equal(configuration.activeRevisionsMode, "Single");
+    assert.deepEqual(configuration.identitySettings.map(({ lifecycle }) => lifecycle), ["None", "Main"]);
+    const options = args(file);
+    const grace = Number(options[options.indexOf("--grace") + 1]);
+    assert.ok(grace + 5 <= template.terminationGracePeriodSeconds, `${file}: ${grace}`);
+  }
+});
+
+test("the launcher and the host understand the arguments of both apps", () => {
+  for (const file of Object.values(APPS)) {
+    const all = args(file);
+    const cut = all.indexOf("--");
+    // A command that cannot be started: everything before it was understood, or the code would be 2.
+    const own = all.slice(0, cut).map((word) => word.replace("0.0.0.0:9090", "127.0.0.1:0"));
+    const done = spawnSync(`${BUILT}launcher`, [...own, "--", "/no/such/program"], { encoding: "utf8" });
+    assert.equal(done.status, 1, done.stderr);
+    assert.match(done.stderr, /the host cannot be started/);
+    // Likewise: a manifest that is not there is looked for last.
+    const host = all.slice(cut + 2).map((word) => word.replace(/^\/app\/(?=runtime)/, ROOT));
+    const up = spawnSync(`${BUILT}host`, host, { encoding: "utf8" });
+    assert.match(up.stderr, /compile-cache\.toml|spin\.toml/, up.stderr);
+    assert.doesNotMatch(up.stderr, /unknown|takes no value|needs a value/);
+  }
+});
+
+test("probes ask routes that exist, of ports that are listened on", () => {
+  const routes = read("crates/service/src/api/route.rs");
+  for (const [name, file] of Object.entries(APPS)) {
+    const ports = args(file).flatMap((word) => /^[\d.]+:(\d+)$/.exec(word)?.[1] ?? []).map(Number);
+    const probes = container(file).probes;
+    assert.ok(probes.some(({ type }) => type === "Liveness"));
+    for (const { httpGet, failureThreshold } of probes) {
+      assert.ok(ports.includes(httpGet.port), `${name}: ${httpGet.port}`);
+      assert.ok(failureThreshold >= 1 && failureThreshold <= 10);
+      const isHost = httpGet.path === "/.well-known/spin/health";
+      if (name === "worker") assert.equal(httpGet.path, "/healthz");
+      else assert.ok(isHost || routes.includes(`"${httpGet.path}" =>`), httpGet.path);
+    }
+  }
+  assert.equal(app(APPS.api).properties.configuration.ingress.targetPort, 3000);
+});
+
+/** Roles by mode and identity, as the Bicep assigns them. */
+function assigned() {
+  const roles = "infra/modules/storage-roles.bicep";
+  const short = (text) => text.replace("PrincipalId", "");
+  const byId = Object.fromEntries(Object.entries(ROLES).map(([name, id]) => [id, name]));
+  const found = [];
+  for (const [mode, variable] of [["keyless", "keylessAssignments"], ["keyVault", "keyVaultAssignments"]]) {
+    for (const { principalId, role } of value(roles, variable)) found.push([mode, short(principalId), byId[role]]);
+    found.push([mode, "pull", byId[value("infra/modules/registry.bicep", "acrPull")]]);
+  }
+  const { readers } = trees()["infra/modules/key-vault.bicep"].resources;
+  for (const principal of readers.config.loop_type.detail.array_name) {
+    found.push(["keyVault", short(principal), byId[value("infra/modules/key-vault.bicep", "secretsUser")]]);
+  }
+  return found.map((row) => row.join(" | ")).sort();
+}
+
+test("the roles are those of the table in docs/operations.md", () => {
+  const rows = read("docs/operations.md").matchAll(/^\| (keyless|keyVault) \| (api|worker|pull) \| ([\w ]+) \| `([\w-]+)` \|/gm);
+  const documented = [];
+  for (const [, mode, identity, role, id] of rows) {
+    assert.equal(ROLES[role], id, role);
+    documented.push([mode, identity, role].join(" | "));
+  }
+  assert.deepEqual(assigned(), documented.sort());
+  assert.ok(documented.length >= 9);
+});
+
+test("the account is closed as far as its callers allow", () => {
+  const { account, container: blobs, lifecycle } = trees()["infra/modules/storage.bicep"].resources;
+  const { properties } = account.config;
+  assert.deepEqual(
+    [properties.allowBlobPublicAccess, properties.minimumTlsVersion, properties.supportsHttpsTrafficOnly, properties.allowSharedKeyAccess],
+    [false, "TLS1_2", true, "allowSharedKey"],
+  );
+  assert.equal(blobs.config.properties.publicAccess, "None");
+  assert.equal(lifecycle.config.properties.policy.rules[0].enabled, true);
+});
+
+test("alerts read words that are written", () => {
+  const queries = value("infra/modules/alerts.bicep", "rules").map(({ query }) => query).join("\n") + JSON.stringify(trees()["infra/modules/alerts.bicep"].variables);
+  assert.match(queries, /line\.poisoned/);
+  assert.match(queries, /line\.level/);
+  assert.match(read("crates/launcher/src/drain.rs"), /"poisoned"/);
+  assert.match(read("crates/launcher/src/log.rs"), /"level"/);
+  assert.equal(container(APPS.worker).name, "worker");
+});

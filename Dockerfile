@@ -34,7 +34,7 @@ WORKDIR /app
 # The manifest names the components by their place in the build folder.
 COPY spin.toml runtime-config.toml infra/container/compile-cache.toml ./
 COPY --from=build /src/target/wasm32-wasip2/release/api_component.wasm /src/target/wasm32-wasip2/release/worker_component.wasm target/wasm32-wasip2/release/
-COPY --from=pages /src/web/vendor web/vendor
+COPY --from=pages /src/web/pages web/pages
 COPY --from=build /src/target/release/launcher /usr/local/bin/launcher
 
 # /tmp is all that has to be writable: the root file system may be read-only. Spin unpacks the application there.
@@ -56,7 +56,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 # What the options of Spin are for:
 #   --component-id          one role per container: the worker's route is not on the API's ingress, and a trap
 #                           or a full memory in one cannot reach the other
-#   --direct-mounts         serve web/vendor from where it is instead of copying it at every start
+#   --direct-mounts         serve web/pages from where it is instead of copying it at every start
 #   --runtime-config-file   connection pooling and its limit, see there
 #   --cache                 see above
 #   --state-dir, --log-dir  empty: no key-value store and no log files; lines go to the container's log

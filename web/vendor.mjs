@@ -1,10 +1,10 @@
-// Copies the API reference's assets from node_modules to web/vendor, from where the component serves them.
+// Copies the API reference's assets from node_modules to web/pages/vendor, from where the component serves them.
 
 import { copyFileSync, existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const source = new URL("../node_modules/swagger-ui-dist/", import.meta.url);
-const target = new URL("vendor/", import.meta.url);
+const target = new URL("pages/vendor/", import.meta.url);
 const files = ["LICENSE", "NOTICE", "swagger-ui.css", "swagger-ui-bundle.js"];
 
 if (!existsSync(source)) {

@@ -1,57 +1,43 @@
-//! The static files: those of `web/` are part of the component, those of `web/vendor/` are mounted by the
-//! manifest.
+//! The static files: `web/pages`, which the manifest mounts read-only at `/pages`.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
 use service::api::{Asset, AssetSource, Assets};
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-const JSON: &str = "application/json";
-
-/// Path, media type and content of every file in the component.
-const EMBEDDED: &[(&str, &str, &[u8])] = &[
-    ("index.html", HTML, include_bytes!("../../web/index.html")),
-    ("style.css", CSS, include_bytes!("../../web/style.css")),
-    ("icon.svg", SVG, include_bytes!("../../web/icon.svg")),
-    ("app.js", SCRIPT, include_bytes!("../../web/app.js")),
-    ("js/api.js", SCRIPT, include_bytes!("../../web/js/api.js")),
-    ("js/charts.js", SCRIPT, include_bytes!("../../web/js/charts.js")),
-    ("js/detail.js", SCRIPT, include_bytes!("../../web/js/detail.js")),
-    ("js/dom.js", SCRIPT, include_bytes!("../../web/js/dom.js")),
-    ("js/form.js", SCRIPT, include_bytes!("../../web/js/form.js")),
-    ("js/list.js", SCRIPT, include_bytes!("../../web/js/list.js")),
-    ("js/live.js", SCRIPT, include_bytes!("../../web/js/live.js")),
-    ("js/store.js", SCRIPT, include_bytes!("../../web/js/store.js")),
-    ("openapi.json", JSON, include_bytes!("../../web/openapi.json")),
-    ("swagger/index.html", HTML, include_bytes!("../../web/swagger.html")),
-    ("swagger.css", CSS, include_bytes!("../../web/swagger.css")),
-    ("js/swagger-init.js", SCRIPT, include_bytes!("../../web/js/swagger-init.js")),
+/// Media types by the end of a file's name. Files that end otherwise are not served.
+const MEDIA_TYPES: &[(&str, &str)] = &[
+    (".html", "text/html; charset=utf-8"),
+    (".css", "text/css; charset=utf-8"),
+    (".js", "text/javascript; charset=utf-8"),
+    (".svg", "image/svg+xml"),
+    (".json", "application/json"),
 ];
 
-/// Path and media type of the files that the manifest mounts at the same path. Nothing else is read.
-const MOUNTED: &[(&str, &str)] = &[("vendor/swagger-ui.css", CSS), ("vendor/swagger-ui-bundle.js", SCRIPT)];
-
+/// Mounted rather than part of the component: with the API reference they are twice its size.
 struct Pages;
 
 impl AssetSource for Pages {
     fn get(&self, path: &str) -> Option<Asset> {
-        if let Some(&(_, content_type, bytes)) = EMBEDDED.iter().find(|(name, ..)| *name == path) {
-            return Some(Asset { etag: etag(bytes), bytes: bytes.into(), content_type });
+        let &(_, content_type) = MEDIA_TYPES.iter().find(|(end, _)| path.ends_with(end))?;
+        if !is_plain(path) {
+            return None;
         }
-        let &(name, content_type) = MOUNTED.iter().find(|(name, _)| *name == path)?;
-        let bytes = std::fs::read(format!("/{name}")).ok()?;
-        Some(Asset { etag: etag(&bytes), bytes: bytes.into(), content_type })
+        let bytes = std::fs::read(format!("/pages/{path}")).ok()?;
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        let etag = format!("\"{:016x}\"", hasher.finish());
+        Some(Asset { bytes: bytes.into(), content_type, etag })
     }
 }
 
-/// An entity tag that changes with the content.
-fn etag(bytes: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    format!("\"{:016x}\"", hasher.finish())
+/// Whether every step of the path is a name of lower-case letters, digits, dots and hyphens that does not
+/// begin with a dot: no way out of the folder, and nothing hidden in it.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|step| {
+        !step.is_empty()
+            && !step.starts_with('.')
+            && step.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+    })
 }
 
 /// The component's static files.

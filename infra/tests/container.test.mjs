@@ -161,7 +161,7 @@ test("the pages are made from the build context alone", () => {
       assert.equal(done.status, 0, done.stderr);
     }
   }
-  assert.ok(existsSync(join(folder, "web/vendor/swagger-ui.css")));
+  assert.ok(existsSync(join(folder, "web/pages/vendor/swagger-ui.css")));
 });
 
 test("the compiler finds every member of the workspace and every file they include in the build context", () => {
@@ -239,7 +239,7 @@ test("the API starts as nobody on a file system that it cannot write to, is heal
   assert.match(await (await get("/")).text(), /<title>/);
   const page = await (await get("/swagger")).text();
   const asset = /[\w./-]*swagger-ui\.css/.exec(page)[0];
-  assert.equal((await get(new URL(asset, "http://x/swagger").pathname)).status, 200, "web/vendor is mounted");
+  assert.equal((await get(new URL(asset, "http://x/swagger").pathname)).status, 200, "web/pages/vendor is mounted");
   assert.equal((await get("/drain")).status, 404, "the worker's route is not here");
   assert.equal(await ended(api), 0, api.output);
   assert.deepEqual(contents(image), before, "nothing was written outside /tmp");

@@ -43,7 +43,7 @@ test("only sources get into the build context", () => {
   for (const path of [".env", "target/debug/host", "node_modules/x/y.js", "crates/host/.env", "web/node_modules/x", ".git/config", "docs/x.md", "infra/main.bicep", "a.wasm", "models/a.wasm"]) {
     assert.equal(isIn(path), false, path);
   }
-  for (const path of ["Cargo.lock", "crates/azure/src/lib.rs", "web/app.js", "web/vendor/README.md", "infra/container/compile-cache.toml"]) {
+  for (const path of ["Cargo.lock", "crates/azure/src/lib.rs", "web/pages/app.js", "web/pages/vendor/README.md", "infra/container/compile-cache.toml"]) {
     assert.equal(isIn(path), true, path);
   }
 });

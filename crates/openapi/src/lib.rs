@@ -2,7 +2,7 @@
 //!
 //! Schemas come from `models`, the kinds of problem from `service`; what no type says (paths, parameters,
 //! headers, which problem can occur where) is written here, one function for each route. The text is
-//! checked in as `web/openapi.json`, because the API component embeds it; a test compares.
+//! checked in as `web/pages/openapi.json`, because the API component serves it; a test compares.
 
 mod answers;
 mod parameters;
@@ -24,7 +24,7 @@ Every error is a problem document (RFC 9457, `application/problem+json`) whose `
 /// Where the document is checked in.
 #[must_use]
 pub fn path() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "..", "web", "openapi.json"].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "..", "..", "web", "pages", "openapi.json"].iter().collect()
 }
 
 /// The document.

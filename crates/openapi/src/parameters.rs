@@ -94,7 +94,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
             parameter(
                 "Prefer",
                 header.clone(),
-                plain(Type::String).examples([json!("wait=10")]),
+                plain(Type::String).examples([json!("wait=2")]),
                 "`wait=N` (RFC 7240) answers as soon as the task has ended, after N seconds at the latest. N is a \
                  whole number, 30 at most; anything else is ignored.",
             ),

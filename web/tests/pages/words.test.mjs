@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { local } from "../../js/api.js";
-import { parse } from "../../js/charts.js";
-import { ago, span, stateWord } from "../../js/dom.js";
+import { local } from "../../pages/js/api.js";
+import { parse } from "../../pages/js/charts.js";
+import { ago, span, stateWord } from "../../pages/js/dom.js";
 
 const from = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 

@@ -6,10 +6,14 @@ use bytes::Bytes;
 use models::{TaskId, Timestamp};
 
 use crate::call::Call;
+use crate::generate::STORM;
 use crate::promise::Promise;
 use crate::record::{Content, Digest, Document, Record, Role};
 use crate::watch::Source;
 
+/// How long a task may take once nothing goes wrong: all its tries with their pauses, and a full pass of
+/// the sweep, of which there is one an hour.
+const LONGEST_WAY: Duration = Duration::from_secs(3 * 3_600);
 /// By how much clocks of a scenario may differ at most.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 
@@ -53,8 +57,12 @@ impl Record {
         if let Some(old) = old.filter(|old| old.created_at.is_some()) {
             self.transition(from, id, &old, &new);
         }
+        let start = new.not_before.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+        let start = start.map(|start| start.since(Timestamp::from_unix_millis(from.epoch * 1_000)));
+        self.life(id).starts_at = start.unwrap_or_default();
         if new.is_terminal() {
             self.outcome_recorded(from, id, &new);
+            self.in_time(from, id);
         }
         let life = self.life(id);
         if life.content.is_none() {
@@ -81,6 +89,19 @@ impl Record {
         } else if new.attempt < old.attempt {
             let what = format!("task {id}: attempt {} became attempt {}", old.attempt, new.attempt);
             self.broken(Promise::P2, from.now, what);
+        }
+    }
+
+    /// P2: what has an end must not take for ever to reach it.
+    fn in_time(&mut self, from: Source, id: TaskId) {
+        let due = self.life(id).starts_at.max(STORM) + LONGEST_WAY;
+        if from.now > due {
+            let late = from.now - due + LONGEST_WAY;
+            self.broken(
+                Promise::P2,
+                from.now,
+                format!("task {id} ended only {late:?} after nothing went wrong any more"),
+            );
         }
     }
 

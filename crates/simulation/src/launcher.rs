@@ -18,6 +18,8 @@ use crate::world::World;
 
 /// How often an idle launcher looks while clients are still about.
 const LOOK: Duration = Duration::from_millis(700);
+/// Time between two wake-ups for the sweep: what the infrastructure's cron rule does.
+const NAP: Duration = Duration::from_secs(300);
 /// Longest time between two wake-ups for the sweep, once everything is quiet.
 const LONGEST_NAP: Duration = Duration::from_secs(24 * 3_600);
 
@@ -59,7 +61,7 @@ impl Launcher {
     /// Drains whenever there is something to do, for ever.
     pub async fn run(self: Rc<Self>) {
         let world = &self.world;
-        let mut nap = Duration::from_secs(world.knobs().sweep_interval);
+        let mut nap = NAP.min(Duration::from_secs(world.knobs().sweep_interval));
         let mut sweep_at = nap;
         loop {
             let now = world.exec.now();
@@ -70,8 +72,11 @@ impl Launcher {
             let turn = world.knobs().workers == 1 || self.dice.borrow_mut().chance(55);
             if sweeps || turn && next.is_some_and(|next| next <= now) {
                 if sweeps {
-                    nap = if self.calm.get() { (nap * 2).min(LONGEST_NAP) } else { nap };
-                    sweep_at = now + nap;
+                    // Waiting for a task of next week, the platform's clock wakes nobody more often than needed.
+                    let start = world.record.borrow().next_start();
+                    let idle = self.calm.get() && start.is_none_or(|start| start > now);
+                    nap = if idle { (nap * 2).min(LONGEST_NAP) } else { NAP };
+                    sweep_at = (now + nap).min(start.map_or(Duration::MAX, |start| start.max(now) + NAP));
                 }
                 let more = self.drain().await;
                 let pause = if more { Duration::from_millis(10) } else { Duration::from_millis(300) };

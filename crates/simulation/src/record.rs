@@ -111,6 +111,8 @@ pub struct Life {
     pub content: Option<Content>,
     /// When the status blob was created, or the task was asked to be tried again, last.
     pub created_at: Duration,
+    /// From when on it may start, in virtual time.
+    pub starts_at: Duration,
     /// An outsider wrote the document or a message.
     pub foreign: bool,
     /// The blob was deleted at least once.
@@ -289,6 +291,14 @@ impl Record {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.messages.values().filter(|message| message.queue != QueueKind::Poison).count()
+    }
+
+    /// From when on the first of the tasks that have not ended may start.
+    #[must_use]
+    pub fn next_start(&self) -> Option<Duration> {
+        let open =
+            |life: &&Life| life.document().is_some_and(|it| !it.is_terminal() && it.created_at.is_some());
+        self.tasks.values().filter(open).map(|life| life.starts_at).min()
     }
 
     /// Whether every document that can end has ended.

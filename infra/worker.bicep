@@ -165,8 +165,8 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             }
           }
           {
-            // Wakes one worker an hour for the reconciliation sweep and the purge when nothing else does: 5 minutes
-            // and the cool-down, in which a pass over 5000 documents fits.
+            // Wakes one worker an hour for the reconciliation sweep and the purge when nothing else does. After `end` the
+            // rule asks for nothing, and the cool-down ends the replica 5 minutes later.
             name: 'sweep'
             custom: {
               type: 'cron'

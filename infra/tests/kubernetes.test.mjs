@@ -1,0 +1,95 @@
+// The manifests against the schemas of their kinds, and against what Container Apps is given.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { app, args } from "./support/bicep.mjs";
+import { ROOT, read, tool } from "./support/tools.mjs";
+
+const FOLDER = "infra/kubernetes";
+
+function manifests(paths) {
+  const { code, text, output } = tool("python", "infra/tests/manifests.py", ...paths);
+  assert.equal(code, 0, output);
+  return JSON.parse(text);
+}
+
+const files = readdirSync(ROOT + FOLDER).filter((name) => name.endsWith(".yaml")).sort();
+const found = manifests(files.map((name) => `${FOLDER}/${name}`));
+const one = (kind, file) => found.documents.find((entry) => entry.kind.endsWith(` ${kind}`) && entry.path.endsWith(`/${file}`)).document;
+
+test("every document is of a known kind and has only fields of it", () => {
+  assert.deepEqual(found.errors, []);
+  assert.equal(found.documents.length, 6);
+});
+
+test("a misspelt field, a number for a text and an unknown kind are found", () => {
+  const folder = "target/infra-tests/";
+  mkdirSync(ROOT + folder, { recursive: true });
+  const table = [
+    [read(`${FOLDER}/scaling.yaml`).replace("cooldownPeriod", "coolDownPeriod"), "coolDownPeriod"],
+    [read(`${FOLDER}/scaling.yaml`).replace('queueLength: "64"', "queueLength: 64"), "not of type 'string'"],
+    [read(`${FOLDER}/scaling.yaml`).replace("authenticationRef", "authentication"), "authentication"],
+    [read(`${FOLDER}/api-spinapp.yaml`).replace("components:", "component:"), "component"],
+    [read(`${FOLDER}/api-spinapp.yaml`).replace("v1alpha1", "v1"), "no schema"],
+    [read(`${FOLDER}/worker.yaml`).replace("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"), "True was expected"],
+  ];
+  const paths = table.map(([text], index) => {
+    writeFileSync(`${ROOT}${folder}${index}.yaml`, text);
+    return `${folder}${index}.yaml`;
+  });
+  const { errors } = manifests(paths);
+  for (const path of paths) rmSync(ROOT + path);
+  for (const [index, [, words]] of table.entries()) {
+    const ours = errors.filter((error) => error.startsWith(paths[index]));
+    assert.ok(ours.some((error) => error.includes(words)), `${index}: ${ours.join("\n")}`);
+  }
+});
+
+test("the scale rules are those of Container Apps", () => {
+  const { scale } = app("infra/worker.bicep").properties.template;
+  const { spec } = one("ScaledObject", "scaling.yaml");
+  assert.deepEqual(
+    [spec.minReplicaCount, spec.maxReplicaCount, spec.pollingInterval, spec.cooldownPeriod],
+    [scale.minReplicas, scale.maxReplicas, scale.pollingInterval, scale.cooldownPeriod],
+  );
+  const [tasks, scheduled, sweep] = spec.triggers;
+  assert.equal(tasks.metadata.queueLength, String(scale.rules[0].azureQueue.queueLength));
+  assert.equal(tasks.metadata.queueLengthStrategy, "all");
+  assert.equal(scheduled.metadata.queueName, `${tasks.metadata.queueName}-scheduled`);
+  for (const name of ["queueLength", "queueLengthStrategy"]) {
+    assert.equal(scheduled.metadata[name], scale.rules[1].custom.metadata[name]);
+  }
+  assert.deepEqual(sweep.metadata, scale.rules[2].custom.metadata);
+  assert.equal(spec.scaleTargetRef.name, one("Deployment", "worker.yaml").metadata.name);
+  for (const trigger of [tasks, scheduled]) {
+    assert.equal(trigger.authenticationRef.name, one("TriggerAuthentication", "scaling.yaml").metadata.name);
+  }
+});
+
+test("the pods run what Container Apps runs", () => {
+  const worker = one("Deployment", "worker.yaml").spec;
+  assert.deepEqual(worker.template.spec.containers[0].args, args("infra/worker.bicep"));
+  assert.equal(worker.replicas, undefined, "the scaler decides");
+  const { template } = app("infra/worker.bicep").properties;
+  assert.equal(worker.template.spec.terminationGracePeriodSeconds, template.terminationGracePeriodSeconds);
+  const api = one("Deployment", "api.yaml").spec;
+  assert.equal(api.template.spec.containers[0].args, undefined, "the image's default");
+  for (const spec of [worker, api]) assert.deepEqual(spec.template.metadata.labels, spec.selector.matchLabels);
+  assert.deepEqual(one("Service", "api.yaml").spec.selector, api.selector.matchLabels);
+});
+
+test("what the pods are told is known to the manifest or the launcher", () => {
+  const variables = read("spin.toml");
+  const launcher = read("crates/launcher/src/environment.rs");
+  for (const file of ["worker.yaml", "api.yaml"]) {
+    for (const { name } of one("Deployment", file).spec.template.spec.containers[0].env) {
+      const own = name.replace(/^SPIN_VARIABLE_/, "").toLowerCase();
+      assert.ok(name.startsWith("SPIN_") ? variables.includes(`\n${own} = {`) : launcher.includes(`("${name}", "`), name);
+    }
+  }
+  const spin = one("SpinApp", "api-spinapp.yaml").spec;
+  for (const { name } of spin.variables) assert.ok(variables.includes(`\n${name} = {`), name);
+  for (const name of spin.components) assert.ok(variables.includes(`[component.${name}]`), name);
+});

@@ -53,10 +53,12 @@ async fn run(up: Up) -> Result<(), String> {
 }
 
 fn start(up: Up) -> Result<App, host::LoadError> {
-    let cache = match up.cache_file.as_os_str().is_empty() {
-        _ if !up.cache => CompileCache::Off,
-        true => CompileCache::of_user(),
-        false => CompileCache::of_file(&up.cache_file).map_err(host::LoadError::Refused)?,
+    let cache = if !up.cache {
+        CompileCache::Off
+    } else if up.cache_file.as_os_str().is_empty() {
+        CompileCache::of_user()
+    } else {
+        CompileCache::of_file(&up.cache_file).map_err(host::LoadError::Refused)?
     };
     let runtime = Runtime::new(&cache)?;
     let blueprint = Blueprint::load(&runtime, &up.manifest, &up.components)?;

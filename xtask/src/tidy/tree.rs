@@ -81,6 +81,9 @@ impl Tree {
     }
 }
 
+/// Kinds of targets that are no library.
+const PROGRAMS: [&str; 5] = ["bin", "bench", "custom-build", "example", "test"];
+
 /// The parts of `cargo metadata --no-deps` that rules need.
 fn packages(metadata: &Value) -> BTreeMap<String, Package> {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
@@ -95,6 +98,10 @@ fn packages(metadata: &Value) -> BTreeMap<String, Package> {
             set.extend(text(&dependency, "name"));
         }
         for target in list(&package, "targets") {
+            // Programs, tests and build scripts have crate types as well.
+            if list(&target, "kind").iter().any(|kind| PROGRAMS.iter().any(|program| kind == program)) {
+                continue;
+            }
             let types = list(&target, "crate_types");
             found.crate_types.extend(types.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
         }
@@ -121,11 +128,14 @@ mod tests {
         let metadata = serde_json::json!({"packages": [{
             "name": "a", "license": "Apache-2.0",
             "dependencies": [{"name": "b", "kind": null}, {"name": "c", "kind": "dev"}],
-            "targets": [{"crate_types": ["cdylib"]}],
+            "targets": [
+                {"kind": ["cdylib"], "crate_types": ["cdylib"]},
+                {"kind": ["custom-build"], "crate_types": ["bin"]},
+            ],
         }]});
         let package = packages(&metadata).remove("a").unwrap();
         assert_eq!(package.licence.as_deref(), Some("Apache-2.0"));
         assert!(package.normal.contains("b") && package.other.contains("c"));
-        assert!(package.crate_types.contains("cdylib"));
+        assert!(package.crate_types.iter().eq(["cdylib"]));
     }
 }

@@ -237,7 +237,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, U
             Arg::Long("metrics-listen") if role.stays() => raw.metrics_listen = Some(address(&mut parser)?),
             Arg::Long("drain-url") if worker => raw.drain_url = Some(url(&mut parser, "--drain-url")?),
             Arg::Long("health-url") if role.waits() => {
-                raw.health_url = Some(url(&mut parser, "--health-url")?)
+                raw.health_url = Some(url(&mut parser, "--health-url")?);
             }
             Arg::Long("get") if role == Role::Warm => raw.get.push(url(&mut parser, "--get")?),
             Arg::Long("url") if role == Role::Health => raw.url = Some(url(&mut parser, "--url")?),

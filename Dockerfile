@@ -66,6 +66,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #   --idle-instance-timeout 60 s: longer than the pauses between polls, so that those keys survive them; Spin's
 #                           default of 1 s would fetch a token for nearly every request of a quiet hour
 #   --max-instance-concurrent-reuse-count  api: 16, Spin's default, is what shares one instance's caches and
-#                           what a trap would take with it. worker: 1, so that two drains of a replica do not
-#                           share a fate; there are only two, and each works on many tasks
+#                           what a trap would take with it. worker: 1, so that the two drains of a replica do
+#                           not share a fate, each working on many tasks, and that a handler of the same
+#                           application has one task per instance
 CMD ["api", "--grace", "25", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--log-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]

@@ -60,8 +60,8 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-/// The document as it is checked in: one line for each path and component, because it is embedded as it is
-/// and every line's change should be seen.
+/// The document as it is checked in: one line for each path and component, so that it is small to send and
+/// a change shows where it is.
 #[must_use]
 pub fn text() -> String {
     // Serialising plain members into memory has no way to fail.

@@ -1,4 +1,4 @@
-//! Writes the OpenAPI document to where the component embeds it: `cargo run -p openapi`.
+//! Writes the OpenAPI document to where the pages are: `cargo run -p openapi`.
 
 use std::process::ExitCode;
 

@@ -87,6 +87,14 @@ function row(task) {
   return parts;
 }
 
+/** What is worth a line of its own: why it failed, when it starts, what its handler says. */
+function note(task) {
+  if (task.status === "Failed") return task.error?.message;
+  if (isTerminal(task)) return "";
+  if (stateWord(task) === "Scheduled") return `Starts ${ago(task.notBefore)}`;
+  return task.message || task.error?.message;
+}
+
 function fill(parts, task) {
   const running = task.status === "Running";
   parts.item.dataset.state = task.status;
@@ -97,8 +105,7 @@ function fill(parts, task) {
   parts.bar.hidden = !running;
   if (running && task.percentComplete !== undefined) parts.bar.value = task.percentComplete;
   else parts.bar.removeAttribute("value");
-  const note = task.status === "Failed" ? task.error?.message : isTerminal(task) ? "" : task.message || task.error?.message;
-  show(parts.note, note);
+  show(parts.note, note(task));
 }
 
 function render() {

@@ -180,11 +180,14 @@ test("filters narrow the list and pages extend it", () =>
 
 test("queue depth and throughput are drawn", () =>
   withPage(browser, {}, async (page) => {
+    const waiting = Array.from({ length: 3 }, () => submit(app.url, { TaskName: "simulate", DelaySeconds: 3600 }));
+    const { id } = await submit(app.url, { TaskName: "fail" });
+    await Promise.all([ended(app.url, id), ...waiting]);
     await page.goto(app.url);
-    await page.locator("#depth .line").waitFor({ state: "attached" });
-    const label = await page.locator("#rate").getAttribute("aria-label");
-    const finished = Number(/: (\d+) succeeded/.exec(label)[1]);
-    assert.ok(finished >= 1, label);
+    await page.waitForFunction(() =>
+      / \d+ succeeded, [1-9]\d* not/.test(document.querySelector("#rate").getAttribute("aria-label")));
     const scheduled = page.locator("#gauges div", { hasText: "Scheduled" }).locator("dd");
-    await page.waitForFunction((node) => Number(node.textContent) >= 30, await scheduled.elementHandle());
+    await page.waitForFunction((node) => Number(node.textContent) >= 3, await scheduled.elementHandle());
+    await page.waitForFunction(() => / L/.test(document.querySelector("#depth .line")?.getAttribute("d")));
+    await picture(page, "charts", true);
   }));

@@ -53,7 +53,7 @@ for (const dark of [false, true]) {
       const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       assert.equal(background, dark ? "rgb(16, 18, 21)" : "rgb(246, 246, 244)");
       assert.deepEqual(await barriers(page), []);
-      await picture(page, `wide-${scheme}`);
+      await picture(page, `wide-${scheme}`, true);
     }));
 
   test(`the ${scheme} page fits a narrow screen`, () =>

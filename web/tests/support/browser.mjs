@@ -48,8 +48,8 @@ export async function withPage(browser, { width = 1280, height = 900, dark = fal
   }
 }
 
-/** Keeps a picture in test-output/. */
-export async function picture(page, name) {
+/** Keeps a picture in test-output/: what the screen shows, or the whole page. */
+export async function picture(page, name, fullPage = false) {
   mkdirSync(OUTPUT, { recursive: true });
-  await page.screenshot({ path: `${OUTPUT}${name}.png` });
+  await page.screenshot({ path: `${OUTPUT}${name}.png`, fullPage });
 }

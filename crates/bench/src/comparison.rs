@@ -38,7 +38,11 @@ pub struct TooFewRounds(
 
 impl fmt::Display for TooFewRounds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} usable rounds are too few for a ratio: at least {MIN_ROUNDS} are needed", self.0)
+        write!(
+            formatter,
+            "{} usable rounds are too few for a ratio: at least {MIN_ROUNDS} are needed",
+            self.0
+        )
     }
 }
 

@@ -146,7 +146,7 @@ impl<'a> Costs<'a> {
     async fn once(&self, side: Side) -> Result<f64> {
         let world = self.shared_key;
         match side {
-            Side::HealthOfNewInstance | Side::SubmitOfNewInstance => world.app.drop_instances("api"),
+            Side::HealthOfNewInstance | Side::SubmitOfNewInstance => world.renew_api().await,
             Side::DrainOfOne => drop(world.submit(&self.small).await?),
             _ => {}
         }

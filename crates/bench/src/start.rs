@@ -25,7 +25,13 @@ pub(crate) fn measure(manifest: &Path) -> Result<Table> {
     let mut table = Table::new(&["Loading both components", "ratio", "middle half", "ms", "ms"]);
     table.row(&cells("CPU time, compiled / from a filled cache", &cpu_time.ratio()?));
     table.row(&cells("time on the wall, compiled / from a filled cache", &wall.ratio()?));
-    table.row(&["bytes that the filled cache takes".to_owned(), String::new(), String::new(), String::new(), size(&filled)?.to_string()]);
+    table.row(&[
+        "bytes that the filled cache takes".to_owned(),
+        String::new(),
+        String::new(),
+        String::new(),
+        size(&filled)?.to_string(),
+    ]);
     Ok(table)
 }
 

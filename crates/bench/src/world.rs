@@ -58,15 +58,19 @@ pub(crate) enum Credential {
 
 /// An application and its storage.
 pub(crate) struct World {
-    pub(crate) app: App,
+    app: App,
     emulator: Apart,
 }
 
-/// Printed lines are built, as in production, and go nowhere.
-struct Nowhere;
+/// The components' lines are built, as in production, and go nowhere; the reason of a failure is shown.
+struct Failures;
 
-impl LogSink for Nowhere {
-    fn line(&self, _: &str, _: Source, _: &str) {}
+impl LogSink for Failures {
+    fn line(&self, component: &str, source: Source, line: &str) {
+        if source == Source::Host || !line.starts_with('{') {
+            eprintln!("{component}: {line}");
+        }
+    }
 }
 
 impl World {
@@ -98,7 +102,7 @@ impl World {
             outbound: Outbound::answered(answer),
             clock,
             seed: Some(1),
-            log: Arc::new(Nowhere),
+            log: Arc::new(Failures),
             // What an instance costs is measured by itself; elsewhere it must not end in the middle.
             limits: Limits {
                 max_instance_reuse_count: usize::MAX,
@@ -127,6 +131,14 @@ impl World {
         Ok(response)
     }
 
+    /// Drops the API's instance and waits for its end: until then it would be given the next request.
+    pub(crate) async fn renew_api(&self) {
+        self.app.drop_instances("api");
+        while self.app.instances("api").0 > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) async fn healthz(&self) -> Result<()> {
         self.call(request("GET", "/healthz", Bytes::new())?, 200).await.map(drop)
     }
@@ -141,7 +153,11 @@ impl World {
 
     /// Submits `count` tasks at the same time.
     pub(crate) async fn submit_at_once(&self, body: &Bytes, count: usize) -> Result<()> {
-        join_all((0..count).map(|_| self.submit(body))).await.into_iter().collect::<Result<Vec<_>>>().map(drop)
+        join_all((0..count).map(|_| self.submit(body)))
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>>>()
+            .map(drop)
     }
 
     /// Drains the queue, which must complete `expected` tasks.

@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod configuration;
+mod cost;
 mod harness;
 mod identity;
 mod journey;

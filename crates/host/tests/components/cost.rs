@@ -71,6 +71,8 @@ async fn sixteen_submissions_at_once_wait_no_longer_than_one() {
 async fn the_tasks_of_a_batch_wait_for_storage_together() {
     let world = far_from_storage(Setup::with_account_key()).await;
     let task = json!({"TaskName": "simulate"});
+    // The upkeep that is due once in a while is done with nothing else to do.
+    world.drain().await;
     world.submit(&task).await;
     let (one, counts) = round_trips(world.drain()).await;
     assert_eq!(counts["completed"], 1);

@@ -28,6 +28,22 @@ pub(crate) fn components() -> Result<()> {
     succeed(&mut build)
 }
 
+/// Copies the API reference's assets from npm to where the API component serves them. Without npm the page says
+/// what is missing, and everything else works: a machine with Rust alone is enough.
+pub(crate) fn reference() {
+    if root().join("web/pages/vendor/swagger-ui-bundle.js").exists() {
+        return;
+    }
+    if !is_installed("npm") {
+        say("no API reference at /swagger: its assets come from npm, which is not on PATH");
+        return;
+    }
+    let copied = node_modules().and_then(|()| succeed(command("node").arg("web/vendor.mjs")));
+    if let Err(error) = copied {
+        say(&format!("no API reference at /swagger: {error:#}"));
+    }
+}
+
 /// Adds the compiler's WebAssembly target when it is missing.
 fn add_target() -> Result<()> {
     let sysroot =

@@ -23,7 +23,8 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  build    compiles both components for wasm32-wasip2 (adds the target when it is missing)
+  build    compiles both components for wasm32-wasip2 (adds the target when it is missing), and copies the API
+           reference's assets when there is npm
   up       builds, then starts storage, the application and the launcher; Ctrl-C stops everything
   demo     the same on free ports; submits tasks, prints what is said on the wire, ends
   test     every test there is, with one closing line of counts
@@ -80,7 +81,10 @@ fn run(command: &str, arguments: Vec<std::ffi::OsString>) -> Result<()> {
         bail!("`{command}` takes no arguments, not {first:?}");
     }
     match command {
-        "build" => artefacts::components(),
+        "build" => {
+            artefacts::reference();
+            artefacts::components()
+        }
         "test" => test::run(),
         "verify" => verify::run(),
         "tidy" => tidy::run(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::artefacts;
 use crate::interrupt::Interrupts;
 use crate::options::Options;
 use crate::process::Output;
@@ -16,6 +17,9 @@ use crate::stack::{Plan, Stack};
 pub(crate) fn run(options: Options) -> Result<()> {
     if options.kill {
         bail!("--kill is an option of demo");
+    }
+    if std::env::var_os("ACCEPTED_NO_BUILD").is_none_or(|value| value.is_empty()) {
+        artefacts::reference();
     }
     let mut interrupts = Interrupts::catch()?;
     let trigger = options.trigger;

@@ -69,7 +69,8 @@ fn the_document_has_a_row_for_every_variable() {
         let row = format!("| `{}` | {original} | {default} | {} | {reader} | {secret} |", v.name, v.accepted);
         assert!(DOCUMENT.contains(&row), "docs/configuration.md needs this row:\n{row}");
     }
-    let rows = DOCUMENT.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 7).count();
+    let rows =
+        DOCUMENT.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 7).count();
     assert_eq!(rows, VARIABLES.len(), "docs/configuration.md has a row too many");
 }
 

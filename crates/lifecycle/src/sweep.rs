@@ -75,11 +75,13 @@ pub struct Sweep {
     pub marker: Option<String>,
     /// When the current pass, or the one before it, started.
     pub pass_at: Timestamp,
+    /// When the latest pass that got to its end started. One whose worker died judged nothing for good.
+    pub done_at: Timestamp,
     /// Documents last written before this moment were judged by earlier passes.
     pub since: Timestamp,
     /// Whether the pass reads every document.
     pub full: bool,
-    /// When the last full pass started.
+    /// When the last full pass that got to its end started.
     pub full_at: Timestamp,
     /// The earliest moment at which a document can be judged that this or an earlier pass could not judge.
     pub look_again_at: Option<Timestamp>,
@@ -94,6 +96,7 @@ impl Sweep {
             next_at: never,
             marker: None,
             pass_at: never,
+            done_at: never,
             since: never,
             full: true,
             full_at: never,
@@ -113,11 +116,11 @@ impl Sweep {
         if self.marker.is_none() {
             let at_least = self.full_at.plus(FULL_AT_LEAST);
             let wanted = self.look_again_at.map_or(at_least, |moment| moment.min(at_least));
-            next.full = now >= wanted.max(self.full_at.plus(FULL_AT_MOST));
-            next.since = self.pass_at;
+            let died = self.pass_at != self.done_at;
+            next.full = died && self.full || now >= wanted.max(self.full_at.plus(FULL_AT_MOST));
+            next.since = self.done_at;
             next.pass_at = now;
             if next.full {
-                next.full_at = now;
                 next.look_again_at = None;
             }
         }
@@ -136,6 +139,10 @@ impl Sweep {
     ) -> Self {
         let mut next = self.clone();
         next.next_at = if marker.is_some() { now } else { self.pass_at.plus(interval).max(now) };
+        if marker.is_none() {
+            next.done_at = self.pass_at;
+            next.full_at = if self.full { self.pass_at } else { self.full_at };
+        }
         next.marker = marker;
         next.look_again_at = self.look_again_at.into_iter().chain(look_again_at).min();
         next

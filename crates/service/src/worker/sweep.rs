@@ -33,6 +33,7 @@ struct State {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     marker: Option<String>,
     pass_at: Timestamp,
+    done_at: Timestamp,
     since: Timestamp,
     full: bool,
     full_at: Timestamp,
@@ -42,8 +43,8 @@ struct State {
 
 impl State {
     fn of(sweep: &Sweep) -> Bytes {
-        let Sweep { next_at, marker, pass_at, since, full, full_at, look_again_at } = sweep.clone();
-        let state = Self { next_at, marker, pass_at, since, full, full_at, look_again_at };
+        let Sweep { next_at, marker, pass_at, done_at, since, full, full_at, look_again_at } = sweep.clone();
+        let state = Self { next_at, marker, pass_at, done_at, since, full, full_at, look_again_at };
         serde_json::to_vec(&state).unwrap_or_default().into()
     }
 
@@ -51,10 +52,11 @@ impl State {
     fn read(bytes: &[u8]) -> Sweep {
         serde_json::from_slice(bytes).map_or_else(
             |_| Sweep::unstarted(),
-            |Self { next_at, marker, pass_at, since, full, full_at, look_again_at }| Sweep {
+            |Self { next_at, marker, pass_at, done_at, since, full, full_at, look_again_at }| Sweep {
                 next_at,
                 marker,
                 pass_at,
+                done_at,
                 since,
                 full,
                 full_at,
@@ -107,10 +109,10 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         for _ in 0..PAGES {
             let page = match self.store.list(marker.as_deref(), PAGE).await {
                 Ok(page) => page,
-                // A marker that storage does not know any more: the pass ends here, the next one starts anew.
+                // A marker that storage does not know any more: this pass counts as never made.
                 Err(StorageError::Refused(_)) if marker.is_some() => {
-                    marker = None;
-                    break;
+                    self.save(&Sweep { marker: None, ..claimed }, Some(&etag)).await?;
+                    return Ok(started.plus(LOOK_PAUSE));
                 }
                 Err(error) => return Err(error),
             };

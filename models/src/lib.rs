@@ -7,6 +7,19 @@
 //! Everything this project adds is an extra member that the other side ignores.
 //!
 //! This crate holds types, parsing and serialisation; it decides nothing and does no I/O.
+//!
+//! A document as the .NET sample writes it, and what a client that polls is shown:
+//!
+//! ```
+//! use models::{Monitor, MonitorState, TaskPriority, TaskState, TaskStatus};
+//!
+//! let stored = br#"{"TaskName":"report","TaskDescription":"","Status":2,"Priority":1,
+//!     "TaskId":"7f9c24e8-3b1d-4a55-9e0a-d2f1b7c6a301","returnUri":"https://example.org/tasks/x-202"}"#;
+//! let status = TaskStatus::parse(stored)?;
+//! assert_eq!((status.state, status.priority), (TaskState::Completed, TaskPriority::Medium));
+//! assert_eq!(Monitor::of(&status).status, MonitorState::Succeeded);
+//! # Ok::<(), models::ContractError>(())
+//! ```
 
 mod error;
 mod json;

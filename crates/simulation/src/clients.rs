@@ -103,13 +103,20 @@ impl Clients {
         None
     }
 
+    /// Tells the variants of a task apart.
+    fn description(&self, what: Submission) -> String {
+        let strange = self.world.scenario.tasks.get(what.task).is_some_and(|task| task.strange);
+        let rest = if strange { " \u{0}\u{1b}\u{85}\u{fffe}\u{ffff}\u{1f600}]]>&lt;\r\n" } else { "" };
+        format!("variant {} of {}{rest}", what.variant, what.task)
+    }
+
     fn submission(&self, what: Submission) -> Request<Bytes> {
         let mut body = json!({});
         let mut key = None;
         if let Some(task) = self.world.scenario.tasks.get(what.task) {
             body = json!({
                 "TaskName": task.name,
-                "TaskDescription": format!("variant {} of {}", what.variant, what.task),
+                "TaskDescription": self.description(what),
                 "Priority": task.priority,
                 "Input": { "slot": what.task, "padding": "p".repeat(task.padding) },
             });
@@ -190,7 +197,7 @@ impl Clients {
             Identity::None => None,
         };
         let Some(id) = id else { return };
-        let sent = format!("variant {} of {}", what.variant, what.task);
+        let sent = self.description(what);
         let life = record.life(id);
         let same =
             life.document().is_some_and(|document| document.task_description.as_deref() == Some(&*sent));

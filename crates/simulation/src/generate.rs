@@ -103,6 +103,7 @@ fn task(dice: &mut Dice, knobs: &Knobs, fair: bool) -> Task {
             2..10 => 2_000,
             _ => 0,
         },
+        strange: dice.chance(4),
         delay: if dice.chance(12) { dice.one_of(3, &[40, 600, 604_800]) } else { 0 },
         priority: u8::try_from(dice.below(3)).unwrap_or(1),
     }
@@ -215,7 +216,7 @@ fn trouble(dice: &mut Dice, knobs: &Knobs, elements: &mut Vec<Element>) {
         let grace = Duration::from_millis(dice.one_of(0, &[100, 5_000, 60_000]));
         elements.push(Element::StopWorker { at: moment(dice), worker: dice.index(knobs.workers), grace });
     }
-    if dice.chance(12) {
+    if dice.chance(25) {
         elements.push(Element::LeasesEnd { at: moment(dice) });
     }
     if dice.chance(3) {

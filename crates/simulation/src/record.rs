@@ -198,6 +198,8 @@ pub struct Holding {
 pub struct Record {
     /// Lines for people; `None` when nobody reads them.
     pub trace: Option<Vec<String>>,
+    /// Whether all clocks differ by less than the service expects.
+    pub clocks_agree: bool,
     /// Promises broken so far.
     pub violations: Vec<Violation>,
     /// Tasks by id.
@@ -236,6 +238,7 @@ impl Record {
     pub fn new(tracing: bool) -> Self {
         Self {
             trace: tracing.then(Vec::new),
+            clocks_agree: true,
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             messages: BTreeMap::new(),

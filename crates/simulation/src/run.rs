@@ -21,6 +21,8 @@ use crate::{sign, verdict};
 /// How long everything may take to end, once nothing goes wrong any more: the longest delay of a task is
 /// seven days.
 const PATIENCE: Duration = Duration::from_secs(9 * 86_400);
+/// How long after its time a task may be unfinished before nobody waits for it any more.
+const GIVE_UP: Duration = Duration::from_secs(28 * 3_600);
 /// A run that takes more steps than this goes round in circles.
 const MOST_POLLS: u64 = 3_000_000;
 
@@ -120,6 +122,9 @@ impl Run {
             return false;
         }
         let record = self.world.record.borrow();
+        if self.calm.get() && record.next_start().is_some_and(|start| now > start.max(STORM) + GIVE_UP) {
+            return true;
+        }
         record.waiting() == 0 && record.all_ended()
     }
 

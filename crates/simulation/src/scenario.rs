@@ -61,6 +61,17 @@ pub struct Knobs {
     pub fresh_percent: u64,
 }
 
+/// By how much clocks may differ before a task counts as one that lost its message (`lifecycle::sweep`).
+const TOLERATED_SKEW_MS: u64 = 60_000;
+
+impl Knobs {
+    /// Whether clocks differ by no more than the service expects.
+    #[must_use]
+    pub fn clocks_agree(&self) -> bool {
+        self.storage_skew_ms.unsigned_abs() + 2 * self.instance_skew_ms <= TOLERATED_SKEW_MS
+    }
+}
+
 /// What a handler does on one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -97,6 +108,8 @@ pub struct Task {
     pub name: &'static str,
     /// Size of its input, in bytes.
     pub padding: usize,
+    /// Whether its description holds characters that XML cannot carry.
+    pub strange: bool,
     /// `DelaySeconds`; 0 is none.
     pub delay: u64,
     /// `Priority`.

@@ -76,13 +76,9 @@ fn leaked(record: &Record) -> Option<String> {
     })
 }
 
-/// By how much clocks may differ before a task counts as one that lost its message (`lifecycle::sweep`).
-const TOLERATED_SKEW_MS: u64 = 60_000;
-
 /// Whether nothing was done to the run that could change what becomes of its tasks.
 fn is_fair(world: &World) -> bool {
-    let skew = world.knobs().storage_skew_ms.unsigned_abs() + world.knobs().instance_skew_ms;
-    skew <= TOLERATED_SKEW_MS
+    world.knobs().clocks_agree()
         && world.scenario.elements.iter().all(|element| match element {
             Element::Submit { deaf, .. } => !deaf,
             Element::Ask { ask, .. } => matches!(ask, Ask::Get | Ask::Result | Ask::List),

@@ -66,6 +66,7 @@ impl World {
             .collect();
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
         let mut record = Record::new(tracing);
+        record.clocks_agree = scenario.knobs.clocks_agree();
         let cloud = Cloud::new(&scenario, &mut record.secrets);
         let outsider = Machine { role: Role::Outsider, alive: true, skew: time::Duration::ZERO };
         Rc::new(Self {

@@ -19,7 +19,10 @@ pub(crate) async fn read(role: Role) -> Result<HashMap<&'static str, String>, Se
             }
             Err(Error::Undefined(_)) => {}
             Err(_) => {
-                return Err(SettingsError { name, accepted: "readable; the host's variable provider failed" });
+                return Err(SettingsError {
+                    name,
+                    accepted: "readable; the host's variable provider failed",
+                });
             }
         }
     }

@@ -1,4 +1,5 @@
 //! The table of variables, the manifest and the document say the same.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests, helpers included")]
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::command::{say, shown};
 
@@ -33,35 +34,37 @@ impl Counts {
 /// The steps that ran so far.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    steps: Vec<(String, Counts)>,
+    steps: Vec<(String, Counts, Duration)>,
 }
 
 impl Summary {
     /// Runs a test runner, shows what it prints and counts its tests.
     ///
     /// A runner that fails without a failed test, or succeeds without a test, counts as one failure.
-    pub(crate) fn run(&mut self, name: &str, command: &mut Command) {
+    pub(crate) fn run(&mut self, name: &str, runner: Runner, command: &mut Command) {
         say(&format!("{name}: {}", shown(command)));
+        let started = Instant::now();
         let counts = match watch(command) {
-            Ok((success, lines)) => judge(success, count(lines.lines())),
+            Ok((success, lines)) => judge(success, count(runner, lines.lines())),
             Err(error) => {
                 eprintln!("cannot start it: {error}");
                 Counts::FAILED
             }
         };
-        self.steps.push((name.to_owned(), counts));
+        self.steps.push((name.to_owned(), counts, started.elapsed()));
     }
 
     /// Records a check that is not a test runner.
-    pub(crate) fn check(&mut self, name: &str, outcome: anyhow::Result<()>) {
-        let counts = match outcome {
+    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> anyhow::Result<()>) {
+        let started = Instant::now();
+        let counts = match check() {
             Ok(()) => Counts::PASSED,
             Err(error) => {
                 eprintln!("\n{name}: {error:#}");
                 Counts::FAILED
             }
         };
-        self.steps.push((name.to_owned(), counts));
+        self.steps.push((name.to_owned(), counts, started.elapsed()));
     }
 
     /// Prints each step and, alone on the last line, the sum.
@@ -71,10 +74,13 @@ impl Summary {
     pub(crate) fn close(self) -> anyhow::Result<()> {
         let mut sum = Counts::default();
         println!();
-        for (name, counts) in &self.steps {
+        for (name, counts, took) in &self.steps {
             println!(
-                "  {:>5} passed  {:>3} failed  {:>3} skipped  {name}",
-                counts.passed, counts.failed, counts.skipped
+                "  {:>5} passed  {:>3} failed  {:>3} skipped  {:>4} s  {name}",
+                counts.passed,
+                counts.failed,
+                counts.skipped,
+                took.as_secs()
             );
             sum.add(*counts);
         }
@@ -140,21 +146,42 @@ fn pass_on(pipe: impl Read + Send + 'static, copy: Arc<Mutex<String>>) -> std::t
     })
 }
 
-/// Adds up the closing lines of nextest, of cargo's own test harness and of Node's test runner.
-fn count<'a>(lines: impl Iterator<Item = &'a str>) -> Counts {
+/// Who prints the closing lines. Only its own are counted, and only where it prints them: what a failed test
+/// has printed is repeated in between, and may look like anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// cargo-nextest: one line for everything.
+    Nextest,
+    /// Cargo's own harness: a line for each program.
+    Cargo,
+    /// Node's test runner: a line for each number.
+    Node,
+}
+
+/// Adds up the closing lines of a runner.
+fn count<'a>(runner: Runner, lines: impl Iterator<Item = &'a str>) -> Counts {
     let mut counts = Counts::default();
     for line in lines {
-        let line = line.trim();
-        if let Some(rest) = line.strip_prefix("test result: ") {
-            counts.add(by_words(rest.split_once(". ").map_or("", |(_, rest)| rest).split(';')));
-        } else if line.starts_with("Summary [") {
-            counts.add(by_words(line.split_once("run: ").map_or("", |(_, rest)| rest).split(',')));
-        } else if let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) {
-            let mut words = rest.split(' ');
-            if let (Some(word), Some(number), None) = (words.next(), words.next(), words.next()) {
-                counts.add(one(word, number.parse().unwrap_or_default()));
+        counts.add(match runner {
+            Runner::Nextest => match line.trim_start().strip_prefix("Summary [") {
+                Some(rest) => by_words(rest.split_once("run: ").map_or("", |(_, rest)| rest).split(',')),
+                None => continue,
+            },
+            Runner::Cargo => match line.strip_prefix("test result: ") {
+                Some(rest) => by_words(rest.split_once(". ").map_or("", |(_, rest)| rest).split(';')),
+                None => continue,
+            },
+            Runner::Node => {
+                let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
+                    continue;
+                };
+                let mut words = rest.split(' ');
+                match (words.next(), words.next(), words.next()) {
+                    (Some(word), Some(number), None) => one(word, number.parse().unwrap_or_default()),
+                    _ => continue,
+                }
             }
-        }
+        });
     }
     counts
 }
@@ -193,29 +220,44 @@ mod tests {
     #[test]
     fn closing_lines_of_every_runner_are_understood() {
         let table = [
-            ("     Summary [   3.172s] 51 tests run: 46 passed, 5 failed, 2 skipped", counts(46, 5, 2)),
             (
-                "     Summary [   3.172s] 19/50 tests run: 17 passed (1 slow), 1 failed, 1 timed out, 0 skipped",
+                Runner::Nextest,
+                "     Summary [   3.1s] 51 tests run: 46 passed, 5 failed, 2 skipped",
+                counts(46, 5, 2),
+            ),
+            (
+                Runner::Nextest,
+                "  Summary [ 3.1s] 19/50 tests run: 17 passed (1 slow), 1 failed, 1 timed out, 0 skipped",
                 counts(17, 2, 0),
             ),
             (
+                Runner::Cargo,
                 "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.00s",
                 counts(12, 0, 1),
             ),
             (
-                "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
+                Runner::Cargo,
+                "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured",
                 counts(1, 2, 0),
             ),
             (
-                "# tests 7\n# suites 0\n# pass 5\n# fail 1\n# cancelled 1\n# skipped 0\n# todo 0",
+                Runner::Node,
+                "# tests 7\n# suites 0\n# pass 5\n# fail 1\n# cancelled 1\n# todo 0",
                 counts(5, 2, 0),
             ),
-            ("ℹ tests 5\nℹ pass 5\nℹ fail 0", counts(5, 0, 0)),
-            ("7 passed in prose\n# pass the salt\nrunning 3 tests", counts(0, 0, 0)),
+            (Runner::Node, "ℹ tests 5\nℹ pass 5\nℹ fail 0", counts(5, 0, 0)),
+            (Runner::Node, "7 passed in prose\n# pass the salt\nrunning 3 tests", counts(0, 0, 0)),
         ];
-        for (text, expected) in table {
-            assert_eq!(count(text.lines()), expected, "{text}");
+        for (runner, text, expected) in table {
+            assert_eq!(count(runner, text.lines()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_failed_test_has_printed_is_not_counted() {
+        let repeated = "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n    # pass 3\n# fail 4";
+        assert_eq!(count(Runner::Nextest, repeated.lines()), Counts::default());
+        assert_eq!(count(Runner::Cargo, repeated.lines()), Counts::default());
     }
 
     #[test]
@@ -230,10 +272,14 @@ mod tests {
     #[test]
     fn a_runner_is_watched_and_counted() {
         let mut summary = Summary::default();
-        summary.run("echo", Command::new("sh").args(["-c", "echo '# pass 2' >&2; echo '# skipped 1'"]));
-        summary.run("broken", Command::new("sh").args(["-c", "echo '# pass 2'; exit 1"]));
-        summary.run("missing", &mut Command::new("/no/such/program"));
-        let found: Vec<_> = summary.steps.iter().map(|(_, counts)| *counts).collect();
+        summary.run(
+            "echo",
+            Runner::Node,
+            Command::new("sh").args(["-c", "echo '# pass 2' >&2; echo '# skipped 1'"]),
+        );
+        summary.run("broken", Runner::Node, Command::new("sh").args(["-c", "echo '# pass 2'; exit 1"]));
+        summary.run("missing", Runner::Cargo, &mut Command::new("/no/such/program"));
+        let found: Vec<_> = summary.steps.iter().map(|(_, counts, _)| *counts).collect();
         assert_eq!(found, [counts(2, 0, 1), counts(2, 1, 0), counts(0, 1, 0)]);
         assert!(summary.close().is_err());
     }

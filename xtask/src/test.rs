@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::artefacts::{COMPONENTS, components, node_modules};
 use crate::command::{cargo, command, is_installed, root, say, succeed};
-use crate::summary::Summary;
+use crate::summary::{Runner, Summary};
 
 /// End to end on real sockets, each way to get at storage once, and everything killed at random moments.
 const DEMONSTRATIONS: [(&str, &[&str]); 5] = [
@@ -31,18 +31,23 @@ pub(crate) fn run() -> Result<()> {
 /// Runs everything, adding to `summary`. What does not depend on a failed step still runs.
 pub(crate) fn into(summary: &mut Summary) {
     // First, because the native tests load what is built and start what is installed here.
-    summary.check("npm packages", node_modules());
-    summary.check("components for wasm32-wasip2", components());
+    summary.check("npm packages", node_modules);
+    summary.check("components for wasm32-wasip2", components);
     native(summary);
     summary.run(
         "examples in models",
+        Runner::Cargo,
         cargo().args(["test", "--quiet", "--doc", "--package", "accepted-models"]),
     );
     for (name, arguments) in DEMONSTRATIONS {
-        summary.check(name, xtask(arguments));
+        summary.check(name, || xtask(arguments));
     }
     for script in scripts(&std::fs::read_to_string(root().join("package.json")).unwrap_or_default()) {
-        summary.run(&script, use_what_is_built(command("npm").args(["run", "--silent", &script])));
+        summary.run(
+            &script,
+            Runner::Node,
+            use_what_is_built(command("npm").args(["run", "--silent", &script])),
+        );
     }
 }
 
@@ -54,24 +59,26 @@ pub(crate) const FEATURES: [&str; 2] = ["--features", "simulation/wasm"];
 /// several times with other features. xtask stands apart for the same reason: its HTTP client asks for features
 /// of a crate that wasmtime uses as well, and with it wasmtime would differ from the one that `up` is built with.
 fn native(summary: &mut Summary) {
-    let mut tests = runner();
+    let (kind, mut tests) = runner();
+    let (_, mut own) = runner();
     tests.args(["--workspace", "--exclude", "xtask"]);
     for component in COMPONENTS {
         tests.args(["--exclude", component]);
     }
-    summary.run("native tests", tests.args(FEATURES));
-    summary.run("tests of xtask", runner().args(["--package", "xtask"]));
+    summary.run("native tests", kind, tests.args(FEATURES));
+    summary.run("tests of xtask", kind, own.args(["--package", "xtask"]));
 }
 
 /// Nextest where it is installed, else what comes with cargo.
-fn runner() -> Command {
+fn runner() -> (Runner, Command) {
     let mut runner = cargo();
     if is_installed("cargo-nextest") {
         runner.args(["nextest", "run", "--no-fail-fast"]);
+        (Runner::Nextest, runner)
     } else {
         runner.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+        (Runner::Cargo, runner)
     }
-    runner
 }
 
 /// Has everything that is started from here on use what the native tests have just compiled: compiled for

@@ -14,13 +14,13 @@ use crate::{test, tidy};
 pub(crate) fn run() -> Result<()> {
     let mut summary = Summary::default();
     say("format");
-    summary.check("format", succeed(cargo().args(["fmt", "--all", "--check"])));
+    summary.check("format", || succeed(cargo().args(["fmt", "--all", "--check"])));
     say("tidy");
-    summary.check("tidy", tidy::run());
+    summary.check("tidy", tidy::run);
     say("clippy");
-    summary.check("clippy", clippy());
+    summary.check("clippy", clippy);
     say("clippy for the components");
-    summary.check("clippy for the components", clippy_of_components());
+    summary.check("clippy for the components", clippy_of_components);
     test::into(&mut summary);
     summary.close()
 }

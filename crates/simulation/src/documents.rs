@@ -159,17 +159,20 @@ impl Record {
                 let of = &life.result.as_ref()?.0;
                 (of == name && life.content.is_some()).then_some(*id)
             });
-            // The result goes first and the document last, or the other way round; both ends are checked
-            // by whoever reads: what must not happen is a result that vanishes from a task that stays.
-            if owner.is_some() {
+            // A deletion takes the result first, so that nothing is left over when it is interrupted.
+            if let Some(id) = owner {
                 self.count("result deleted");
+                let due = self.is_expired(from, id);
+                self.life(id).result = None;
+                if from.role == Role::Worker && !due {
+                    self.broken(Promise::P4, from.now, format!("task {id} stays and its result was deleted"));
+                }
             }
             return;
         };
+        let due = self.is_expired(from, id);
         let life = self.life(id);
         let running = life.document().is_some_and(|document| !document.is_terminal());
-        let due =
-            life.document().and_then(|document| document.expires_at.as_deref()?.parse::<Timestamp>().ok());
         life.content = None;
         life.deleted = true;
         life.message_stored = false;
@@ -181,11 +184,17 @@ impl Record {
         }
         if from.role == Role::Worker {
             self.count("document purged");
-            // Clocks may differ by minutes; retention is counted in days.
-            let latest = Timestamp::from_unix_millis(from.epoch * 1_000).plus(from.now + CLOCKS_DIFFER);
-            if due.is_none_or(|due| due > latest) {
+            if !due {
                 self.broken(Promise::P2, from.now, format!("task {id} was purged before its time"));
             }
         }
+    }
+
+    /// Whether the document says that the task may be purged.
+    fn is_expired(&mut self, from: Source, id: TaskId) -> bool {
+        // Clocks may differ by minutes; retention is counted in days.
+        let latest = Timestamp::from_unix_millis(from.epoch * 1_000).plus(from.now + CLOCKS_DIFFER);
+        let expires = self.life(id).document().and_then(|document| document.expires_at.clone());
+        expires.and_then(|text| text.parse::<Timestamp>().ok()).is_some_and(|expires| expires <= latest)
     }
 }

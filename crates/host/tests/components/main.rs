@@ -12,9 +12,11 @@
 mod bad_input;
 mod configuration;
 mod cost;
+mod credentials;
 mod harness;
 mod identity;
 mod journey;
 mod streaming;
+mod surface;
 mod wire;
 mod worker;

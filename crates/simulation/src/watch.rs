@@ -35,8 +35,9 @@ impl Source {
 
 /// Tells one write of an instance from all others, whoever asked for it.
 fn write_key(from: Source, call: &Call, request: &Request<Bytes>) -> Option<(InstanceId, u64)> {
-    // In the API several clients may ask for the same write at the same time.
-    let is_write = matches!(call.op, Op::PutStatus | Op::PutMessage | Op::UpdateMessage | Op::DeleteMessage);
+    // In the API several clients may ask for the same write at the same time, and equal messages may be
+    // promoted together.
+    let is_write = matches!(call.op, Op::PutStatus | Op::UpdateMessage | Op::DeleteMessage);
     if !is_write || from.role != Role::Worker {
         return None;
     }

@@ -43,24 +43,30 @@ async fn exchange(
 
     let mut body = Full::new(body);
     let mut writing = pin!(writer.send_http_body(&mut body).fuse());
-    // The body write comes first: the host then finds head and body together and sends one segment.
-    // The other way round they leave as two, and the second waits for the peer's delayed
-    // acknowledgement, 44 ms and more for each storage write.
-    let answer = beside(writing.as_mut(), client::send(outgoing)).await.map_err(|code| error(&code))?;
+    // The request is handed to the host and its body written in the same poll, in this order. The host then
+    // reads the body at once, before its connection sends anything, and head and body leave as one segment.
+    // With a return to the host between the two, or with the body first while many requests start together,
+    // they leave as two, and the second waits for the peer's delayed acknowledgement: 40 ms and more.
+    let answer = with_background(client::send(outgoing), writing.as_mut()).await;
+    let answer = answer.map_err(|code| error(&code))?;
     let answer = http_from_wasi_response(answer).map_err(|code| error(&code))?;
     let (head, incoming) = answer.into_parts();
     // A server may answer before it has read everything; the write goes on until the answer is whole.
-    let bytes =
-        beside(writing, collect(incoming, limits.max_response_bytes, &|piece| observe(&head, piece))).await?;
+    let observe = |piece: &[u8]| observe(&head, piece);
+    let bytes = with_background(collect(incoming, limits.max_response_bytes, &observe), writing).await?;
     Ok(http::Response::from_parts(head, bytes))
 }
 
-/// Runs `main` to its end, polling `background` first each time and ignoring its outcome.
-async fn beside<T>(mut background: Pin<&mut Fuse<impl Future>>, main: impl Future<Output = T>) -> T {
+/// Runs `main` to its end. Each poll of `main` that is not its last is followed by one of `background`, whose
+/// outcome is ignored.
+async fn with_background<T>(main: impl Future<Output = T>, mut background: Pin<&mut Fuse<impl Future>>) -> T {
     let mut main = pin!(main);
     poll_fn(|cx| {
-        let _ = background.as_mut().poll(cx);
-        main.as_mut().poll(cx)
+        let polled = main.as_mut().poll(cx);
+        if polled.is_pending() {
+            let _ = background.as_mut().poll(cx);
+        }
+        polled
     })
     .await
 }

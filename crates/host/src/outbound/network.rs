@@ -33,6 +33,7 @@ const MAX_IDLE: Duration = Duration::from_secs(20);
 pub struct Network {
     idle: Arc<Mutex<HashMap<Destination, Vec<Idle>>>>,
     tls: TlsConnector,
+    no_delay: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,11 +52,18 @@ impl Default for Network {
     fn default() -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Self { idle: Arc::default(), tls: TlsConnector::from(Arc::new(config)) }
+        Self { idle: Arc::default(), tls: TlsConnector::from(Arc::new(config)), no_delay: true }
     }
 }
 
 impl Network {
+    /// A network whose connections keep Nagle's algorithm, as Spin's do: a second small segment waits for the
+    /// acknowledgement of the first.
+    #[must_use]
+    pub fn with_nagle() -> Self {
+        Self { no_delay: false, ..Self::default() }
+    }
+
     /// Sends a request and returns the head of the answer; its body streams.
     ///
     /// # Errors
@@ -133,7 +141,7 @@ impl Network {
     ) -> Result<SendRequest<WasiBody>, OutboundError> {
         let limit = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let connecting = async {
-            let tcp = open_tcp(destination).await?;
+            let tcp = open_tcp(destination, self.no_delay).await?;
             if !destination.tls {
                 return handshake(TokioIo::new(tcp)).await;
             }
@@ -162,7 +170,7 @@ fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Outb
     Ok(request)
 }
 
-async fn open_tcp(destination: &Destination) -> Result<TcpStream, OutboundError> {
+async fn open_tcp(destination: &Destination, no_delay: bool) -> Result<TcpStream, OutboundError> {
     let host = destination.host.trim_matches(['[', ']']);
     let addresses = tokio::net::lookup_host((host, destination.port)).await.map_err(|error| {
         OutboundError::DnsError { rcode: Some(error.kind().to_string()), info_code: None }
@@ -171,9 +179,9 @@ async fn open_tcp(destination: &Destination) -> Result<TcpStream, OutboundError>
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {
-                // Head and body of a small request are two writes; without this the second would
+                // For components that leave head and body of a small request to two writes: the second would
                 // wait for the server's delayed acknowledgement.
-                stream.set_nodelay(true).map_err(OutboundError::Connect)?;
+                stream.set_nodelay(no_delay).map_err(OutboundError::Connect)?;
                 return Ok(stream);
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {

@@ -3,6 +3,7 @@
 //! Each rule looks at a [`Tree`], the files of the project and its packages, and says what is wrong and why
 //! it matters. Each has a test that shows it can fail.
 
+mod code_map;
 mod commands;
 mod dependencies;
 mod documents;
@@ -19,8 +20,10 @@ use tree::Tree;
 /// A rule: sentences about what is wrong.
 type Rule = fn(&Tree) -> Vec<String>;
 
-const RULES: [(&str, Rule); 8] = [
+const RULES: [(&str, Rule); 10] = [
+    ("code map", code_map::check),
     ("dependency direction", dependencies::direction),
+    ("rules for packages that exist", dependencies::existence),
     ("licence", dependencies::licence),
     ("documents name what exists", documents::check),
     ("documented commands exist", commands::check),

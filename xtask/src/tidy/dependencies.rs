@@ -17,7 +17,7 @@ const fn may(package: &'static str, may_know: &'static [&'static str], reason: &
 
 /// The arrows of ARCHITECTURE.md. A package without a line here is not allowed at all, so that a new one has
 /// to find its place first.
-const DIRECTIONS: [Direction; 15] = [
+const DIRECTIONS: [Direction; 14] = [
     may("accepted-models", &[], "the wire contract is published and must not bring the project with it"),
     may("lifecycle", &["accepted-models"], "decisions do no I/O, so they know nothing that does"),
     may("azure", &[], "the storage client knows no tasks and could serve another project"),
@@ -48,7 +48,6 @@ const DIRECTIONS: [Direction; 15] = [
         "the benchmark drives everything and is driven by nothing",
     ),
     may("openapi", &["accepted-models", "service"], "the document is made from the types it describes"),
-    may("conformance", &["azure", "fake-azure"], "the suite holds client and emulator against each other"),
 ];
 
 /// An outside crate, who may name it, and why nobody else.
@@ -61,7 +60,7 @@ const OUTSIDE: [(&str, &[&str], &str); 3] = [
     ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile and must not spread"),
     (
         "tokio",
-        &["bench", "fake-azure", "host", "launcher", "simulation", "conformance"],
+        &["bench", "fake-azure", "host", "launcher", "simulation"],
         "components have no threads and no sockets of tokio's",
     ),
 ];
@@ -116,6 +115,15 @@ pub(super) fn direction(tree: &Tree) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Checks that every package of the lists above exists: a rule for one that is gone holds nothing.
+pub(super) fn existence(tree: &Tree) -> Vec<String> {
+    let outside = OUTSIDE.iter().flat_map(|(_, allowed, _)| allowed.iter().copied());
+    let named: BTreeSet<&str> =
+        DIRECTIONS.iter().map(|direction| direction.package).chain(outside).chain(SHIPPED).collect();
+    let gone = named.into_iter().filter(|name| !tree.packages.contains_key(*name));
+    gone.map(|name| format!("{name} is no package of the workspace: remove it from {}", file!())).collect()
 }
 
 /// Everything of the workspace that ends up in a package.
@@ -207,6 +215,16 @@ mod tests {
         ];
         let wrong = direction(&tree(&packages)).join("\n");
         assert!(wrong.contains("launcher reaches fake-azure"), "{wrong}");
+    }
+
+    #[test]
+    fn rule_for_a_package_that_does_not_exist_is_named() {
+        let packages = DIRECTIONS.iter().map(|direction| (direction.package, package(&[])));
+        let mut whole = tree(&packages.collect::<Vec<_>>());
+        assert_eq!(existence(&whole), Vec::<String>::new());
+        whole.packages.remove("launcher");
+        let wrong = existence(&whole).join("\n");
+        assert!(wrong.starts_with("launcher is no package"), "{wrong}");
     }
 
     #[test]

@@ -21,6 +21,7 @@
 //! # Ok::<(), models::ContractError>(())
 //! ```
 
+mod drain;
 mod error;
 mod json;
 mod members;
@@ -34,6 +35,7 @@ mod status;
 mod task_id;
 mod timestamp;
 
+pub use drain::DrainReport;
 pub use error::ContractError;
 pub use json::Json;
 pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage};

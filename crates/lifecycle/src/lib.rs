@@ -12,17 +12,22 @@
 //! - [`schedule`]: where the message of a task that may not start yet belongs.
 //! - [`sweep`], [`retention`]: which documents need a new message, or may go.
 //! - [`monitor`], [`overload`]: how long a client is asked to wait.
+//! - [`pace`]: when a replica drains next; [`drain`]: what one drain does next.
+//! - [`handler_limit`]: how many tasks may be worked on outside of the application.
 //!
 //! *Architecture Invariant:* a terminal state is never left, except by [`retry::retry`]; and in every
 //! list of effects the deletion of the message comes last.
 
 pub mod cancel;
 pub mod delivery;
+pub mod drain;
+pub mod handler_limit;
 pub mod intake;
 pub mod lease;
 pub mod monitor;
 pub mod outcome;
 pub mod overload;
+pub mod pace;
 mod policy;
 pub mod retention;
 pub mod retry;

@@ -1,6 +1,8 @@
 //! Golden files. A change here is a change of the contract: other programs read these bytes.
 
-use models::{Monitor, MonitorList, PoisonCopy, Problem, TaskMessage, TaskPriority, TaskState, TaskStatus};
+use models::{
+    DrainReport, Monitor, MonitorList, PoisonCopy, Problem, TaskMessage, TaskPriority, TaskState, TaskStatus,
+};
 use serde_json::{Value, json};
 
 use crate::samples::{accepted, at, full, id};
@@ -133,4 +135,52 @@ fn the_monitor_speaks_the_guidelines_words() {
     assert_eq!(words, ["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]);
     let succeeded = Monitor::of(&TaskStatus { state: TaskState::Completed, ..full() });
     assert_eq!(succeeded.percent_complete, Some(100));
+}
+
+/// Every member differs from its default and from every other.
+fn drain_report() -> DrainReport {
+    DrainReport {
+        received: 45,
+        completed: 9,
+        failed: 8,
+        cancelled: 7,
+        retried: 6,
+        poisoned: 5,
+        lost: 4,
+        released: 3,
+        discarded: 2,
+        deferred: 1,
+        promoted: 10,
+        requeued: 11,
+        purged: 12,
+        more: true,
+        retry_after_seconds: Some(13),
+    }
+}
+
+#[test]
+fn answers_to_drains_are_stable_to_the_byte_and_read_back_whole() {
+    assert_golden("drain-report.json", &serde_json::to_vec_pretty(&drain_report()).unwrap());
+    assert_eq!(serde_json::from_slice::<DrainReport>(&fixture("drain-report.json")).unwrap(), drain_report());
+    let outcomes: u32 = drain_report().outcomes().iter().map(|(_, count)| count).sum();
+    assert_eq!(outcomes, drain_report().received, "each message has one outcome");
+}
+
+#[test]
+fn answers_of_older_and_newer_workers_are_read() {
+    let read = |text: &str| serde_json::from_str::<DrainReport>(text);
+    assert_eq!(read("{}").unwrap(), DrainReport::default());
+    let newer = read(r#"{"received":3,"completed":3,"news":[1]}"#).unwrap();
+    assert_eq!(newer, DrainReport { received: 3, completed: 3, ..DrainReport::default() });
+    assert!(read(r#"{"received":-1}"#).is_err());
+}
+
+#[test]
+fn longest_rest_asked_for_counts_in_whole_seconds() {
+    let mut report = DrainReport::default();
+    assert_eq!(report.retry_after(), None);
+    for (asked, seconds) in [(10, 1), (2_001, 3), (1_000, 3), (30_000, 30)] {
+        report.slow_down(std::time::Duration::from_millis(asked));
+        assert_eq!(report.retry_after_seconds, Some(seconds), "{asked} ms");
+    }
 }

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod outcome;
+#[cfg(test)]
+mod pace;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,0 +1,169 @@
+//! What one drain does next.
+
+use std::time::Duration;
+
+use lifecycle::drain::{Drain, LONGEST_LOOK, Next, SETTLE};
+use lifecycle::handler_limit::{CONNECTIONS, FOR_HANDLERS, fits, is_outside};
+
+const BUDGET: Duration = Duration::from_secs(20);
+
+fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[test]
+fn first_look_asks_for_as_many_as_fit_and_an_empty_queue_ends_it() {
+    for (slots, asked) in [(1, 1), (8, 8), (32, 32), (256, 32)] {
+        let mut drain = Drain::new(slots, BUDGET);
+        assert_eq!(drain.next(0, s(0)), Next::Receive(asked));
+        drain.received(asked, 0, ms(10));
+        assert_eq!(drain.next(0, ms(10)), Next::End);
+    }
+}
+
+#[test]
+fn small_batches_wait_for_more_free_slots_while_the_queue_is_long() {
+    let mut drain = Drain::new(8, BUDGET);
+    drain.received(8, 8, s(1));
+    assert_eq!(drain.next(8, s(1)), Next::Finish, "no slot is free");
+    assert_eq!(drain.next(7, s(1)), Next::Wait(ms(200)));
+    assert_eq!(drain.next(4, s(1)), Next::Receive(4), "half of the slots are free");
+    assert_eq!(drain.next(7, ms(1200)), Next::Receive(1), "it has gathered long enough");
+}
+
+#[test]
+fn looks_at_an_empty_queue_get_rarer_while_tasks_run() {
+    let mut drain = Drain::new(8, s(3600));
+    let mut now = s(0);
+    let mut pauses = Vec::new();
+    drain.received(8, 3, now);
+    for _ in 0..6 {
+        let Next::Wait(pause) = drain.next(3, now) else { panic!("an empty queue is left alone") };
+        pauses.push(pause.as_secs());
+        now += pause;
+        assert_eq!(drain.next(3, now), Next::Receive(5));
+        drain.received(5, 0, now);
+    }
+    assert_eq!(pauses, [1, 1, 2, 4, 5, 5]);
+    drain.received(5, 1, now);
+    assert_eq!(drain.next(4, now), Next::Wait(s(1)), "something came: others may follow");
+    drain.promoted(now);
+    assert_eq!(drain.next(4, now), Next::Receive(4), "and what was promoted is there now");
+}
+
+#[test]
+fn drain_over_its_budget_ends_with_its_last_task() {
+    let mut drain = Drain::new(8, BUDGET);
+    drain.received(8, 8, s(19));
+    assert_eq!(drain.next(0, ms(19_999)), Next::Receive(8));
+    assert_eq!(drain.next(0, BUDGET), Next::End);
+    assert_eq!(drain.next(3, BUDGET), Next::Wait(SETTLE), "the rest may end soon");
+    assert_eq!(drain.next(0, BUDGET + ms(1)), Next::End);
+    assert_eq!(drain.rounds(), 1);
+}
+
+/// P12: whatever runs, a free slot is offered within a bounded time.
+#[test]
+fn long_task_keeps_no_free_slot_idle_longer_than_the_bound() {
+    for (slots, budget) in [(2, 1), (32, 20), (32, 600), (256, 3600)] {
+        let mut drain = Drain::new(slots, s(budget));
+        drain.received(slots.min(32), 1, s(0));
+        let (mut now, mut last_look, mut rounds) = (s(0), s(0), 0);
+        while now < s(7 * 86_400) {
+            match drain.next(1, now) {
+                Next::Wait(wait) => now += wait,
+                Next::Receive(count) => {
+                    let gap = now.saturating_sub(last_look);
+                    assert!(gap <= SETTLE + LONGEST_LOOK, "{slots} slots, {budget} s: {gap:?} at {now:?}");
+                    (last_look, rounds) = (now, drain.rounds());
+                    drain.received(count, 0, now);
+                }
+                other => panic!("{other:?} at {now:?}"),
+            }
+        }
+        assert!(rounds > 100, "rounds stay short enough that the drain can end: {rounds}");
+        assert_eq!(drain.next(0, now), Next::End);
+    }
+}
+
+#[test]
+fn steady_load_of_short_tasks_ends_with_each_round() {
+    let mut drain = Drain::new(8, BUDGET);
+    let mut now = s(0);
+    // All slots are always taken, by tasks of three seconds.
+    while now < BUDGET {
+        drain.received(8, 8, now);
+        assert_eq!(drain.next(8, now), Next::Finish);
+        now += s(3);
+    }
+    assert!(matches!(drain.next(7, now), Next::Wait(_)), "nothing new is received");
+    assert_eq!(drain.next(0, now + s(3)), Next::End);
+}
+
+#[test]
+fn rest_ends_an_idle_drain_and_only_pauses_one_with_running_tasks() {
+    let mut drain = Drain::new(8, BUDGET);
+    drain.received(8, 8, s(1));
+    drain.rest(s(5), s(1));
+    assert_eq!(drain.next(0, s(2)), Next::End);
+    assert_eq!(drain.rest_at(s(2)), Some(s(4)), "what is left of it is told to the launcher");
+    assert_eq!(drain.next(2, s(2)), Next::Wait(s(4)));
+    assert_eq!(drain.upkeep_in(s(2)), Some(s(4)), "upkeep asks storage as well");
+    drain.rest(s(1), s(2));
+    assert_eq!(drain.rest_at(s(2)), Some(s(4)), "a shorter rest does not shorten it");
+    assert_eq!(drain.next(2, s(6)), Next::Receive(6));
+    assert_eq!(drain.rest_at(s(6)), None);
+}
+
+#[test]
+fn stopped_drain_receives_nothing_and_ends_with_its_last_task() {
+    let mut drain = Drain::new(8, BUDGET);
+    drain.received(8, 8, s(0));
+    drain.stop();
+    assert_eq!((drain.next(3, s(1)), drain.upkeep_in(s(60))), (Next::Finish, None));
+    assert_eq!(drain.next(0, s(1)), Next::End);
+}
+
+#[test]
+fn upkeep_is_due_every_five_seconds_and_sweeps_after_the_budget() {
+    let mut drain = Drain::new(8, BUDGET);
+    assert_eq!((drain.upkeep_in(s(0)), drain.upkeep_in(s(6))), (Some(s(5)), Some(s(0))));
+    drain.tended(s(6));
+    assert_eq!(drain.upkeep_in(s(7)), Some(s(4)));
+    assert!(!drain.sweeps(ms(19_999)) && drain.sweeps(BUDGET));
+}
+
+#[test]
+fn handlers_of_the_same_application_hold_no_connection() {
+    for (url, outside) in [
+        ("http://resize.spin.internal/", false),
+        ("http://RESIZE.Spin.Internal:80/run?x=1", false),
+        ("https://resize.example.org/", true),
+        ("http://127.0.0.1:8080/run", true),
+        ("http://spin.internal.example.org/", true),
+        ("http://example.org/a.spin.internal", true),
+        ("http://a.spin.internal@example.org/", true),
+        ("http://example.org?.spin.internal", true),
+    ] {
+        assert_eq!(is_outside(url), outside, "{url}");
+    }
+}
+
+#[test]
+fn handlers_leave_storage_connections() {
+    for (drains, concurrency, expected) in [
+        (2, 32, true),
+        (2, 100, true),
+        (2, 101, false),
+        (1, 200, true),
+        (64, 4, false),
+        (usize::MAX, 2, false),
+    ] {
+        assert_eq!(fits(drains, concurrency), expected, "{drains} x {concurrency}");
+    }
+    assert!(FOR_HANDLERS + FOR_HANDLERS / 4 <= CONNECTIONS);
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use lifecycle::handler_limit;
 use service::settings::{ApiSettings, Role, VARIABLES, WorkerSettings};
 
 const MANIFEST: &str = include_str!("../../../spin.toml");
@@ -101,4 +102,37 @@ fn the_defaults_are_usable_and_a_wrong_value_is_refused_by_name_without_repeatin
         assert_eq!(error.name, name);
         assert!(!error.to_string().contains("hidden"), "{error}");
     }
+}
+
+#[test]
+fn handlers_outside_that_would_starve_storage_are_refused_by_name() {
+    let outside = r#"{"a":"http://a.spin.internal/","b":"https://work.example.org/run"}"#;
+    let inside = r#"{"a":"http://a.spin.internal/"}"#;
+    for (handlers, concurrency, usable) in
+        [(outside, "200", true), (outside, "201", false), (inside, "256", true), ("{}", "256", true)]
+    {
+        let lookup = |asked: &str| match asked {
+            "task_handlers" => Some(handlers.to_owned()),
+            "max_concurrency" => Some(concurrency.to_owned()),
+            _ => None,
+        };
+        match WorkerSettings::from_variables(&lookup) {
+            Ok(_) => assert!(usable, "{handlers} {concurrency}"),
+            Err(error) => {
+                assert!(!usable, "{handlers} {concurrency}: {error}");
+                assert_eq!(error.name, "max_concurrency");
+                assert!(error.accepted.contains("task_handlers"), "{error}");
+                assert!(error.accepted.contains(&handler_limit::FOR_HANDLERS.to_string()), "{error}");
+                assert!(error.accepted.contains(&handler_limit::CONNECTIONS.to_string()), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn connections_that_tasks_are_counted_against_are_those_of_the_host() {
+    let runtime: toml::Table = include_str!("../../../runtime-config.toml").parse().unwrap();
+    let outbound = runtime["outbound_http"].as_table().unwrap();
+    let limit = outbound.get("max_connections").or_else(|| outbound.get("max_concurrent_requests")).unwrap();
+    assert_eq!(limit.as_integer(), i64::try_from(handler_limit::CONNECTIONS).ok());
 }

@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use azure::Secret;
+use lifecycle::handler_limit;
 
 use super::variables::VARIABLES;
 use super::{ApiAuth, ApiSettings, StorageSettings, WorkerSettings};
@@ -16,6 +17,10 @@ pub struct SettingsError {
     /// What is accepted.
     pub accepted: &'static str,
 }
+
+/// What [`handler_limit::fits`] asks for.
+const BESIDE_OUTSIDE_HANDLERS: &str = "at most 200 while task_handlers names a host outside of the application, \
+     because each of these tasks holds one of the host's 256 connections and storage needs the rest";
 
 /// Looks variables up and checks them; absent ones have their default.
 struct Reader<'a>(&'a dyn Fn(&str) -> Option<String>);
@@ -181,13 +186,19 @@ impl WorkerSettings {
         let reader = Reader(lookup);
         let handlers: BTreeMap<String, String> =
             serde_json::from_str(&reader.text("task_handlers")).map_err(|_| refused("task_handlers"))?;
+        let max_concurrency = reader.parsed("max_concurrency", |n| (1..=256).contains(n))?;
+        if handlers.values().any(|url| handler_limit::is_outside(url))
+            && !handler_limit::fits(1, max_concurrency)
+        {
+            return Err(SettingsError { name: "max_concurrency", accepted: BESIDE_OUTSIDE_HANDLERS });
+        }
         let unit: u64 = reader.parsed("simulate_unit_ms", |ms| (1..=3_600_000).contains(ms))?;
         Ok(Self {
             storage: reader.storage()?,
             drain_token: Secret::new(reader.text("drain_token")),
             visibility: reader.seconds("visibility_timeout_seconds", 1..=604_800)?,
             max_dequeue_count: reader.parsed("max_dequeue_count", |n| (1..=1000).contains(n))?,
-            max_concurrency: reader.parsed("max_concurrency", |n| (1..=256).contains(n))?,
+            max_concurrency,
             drain_budget: reader.seconds("drain_seconds", 1..=3600)?,
             task_timeout: reader.seconds("task_timeout_seconds", 1..=604_800)?,
             retry_base: reader.seconds("retry_base_seconds", 1..=3600)?,

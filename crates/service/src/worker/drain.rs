@@ -4,24 +4,18 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{Fuse, FutureExt as _, Shared};
+use futures::future::{Fuse, FusedFuture as _, FutureExt as _, Shared};
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use lifecycle::drain::{Drain, Next};
 use models::Timestamp;
 
 use super::control::{Control, Order};
-use super::counts::{Counts, Verdict};
-use super::engine::Engine;
+use super::counts::{self, Counts, Verdict};
+use super::engine::{Engine, OPERATOR_REST};
 use crate::body::RequestBody;
 use crate::env::Env;
 use crate::log::Line;
 use crate::storage::{Delivery, QueueName, StatusStore, StorageError, TaskQueue};
-
-/// Most messages of one Get Messages.
-const LARGEST_BATCH: usize = 32;
-/// How long to gather free slots before a small batch is received.
-const GATHER: Duration = Duration::from_millis(200);
-/// How long a queue that was empty is left alone while tasks of this drain still run.
-const RECHECK: Duration = Duration::from_secs(1);
 
 /// Becomes ready when handlers must stop; the sender says so or is dropped with the drain.
 pub(super) type Released = Shared<oneshot::Receiver<()>>;
@@ -39,7 +33,7 @@ impl From<Verdict> for Report {
     }
 }
 
-/// One look at the queues.
+/// One look at the task queue.
 struct Round {
     asked: usize,
     promoted: u32,
@@ -48,37 +42,10 @@ struct Round {
     received: Result<Vec<Delivery>, StorageError>,
 }
 
-/// When to receive next.
-struct Pace {
-    /// After this nothing new is received.
-    deadline: Timestamp,
-    /// Told to stop, or storage needs a rest.
-    stopped: bool,
-    /// The last look found fewer messages than it asked for.
-    dry: bool,
-    /// When a small batch, or another look at an empty queue, is worth a request.
-    patience: Timestamp,
-}
-
-impl Pace {
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.stopped || now >= self.deadline
-    }
-
-    /// How long to wait before receiving into `free` of `slots`; `None` when nothing is to be received.
-    fn wait(&self, free: usize, slots: usize, now: Timestamp) -> Option<Duration> {
-        if self.is_over(now) || free == 0 || (self.dry && free == slots) {
-            return None;
-        }
-        // Small batches cost as many requests as large ones; tasks that end together free many slots.
-        let enough = (slots.min(LARGEST_BATCH) / 2).max(1);
-        if !self.dry && free >= enough { Some(Duration::ZERO) } else { Some(self.patience.since(now)) }
-    }
-}
-
 impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     /// Receives and does tasks until the queue is empty, the time is over, or an order says stop; then
-    /// finishes what runs. Ends early for no message, however bad.
+    /// finishes what runs. While a task runs longer than that, it goes on receiving into the slots that are
+    /// free. Ends early for no message, however bad. When what happens is decided by [`lifecycle::drain`].
     ///
     /// # Errors
     /// When nothing could be received for a reason that only an operator can remove.
@@ -87,38 +54,46 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         control: Control<B>,
     ) -> Result<Counts, StorageError> {
         let started = self.env.timestamp();
-        let slots = self.settings.max_concurrency;
+        let elapsed = || self.env.timestamp().since(started);
         let mut counts = Counts::default();
-        let mut pace = Pace {
-            deadline: started.plus(self.settings.drain_budget),
-            stopped: false,
-            dry: false,
-            patience: started,
-        };
+        let mut pace = Drain::new(self.settings.max_concurrency, self.settings.drain_budget);
         let mut orders = control.orders().fuse();
         let (release, released) = oneshot::channel();
         let (mut release, released) = (Some(release), released.shared());
         let mut running = FuturesUnordered::new();
         let mut round = pin!(Fuse::terminated());
+        let mut upkeep = pin!(Fuse::terminated());
         let mut hopeless = None;
 
         loop {
-            let now = self.env.timestamp();
-            let free = slots.saturating_sub(running.len());
-            let mut pause = pin!(Fuse::terminated());
-            if futures::future::FusedFuture::is_terminated(&round) {
-                match pace.wait(free, slots, now) {
-                    Some(Duration::ZERO) => {
-                        round.set(self.look(free.min(LARGEST_BATCH), counts.received == 0).fuse());
-                    }
-                    Some(wait) => pause.set(self.env.sleep(wait).fuse()),
-                    None if running.is_empty() => break,
-                    None => {}
+            let now = elapsed();
+            let rounds = pace.rounds();
+            let mut wait = None;
+            if round.is_terminated() {
+                match pace.next(running.len(), now) {
+                    Next::Receive(count) => round.set(self.look(count, counts.received == 0).fuse()),
+                    Next::Wait(pause) => wait = Some(pause),
+                    Next::End if upkeep.is_terminated() => break,
+                    Next::Finish | Next::End => {}
                 }
             }
+            if pace.rounds() > rounds {
+                self.log_drain("drain goes on", &counts, started);
+            }
+            if let Some(due) = pace.upkeep_in(now).filter(|_| upkeep.is_terminated() && !running.is_empty()) {
+                if due.is_zero() {
+                    upkeep.set(self.tend(pace.sweeps(now)).fuse());
+                } else {
+                    wait = Some(wait.map_or(due, |wait: Duration| wait.min(due)));
+                }
+            }
+            let mut pause = pin!(match wait {
+                Some(wait) => self.env.sleep(wait).fuse(),
+                None => Fuse::terminated(),
+            });
             futures::select_biased! {
                 order = orders.select_next_some() => {
-                    pace.stopped = true;
+                    pace.stop();
                     if order == Order::Release {
                         // The first order does it; handlers that start later see it at once.
                         release.take().map(|release| release.send(()));
@@ -126,65 +101,86 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                 }
                 report = running.select_next_some() => {
                     let report: Report = report;
-                    counts.add(report.verdict);
+                    counts::add(&mut counts, report.verdict);
                     if let Some(rest) = report.rest {
-                        counts.slow_down(rest);
-                        pace.stopped = true;
+                        pace.rest(rest, elapsed());
                     }
                 }
                 looked = round => {
                     let looked: Round = looked;
                     counts.promoted += looked.promoted;
-                    let now = self.env.timestamp();
+                    hopeless = None;
                     match looked.received {
                         Ok(batch) => {
-                            pace.dry = batch.len() < looked.asked;
-                            pace.patience = now.plus(if pace.dry { RECHECK } else { GATHER });
+                            pace.received(looked.asked, batch.len(), elapsed());
                             for delivery in batch {
                                 counts.received += 1;
                                 running.push(self.deliver(delivery, looked.held_since, released.clone()));
                             }
                         }
                         Err(error) => {
-                            pace.stopped = true;
                             let rest = self.note("messages could not be received", &error);
-                            if let (Some(rest), StorageError::Unavailable { .. }) = (rest, &error) {
-                                counts.slow_down(rest);
-                            } else {
+                            pace.rest(rest.unwrap_or(OPERATOR_REST), elapsed());
+                            if !matches!(error, StorageError::Unavailable { .. }) {
                                 hopeless = Some(error);
                             }
                         }
                     }
                 }
+                tended = upkeep => {
+                    let tended: Counts = tended;
+                    include(&mut counts, &tended);
+                    let now = elapsed();
+                    pace.tended(now);
+                    if tended.promoted > 0 {
+                        pace.promoted(now);
+                    }
+                    if let Some(rest) = tended.retry_after() {
+                        pace.rest(rest, now);
+                    }
+                }
                 () = pause => {}
             }
         }
-        counts.more = !pace.dry && counts.retry_after_seconds.is_none();
-        if counts.received == 0 && !pace.stopped {
+        let rest = pace.rest_at(elapsed());
+        if counts.received == 0 && !pace.is_stopped() && rest.is_none() {
             self.sweep(&mut counts).await;
         }
-        self.log_drain(&counts, started);
+        if let Some(rest) = rest {
+            counts.slow_down(rest);
+        }
+        counts.more |= !pace.is_dry() && counts.retry_after_seconds.is_none();
+        self.log_drain("drain ended", &counts, started);
         match hopeless {
             Some(error) if counts.received == 0 => Err(error),
             _ => Ok(counts),
         }
     }
 
-    /// Receives up to `count` messages, and looks after the scheduled queue when that is due.
+    /// Receives up to `count` messages; when there is none for an idle drain, looks at the scheduled queue.
     async fn look(&self, count: usize, is_idle: bool) -> Round {
         let mut promoted = 0;
-        if self.promotion_is_overdue() {
-            promoted += self.promote().await;
-        }
         let (mut held_since, mut received) = self.receive(count).await;
         let is_empty = received.as_ref().is_ok_and(Vec::is_empty);
-        if is_empty && is_idle && promoted == 0 && self.promotion_is_due() {
-            promoted += self.promote().await;
+        if is_empty && is_idle && self.promotion_is_due() {
+            promoted = self.promote().await;
             if promoted > 0 {
                 (held_since, received) = self.receive(count).await;
             }
         }
         Round { asked: count, promoted, held_since, received }
+    }
+
+    /// What an idle drain does last, done by one whose tasks keep it from being idle.
+    async fn tend(&self, sweeps: bool) -> Counts {
+        let mut counts = Counts::default();
+        if self.promotion_is_overdue() {
+            counts.promoted = self.promote().await;
+        }
+        if sweeps {
+            self.sweep(&mut counts).await;
+        }
+        counts
     }
 
     async fn receive(&self, count: usize) -> (Timestamp, Result<Vec<Delivery>, StorageError>) {
@@ -199,14 +195,14 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     }
 
     /// A drain that did nothing is not worth a line: an idle worker is asked again and again.
-    fn log_drain(&self, counts: &Counts, started: Timestamp) {
+    fn log_drain(&self, what: &'static str, counts: &Counts, started: Timestamp) {
         let upkeep = counts.promoted + counts.requeued + counts.purged;
         if counts.received + upkeep == 0 && counts.retry_after_seconds.is_none() {
             return;
         }
         let milliseconds = self.env.timestamp().since(started).as_millis();
         self.env.log(
-            &Line::info("drain ended")
+            &Line::info(what)
                 .with("received", counts.received)
                 .with("completed", counts.completed)
                 .with("failed", counts.failed)
@@ -219,4 +215,11 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                 .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
         );
     }
+}
+
+/// Adds what upkeep did; the rest that it asks for is the drain's to judge.
+fn include(counts: &mut Counts, upkeep: &Counts) {
+    counts.promoted += upkeep.promoted;
+    counts.requeued += upkeep.requeued;
+    counts.purged += upkeep.purged;
 }

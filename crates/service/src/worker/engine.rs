@@ -3,6 +3,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lifecycle::Policy;
+use lifecycle::pace::LONGEST_REST;
 use models::Timestamp;
 
 use crate::env::Env;
@@ -13,7 +14,7 @@ use crate::storage::StorageError;
 /// How long to leave storage alone when it named no time of its own.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
 /// How long to leave storage alone when it refuses the credentials.
-const OPERATOR_REST: Duration = Duration::from_secs(30);
+pub(super) const OPERATOR_REST: Duration = Duration::from_secs(30);
 
 /// Everything that the work of one instance shares.
 pub(super) struct Engine<E, S, Q> {
@@ -54,6 +55,8 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
             // A matter of this one request.
             StorageError::Refused(_) | StorageError::Unreadable { .. } => None,
         };
+        // What the launcher does not grant is not asked for.
+        let rest = rest.map(|rest| rest.min(LONGEST_REST));
         let is_passing = matches!(error, StorageError::Unavailable { .. });
         let line = if is_passing { Line::warn(what) } else { Line::error(what) };
         self.env.log(&line.with("cause", error.to_string()));

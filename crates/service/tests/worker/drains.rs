@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use models::{AttemptOutcome, TaskState};
 use serde_json::json;
+use service::storage::{QueueName, TaskQueue as _};
 
-use crate::world::{Fault, Lines, run};
+use crate::world::{Fault, Lines, World, run};
 
 #[test]
 fn a_short_task_takes_three_requests_and_a_batch_one() {
@@ -182,5 +183,138 @@ fn a_released_task_goes_on_elsewhere_at_once_and_loses_no_try() {
         let quick = world.worker(&[("max_dequeue_count", "1")]);
         assert_eq!(quick.drain().await["completed"], 1);
         assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}
+
+#[test]
+fn every_member_of_a_report_is_what_the_golden_file_shows() {
+    run(|world| async move {
+        world.fail(|_| Fault::Answer(503));
+        let counts = world.worker(&[]).drain().await;
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../models/fixtures/drain-report.json")).unwrap();
+        let names = |report: &serde_json::Value| {
+            report.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names(&counts), names(&golden));
+        let report: models::DrainReport = serde_json::from_value(counts).unwrap();
+        assert!(report.retry_after().is_some());
+    });
+}
+
+/// A handler that takes hours for its first task and a second for each other.
+fn long_first(world: &World, hours: u64) {
+    let mut calls = 0;
+    world.answer_tasks(move |_| {
+        calls += 1;
+        let time = Duration::from_secs(if calls == 1 { hours * 3600 } else { 1 });
+        (time, http::Response::builder().status(204).body(bytes::Bytes::new()).unwrap())
+    });
+}
+
+#[test]
+fn message_beside_a_task_of_hours_is_received_within_30_s() {
+    run(|world| async move {
+        let worker =
+            world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);
+        long_first(&world, 3);
+        let long = world.submit("routed", |_| {}).await;
+        let started = world.now();
+        let others = async {
+            let mut slowest = Duration::ZERO;
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_secs(97)).await;
+                let sent = world.now();
+                let id = world.submit("checksum", |_| {}).await;
+                while world.document(id).state != TaskState::Completed {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    assert!(world.now().since(sent) < Duration::from_secs(60), "it is never received");
+                }
+                slowest = slowest.max(world.now().since(sent));
+            }
+            slowest
+        };
+        let (counts, slowest) = futures::future::join(worker.drain(), others).await;
+        assert!(slowest <= Duration::from_secs(30), "{slowest:?}");
+        assert_eq!((&counts["received"], &counts["completed"]), (&json!(101), &json!(101)));
+        assert_eq!(world.document(long).state, TaskState::Completed);
+        let took = world.now().since(started);
+        assert!(took < Duration::from_secs(3 * 3600 + 60), "it ends with its last task: {took:?}");
+        assert!(world.has_logged("drain goes on"));
+    });
+}
+
+#[test]
+fn drain_beside_a_task_of_hours_promotes_and_sweeps_at_their_times() {
+    run(|world| async move {
+        let worker =
+            world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);
+        long_first(&world, 3);
+        let silent = world.submit("checksum", |_| {}).await;
+        world.drop_messages().await;
+        let later = world.submit("checksum", |_| {}).await;
+        let text = world.messages("")[0].text.clone();
+        world.drop_messages().await;
+        world.storage().1.send(QueueName::Scheduled, &text, Duration::from_secs(600)).await.unwrap();
+        let due = world.now().plus(Duration::from_secs(600));
+        world.submit("routed", |_| {}).await;
+        let counts = worker.drain().await;
+        assert_eq!((&counts["promoted"], &counts["completed"]), (&json!(1), &json!(3)));
+        let started = world.document(later).started_at.unwrap();
+        assert!(started.since(due) < Duration::from_secs(30), "{started}, due {due}");
+        assert_eq!(world.document(silent).state, TaskState::Completed, "the sweep gave it a new message");
+        assert_eq!(counts["requeued"], 1);
+    });
+}
+
+#[test]
+fn storage_that_asks_for_a_rest_pauses_a_drain_with_running_tasks_and_does_not_end_it() {
+    run(|world| async move {
+        let worker =
+            world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);
+        long_first(&world, 1);
+        world.submit("routed", |_| {}).await;
+        let trouble = world.now().plus(Duration::from_secs(300));
+        let (own, end) = (std::rc::Rc::clone(&world), trouble.plus(Duration::from_secs(60)));
+        world.fail(move |line| {
+            let is_look = line == "GetMessages /taskqueue";
+            if is_look && (trouble..end).contains(&own.now()) { Fault::Answer(503) } else { Fault::None }
+        });
+        let others = async {
+            tokio::time::sleep(Duration::from_secs(400)).await;
+            world.submit_unnoticed().await
+        };
+        let (counts, id) = futures::future::join(worker.drain(), others).await;
+        assert_eq!((&counts["received"], &counts["completed"]), (&json!(2), &json!(2)));
+        assert_eq!(counts.get("retryAfterSeconds"), None, "the rest is long over");
+        let document = world.document(id);
+        let waited = document.started_at.unwrap().since(document.created_at.unwrap());
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
+    });
+}
+
+#[test]
+fn rest_of_a_day_is_asked_for_as_two_minutes_which_a_launcher_grants() {
+    run(|world| async move {
+        world.delay_refusals(Duration::from_secs(86_400));
+        world.fail(|_| Fault::Answer(503));
+        let counts = world.worker(&[]).drain().await;
+        assert_eq!(counts["retryAfterSeconds"], lifecycle::pace::LONGEST_REST.as_secs());
+    });
+}
+
+#[test]
+fn stop_and_release_are_heard_hours_into_a_drain() {
+    run(|world| async move {
+        let worker =
+            world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);
+        long_first(&world, 3);
+        let id = world.submit("routed", |_| {}).await;
+        let lines = vec![(Duration::from_secs(7200), "stop"), (Duration::from_secs(60), "release")];
+        let started = world.now();
+        let counts = worker.drain_under(Lines { lines, breaks: false }).await;
+        assert_eq!((&counts["received"], &counts["released"]), (&json!(1), &json!(1)));
+        assert!(world.now().since(started) < Duration::from_secs(7265));
+        assert_eq!(world.document(id).state, TaskState::Pending);
     });
 }

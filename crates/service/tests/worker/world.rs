@@ -48,6 +48,8 @@ pub(crate) struct World {
     dice: Cell<u64>,
     faults: RefCell<Faults>,
     handler: RefCell<HandlerReply>,
+    /// What an [`Fault::Answer`] says in `Retry-After`.
+    retry_after: Cell<Option<Duration>>,
     /// Every request to storage: method, path without the account, and its distinguishing query.
     pub(crate) requests: RefCell<Vec<String>>,
     pub(crate) log: RefCell<Vec<String>>,
@@ -70,9 +72,15 @@ impl World {
             handler: RefCell::new(Box::new(|_| {
                 (Duration::ZERO, Response::builder().status(500).body(Bytes::new()).unwrap())
             })),
+            retry_after: Cell::default(),
             requests: RefCell::default(),
             log: RefCell::default(),
         }
+    }
+
+    /// From now on refusals ask for so much time.
+    pub(crate) fn delay_refusals(&self, time: Duration) {
+        self.retry_after.set(Some(time));
     }
 
     /// From now on `faults` decides about every request to storage, by its line in [`Self::requests`].
@@ -309,7 +317,13 @@ impl Transport for World {
         tokio::time::sleep(Duration::from_millis(2)).await;
         let answered = match fault {
             Fault::None | Fault::LoseReply => Ok(self.azure.borrow_mut().handle(request, self.wall_clock())),
-            Fault::Answer(status) => Ok(Response::builder().status(status).body(Bytes::new()).unwrap()),
+            Fault::Answer(status) => {
+                let asked = self.retry_after.get().map(|time| time.as_secs().to_string());
+                let answer = asked.into_iter().fold(Response::builder().status(status), |answer, seconds| {
+                    answer.header("retry-after", seconds)
+                });
+                Ok(answer.body(Bytes::new()).unwrap())
+            }
             Fault::Silence => {
                 tokio::time::sleep(limits.total).await;
                 Err(TransportError::Timeout)

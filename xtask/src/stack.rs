@@ -74,7 +74,8 @@ impl Stack {
         if plan.options.trigger {
             launcher.args(["worker", "--drain-url", &format!("http://{reached}/drain")]);
         } else {
-            launcher.arg("api");
+            // Nobody routes requests here that have to end.
+            launcher.args(["api", "--linger", "0"]);
         }
         launcher.arg("--").args(arguments).envs(&storage.environment);
         launcher.envs(plan.variables.iter().map(|(name, value)| (name, value)));

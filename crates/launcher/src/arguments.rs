@@ -1,71 +1,15 @@
 //! The command line, parsed into values. No environment is read here.
 
+mod help;
+
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http::Uri;
 use lexopt::{Arg, Parser, ValueExt as _};
 
-/// What `--help` prints.
-pub const HELP: &str = "\
-Starts a Spin host with variables made from the platform's environment; as a worker, also calls its drain
-route until told to stop.
-
-USAGE
-  launcher api    [options] -- <host command …>
-  launcher worker --drain-url URL [options] [-- <host command …>]
-  launcher warm   --health-url URL [--get URL …] [options] -- <host command …>
-  launcher health --url URL [--timeout SECONDS]
-
-warm starts a host, waits until it is healthy, asks each --get URL once and stops the host: what the host
-compiled is then in its compile cache. health asks once and says by its exit code whether the answer was 2xx.
-
-Without a host command the worker drives a host that already runs; SPIN_VARIABLE_DRAIN_TOKEN must then be
-set. With one, a random token is made and handed to the host when none is set.
-
-OPTIONS FOR api, worker
-  --grace SECONDS          from SIGTERM or SIGINT until everything has ended (default 25); warm has it, too
-  --metrics-listen ADDR    serve GET /metrics (Prometheus text) and GET /healthz on this address:port
-  --help, --version
-
-OPTIONS FOR worker
-  --drain-url URL          the worker's drain route, http:// (required)
-  --health-url URL         polled before the first drain (default: /.well-known/spin/health of that host)
-  --parallel N             drains at a time, 1 to 64 (default 2)
-  --idle-max SECONDS       longest pause between drains that found nothing (default 5; starts at 0.1, doubles)
-  --start-timeout SECONDS  how long the host may take until it is healthy (default 60)
-  --drain-timeout SECONDS  how long one drain may take before its connection is given up (default 7200)
-
-OPTIONS FOR warm
-  --health-url URL         polled until it answers 2xx (required)
-  --get URL                asked once, repeatable; any answer but 500 will do, which is a component that failed
-  --start-timeout SECONDS  as above
-
-OPTIONS FOR health
-  --url URL                asked once (required)
-  --timeout SECONDS        how long the answer may take (default 5)
-
-SECONDS may have decimals.
-
-ENVIRONMENT (nothing already set is overridden)
-  IDENTITY_ENDPOINT, IDENTITY_HEADER, AzureADManagedIdentityClientId, StorageCS, keyvault, TaskQueueName,
-  TaskBlobContainerName and SasTokenExpiry become SPIN_VARIABLE_…; SPIN_VARIABLE_BLOB_HOST, _QUEUE_HOST,
-  _KEY_VAULT_HOST and _IDENTITY_HOST are derived from the endpoints they belong to.
-
-SIGNALS
-  SIGTERM, SIGINT  worker: running drains receive nothing new and have the grace period less a margin of a
-                   fifth; then they hand their messages back. Then the host gets SIGTERM, and SIGKILL when the
-                   grace period is over. A second signal hands the messages back at once.
-                   api: the host gets SIGTERM, and SIGKILL when the grace period is over.
-
-EXIT CODES
-  0  stopped by a signal; api: also when the host ended by itself with 0
-  1  worker, warm: the host ended, or did not become healthy in time; any role: it could not be started;
-     warm: a --get URL had no answer or a 500; health: no answer, or not 2xx
-  2  the command line or the environment is not usable
-  api: otherwise the host's own code; 128 + n when signal n ended it
-";
+pub use help::HELP;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,8 +33,14 @@ pub enum Request {
 pub struct ApiOptions {
     /// The host: program and arguments; never empty.
     pub command: Vec<OsString>,
-    /// From a signal until SIGKILL.
+    /// From a signal until SIGTERM.
+    pub linger: Duration,
+    /// From SIGTERM until SIGKILL.
     pub grace: Duration,
+    /// Asked whether the host answers; `None` when nobody would hear of it.
+    pub health_url: Option<Uri>,
+    /// How often it is asked.
+    pub health_interval: Duration,
     /// Where `/metrics` and `/healthz` are served.
     pub metrics_listen: Option<SocketAddr>,
 }
@@ -102,8 +52,10 @@ pub struct WorkerOptions {
     pub command: Vec<OsString>,
     /// The drain route.
     pub drain_url: Uri,
-    /// Polled before the first drain.
+    /// Polled before the first drain, and asked from then on.
     pub health_url: Uri,
+    /// How often it is asked.
+    pub health_interval: Duration,
     /// Drains at a time.
     pub parallel: usize,
     /// Longest pause between drains that found nothing.
@@ -112,7 +64,7 @@ pub struct WorkerOptions {
     pub grace: Duration,
     /// How long the host may take until it is healthy.
     pub start_timeout: Duration,
-    /// How long one drain may take.
+    /// How long one drain may go on receiving.
     pub drain_timeout: Duration,
     /// Where `/metrics` and `/healthz` are served.
     pub metrics_listen: Option<SocketAddr>,
@@ -204,6 +156,8 @@ struct Raw {
     timeout: Option<Duration>,
     drain_url: Option<Uri>,
     health_url: Option<Uri>,
+    health_interval: Option<Duration>,
+    linger: Option<Duration>,
     parallel: Option<usize>,
     idle_max: Option<Duration>,
     grace: Option<Duration>,
@@ -236,8 +190,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, U
             }
             Arg::Long("metrics-listen") if role.stays() => raw.metrics_listen = Some(address(&mut parser)?),
             Arg::Long("drain-url") if worker => raw.drain_url = Some(url(&mut parser, "--drain-url")?),
-            Arg::Long("health-url") if role.waits() => {
+            Arg::Long("health-url") if role.has_host() => {
                 raw.health_url = Some(url(&mut parser, "--health-url")?);
+            }
+            Arg::Long("health-interval") if role.stays() => {
+                raw.health_interval = Some(seconds(&mut parser, "--health-interval", 0.1, 3600.0)?);
+            }
+            Arg::Long("linger") if role == Role::Api => {
+                raw.linger = Some(seconds(&mut parser, "--linger", 0.0, 3600.0)?);
             }
             Arg::Long("get") if role == Role::Warm => raw.get.push(url(&mut parser, "--get")?),
             Arg::Long("url") if role == Role::Health => raw.url = Some(url(&mut parser, "--url")?),
@@ -273,9 +233,13 @@ impl Raw {
         if self.command.is_empty() {
             return Err(UsageError::new("the api role needs the host command after `--`"));
         }
+        let derived = self.metrics_listen.map(|_| health_of_host(&self.command));
         Ok(ApiOptions {
+            health_url: self.health_url.or(derived),
+            health_interval: self.health_interval.unwrap_or(DEFAULT_HEALTH),
             command: self.command,
-            grace: self.grace.unwrap_or(DEFAULT_GRACE),
+            linger: self.linger.unwrap_or(DEFAULT_LINGER),
+            grace: self.grace.unwrap_or(DEFAULT_API_GRACE),
             metrics_listen: self.metrics_listen,
         })
     }
@@ -290,11 +254,12 @@ impl Raw {
             command: self.command,
             drain_url,
             health_url,
+            health_interval: self.health_interval.unwrap_or(DEFAULT_HEALTH),
             parallel: self.parallel.unwrap_or(2),
             idle_max: self.idle_max.unwrap_or(Duration::from_secs(5)),
             grace: self.grace.unwrap_or(DEFAULT_GRACE),
             start_timeout: self.start_timeout.unwrap_or(DEFAULT_START),
-            drain_timeout: self.drain_timeout.unwrap_or(Duration::from_secs(7200)),
+            drain_timeout: self.drain_timeout.unwrap_or(DEFAULT_DRAIN),
             metrics_listen: self.metrics_listen,
         })
     }
@@ -325,6 +290,14 @@ impl Raw {
 
 /// The platform kills after 30 s unless told otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
+/// Longer than a load balancer goes on sending to a replica that it takes out of its routes.
+const DEFAULT_LINGER: Duration = Duration::from_secs(10);
+/// With the linger before it, as long as the worker's.
+const DEFAULT_API_GRACE: Duration = Duration::from_secs(15);
+/// As often as platforms ask.
+const DEFAULT_HEALTH: Duration = Duration::from_secs(10);
+/// Longer than the longest `task_timeout_seconds`, seven days: a drain lasts as long as its tasks.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(8 * 86_400);
 /// Far more than a host takes that has to compile its components first.
 const DEFAULT_START: Duration = Duration::from_secs(60);
 
@@ -343,6 +316,26 @@ fn health_of(drain_url: &Uri) -> Result<Uri, UsageError> {
     let mut parts = drain_url.clone().into_parts();
     parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/.well-known/spin/health"));
     Uri::from_parts(parts).map_err(|_| UsageError::new("--drain-url is not an http:// URL"))
+}
+
+/// Where a host that was started so answers whether it is healthy: at its own `--listen`, or Spin's default.
+fn health_of_host(command: &[OsString]) -> Uri {
+    let mut listen = SocketAddr::from(([127, 0, 0, 1], 3000));
+    let mut arguments = command.iter().filter_map(|argument| argument.to_str());
+    while let Some(argument) = arguments.next() {
+        let value = match argument {
+            "--listen" => arguments.next(),
+            other => other.strip_prefix("--listen="),
+        };
+        listen = value.and_then(|value| value.parse().ok()).unwrap_or(listen);
+    }
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let text = format!("http://{listen}/.well-known/spin/health");
+    text.parse().unwrap_or_else(|_| Uri::from_static("http://127.0.0.1:3000/.well-known/spin/health"))
 }
 
 fn text(parser: &mut Parser, option: &str) -> Result<String, UsageError> {
@@ -407,6 +400,9 @@ mod tests {
         };
         assert_eq!(worker.health_url, "http://127.0.0.1:3001/.well-known/spin/health");
         assert_eq!((worker.parallel, worker.grace.as_secs(), worker.idle_max.as_secs()), (2, 25, 5));
+        assert_eq!(worker.health_interval.as_secs(), 10);
+        // An attempt may take seven days, and a drain as long as its tasks.
+        assert!(worker.drain_timeout.as_secs() > 604_800);
         assert!(worker.command.is_empty());
     }
 
@@ -417,6 +413,30 @@ mod tests {
         };
         assert_eq!(api.command, ["spin", "up", "--grace", "1", "--", "x"]);
         assert_eq!(api.grace, Duration::from_millis(3500));
+    }
+
+    #[test]
+    fn linger_and_grace_of_an_api_fit_into_the_platform_s_30_s() {
+        let Ok(Request::Api(api)) = request("api -- spin up") else { panic!("an api") };
+        assert_eq!((api.linger.as_secs(), api.health_url), (10, None));
+        assert!((api.linger + api.grace).as_secs() <= 25);
+        let Ok(Request::Api(api)) = request("api --linger 0 -- spin up") else { panic!("an api") };
+        assert!(api.linger.is_zero());
+    }
+
+    #[test]
+    fn health_of_an_api_is_asked_where_its_host_listens() {
+        for (options, url) in [
+            ("-- spin up", "http://127.0.0.1:3000/.well-known/spin/health"),
+            ("-- spin up --listen 0.0.0.0:80", "http://127.0.0.1:80/.well-known/spin/health"),
+            ("-- spin up --listen=[::]:8080 -q", "http://[::1]:8080/.well-known/spin/health"),
+            ("-- spin up --listen 10.0.0.7:80", "http://10.0.0.7:80/.well-known/spin/health"),
+            ("--health-url http://h/ok -- spin up --listen 0.0.0.0:80", "http://h/ok"),
+        ] {
+            let line = format!("api --metrics-listen 127.0.0.1:9090 {options}");
+            let Ok(Request::Api(api)) = request(&line) else { panic!("an api") };
+            assert_eq!(api.health_url.unwrap(), url, "{options}");
+        }
     }
 
     #[test]
@@ -449,6 +469,9 @@ mod tests {
             ("worker --drain-url http://x/drain --grace never", "--grace"),
             ("worker --drain-url http://x/drain --grace -1", "--grace"),
             ("worker --drain-url http://x/drain --grace NaN", "--grace"),
+            ("worker --drain-url http://x/drain --health-interval 0", "--health-interval"),
+            ("worker --drain-url http://x/drain --linger 1", "--linger"),
+            ("api --linger 3601 -- spin", "--linger"),
             ("worker --drain-url http://x/drain --metrics-listen 9464", "address:port"),
             ("worker --drain-url http://x/drain --idle-max", "--idle-max"),
             ("warm --health-url http://x/", "host command"),
@@ -470,6 +493,10 @@ mod tests {
             "--metrics-listen",
             "--drain-url",
             "--health-url",
+            "--health-interval",
+            "--linger",
+            "--drain-timeout",
+            "--start-timeout",
             "--parallel",
             "--idle-max",
             "--get",

@@ -3,6 +3,9 @@
 //! The request body stays open while the drain runs. The launcher writes `stop` into it when the replica is to
 //! receive nothing new, and `release` when the grace period is nearly over and unfinished messages are to be
 //! handed back. A body that breaks off means `stop` to the worker.
+//!
+//! A drain lasts as long as the tasks that it works on, and goes on receiving meanwhile. One that is under way
+//! longer than its limit is told to stop, so that it reports at last; after twice the limit it is given up.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,76 +17,19 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::{Body, Frame};
-use serde::Deserialize;
+use lifecycle::pace::Ending;
+use models::DrainReport;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::connection::{Broken, host_header, open, whole};
 use crate::signals::Phase;
 
-/// What one drain did, as the worker counts it. Members that are missing count nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Counts {
-    /// Messages received.
-    pub received: u64,
-    /// Tasks that ended Completed.
-    pub completed: u64,
-    /// Tasks that ended Failed.
-    pub failed: u64,
-    /// Tasks that ended Cancelled.
-    pub cancelled: u64,
-    /// Attempts that will be made again.
-    pub retried: u64,
-    /// Messages moved to the poison queue.
-    pub poisoned: u64,
-    /// Attempts whose lease went to another worker.
-    pub lost: u64,
-    /// Messages handed back unfinished because the replica stops.
-    pub released: u64,
-    /// Scheduled tasks that became due.
-    pub promoted: u64,
-    /// Tasks found without a message and queued again.
-    pub requeued: u64,
-    /// Old documents removed.
-    pub purged: u64,
-    /// Whether messages were left when the drain ended.
-    pub more: bool,
-}
-
-impl Counts {
-    /// The outcomes by the names that logs and metrics use.
-    #[must_use]
-    pub fn outcomes(&self) -> [(&'static str, u64); 7] {
-        [
-            ("completed", self.completed),
-            ("failed", self.failed),
-            ("cancelled", self.cancelled),
-            ("retried", self.retried),
-            ("poisoned", self.poisoned),
-            ("lost", self.lost),
-            ("released", self.released),
-        ]
-    }
-
-    /// What was done beside the task queue.
-    #[must_use]
-    pub fn upkeep(&self) -> [(&'static str, u64); 3] {
-        [("promoted", self.promoted), ("requeued", self.requeued), ("purged", self.purged)]
-    }
-
-    /// Whether the drain found anything to do.
-    #[must_use]
-    pub fn did_something(&self) -> bool {
-        self.received > 0 || self.upkeep().iter().any(|(_, count)| *count > 0)
-    }
-}
-
 /// How a drain ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The worker answered with counts.
-    Done(Counts),
+    /// The worker answered with its report.
+    Done(DrainReport),
     /// The worker answered something else.
     Refused {
         /// The status of the answer.
@@ -95,6 +41,18 @@ pub enum Outcome {
     Broken(Broken),
 }
 
+impl Outcome {
+    /// What the next drain depends on.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Done(report) => Ending::of(report),
+            Self::Refused { retry_after, .. } => Ending::failed(*retry_after),
+            Self::Broken(_) => Ending::failed(None),
+        }
+    }
+}
+
 /// Where drains are sent.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -102,16 +60,16 @@ pub struct Target {
     pub url: Uri,
     /// What the route asks for.
     pub token: Secret,
-    /// How long one drain may take.
+    /// How long one drain may go on receiving; it then has as long again to end.
     pub limit: Duration,
 }
 
 /// Runs one drain to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`Outcome`].
 pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> Outcome {
-    match timeout(target.limit, attempt(target, phases)).await {
+    match timeout(target.limit.saturating_mul(2), attempt(target, phases)).await {
         Ok(Ok(answer)) => understand(&answer),
         Ok(Err(broken)) => Outcome::Broken(broken),
-        Err(_) => Outcome::Broken(Broken::new("the drain took longer than --drain-timeout")),
+        Err(_) => Outcome::Broken(Broken::new("the drain took longer than twice --drain-timeout")),
     }
 }
 
@@ -128,7 +86,7 @@ async fn attempt(target: &Target, phases: watch::Receiver<Phase>) -> Result<Resp
     // a server which has already closed the connection makes it reset, and a reset could swallow the answer.
     tokio::select! {
         result = exchange => result,
-        never = pass_on(phases, &lines) => match never {},
+        never = pass_on(phases, &lines, target.limit) => match never {},
     }
 }
 
@@ -146,18 +104,25 @@ fn request(target: &Target, body: Control) -> Result<Request<Control>, Broken> {
         .map_err(|error| Broken::new(error.to_string()))
 }
 
-async fn pass_on(mut phases: watch::Receiver<Phase>, lines: &mpsc::Sender<Bytes>) -> Infallible {
+async fn pass_on(
+    mut phases: watch::Receiver<Phase>,
+    lines: &mpsc::Sender<Bytes>,
+    limit: Duration,
+) -> Infallible {
     let mut told = Phase::Running;
+    let mut limit = std::pin::pin!(sleep(limit));
     loop {
-        let phase = *phases.borrow_and_update();
-        if phase > told {
-            let line = if phase == Phase::Releasing { "release\n" } else { "stop\n" };
+        let wanted =
+            (*phases.borrow_and_update()).max(if limit.is_elapsed() { Phase::Stopping } else { told });
+        if wanted > told {
+            let line = if wanted == Phase::Releasing { "release\n" } else { "stop\n" };
             // A closed channel means that the exchange is over or broken; it says so itself.
             let _ = lines.try_send(Bytes::from_static(line.as_bytes()));
-            told = phase;
+            told = wanted;
         }
-        if phases.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            changed = phases.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            () = &mut limit, if told < Phase::Stopping => {}
         }
     }
 }
@@ -169,7 +134,7 @@ fn understand(answer: &Response<Bytes>) -> Outcome {
         return Outcome::Refused { status: answer.status(), retry_after: seconds.map(Duration::from_secs) };
     }
     match serde_json::from_slice(answer.body()) {
-        Ok(counts) => Outcome::Done(counts),
+        Ok(report) => Outcome::Done(report),
         Err(_) => {
             Outcome::Broken(Broken::new("the answer is not the JSON of a drain: is --drain-url right?"))
         }
@@ -204,10 +169,26 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_whatever_other_members_there_are() {
-        let outcome = answer(200, &[], r#"{"received":3,"completed":2,"lost":1,"more":true,"news":[1]}"#);
-        let expected = Counts { received: 3, completed: 2, lost: 1, more: true, ..Counts::default() };
-        assert_eq!(outcome, Outcome::Done(expected));
+    fn worker_s_report_is_read_member_by_member() {
+        let golden = include_str!("../../../models/fixtures/drain-report.json");
+        let Outcome::Done(report) = answer(200, &[], golden) else { panic!("a report") };
+        let written: serde_json::Value = serde_json::from_str(golden).unwrap();
+        for (name, count) in report.outcomes().into_iter().chain(report.upkeep()) {
+            assert_eq!(written[name], count, "{name}");
+        }
+        assert_eq!((&written["received"], &written["more"]), (&report.received.into(), &report.more.into()));
+        assert_eq!(written["retryAfterSeconds"], report.retry_after_seconds.unwrap());
+        // All of them, each counted for the loop, the line or the metrics.
+        assert_eq!(written.as_object().unwrap().len(), report.outcomes().len() + report.upkeep().len() + 3);
+        let ending = Outcome::Done(report).ending();
+        assert_eq!((ending.more, ending.rest), (true, report.retry_after()));
+    }
+
+    #[test]
+    fn rest_of_a_refusal_is_its_retry_after() {
+        let ending = answer(503, &[("retry-after", "9")], "").ending();
+        assert_eq!(ending, Ending::failed(Some(Duration::from_secs(9))));
+        assert_eq!(answer(200, &[], "what?").ending(), Ending::failed(None));
     }
 
     #[test]
@@ -222,12 +203,5 @@ mod tests {
         let Outcome::Broken(broken) = answer(200, &[], "<html>secret</html>") else { panic!("broken") };
         assert!(!broken.to_string().contains("secret"));
         assert!(matches!(answer(200, &[], r#"{"received":-1}"#), Outcome::Broken(_)));
-    }
-
-    #[test]
-    fn upkeep_counts_as_work_and_an_empty_drain_does_not() {
-        assert!(!Counts::default().did_something());
-        assert!(Counts { purged: 1, ..Counts::default() }.did_something());
-        assert!(Counts { received: 1, ..Counts::default() }.did_something());
     }
 }

@@ -1,12 +1,12 @@
 //! The loop around drains, and the parallel drains of a replica.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lifecycle::pace::{Next, Pace};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::backoff::{Pace, Verdict};
 use crate::drain::{Outcome, Target, drain};
 use crate::log::{Level, Line};
 use crate::metrics::Metrics;
@@ -19,11 +19,12 @@ const IDLE_LINE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Replica {
     target: Target,
-    idle_max: Duration,
     phases: watch::Receiver<Phase>,
     metrics: Arc<Metrics>,
-    /// Woken when a drain left messages behind, so that the others need not finish their pause.
-    more: Notify,
+    started: Instant,
+    pace: Mutex<Pace>,
+    /// Woken when a drain has made others due, so that they need not finish their pause.
+    due: Notify,
     idle: Mutex<Idle>,
 }
 
@@ -34,60 +35,77 @@ struct Idle {
 }
 
 impl Replica {
-    /// A replica whose drains go to `target`.
+    /// A replica of `loops` loops whose drains go to `target`, and pause for `idle_max` at most while there is
+    /// nothing to do.
     #[must_use]
     pub fn new(
         target: Target,
+        loops: usize,
         idle_max: Duration,
         phases: watch::Receiver<Phase>,
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
-        Arc::new(Self { target, idle_max, phases, metrics, more: Notify::new(), idle: Mutex::default() })
+        let pace = Mutex::new(Pace::new(loops, idle_max));
+        let (due, idle) = (Notify::new(), Mutex::default());
+        Arc::new(Self { target, phases, metrics, started: Instant::now(), pace, due, idle })
     }
 
-    /// Drains and pauses until the phase is no longer [`Phase::Running`] and the last drain has ended.
+    /// The loop at `index`: drains and pauses until the phase is no longer [`Phase::Running`] and its last drain
+    /// has ended. Two loops of one index are one too many.
     ///
     /// Has no error: whatever a drain meets becomes a pause.
-    pub async fn run(&self) {
+    pub async fn run(&self, index: usize) {
         let mut phases = self.phases.clone();
-        let mut pace = Pace::new(self.idle_max);
-        while *phases.borrow_and_update() == Phase::Running {
-            let verdict = self.once().await;
-            let pause = pace.next(verdict, fraction());
-            if pause.is_zero() {
-                continue;
+        loop {
+            // Before the pace is asked: what changes from here on wakes the wait.
+            let mut due = std::pin::pin!(self.due.notified());
+            due.as_mut().enable();
+            if *phases.borrow_and_update() != Phase::Running {
+                self.pace().stop();
             }
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.more.notified() => pace.reset(),
-                changed = phases.changed() => if changed.is_err() { return },
+            let next = self.pace().next(index, self.started.elapsed());
+            match next {
+                Next::Stop => return,
+                Next::Drain => self.once(index).await,
+                Next::Wait(pause) => tokio::select! {
+                    () = sleep(pause) => {}
+                    () = due => {}
+                    changed = phases.changed() => if changed.is_err() { return },
+                },
             }
         }
     }
 
-    async fn once(&self) -> Verdict {
+    async fn once(&self, index: usize) {
         let started = Instant::now();
         self.metrics.drain_started();
         let outcome = drain(&self.target, self.phases.clone()).await;
         let took = started.elapsed();
         self.metrics.drain_ended(&outcome, took);
         self.report(&outcome, took);
-        let verdict = verdict(&outcome);
-        if matches!(outcome, Outcome::Done(counts) if counts.more) {
-            self.more.notify_waiters();
+        let woken = self.pace().ended(index, outcome.ending(), self.started.elapsed(), fraction());
+        if woken {
+            self.due.notify_waiters();
         }
-        verdict
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // A panic elsewhere leaves a pace that is still one.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self, outcome: &Outcome, took: Duration) {
         let line = match outcome {
-            Outcome::Done(counts) if counts.did_something() => {
+            Outcome::Done(report) if report.did_something() || report.retry_after_seconds.is_some() => {
                 let mut line =
-                    Line::info("drained").with("received", counts.received).with("more", counts.more);
-                for (name, count) in counts.outcomes().into_iter().chain(counts.upkeep()) {
+                    Line::info("drained").with("received", report.received).with("more", report.more);
+                for (name, count) in report.outcomes().into_iter().chain(report.upkeep()) {
                     if count > 0 {
                         line = line.with(name, count);
                     }
+                }
+                if let Some(seconds) = report.retry_after_seconds {
+                    line = line.with("retry_after_seconds", seconds);
                 }
                 line
             }
@@ -126,16 +144,6 @@ impl Replica {
     }
 }
 
-fn verdict(outcome: &Outcome) -> Verdict {
-    match outcome {
-        Outcome::Done(counts) if counts.did_something() => Verdict::Busy,
-        Outcome::Done(counts) if counts.more => Verdict::More,
-        Outcome::Done(_) => Verdict::Idle,
-        Outcome::Refused { retry_after, .. } => Verdict::Failed { retry_after: *retry_after },
-        Outcome::Broken(_) => Verdict::Failed { retry_after: None },
-    }
-}
-
 fn advice(status: u16) -> Option<&'static str> {
     match status {
         401 => Some(
@@ -150,24 +158,4 @@ fn advice(status: u16) -> Option<&'static str> {
 /// A uniform fraction in `[0, 1)` for jitter; the middle when the system has no randomness to give.
 fn fraction() -> f64 {
     getrandom::u32().map_or(0.5, |bits| f64::from(bits) / (f64::from(u32::MAX) + 1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use http::StatusCode;
-
-    use super::*;
-    use crate::drain::Counts;
-
-    #[test]
-    fn each_outcome_has_one_verdict() {
-        let done = |received, more| Outcome::Done(Counts { received, more, ..Counts::default() });
-        let retry_after = Some(Duration::from_secs(9));
-        let refused = Outcome::Refused { status: StatusCode::SERVICE_UNAVAILABLE, retry_after };
-        assert_eq!(verdict(&done(1, false)), Verdict::Busy);
-        assert_eq!(verdict(&done(1, true)), Verdict::Busy);
-        assert_eq!(verdict(&done(0, true)), Verdict::More);
-        assert_eq!(verdict(&done(0, false)), Verdict::Idle);
-        assert_eq!(verdict(&refused), Verdict::Failed { retry_after });
-    }
 }

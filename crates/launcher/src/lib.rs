@@ -4,22 +4,22 @@
 //! # Layout
 //! * [`arguments`] – the command line, as values.
 //! * [`environment`], [`hosts`] – pure: which Spin variables follow from an environment.
-//! * [`backoff`] – pure: how long to wait before the next drain.
+//! * [`handlers`] – pure: whether the task handlers leave storage its connections.
 //! * [`drain`] – one `POST /drain`, with the control stream that can end it early.
-//! * [`drainer`] – the loop around it, and the parallel drains of a replica.
-//! * [`health`] – waits until the host answers.
+//! * [`drainer`] – the loops around it, side by side; `lifecycle::pace` says when each drains.
+//! * [`health`] – waits until the host answers, and watches whether it still does.
 //! * [`connection`] – the HTTP client both use.
 //! * [`child`], [`signals`] – the host as a child process; the duties of process 1.
 //! * [`metrics`], [`listener`], [`log`] – what an operator sees.
 //! * [`role`] – puts the above together.
 
 pub mod arguments;
-pub mod backoff;
 pub mod child;
 pub mod connection;
 pub mod drain;
 pub mod drainer;
 pub mod environment;
+pub mod handlers;
 pub mod health;
 pub mod hosts;
 pub mod listener;

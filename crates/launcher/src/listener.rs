@@ -72,7 +72,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
         "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render()),
         "/healthz" if metrics.is_healthy() => (StatusCode::OK, "text/plain", "the host answers\n".to_owned()),
         "/healthz" => {
-            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not answer yet\n".to_owned())
+            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not answer\n".to_owned())
         }
         _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics and /healthz\n".to_owned()),
     };

@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::drain::{Counts, Outcome};
+use models::DrainReport;
+
+use crate::drain::Outcome;
 
 /// Upper bounds of the duration histogram, in seconds.
 const BOUNDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
@@ -41,7 +43,7 @@ impl Metrics {
         self.update(|numbers| numbers.healthy = healthy);
     }
 
-    /// Whether the host has answered, and has not ended.
+    /// Whether the host answers, as far as is known.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.update(|numbers| numbers.healthy)
@@ -57,9 +59,9 @@ impl Metrics {
         self.update(|numbers| {
             numbers.running = numbers.running.saturating_sub(1);
             match outcome {
-                Outcome::Done(counts) if counts.did_something() => {
+                Outcome::Done(report) if report.did_something() => {
                     *numbers.drains.entry("busy").or_default() += 1;
-                    numbers.add(counts);
+                    numbers.add(report);
                     numbers.time(took);
                 }
                 Outcome::Done(_) => *numbers.drains.entry("idle").or_default() += 1,
@@ -78,13 +80,13 @@ impl Metrics {
 }
 
 impl Numbers {
-    fn add(&mut self, counts: &Counts) {
-        self.received += counts.received;
-        for (name, count) in counts.outcomes() {
-            *self.tasks.entry(name).or_default() += count;
+    fn add(&mut self, report: &DrainReport) {
+        self.received += u64::from(report.received);
+        for (name, count) in report.outcomes() {
+            *self.tasks.entry(name).or_default() += u64::from(count);
         }
-        for (name, count) in counts.upkeep() {
-            *self.upkeep.entry(name).or_default() += count;
+        for (name, count) in report.upkeep() {
+            *self.upkeep.entry(name).or_default() += u64::from(count);
         }
     }
 
@@ -104,7 +106,7 @@ impl Numbers {
         page.head(
             "accepted_host_healthy",
             "gauge",
-            "1 once the host has answered, 0 before and after its end",
+            "1 while the host answers, 0 before its first answer, after three failures in a row and after its end",
         );
         page.number("accepted_host_healthy", u64::from(self.healthy));
         page.head("accepted_drains_running", "gauge", "drains in flight");
@@ -114,14 +116,14 @@ impl Numbers {
         page.head("accepted_messages_received_total", "counter", "messages received from the task queue");
         page.number("accepted_messages_received_total", self.received);
         page.head("accepted_tasks_total", "counter", "deliveries by outcome");
-        let outcomes = Counts::default().outcomes().map(|(name, _)| name);
+        let outcomes = DrainReport::default().outcomes().map(|(name, _)| name);
         page.labelled("accepted_tasks_total", "outcome", outcomes, &self.tasks);
         page.head(
             "accepted_upkeep_total",
             "counter",
             "documents and scheduled messages attended to, by action",
         );
-        let actions = Counts::default().upkeep().map(|(name, _)| name);
+        let actions = DrainReport::default().upkeep().map(|(name, _)| name);
         page.labelled("accepted_upkeep_total", "action", actions, &self.upkeep);
         page.head("accepted_drain_duration_seconds", "histogram", "duration of drains that did something");
         for (bound, count) in BOUNDS.iter().zip(self.buckets) {
@@ -174,8 +176,9 @@ mod tests {
     #[test]
     fn drains_and_tasks_are_counted_by_result_and_outcome() {
         let metrics = Metrics::default();
-        let counts = Counts { received: 4, completed: 3, retried: 1, purged: 2, ..Counts::default() };
-        for outcome in [Outcome::Done(counts), Outcome::Done(counts), Outcome::Done(Counts::default())] {
+        let counts =
+            DrainReport { received: 4, completed: 3, retried: 1, purged: 2, ..DrainReport::default() };
+        for outcome in [Outcome::Done(counts), Outcome::Done(counts), Outcome::Done(DrainReport::default())] {
             metrics.drain_started();
             metrics.drain_ended(&outcome, Duration::from_millis(300));
         }

@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use support::{LIMIT, Launcher};
+use support::{HOST, LIMIT, Launcher, free_port, get, healthz_is, metrics_address, signal_to};
 
 async fn api(script: &str, environment: &[(&str, &str)]) -> support::Ended {
     Launcher::start(&["api", "--", "sh", "-c", script], environment).ended().await
@@ -48,7 +48,7 @@ async fn it_exits_with_the_host_s_own_code() {
 async fn a_signal_is_passed_on_and_the_end_is_clean() {
     for signal in [Signal::TERM, Signal::INT] {
         let script = "trap 'echo told; exit 143' TERM; echo ready; while :; do sleep 0.05; done";
-        let mut launcher = Launcher::start(&["api", "--", "sh", "-c", script], &[]);
+        let mut launcher = Launcher::start(&["api", "--linger", "0.1", "--", "sh", "-c", script], &[]);
         assert_eq!(launcher.output_line().await, "ready");
         launcher.signal(signal);
         let ended = launcher.ended().await;
@@ -57,9 +57,79 @@ async fn a_signal_is_passed_on_and_the_end_is_clean() {
 }
 
 #[tokio::test]
+async fn request_in_flight_at_sigterm_is_answered_within_the_linger() {
+    for (linger, answered) in [("3", true), ("0", false)] {
+        let port = free_port().to_string();
+        let line = ["api", "--linger", linger, "--", "python3", "-c", HOST, &port];
+        let mut launcher = Launcher::start(&line, &[]);
+        launcher.output_line().await;
+        let address = format!("127.0.0.1:{port}");
+        let request = tokio::spawn(async move { get(&address, "/slow").await });
+        assert_eq!(launcher.output_line().await, "slow");
+        launcher.signal(Signal::TERM);
+        let told = Instant::now();
+        let ended = launcher.ended().await;
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let answer = request.await.unwrap();
+        assert_eq!(answer.starts_with("HTTP/1.1 200"), answered, "--linger {linger}: {answer}");
+        let took = told.elapsed();
+        assert_eq!(took >= Duration::from_secs(3), answered, "--linger {linger}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn new_requests_are_served_in_the_linger_and_a_second_signal_ends_it_at_once() {
+    let port = free_port().to_string();
+    let line = ["api", "--linger", "3600", "--", "python3", "-c", HOST, &port];
+    let mut launcher = Launcher::start(&line, &[]);
+    launcher.output_line().await;
+    launcher.signal(Signal::TERM);
+    launcher.error_until("stopping").await;
+    // A platform goes on routing for a while.
+    assert!(get(&format!("127.0.0.1:{port}"), "/").await.starts_with("HTTP/1.1 200"));
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("cut short"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn host_that_ends_by_itself_in_the_linger_is_not_waited_for() {
+    let script = "trap '' TERM; echo ready; sleep 0.5; exit 7";
+    let line = ["api", "--linger", "3600", "--", "sh", "-c", script];
+    let mut launcher = Launcher::start(&line, &[]);
+    launcher.output_line().await;
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.ended().await.code, 7);
+}
+
+#[tokio::test]
+async fn hung_host_turns_healthz_to_503_and_an_answer_to_200_again() {
+    let port = free_port().to_string();
+    let url = format!("http://127.0.0.1:{port}/");
+    let own = ["api", "--linger", "0", "--metrics-listen", "127.0.0.1:0", "--health-interval", "0.2"];
+    let host = ["--health-url", &url, "--", "python3", "-c", HOST, &port];
+    let mut launcher = Launcher::start(&[&own[..], &host[..]].concat(), &[]);
+    let pid = launcher.output_line().await;
+    let address = metrics_address(&mut launcher).await;
+    healthz_is(&address, 200).await;
+    // The kernel still accepts its connections; nobody answers them.
+    signal_to(&pid, Signal::STOP);
+    healthz_is(&address, 503).await;
+    assert!(get(&address, "/metrics").await.contains("accepted_host_healthy 0"));
+    signal_to(&pid, Signal::CONT);
+    healthz_is(&address, 200).await;
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("no answer in time"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn a_host_that_ignores_the_signal_is_killed_with_all_it_started_when_the_grace_period_is_over() {
     let script = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300";
-    let mut launcher = Launcher::start(&["api", "--grace", "0.5", "--", "sh", "-c", script], &[]);
+    let line = ["api", "--linger", "0", "--grace", "0.5", "--", "sh", "-c", script];
+    let mut launcher = Launcher::start(&line, &[]);
     let grandchild = launcher.output_line().await;
     let told = Instant::now();
     launcher.signal(Signal::TERM);
@@ -86,7 +156,7 @@ async fn gone(pid: &str) -> bool {
 async fn orphans_of_the_host_are_reaped() {
     // The inner shell ends at once and leaves its child to whoever adopts orphans.
     let script = "sh -c 'sleep 0.1 & echo $!'; sleep 300";
-    let mut launcher = Launcher::start(&["api", "--", "sh", "-c", script], &[]);
+    let mut launcher = Launcher::start(&["api", "--linger", "0", "--", "sh", "-c", script], &[]);
     let orphan = launcher.output_line().await;
     let deadline = Instant::now() + LIMIT;
     while std::fs::exists(format!("/proc/{orphan}")).unwrap() {

@@ -7,7 +7,9 @@ mod support;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::{FakeWorker, Launcher, Seen, Step, get};
+use support::{
+    FakeWorker, HOST, Launcher, Seen, Step, free_port, get, healthz_is, metrics_address, signal_to,
+};
 
 const TOKEN: [(&str, &str); 1] = [("SPIN_VARIABLE_DRAIN_TOKEN", "token-of-the-test")];
 
@@ -220,4 +222,88 @@ async fn without_host_and_token_it_says_which_variable_to_set() {
     let ended = Launcher::start(&["worker", "--drain-url", "http://127.0.0.1:1/drain"], &[]).ended().await;
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("SPIN_VARIABLE_DRAIN_TOKEN"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn no_loop_drains_again_before_the_time_that_one_was_told() {
+    // What a throttled worker says: it received something, so that there is more, and needs a rest.
+    let throttled = r#"{"received":2,"lost":2,"more":true,"retryAfterSeconds":2}"#;
+    let script =
+        [Step::Answer(200, throttled), Step::Answer(200, r#"{"received":1,"completed":1,"more":true}"#)];
+    let mut worker = FakeWorker::start(script).await;
+    let url = worker.drain_url();
+    let launcher = Launcher::start(&["worker", "--parallel", "2", "--drain-url", &url], &TOKEN);
+    for _ in 0..4 {
+        worker.next_drain().await;
+    }
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    let times = worker.times.lock().unwrap().clone();
+    // The second loop may have begun together with the first, before anybody was told.
+    assert!(times[2] - times[0] >= Duration::from_millis(1_990), "{:?}", times[2] - times[0]);
+    assert!(times[3] - times[0] < Duration::from_secs(4), "{:?}", times[3] - times[0]);
+    assert!(ended.stderr.contains(r#""retry_after_seconds":2"#), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn rest_told_to_one_loop_holds_for_a_loop_whose_drain_ends_later() {
+    let script = [Step::After("stop"), Step::Answer(200, r#"{"received":1,"retryAfterSeconds":60}"#)];
+    let mut worker = FakeWorker::start(script).await;
+    let url = worker.drain_url();
+    let launcher =
+        Launcher::start(&["worker", "--parallel", "2", "--drain-url", &url, "--drain-timeout", "1"], &TOKEN);
+    worker.next_drain().await;
+    worker.next_drain().await;
+    // After a second the first drain is told to stop, and its loop waits for what the other was told.
+    assert_eq!(worker.next().await, line("stop"));
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(worker.seen.try_recv().is_err(), "no drain before the rest is over");
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.ended().await.code, 0, "and the wait ends with a signal");
+}
+
+#[tokio::test]
+async fn drain_beyond_its_time_is_told_to_stop_and_given_up_after_twice_the_time() {
+    let mut worker = FakeWorker::start([Step::Never]).await;
+    let launcher = attached(&worker, &["--drain-timeout", "1"]);
+    worker.next_drain().await;
+    let started = std::time::Instant::now();
+    assert_eq!(worker.next().await, line("stop"));
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+    worker.next_drain().await;
+    assert!(started.elapsed() >= Duration::from_millis(1_900), "{:?}", started.elapsed());
+    launcher.signal(Signal::TERM);
+    let ended = launcher.ended().await;
+    assert!(ended.stderr.contains("--drain-timeout"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn hung_host_turns_a_worker_s_healthz_to_503_and_an_answer_to_200_again() {
+    let worker = FakeWorker::start([]).await;
+    let (port, url) = (free_port().to_string(), worker.drain_url());
+    let health = format!("http://127.0.0.1:{port}/");
+    let own = ["worker", "--drain-url", &url, "--health-url", &health, "--health-interval", "0.2"];
+    let host = ["--metrics-listen", "127.0.0.1:0", "--", "python3", "-c", HOST, &port];
+    let mut launcher = Launcher::start(&[&own[..], &host[..]].concat(), &[]);
+    let pid = launcher.output_line().await;
+    let address = metrics_address(&mut launcher).await;
+    healthz_is(&address, 200).await;
+    signal_to(&pid, Signal::STOP);
+    healthz_is(&address, 503).await;
+    signal_to(&pid, Signal::CONT);
+    healthz_is(&address, 200).await;
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+#[tokio::test]
+async fn task_handlers_that_would_starve_storage_are_refused_before_the_host_starts() {
+    let handlers = [
+        ("SPIN_VARIABLE_TASK_HANDLERS", r#"{"resize":"https://work.example.org/"}"#),
+        ("SPIN_VARIABLE_MAX_CONCURRENCY", "101"),
+    ];
+    let line = ["worker", "--drain-url", "http://127.0.0.1:1/drain", "--", "echo", "started"];
+    let ended = Launcher::start(&line, &handlers).ended().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert!(ended.stderr.contains("SPIN_VARIABLE_MAX_CONCURRENCY (101)"), "{}", ended.stderr);
 }

@@ -35,7 +35,11 @@ const DIRECTIONS: [Direction; 14] = [
     may("worker-component", &["guest", "service"], "a component is a thin shell over guest and service"),
     may("fake-azure", &[], "an emulator that shared code with the client would share its mistakes"),
     may("host", &[], "the host runs any Spin application and knows nothing of this one"),
-    may("launcher", &["azure"], "the launcher needs connection strings and nothing else of the project"),
+    may(
+        "launcher",
+        &["accepted-models", "azure", "lifecycle"],
+        "the launcher needs connection strings, the answer to a drain and the pace, and no use case",
+    ),
     may("xtask", &[], "xtask has to compile in seconds"),
     may(
         "simulation",

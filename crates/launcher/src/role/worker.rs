@@ -15,6 +15,7 @@ use crate::child::{Ending, Host};
 use crate::drain::Target;
 use crate::drainer::Replica;
 use crate::environment::spin_name;
+use crate::handlers;
 use crate::health;
 use crate::log::Line;
 use crate::metrics::Metrics;
@@ -34,6 +35,12 @@ pub(super) async fn run(options: &WorkerOptions, environment: &BTreeMap<String, 
             return Exit::Usage;
         }
     };
+    if !options.command.is_empty()
+        && let Err(sentence) = handlers::check(environment, options.parallel)
+    {
+        Line::error("there would be too many task handlers at a time").with("advice", sentence).write();
+        return Exit::Usage;
+    }
     let metrics = Arc::new(Metrics::default());
     if let Err(exit) = listen(options.metrics_listen, &metrics).await {
         return exit;
@@ -51,7 +58,7 @@ pub(super) async fn run(options: &WorkerOptions, environment: &BTreeMap<String, 
             }
         }
     };
-    Worker { options, host, signals, metrics }.run(token).await
+    Worker { options, host, signals, metrics, watch: None }.run(token).await
 }
 
 /// The token to present, and the variables that tell it to a host started here.
@@ -81,6 +88,7 @@ struct Worker<'a> {
     host: Option<Host>,
     signals: StopSignals,
     metrics: Arc<Metrics>,
+    watch: Option<health::Watch>,
 }
 
 impl Worker<'_> {
@@ -99,18 +107,22 @@ impl Worker<'_> {
             },
         }
         self.metrics.set_healthy(true);
+        let (health_url, interval) = (self.options.health_url.clone(), self.options.health_interval);
+        self.watch = Some(health::Watch::start(health_url, interval, Arc::clone(&self.metrics)));
         Line::info("draining").with("parallel", self.options.parallel).write();
 
         let (phase, phases) = watch::channel(Phase::Running);
         let target = Target { url: self.options.drain_url.clone(), token, limit: self.options.drain_timeout };
-        let replica = Replica::new(target, self.options.idle_max, phases, Arc::clone(&self.metrics));
+        let (loops, idle_max) = (self.options.parallel, self.options.idle_max);
+        let replica = Replica::new(target, loops, idle_max, phases, Arc::clone(&self.metrics));
         let mut drains = JoinSet::new();
-        for _ in 0..self.options.parallel {
+        for index in 0..loops {
             let replica = Arc::clone(&replica);
-            drains.spawn(async move { replica.run().await });
+            drains.spawn(async move { replica.run(index).await });
         }
         tokio::select! {
             ending = ended(&mut self.host) => {
+                self.watch = None;
                 self.metrics.set_healthy(false);
                 return host_failed(ending);
             }
@@ -145,6 +157,7 @@ impl Worker<'_> {
     }
 
     async fn end_host(&mut self, kill: Instant) {
+        self.watch = None;
         self.metrics.set_healthy(false);
         if let Some(host) = &mut self.host {
             host.stop(kill.min(Instant::now() + HOST_END)).await;

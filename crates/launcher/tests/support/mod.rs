@@ -216,3 +216,53 @@ pub(crate) async fn get(address: &str, path: &str) -> String {
     stream.read_to_string(&mut answer).await.unwrap();
     answer
 }
+
+/// An HTTP host as a real process: `python3 -c HOST PORT`. Writes its process id when it listens and `slow` when
+/// a slow request has arrived, which it answers after 1.5 s; ends at once on SIGTERM, as Spin does.
+pub(crate) const HOST: &str = "
+import http.server, os, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        if self.path == '/slow':
+            print('slow', flush=True)
+            time.sleep(1.5)
+        self.send_response(200)
+        self.send_header('content-length', '2')
+        self.end_headers()
+        self.wfile.write(b'ok')
+    def log_message(self, *arguments):
+        pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler)
+print(os.getpid(), flush=True)
+server.serve_forever()
+";
+
+/// A port that nobody uses at the moment.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The address that a launcher started with `--metrics-listen 127.0.0.1:0` says it listens on.
+pub(crate) async fn metrics_address(launcher: &mut Launcher) -> String {
+    let text = launcher.error_until("listening for").await;
+    let line = text.lines().find(|line| line.contains("listening for")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    line["address"].as_str().unwrap().to_owned()
+}
+
+/// Waits until `GET /healthz` of the launcher is answered with `status`.
+pub(crate) async fn healthz_is(address: &str, status: u16) {
+    let wanted = format!("HTTP/1.1 {status}");
+    let seen = async {
+        while !get(address, "/healthz").await.starts_with(&wanted) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, seen).await.unwrap_or_else(|_| panic!("/healthz never answers {status}"));
+}
+
+/// Stops or continues a process that is not ours.
+pub(crate) fn signal_to(pid: &str, signal: Signal) {
+    kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), signal).unwrap();
+}

@@ -52,6 +52,8 @@ pub struct Drain {
     dry: bool,
     /// Looks in a row that found nothing.
     empty: u32,
+    /// When the last look ended.
+    looked_at: Duration,
     /// When a small batch, or another look at an empty queue, is worth a request.
     look_at: Duration,
     upkeep_at: Duration,
@@ -71,6 +73,7 @@ impl Drain {
             rest_until: Duration::ZERO,
             dry: false,
             empty: 0,
+            looked_at: Duration::ZERO,
             look_at: Duration::ZERO,
             upkeep_at: UPKEEP,
         }
@@ -115,7 +118,7 @@ impl Drain {
         let doublings = self.empty.saturating_sub(1).min(10);
         let pause =
             if self.dry { FIRST_LOOK.saturating_mul(1 << doublings).min(LONGEST_LOOK) } else { GATHER };
-        self.look_at = now + pause;
+        (self.looked_at, self.look_at) = (now, now + pause);
     }
 
     /// Messages were moved to the task queue: it is worth a look.
@@ -164,10 +167,12 @@ impl Drain {
         (!self.stopped).then_some(wait)
     }
 
-    /// Whether the sweep belongs to the upkeep: otherwise it is left to a drain that finds nothing.
+    /// Whether the sweep belongs to the upkeep. A short drain leaves it to one that finds nothing. And only who has
+    /// just seen the queue empty can tell a task that lost its message from one that waits in a long queue: a
+    /// drain without a free slot does not look, and does not sweep.
     #[must_use]
     pub fn sweeps(&self, now: Duration) -> bool {
-        now >= self.budget
+        now >= self.budget && self.empty > 0 && now.saturating_sub(self.looked_at) <= LONGEST_LOOK
     }
 
     /// Upkeep was done.

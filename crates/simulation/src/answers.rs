@@ -1,7 +1,5 @@
 //! What the API and the worker answer, checked at the moment they answer it.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Method, Response};
 use models::TaskId;
@@ -71,29 +69,6 @@ impl World {
         if let Some(secret) = found {
             let text = format!("the answer of instance {instance} to {path} holds {secret:?}");
             record.broken(Promise::P7, self.exec.now(), text);
-        }
-    }
-
-    /// P8: a drain ends, and soon after it is told to.
-    pub fn drain_ended(&self, lasted: Duration, since_release: Option<Duration>) {
-        let knobs = self.knobs();
-        // Storage may be out of order for as long as a scenario lets it, on top of what was configured.
-        let most = Duration::from_secs(knobs.drain_seconds + knobs.task_timeout + 400);
-        let mut record = self.record.borrow_mut();
-        record.count("drain");
-        if lasted > most {
-            record.broken(
-                Promise::P8,
-                self.exec.now(),
-                format!("a drain lasted {lasted:?}, longer than {most:?}"),
-            );
-        }
-        if let Some(late) = since_release.filter(|late| *late > Duration::from_secs(300)) {
-            record.broken(
-                Promise::P8,
-                self.exec.now(),
-                format!("a drain went on {late:?} after it was released"),
-            );
         }
     }
 }

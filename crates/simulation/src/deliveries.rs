@@ -101,7 +101,7 @@ impl Record {
             let visible_at = from.visible_at(visible);
             self.count("delivery");
             let Some(message) = self.messages.get_mut(*id) else { continue };
-            message.visible_at = visible_at;
+            let was_visible_at = std::mem::replace(&mut message.visible_at, visible_at);
             message.received_at = from.now;
             message.deliveries += 1;
             if message.deliveries > MOST_DELIVERIES {
@@ -111,6 +111,7 @@ impl Record {
                 );
                 self.broken(Promise::P3, from.now, what);
             }
+            self.message_waited(from, id, was_visible_at);
         }
     }
 

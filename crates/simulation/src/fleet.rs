@@ -66,7 +66,7 @@ impl Fleet {
         Self {
             runner,
             apis: RefCell::new((0..knobs.apis).map(|_| None).collect()),
-            workers: RefCell::new((0..knobs.workers).map(|_| None).collect()),
+            workers: RefCell::new((0..knobs.workers * knobs.parallel).map(|_| None).collect()),
             dice: RefCell::new(Dice::fork(world.scenario.seed, 4)),
         }
     }
@@ -109,6 +109,20 @@ impl Fleet {
         drop(places);
         if let Some(place) = place {
             world.crash(place.instance, why);
+        }
+    }
+
+    /// Where the drains of a worker's loop run.
+    #[must_use]
+    pub fn place_of(world: &World, worker: Index, own: Index) -> Index {
+        let knobs = world.knobs();
+        (worker % knobs.workers.max(1)) * knobs.parallel + own
+    }
+
+    /// Kills every instance of a worker's host.
+    pub fn kill_worker(&self, world: &World, worker: Index, why: &str) {
+        for own in 0..world.knobs().parallel {
+            self.kill(world, Role::Worker, Self::place_of(world, worker, own), why);
         }
     }
 

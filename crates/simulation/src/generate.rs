@@ -16,7 +16,14 @@ pub const STORM: Duration = Duration::from_secs(240);
 #[must_use]
 pub fn scenario(seed: u64) -> Scenario {
     let mut dice = Dice::fork(seed, 1);
-    let knobs = knobs(&mut dice);
+    let mut knobs = knobs(&mut dice);
+    // Dice of their own leave everything else as it was.
+    let mut own = Dice::fork(seed, 6);
+    let long = own.chance(2);
+    knobs.parallel = if own.chance(if long { 25 } else { 60 }) { 2 } else { 1 };
+    if long {
+        patient(&mut knobs);
+    }
     // Many small runs find more than few large ones, and can be read; now and then a large one.
     let count = match dice.below(20) {
         0..13 => 1,
@@ -27,8 +34,11 @@ pub fn scenario(seed: u64) -> Scenario {
     // A fifth of the runs have fair weather: the promises hold there as well, order matters most, and it is
     // known how each task must end.
     let fair = dice.chance(20);
-    let tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs, fair)).collect();
+    let mut tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs, fair)).collect();
     let mut elements = Vec::new();
+    if long {
+        hours(&mut own, &mut tasks, &mut elements);
+    }
     for index in 0..tasks.len() {
         clients(&mut dice, index, &mut elements);
     }
@@ -63,6 +73,7 @@ fn knobs(dice: &mut Dice) -> Knobs {
         queue_depth_limit: if dice.chance(5) { dice.between(1, 4) } else { 0 },
         apis: usize::try_from(dice.one_of(1, &[1, 2])).unwrap_or(1),
         workers: usize::try_from(dice.one_of(1, &[1, 1, 2, 2, 3])).unwrap_or(1),
+        parallel: 1,
         storage_skew_ms: if dice.chance(30) { signed(dice, 120_000) } else { 0 },
         instance_skew_ms: dice.one_of(0, &[0, 500, 60_000]),
         latency_ms: dice.one_of(5, &[20, 100]),
@@ -106,6 +117,44 @@ fn task(dice: &mut Dice, knobs: &Knobs, fair: bool) -> Task {
         strange: dice.chance(4),
         delay: if dice.chance(12) { dice.one_of(3, &[40, 600, 604_800]) } else { 0 },
         priority: u8::try_from(dice.below(3)).unwrap_or(1),
+    }
+}
+
+/// Leaves tasks hours, and a free slot beside one of them. Leases are longer for it: a few dozen renewals tell as
+/// much as hundreds.
+fn patient(knobs: &mut Knobs) {
+    knobs.visibility = 600;
+    knobs.task_timeout = 10_800;
+    (knobs.workers, knobs.max_concurrency) = (1, knobs.max_concurrency.max(2));
+}
+
+/// The first task takes hours, the others do not, and one comes while it runs; another some time later.
+fn hours(dice: &mut Dice, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
+    for task in &mut *tasks {
+        for step in &mut task.steps {
+            if matches!(step, Step::Hang | Step::Slow(_)) {
+                *step = Step::Slow(dice.between(1, 5));
+            }
+        }
+    }
+    if let Some(first) = tasks.first_mut() {
+        first.steps = vec![Step::Slow(dice.between(3_600, 7_200))];
+        (first.name, first.delay) = ("scripted", 0);
+    }
+    for delay in [0, dice.between(360, 1_800)] {
+        let (id, priority) = (garbage::guid(dice), 1);
+        let steps = vec![Step::Complete];
+        tasks.push(Task { id, steps, name: "scripted", padding: 0, strange: false, delay, priority });
+        elements.push(Element::Submit {
+            at: Duration::from_secs(dice.between(60, 230)),
+            task: tasks.len() - 1,
+            identity: Identity::TaskId,
+            variant: 0,
+            route: Route::Tasks,
+            tries: 4,
+            polls: false,
+            deaf: false,
+        });
     }
 }
 

@@ -2,15 +2,20 @@
 //! scale rules do together, and stops or kills them when the scenario says so.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::mpsc;
-use http::{HeaderValue, Method, Request};
+use futures::future::{Either, select};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use lifecycle::pace::{Ending, Next, Pace};
+use models::DrainReport;
 
 use crate::cloud::DRAIN_TOKEN;
 use crate::fleet::{Fleet, Input};
+use crate::mutation::Mutation;
 use crate::random::Dice;
 use crate::record::Role;
 use crate::scenario::Index;
@@ -18,17 +23,22 @@ use crate::world::World;
 
 /// How often an idle launcher looks while clients are still about.
 const LOOK: Duration = Duration::from_millis(700);
+/// `--idle-max` of the launcher.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Time between two wake-ups for the sweep: what the infrastructure's cron rule does.
 const NAP: Duration = Duration::from_secs(300);
 /// Longest time between two wake-ups for the sweep, once everything is quiet.
 const LONGEST_NAP: Duration = Duration::from_secs(24 * 3_600);
 
-/// One worker's launcher.
+/// One worker's launcher: the pace of the shipped one, on top of a platform that starts replicas when there is
+/// something to do.
 pub struct Launcher {
     world: Rc<World>,
     fleet: Rc<Fleet>,
     index: Index,
-    lines: RefCell<Option<mpsc::UnboundedSender<Bytes>>>,
+    pace: RefCell<Vec<Pace>>,
+    /// To the running drain of each loop.
+    lines: RefCell<Vec<Option<mpsc::UnboundedSender<Bytes>>>>,
     released_at: Cell<Option<Duration>>,
     /// How many drains are going on, of all launchers.
     draining: Rc<Cell<usize>>,
@@ -46,11 +56,14 @@ impl Launcher {
         draining: &Rc<Cell<usize>>,
         calm: &Rc<Cell<bool>>,
     ) -> Rc<Self> {
+        let loops = world.knobs().parallel;
+        let paces = if world.mutation == Some(Mutation::RestAlone) { loops } else { 1 };
         Rc::new(Self {
             world: Rc::clone(world),
             fleet: Rc::clone(fleet),
             index,
-            lines: RefCell::default(),
+            pace: RefCell::new(vec![Pace::new(loops, IDLE_MAX); paces]),
+            lines: RefCell::new((0..loops).map(|_| None).collect()),
             released_at: Cell::default(),
             draining: Rc::clone(draining),
             calm: Rc::clone(calm),
@@ -58,18 +71,25 @@ impl Launcher {
         })
     }
 
-    /// Drains whenever there is something to do, for ever.
-    pub async fn run(self: Rc<Self>) {
+    /// The loop `own` of this launcher: drains whenever there is something to do, for ever.
+    pub async fn run(self: Rc<Self>, own: Index) {
         let world = &self.world;
-        let mut nap = NAP.min(Duration::from_secs(world.knobs().sweep_interval));
+        let knobs = world.knobs();
+        let is_first = self.index == 0 && own == 0;
+        let mut nap = NAP.min(Duration::from_secs(knobs.sweep_interval));
         let mut sweep_at = nap;
         loop {
             let now = world.exec.now();
+            if let Next::Wait(pause) = self.pace(own, |pace| pace.next(own, now)) {
+                // Another loop's end may shorten it.
+                world.exec.sleep(pause.min(LOOK)).await;
+                continue;
+            }
             let next = world.record.borrow().next_visible();
             // Only one of them keeps watch when nothing happens.
-            let sweeps = self.index == 0 && now >= sweep_at;
+            let sweeps = is_first && now >= sweep_at;
             // Not all workers come at once for one message.
-            let turn = world.knobs().workers == 1 || self.dice.borrow_mut().chance(55);
+            let turn = knobs.workers * knobs.parallel == 1 || self.dice.borrow_mut().chance(55);
             if sweeps || turn && next.is_some_and(|next| next <= now) {
                 if sweeps {
                     // Waiting for a task of next week, the platform's clock wakes nobody more often than needed.
@@ -78,12 +98,12 @@ impl Launcher {
                     nap = if idle { (nap * 2).min(LONGEST_NAP) } else { NAP };
                     sweep_at = (now + nap).min(start.map_or(Duration::MAX, |start| start.max(now) + NAP));
                 }
-                let more = self.drain().await;
-                let pause = if more { Duration::from_millis(10) } else { Duration::from_millis(300) };
-                world.exec.sleep(pause).await;
+                let ending = self.drain(own).await;
+                let (now, fraction) = (world.exec.now(), self.fraction());
+                self.pace(own, |pace| pace.ended(own, ending, now, fraction));
                 continue;
             }
-            let due = if self.index == 0 { sweep_at } else { Duration::MAX };
+            let due = if is_first { sweep_at } else { Duration::MAX };
             let due = next.map_or(due, |next| next.min(due));
             let quiet = self.calm.get() && self.draining.get() == 0;
             let longest = if quiet { LONGEST_NAP } else { LOOK };
@@ -92,13 +112,26 @@ impl Launcher {
         }
     }
 
-    /// One drain. Whether there is more to do.
-    async fn drain(&self) -> bool {
+    fn pace<T>(&self, own: Index, change: impl FnOnce(&mut Pace) -> T) -> T {
+        let mut paces = self.pace.borrow_mut();
+        let which = own.min(paces.len().saturating_sub(1));
+        match paces.get_mut(which) {
+            Some(pace) => change(pace),
+            None => change(&mut Pace::new(0, IDLE_MAX)),
+        }
+    }
+
+    fn fraction(&self) -> f64 {
+        f64::from(u32::try_from(self.dice.borrow_mut().below(1_000)).unwrap_or(0)) / 1_000.0
+    }
+
+    /// One drain, and how it ended.
+    async fn drain(&self, own: Index) -> Ending {
         let (tx, rx) = mpsc::unbounded();
-        *self.lines.borrow_mut() = Some(tx);
-        self.released_at.set(None);
+        self.set_line(own, Some(tx));
         self.draining.set(self.draining.get() + 1);
         let started = self.world.exec.now();
+        self.world.drain_begins(self.index);
         let mut request = Request::new(Input::Lines(rx));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = "http://worker.test/drain".parse().unwrap_or_default();
@@ -108,45 +141,81 @@ impl Launcher {
         if let Ok(value) = HeaderValue::from_str(&format!("Bearer {DRAIN_TOKEN}")) {
             headers.insert("authorization", value);
         }
-        self.world.note(|| format!("launcher  POST /drain to worker {}", self.index));
-        let answer = self.fleet.call(&self.world, Role::Worker, self.index, request).await;
+        self.world.note(|| format!("launcher  POST /drain to worker {}, loop {own}", self.index));
+        let place = Fleet::place_of(&self.world, self.index, own);
+        let answer = self.answer(own, place, request).await;
         let now = self.world.exec.now();
         self.draining.set(self.draining.get() - 1);
-        self.lines.borrow_mut().take();
+        self.set_line(own, None);
         self.world.note(|| {
             let text = answer.as_ref().map_or("no answer".into(), |answer| {
                 format!("{} {}", answer.status().as_u16(), String::from_utf8_lossy(answer.body()))
             });
-            format!("launcher  drain of worker {} ended: {text}", self.index)
+            format!("launcher  drain of worker {}, loop {own} ended: {text}", self.index)
         });
-        let Some(answer) = answer else { return false };
-        self.world.drain_ended(now - started, self.released_at.get().map(|at| now - at));
-        if answer.status() != 200 {
-            // As the real one: a worker that cannot drain is not asked again at once.
-            self.world.exec.sleep(Duration::from_secs(2)).await;
+        let Some(answer) = answer else { return Ending::failed(None) };
+        self.world.drain_answered(self.index, &answer);
+        let since_release = self.released_at.get().filter(|at| *at >= started).map(|at| now - at);
+        self.world.drain_ended(now - started, since_release, &answer);
+        let mut ending = understand(&answer);
+        if self.world.mutation == Some(Mutation::ForgetRest) {
+            ending.rest = None;
         }
-        let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        if let Some(rest) = body.get("retryAfterSeconds").and_then(serde_json::Value::as_u64) {
-            self.world.exec.sleep(Duration::from_secs(rest.min(3_600))).await;
+        ending
+    }
+
+    async fn answer(&self, own: Index, place: Index, request: Request<Input>) -> Option<Response<Bytes>> {
+        let answer = pin!(self.fleet.call(&self.world, Role::Worker, place, request));
+        if self.world.mutation != Some(Mutation::StopAtBudget) {
+            return answer.await;
         }
-        body.get("more").and_then(serde_json::Value::as_bool).unwrap_or(false)
+        let budget = Duration::from_secs(self.world.knobs().drain_seconds);
+        match select(answer, pin!(self.world.exec.sleep(budget))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), answer)) => {
+                self.tell(own, "stop\n");
+                answer.await
+            }
+        }
     }
 
     /// The worker's host is being stopped: `stop`, after `grace` `release`, then it is gone.
     pub async fn stop(self: Rc<Self>, grace: Duration) {
-        self.tell("stop\n");
+        self.tell_all("stop\n");
         self.world.exec.sleep(grace).await;
         self.released_at.set(Some(self.world.exec.now()));
-        self.tell("release\n");
+        self.tell_all("release\n");
         self.world.exec.sleep(Duration::from_secs(20)).await;
-        self.fleet.kill(&self.world, Role::Worker, self.index, "its host was stopped");
+        self.fleet.kill_worker(&self.world, self.index, "its host was stopped");
     }
 
-    fn tell(&self, line: &'static str) {
+    fn tell_all(&self, line: &'static str) {
         self.world.note(|| format!("launcher  tells worker {} to {}", self.index, line.trim()));
-        if let Some(lines) = &*self.lines.borrow() {
+        for own in 0..self.world.knobs().parallel {
+            self.tell(own, line);
+        }
+    }
+
+    fn tell(&self, own: Index, line: &'static str) {
+        if let Some(Some(lines)) = self.lines.borrow().get(own) {
             // A drain that has just ended hears nothing any more.
             let _ = lines.unbounded_send(Bytes::from_static(line.as_bytes()));
         }
     }
+
+    fn set_line(&self, own: Index, line: Option<mpsc::UnboundedSender<Bytes>>) {
+        if let Some(place) = self.lines.borrow_mut().get_mut(own) {
+            *place = line;
+        }
+    }
+}
+
+/// As the shipped launcher reads an answer.
+fn understand(answer: &Response<Bytes>) -> Ending {
+    if answer.status() != StatusCode::OK {
+        let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        return Ending::failed(seconds.map(Duration::from_secs));
+    }
+    serde_json::from_slice::<DrainReport>(answer.body())
+        .map_or_else(|_| Ending::failed(None), |report| Ending::of(&report))
 }

@@ -4,7 +4,7 @@
 //! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers and
 //! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
-//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`answers`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
+//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`answers`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
 //! checks must notice.
 
 pub mod answers;
@@ -13,6 +13,7 @@ pub mod clients;
 pub mod cloud;
 pub mod deliveries;
 pub mod documents;
+pub mod drains;
 pub mod env;
 pub mod executor;
 pub mod fleet;

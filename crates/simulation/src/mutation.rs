@@ -58,11 +58,19 @@ pub enum Mutation {
     TooManyAtOnce,
     /// A task is tried again for ever.
     RetryForEver,
+    /// The launcher does not know that a worker can ask for a rest.
+    ForgetRest,
+    /// Only the loop that was told to wait does so.
+    RestAlone,
+    /// A drain receives nothing any more once its budget is over.
+    StopAtBudget,
+    /// A drain receives nothing while one of its tasks runs.
+    LookWhenIdle,
 }
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 20] = [
+    pub const ALL: [(Self, &'static [Promise]); 24] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -83,6 +91,10 @@ impl Mutation {
         (Self::NeverWait, &[Promise::P8]),
         (Self::TooManyAtOnce, &[Promise::P8]),
         (Self::RetryForEver, &[Promise::P8]),
+        (Self::ForgetRest, &[Promise::P11]),
+        (Self::RestAlone, &[Promise::P11]),
+        (Self::StopAtBudget, &[Promise::P12]),
+        (Self::LookWhenIdle, &[Promise::P12]),
     ];
 
     /// The mutation of that name.
@@ -154,6 +166,11 @@ pub fn apply(
             }
         }
         (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
+        (Mutation::LookWhenIdle, Op::GetMessages)
+            if world.record.borrow().running.get(&source.instance).is_some_and(|running| *running > 0) =>
+        {
+            return xml("<QueueMessagesList></QueueMessagesList>");
+        }
         (Mutation::NeverRenew, Op::UpdateMessage) if is_worker => {
             let seconds = visibility(&request);
             if seconds == world.knobs().visibility {
@@ -174,11 +191,7 @@ pub fn apply(
             request = signed(with_shared_name(request));
         }
         (Mutation::NeverSweep, Op::ListBlobs) if is_worker => {
-            let mut empty = Response::new(Bytes::from_static(
-                b"<?xml version=\"1.0\"?><EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>",
-            ));
-            empty.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
-            return empty;
+            return xml("<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>");
         }
         _ => {}
     }
@@ -305,6 +318,12 @@ fn renewed(world: &World, call: &Call, seconds: u64) -> Response<Bytes> {
             answer.headers_mut().insert(name, value);
         }
     }
+    answer
+}
+
+fn xml(content: &str) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(format!("<?xml version=\"1.0\"?>{content}")));
+    answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
     answer
 }
 

@@ -219,11 +219,14 @@ impl Running {
         let mut record = world.record.borrow_mut();
         let running = record.running.entry(instance).or_default();
         *running += 1;
-        if *running > most {
+        let running = *running;
+        if running > most {
             let what =
                 format!("instance {instance} ran {running} handlers at a time, max_concurrency is {most}");
             record.broken(Promise::P8, world.exec.now(), what);
         }
+        let taken = running >= most;
+        record.slots_are_taken(instance, taken, world.exec.now());
         drop(record);
         Self { world: Rc::clone(world), instance }
     }
@@ -231,8 +234,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(running) = self.world.record.borrow_mut().running.get_mut(&self.instance) {
+        let mut record = self.world.record.borrow_mut();
+        if let Some(running) = record.running.get_mut(&self.instance) {
             *running = running.saturating_sub(1);
+            let taken = *running >= self.world.knobs().max_concurrency;
+            record.slots_are_taken(self.instance, taken, self.world.exec.now());
         }
     }
 }

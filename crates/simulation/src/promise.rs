@@ -22,12 +22,26 @@ pub enum Promise {
     P7,
     /// Nothing grows without bound.
     P8,
+    /// No drain is repeated sooner than the worker asked, by any loop of the replica.
+    P11,
+    /// A visible message is received within a bounded time while a replica has free slots.
+    P12,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P7, Self::P8];
+    pub const ALL: [Self; 10] = [
+        Self::P1,
+        Self::P2,
+        Self::P3,
+        Self::P4,
+        Self::P5,
+        Self::P6,
+        Self::P7,
+        Self::P8,
+        Self::P11,
+        Self::P12,
+    ];
 }
 
 impl fmt::Display for Promise {

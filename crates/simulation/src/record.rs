@@ -224,6 +224,8 @@ pub struct Record {
     pub logs: Vec<String>,
     /// Handler calls that are going on, by instance.
     pub running: HashMap<InstanceId, usize>,
+    /// The slots of the workers.
+    pub slots: crate::drains::Slots,
     /// Requests by instance in the current second.
     pub rates: HashMap<InstanceId, (u64, u32)>,
     /// Requests in all.
@@ -251,6 +253,7 @@ impl Record {
             secrets: crate::secrets::Secrets::default(),
             logs: Vec::new(),
             running: HashMap::new(),
+            slots: crate::drains::Slots::default(),
             rates: HashMap::new(),
             requests: 0,
             counts: BTreeMap::new(),

@@ -84,7 +84,9 @@ impl Run {
             .map(|index| Launcher::new(world, &self.fleet, index, &self.draining, &self.calm))
             .collect();
         for launcher in &launchers {
-            world.exec.spawn(PEOPLE, Rc::clone(launcher).run());
+            for own in 0..world.knobs().parallel {
+                world.exec.spawn(PEOPLE, Rc::clone(launcher).run(own));
+            }
         }
         let clients = Clients::new(world, &self.fleet);
         for (index, element) in world.scenario.elements.iter().enumerate() {
@@ -173,7 +175,7 @@ async fn play(
         }
         Element::KillWorker { at, worker } => {
             world.exec.sleep(at).await;
-            fleet.kill(world, Role::Worker, worker, "its host was killed");
+            fleet.kill_worker(world, worker, "its host was killed");
         }
         Element::KillApi { at, api } => {
             world.exec.sleep(at).await;

@@ -47,6 +47,8 @@ pub struct Knobs {
     pub apis: usize,
     /// How many workers drain at a time.
     pub workers: usize,
+    /// How many drains of one worker go on at a time, each on an instance of its own.
+    pub parallel: usize,
     /// How far the storage account's clock is ahead of true time, in milliseconds.
     pub storage_skew_ms: i64,
     /// How far clocks of instances may be off, either way, in milliseconds.

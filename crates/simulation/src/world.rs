@@ -67,6 +67,7 @@ impl World {
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
         let mut record = Record::new(tracing);
         record.clocks_agree = scenario.knobs.clocks_agree();
+        record.slots.places = scenario.knobs.workers * scenario.knobs.parallel;
         let cloud = Cloud::new(&scenario, &mut record.secrets);
         let outsider = Machine { role: Role::Outsider, alive: true, skew: time::Duration::ZERO };
         Rc::new(Self {
@@ -140,6 +141,7 @@ impl World {
         record.count("crash");
         record.note(self.exec.now(), || format!("instance {instance} dies: {why}"));
         record.running.remove(&instance);
+        record.slots_are_taken(instance, false, self.exec.now());
         drop(record);
         self.exec.kill(Self::group(instance));
     }

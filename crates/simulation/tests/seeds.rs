@@ -31,6 +31,8 @@ fn every_promise_holds_on_the_first_seeds() {
         "fault",
         "cancel confirmed",
         "explicit retry",
+        "drain told to wait",
+        "delivery beside a running task",
     ] {
         let count = findings.counts.get(what).copied().unwrap_or(0);
         assert!(count > 0, "no seed has seen: {what}");

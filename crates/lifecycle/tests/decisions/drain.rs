@@ -129,12 +129,25 @@ fn stopped_drain_receives_nothing_and_ends_with_its_last_task() {
 }
 
 #[test]
-fn upkeep_is_due_every_five_seconds_and_sweeps_after_the_budget() {
+fn upkeep_is_due_every_five_seconds() {
     let mut drain = Drain::new(8, BUDGET);
     assert_eq!((drain.upkeep_in(s(0)), drain.upkeep_in(s(6))), (Some(s(5)), Some(s(0))));
     drain.tended(s(6));
     assert_eq!(drain.upkeep_in(s(7)), Some(s(4)));
-    assert!(!drain.sweeps(ms(19_999)) && drain.sweeps(BUDGET));
+}
+
+#[test]
+fn only_a_drain_that_has_just_seen_its_queue_empty_sweeps() {
+    let mut drain = Drain::new(8, BUDGET);
+    drain.received(8, 1, s(0));
+    drain.received(7, 0, s(19));
+    assert!(!drain.sweeps(ms(19_999)), "a short drain leaves it to an idle one");
+    assert!(drain.sweeps(BUDGET));
+    drain.received(7, 7, s(21));
+    assert!(!drain.sweeps(s(22)), "messages wait, and their tasks show no sign of life");
+    drain.received(1, 0, s(23));
+    assert!(drain.sweeps(s(24)));
+    assert!(!drain.sweeps(s(60)), "all slots have been taken since: nobody looks");
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! P11 and P12: when drains begin, and how long a message waits beside free slots.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::generate::STORM;
+use crate::promise::Promise;
+use crate::record::{InstanceId, Record};
+use crate::scenario::Index;
+use crate::watch::Source;
+use crate::world::World;
+
+/// How long a visible message may wait while a slot is free: what a drain settles, between two looks, and what
+/// requests, launchers and whole seconds of storage's clock add.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Requests that are late or refused during the storm occupy slots for some time after it.
+const AFTERMATH: Duration = Duration::from_secs(300);
+
+/// What is known of the slots of all workers.
+#[derive(Debug, Default)]
+pub struct Slots {
+    /// How many instances work at a time.
+    pub places: usize,
+    /// Instances whose slots are all taken by handlers.
+    full: Vec<InstanceId>,
+    /// When a slot became free while all had been taken.
+    freed_at: Duration,
+    /// Until when each worker was told not to drain.
+    rest_until: Vec<(Index, Duration)>,
+}
+
+impl Slots {
+    fn rest_of(&self, worker: Index) -> Duration {
+        self.rest_until.iter().find(|(whose, _)| *whose == worker).map_or(Duration::ZERO, |(_, until)| *until)
+    }
+}
+
+impl Record {
+    /// All slots of an instance are taken, or not any more.
+    pub fn slots_are_taken(&mut self, instance: InstanceId, taken: bool, now: Duration) {
+        let slots = &mut self.slots;
+        if slots.full.len() >= slots.places {
+            slots.freed_at = now;
+        }
+        slots.full.retain(|other| *other != instance);
+        if taken {
+            slots.full.push(instance);
+        }
+    }
+
+    /// P12 at the moment a message is received that had become visible at `visible_at`.
+    pub fn message_waited(&mut self, from: Source, id: &str, visible_at: Duration) {
+        if self.slots.full.len() >= self.slots.places {
+            return;
+        }
+        let told = self.slots.rest_until.iter().map(|(_, until)| *until).max().unwrap_or_default();
+        let since = visible_at.max(self.slots.freed_at).max(told).max(STORM + AFTERMATH);
+        let waited = from.now.saturating_sub(since);
+        if waited > LONGEST_WAIT {
+            let what = format!("message {id} was visible for {waited:?} while a slot was free");
+            self.broken(Promise::P12, from.now, what);
+        } else if from.now > STORM + AFTERMATH && self.running.values().any(|running| *running > 0) {
+            self.count("delivery beside a running task");
+        }
+    }
+}
+
+impl World {
+    /// P11: a launcher asks its worker to drain.
+    pub fn drain_begins(&self, worker: Index) {
+        let now = self.exec.now();
+        let mut record = self.record.borrow_mut();
+        let until = record.slots.rest_of(worker);
+        if now < until {
+            let what = format!("worker {worker} drains {:?} before the time that it was told", until - now);
+            record.broken(Promise::P11, now, what);
+        }
+    }
+
+    /// The launcher reads the answer to a drain. It is read here as well, apart from `models`, so that a mistake
+    /// there cannot hide itself.
+    pub fn drain_answered(&self, worker: Index, answer: &Response<Bytes>) {
+        let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let header = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let asked = body.get("retryAfterSeconds").and_then(serde_json::Value::as_u64).or(header);
+        let Some(seconds) = asked else { return };
+        let mut record = self.record.borrow_mut();
+        record.count("drain told to wait");
+        let until = (self.exec.now() + Duration::from_secs(seconds)).max(record.slots.rest_of(worker));
+        record.slots.rest_until.retain(|(whose, _)| *whose != worker);
+        record.slots.rest_until.push((worker, until));
+    }
+
+    /// P8: a drain ends with the last of what it received, and soon after it is told to.
+    pub fn drain_ended(&self, lasted: Duration, since_release: Option<Duration>, answer: &Response<Bytes>) {
+        let knobs = self.knobs();
+        let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let received = body.get("received").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        // One after the other at worst. Storage may be out of order for as long as a scenario lets it, on top of
+        // what was configured.
+        let tasks = u32::try_from(received.max(1)).unwrap_or(u32::MAX);
+        let most = Duration::from_secs(2 * knobs.drain_seconds + 400)
+            + Duration::from_secs(knobs.task_timeout + 60).saturating_mul(tasks);
+        let now = self.exec.now();
+        let mut record = self.record.borrow_mut();
+        record.count("drain");
+        if lasted > most {
+            let what = format!("a drain of {received} messages lasted {lasted:?}, longer than {most:?}");
+            record.broken(Promise::P8, now, what);
+        }
+        if let Some(late) = since_release.filter(|late| *late > Duration::from_secs(300)) {
+            record.broken(Promise::P8, now, format!("a drain went on {late:?} after it was released"));
+        }
+    }
+}

@@ -1,15 +1,17 @@
 //! The command line, parsed into values. No environment is read here.
 
 mod help;
+mod values;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Uri;
-use lexopt::{Arg, Parser, ValueExt as _};
+use lexopt::{Arg, Parser};
 
 pub use help::HELP;
+use values::{address, health_of, health_of_host, parallel, seconds, url};
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -310,75 +312,6 @@ fn split_command(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString
         }
         None => (own, Vec::new()),
     }
-}
-
-fn health_of(drain_url: &Uri) -> Result<Uri, UsageError> {
-    let mut parts = drain_url.clone().into_parts();
-    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/.well-known/spin/health"));
-    Uri::from_parts(parts).map_err(|_| UsageError::new("--drain-url is not an http:// URL"))
-}
-
-/// Where a host that was started so answers whether it is healthy: at its own `--listen`, or Spin's default.
-fn health_of_host(command: &[OsString]) -> Uri {
-    let mut listen = SocketAddr::from(([127, 0, 0, 1], 3000));
-    let mut arguments = command.iter().filter_map(|argument| argument.to_str());
-    while let Some(argument) = arguments.next() {
-        let value = match argument {
-            "--listen" => arguments.next(),
-            other => other.strip_prefix("--listen="),
-        };
-        listen = value.and_then(|value| value.parse().ok()).unwrap_or(listen);
-    }
-    match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    let text = format!("http://{listen}/.well-known/spin/health");
-    text.parse().unwrap_or_else(|_| Uri::from_static("http://127.0.0.1:3000/.well-known/spin/health"))
-}
-
-fn text(parser: &mut Parser, option: &str) -> Result<String, UsageError> {
-    let value = parser.value()?;
-    value.string().map_err(|_| UsageError::new(format!("{option}: the value is not text")))
-}
-
-fn seconds(parser: &mut Parser, option: &str, least: f64, most: f64) -> Result<Duration, UsageError> {
-    let text = text(parser, option)?;
-    match text.parse::<f64>() {
-        Ok(number) if number >= least && number <= most => Ok(Duration::from_secs_f64(number)),
-        _ => Err(UsageError::new(format!(
-            "{option}: {text:?} is not a number of seconds from {least} to {most}"
-        ))),
-    }
-}
-
-fn parallel(parser: &mut Parser) -> Result<usize, UsageError> {
-    let text = text(parser, "--parallel")?;
-    match text.parse::<usize>() {
-        Ok(number) if (1..=64).contains(&number) => Ok(number),
-        _ => Err(UsageError::new(format!("--parallel: {text:?} is not a whole number from 1 to 64"))),
-    }
-}
-
-fn address(parser: &mut Parser) -> Result<SocketAddr, UsageError> {
-    let text = text(parser, "--metrics-listen")?;
-    text.parse().map_err(|_| {
-        UsageError::new(format!("--metrics-listen: {text:?} is not address:port, such as 127.0.0.1:9464"))
-    })
-}
-
-fn url(parser: &mut Parser, option: &str) -> Result<Uri, UsageError> {
-    let text = text(parser, option)?;
-    let refused = || {
-        UsageError::new(format!(
-            "{option}: {text:?} is not an http:// URL with a host (the drain token must not leave this machine \
-             or pod, so no other scheme is needed)"
-        ))
-    };
-    let uri: Uri = text.parse().map_err(|_| refused())?;
-    let usable = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
-    if usable { Ok(uri) } else { Err(refused()) }
 }
 
 #[cfg(test)]

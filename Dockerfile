@@ -1,5 +1,5 @@
-# One image, two roles; the arguments choose: `api …` (the default) or `worker …`. infra/api.bicep and
-# infra/worker.bicep have the ones in use, `launcher --help` explains them.
+# One image, two roles; the arguments choose: `api …` (the default) or `worker …`. infra/arguments.json is the list of
+# the command lines that are deployed, the ones below included; `launcher --help` explains those of the launcher.
 # No build mounts and no here-documents: the registry's own builder (azd's remoteBuild) knows neither.
 
 # Spin 4.1 or newer: the components speak WASI 0.3.0, which 4.0 does not.
@@ -43,8 +43,8 @@ ENV HOME=/tmp TMPDIR=/tmp
 # Compiling is paid for here instead of at every start from zero replicas: Spin starts once in each role, and
 # what it compiled stays in /app/compile-cache. Code compiled for another processor than the one it meets at
 # run time is not used but compiled anew, which costs a second and breaks nothing.
-RUN ["/usr/local/bin/launcher", "warm", "--health-url", "http://127.0.0.1:3000/.well-known/spin/health", "--get", "http://127.0.0.1:3000/healthz", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--log-dir", "", "--listen", "127.0.0.1:3000"]
-RUN ["/usr/local/bin/launcher", "warm", "--health-url", "http://127.0.0.1:3000/.well-known/spin/health", "--get", "http://127.0.0.1:3000/drain", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "worker", "--direct-mounts", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--log-dir", "", "--listen", "127.0.0.1:3000"]
+RUN ["/usr/local/bin/launcher", "warm", "--health-url", "http://127.0.0.1:3000/.well-known/spin/health", "--get", "http://127.0.0.1:3000/healthz", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "127.0.0.1:3000"]
+RUN ["/usr/local/bin/launcher", "warm", "--health-url", "http://127.0.0.1:3000/.well-known/spin/health", "--get", "http://127.0.0.1:3000/drain", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "worker", "--direct-mounts", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "127.0.0.1:3000"]
 
 # Nobody in particular; owns nothing.
 USER 65532:65532
@@ -59,7 +59,8 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #   --direct-mounts         serve web/pages from where it is instead of copying it at every start
 #   --runtime-config-file   connection pooling and its limit, see there
 #   --cache                 see above
-#   --state-dir, --log-dir  empty: no key-value store and no log files; lines go to the container's log
+#   --state-dir             empty: no key-value store and no log files; lines go to the container's log. Spin
+#                           refuses an empty --log-dir
 #   --max-instance-reuse-count  100000 requests before an instance is replaced: an instance keeps tokens,
 #                           secrets and delegation keys, which 128 (Spin's default) would throw away every second
 #                           under load; the end bounds what a leak could ever grow to
@@ -69,4 +70,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #                           what a trap would take with it. worker: 1, so that the two drains of a replica do
 #                           not share a fate, each working on many tasks, and that a handler of the same
 #                           application has one task per instance
-CMD ["api", "--grace", "25", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--log-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]
+CMD ["api", "--grace", "25", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]

@@ -50,12 +50,32 @@ param retentionDays string
 @description('Minutes for which the Location of an accepted task can be read without credentials.')
 param sasTokenExpiryMinutes string = '10'
 
-@description('Who may call: none, api-key, or easy-auth (which needs authentication to be configured on the app).')
+@description('Who may call: none, api-key, or easy-auth (the platform signs callers in with the registration below).')
 @allowed(['none', 'api-key', 'easy-auth'])
 param apiAuth string = 'none'
 
 @description('SHA-256 digests of the accepted API keys, lower-case hexadecimal, comma-separated. Needed by api-key.')
 param apiKeyHashes string = ''
+
+@description('Client id of the app registration in Microsoft Entra ID that callers have tokens for. Needed by easy-auth.')
+param easyAuthClientId string = ''
+
+@description('Who issues those tokens; empty is the tenant of the deployment.')
+param easyAuthIssuer string = ''
+
+@description('Domain of the Container Apps environment.')
+param defaultDomain string
+
+@description('Where callers reach the API, when that is a custom domain or a gateway: scheme, host and perhaps a path. Empty is the address of the app itself.')
+param publicBaseUrl string = ''
+
+// The API believes a header that says who calls. Only the platform's authentication keeps callers from sending it
+// themselves, so one is not deployed without the other: json() of a sentence ends the deployment with that sentence
+// (Bicep's own fail() is unknown to the policy scanner, which would then pass over the whole file).
+var hasNoRegistration = apiAuth == 'easy-auth' && empty(easyAuthClientId)
+var hasNoKeys = apiAuth == 'api-key' && empty(apiKeyHashes)
+var checkedRegistration = hasNoRegistration ? json('apiAuth ${apiAuth} needs easyAuthClientId (ACCEPTED_EASY_AUTH_CLIENT_ID): without authentication every caller could claim to be anyone') : apiAuth
+var checkedAuth = hasNoKeys ? json('apiAuth ${apiAuth} needs apiKeyHashes (ACCEPTED_API_KEY_HASHES): no key would be accepted') : checkedRegistration
 
 // Naming the account is what makes the components use their identity on storage.
 var storageAccountName = credentialMode == 'keyless' ? accountName : ''
@@ -87,17 +107,18 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
       ]
     }
     template: {
-      terminationGracePeriodSeconds: 30
+      // After SIGTERM the launcher lets the host serve for 10 s more (its --linger), then gives it --grace to end.
+      terminationGracePeriodSeconds: 45
       containers: [
         {
           name: 'api'
           image: image
-          // The Dockerfile has the same arguments as its default and says what each is for.
+          // From arguments.json; the Dockerfile has the same as its default and says what each is for.
           args: [
             'api', '--grace', '25', '--'
             'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'api', '--direct-mounts'
             '--runtime-config-file', '/app/runtime-config.toml', '--cache', '/app/compile-cache.toml'
-            '--state-dir', '', '--log-dir', '', '--listen', '0.0.0.0:3000'
+            '--state-dir', '', '--listen', '0.0.0.0:3000'
             '--max-instance-reuse-count', '100000', '--max-instance-concurrent-reuse-count', '16'
             '--idle-instance-timeout', '60s'
           ]
@@ -113,17 +134,21 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_SAS_TOKEN_EXPIRY_MINUTES', value: sasTokenExpiryMinutes }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
-            { name: 'SPIN_VARIABLE_API_AUTH', value: apiAuth }
+            { name: 'SPIN_VARIABLE_API_AUTH', value: checkedAuth }
             { name: 'SPIN_VARIABLE_API_KEY_HASHES', value: apiKeyHashes }
-            // TLS ends at the ingress, which sets these headers itself.
-            { name: 'SPIN_VARIABLE_TRUST_FORWARDED', value: 'true' }
+            // Said here instead of taken from the request: the ingress passes X-Forwarded-Host on as the caller
+            // sent it (since the end of 2025 it sets none itself), so trust_forwarded stays off.
+            { name: 'SPIN_VARIABLE_PUBLIC_BASE_URL', value: empty(publicBaseUrl) ? 'https://${appName}.${defaultDomain}' : publicBaseUrl }
           ]
           probes: [
             {
-              // Once a second: a client waits for this when the first replica starts.
+              // 30 s: without code for this processor in the image's cache, half a core compiles for seconds. Not more
+              // often than every 3 s, because the platform allows 10 failures; the first after a usual start's 1 s, for
+              // which a client waits.
               type: 'Startup'
               httpGet: { path: '/.well-known/spin/health', port: 3000 }
-              periodSeconds: 1
+              initialDelaySeconds: 1
+              periodSeconds: 3
               failureThreshold: 10
               timeoutSeconds: 2
             }
@@ -152,6 +177,29 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         maxReplicas: 10
         cooldownPeriod: 300
         rules: [{ name: 'http', http: { metadata: { concurrentRequests: '50' } } }]
+      }
+    }
+  }
+}
+
+// Requests without a valid token end at the platform with 401. Monitors and deployments ask without one.
+resource auth 'Microsoft.App/containerApps/authConfigs@2026-01-01' = if (apiAuth == 'easy-auth') {
+  parent: app
+  name: 'current'
+  properties: {
+    platform: { enabled: true }
+    globalValidation: {
+      unauthenticatedClientAction: 'Return401'
+      excludedPaths: ['/healthz', '/readyz']
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: easyAuthClientId
+          openIdIssuer: empty(easyAuthIssuer) ? '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0' : easyAuthIssuer
+        }
+        validation: { allowedAudiences: [easyAuthClientId, 'api://${easyAuthClientId}'] }
       }
     }
   }

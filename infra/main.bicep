@@ -21,15 +21,13 @@ param credentialMode string = 'keyless'
 @maxLength(53)
 param queueName string = 'taskqueue'
 
-@description('Container of the status documents.')
+@description('Container of the status documents; that of the originals of poison messages carries its name and a suffix.')
 @minLength(3)
-@maxLength(63)
+@maxLength(56)
 param containerName string = 'tasks'
 
-@description('Days for which a finished task is kept.')
-@minValue(1)
-@maxValue(3650)
-param retentionDays int = 30
+@description('Days for which a finished task is kept: 1 to 3650. A number as text, because azd passes its variables as text; so are those below.')
+param retentionDays string = '30'
 
 @description('Standard_ZRS survives the loss of a zone; Standard_GZRS keeps a copy in a second region as well. Regions without zones need LRS or GRS.')
 @allowed(['Standard_ZRS', 'Standard_GZRS', 'Standard_LRS', 'Standard_GRS'])
@@ -38,10 +36,21 @@ param replication string = 'Standard_ZRS'
 @description('Resource id of an action group that receives the alerts; empty creates the alerts without one.')
 param actionGroupId string = ''
 
-@description('Minutes after which a task that nobody took up, or that goes on without end, is worth an alert. More than task_timeout_seconds.')
-@minValue(15)
-@maxValue(110)
-param staleMinutes int = 45
+@description('Minutes after which a task that nobody took up, or that goes on without end, is worth an alert: 15 to 110, and more than task_timeout_seconds.')
+param staleMinutes string = '45'
+
+@description('An alert is raised when more than so many drains within 15 minutes gave a task up.')
+param poisonThreshold string = '0'
+
+@description('An alert is raised when the worker logged more than so many errors within 15 minutes.')
+param errorThreshold string = '0'
+
+// json() of a sentence ends the deployment with that sentence.
+var isRetention = int(retentionDays) >= 1 && int(retentionDays) <= 3650
+var checkedRetentionDays = isRetention ? int(retentionDays) : json('retentionDays (ACCEPTED_RETENTION_DAYS) is ${retentionDays}, but must be 1 to 3650')
+// The alert looks back two hours.
+var isStaleness = int(staleMinutes) >= 15 && int(staleMinutes) <= 110
+var checkedStaleMinutes = isStaleness ? int(staleMinutes) : json('staleMinutes (ACCEPTED_STALE_MINUTES) is ${staleMinutes}, but must be 15 to 110')
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -79,7 +88,7 @@ module storage 'modules/storage.bicep' = {
     accountName: 'st${token}'
     queueName: queueName
     containerName: containerName
-    retentionDays: retentionDays
+    retentionDays: checkedRetentionDays
     allowSharedKey: credentialMode == 'keyVault'
     replication: replication
     workspaceId: monitoring.outputs.workspaceId
@@ -126,7 +135,9 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     actionGroupId: actionGroupId
     queueName: queueName
-    staleMinutes: staleMinutes
+    staleMinutes: checkedStaleMinutes
+    poisonThreshold: int(poisonThreshold)
+    errorThreshold: int(errorThreshold)
   }
 }
 
@@ -137,6 +148,7 @@ output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
 output ACCEPTED_CREDENTIAL_MODE string = credentialMode
 output ACCEPTED_ENVIRONMENT_ID string = environment.outputs.environmentId
+output ACCEPTED_DEFAULT_DOMAIN string = environment.outputs.defaultDomain
 output ACCEPTED_API_NAME string = 'api-${token}'
 output ACCEPTED_WORKER_NAME string = 'worker-${token}'
 output ACCEPTED_PULL_IDENTITY_ID string = identities.outputs.pullId
@@ -150,4 +162,4 @@ output ACCEPTED_QUEUE_HOST string = storage.outputs.queueHost
 output ACCEPTED_KEY_VAULT_HOST string = credentialMode == 'keyVault' ? 'https://kv-${token}${az.environment().suffixes.keyvaultDns}' : ''
 output ACCEPTED_QUEUE_NAME string = queueName
 output ACCEPTED_CONTAINER_NAME string = containerName
-output ACCEPTED_RETENTION_DAYS int = retentionDays
+output ACCEPTED_RETENTION_DAYS string = retentionDays

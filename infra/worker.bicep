@@ -89,13 +89,13 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         {
           name: 'worker'
           image: image
-          // The Dockerfile says what each option of Spin is for.
+          // From arguments.json; the Dockerfile says what each option of Spin is for.
           args: [
             'worker', '--drain-url', 'http://127.0.0.1:3000/drain', '--parallel', string(parallelDrains), '--grace', '115'
             '--metrics-listen', '0.0.0.0:9090', '--'
             'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'worker', '--direct-mounts'
             '--runtime-config-file', '/app/runtime-config.toml', '--cache', '/app/compile-cache.toml'
-            '--state-dir', '', '--log-dir', '', '--listen', '127.0.0.1:3000'
+            '--state-dir', '', '--listen', '127.0.0.1:3000'
             '--max-instance-reuse-count', '100000', '--max-instance-concurrent-reuse-count', '1'
             '--idle-instance-timeout', '60s'
           ]
@@ -115,9 +115,11 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
           // The launcher answers these: 200 once Spin is healthy, 503 before and after.
           probes: [
             {
+              // As in api.bicep.
               type: 'Startup'
               httpGet: { path: '/healthz', port: 9090 }
-              periodSeconds: 1
+              initialDelaySeconds: 1
+              periodSeconds: 3
               failureThreshold: 10
               timeoutSeconds: 2
             }

@@ -5,6 +5,8 @@ param workspaceId string
 param actionGroupId string
 param queueName string
 param staleMinutes int
+param poisonThreshold int
+param errorThreshold int
 
 var actionGroups = empty(actionGroupId) ? [] : [actionGroupId]
 
@@ -25,6 +27,7 @@ var rules = [
     severity: 2
     query: '${workerLines} | where toint(line.poisoned) > 0'
     window: 'PT15M'
+    threshold: poisonThreshold
   }
   {
     name: 'oldest-message'
@@ -32,6 +35,7 @@ var rules = [
     severity: 1
     query: '${queueLines} ${lastDeletion} ${oldestPut}'
     window: 'PT2H'
+    threshold: 0
   }
   {
     name: 'worker-refused'
@@ -39,6 +43,7 @@ var rules = [
     severity: 1
     query: '${workerLines} | where line.level == "error"'
     window: 'PT15M'
+    threshold: errorThreshold
   }
 ]
 
@@ -63,7 +68,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-03-15-preview' = [
             query: rule.query
             timeAggregation: 'Count'
             operator: 'GreaterThan'
-            threshold: 0
+            threshold: rule.threshold
           }
         ]
       }

@@ -25,3 +25,4 @@ resource environment 'Microsoft.App/managedEnvironments@2026-01-01' = {
 }
 
 output environmentId string = environment.id
+output defaultDomain string = environment.properties.defaultDomain

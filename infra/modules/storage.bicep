@@ -1,4 +1,4 @@
-// The account, its container and queues, and the rule that deletes what the workers did not purge.
+// The account, its containers and queues, and the rules that delete what the workers did not purge.
 param location string
 param tags object
 param accountName string
@@ -34,11 +34,14 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   name: 'default'
 }
 
-resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
-  parent: blobs
-  name: containerName
-  properties: { publicAccess: 'None' }
-}
+// Documents and results; and the originals of poison messages that their copies had no room for.
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = [
+  for suffix in ['', '-poison']: {
+    parent: blobs
+    name: '${containerName}${suffix}'
+    properties: { publicAccess: 'None' }
+  }
+]
 
 resource queues 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
   parent: account
@@ -52,7 +55,11 @@ resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-0
   }
 ]
 
-// The workers purge finished tasks when they expire; this catches what is left when no worker ever wakes.
+// The workers purge finished tasks when they expire; this catches what is left when no worker ever wakes. It counts from
+// the last write and knows no states: a document may sleep for 7 days until its task is due, and a month without a
+// worker must not cost a task. Copies in the poison queue are looked at by people, and so are their originals.
+var keptDays = max(retentionDays, 7) + 30
+
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05-01' = {
   parent: account
   name: 'default'
@@ -65,8 +72,16 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
           type: 'Lifecycle'
           definition: {
             filters: { blobTypes: ['blockBlob'], prefixMatch: ['${containerName}/'] }
-            // A week more than the workers' own rule, which counts from the end of a task and not from the last write.
-            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays + 7 } } }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: keptDays } } }
+          }
+        }
+        {
+          enabled: true
+          name: 'expire-poison-originals'
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${containerName}-poison/'] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: keptDays } } }
           }
         }
       ]

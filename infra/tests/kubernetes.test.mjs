@@ -4,16 +4,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { app, args } from "./support/bicep.mjs";
-import { ROOT, read, tool } from "./support/tools.mjs";
+import { app } from "./support/bicep.mjs";
+import { ROOT, manifests, read } from "./support/tools.mjs";
 
 const FOLDER = "infra/kubernetes";
-
-function manifests(paths) {
-  const { code, text, output } = tool("python", "infra/tests/manifests.py", ...paths);
-  assert.equal(code, 0, output);
-  return JSON.parse(text);
-}
 
 const files = readdirSync(ROOT + FOLDER).filter((name) => name.endsWith(".yaml")).sort();
 const found = manifests(files.map((name) => `${FOLDER}/${name}`));
@@ -70,14 +64,27 @@ test("the scale rules are those of Container Apps", () => {
 
 test("the pods run what Container Apps runs", () => {
   const worker = one("Deployment", "worker.yaml").spec;
-  assert.deepEqual(worker.template.spec.containers[0].args, args("infra/worker.bicep"));
   assert.equal(worker.replicas, undefined, "the scaler decides");
   const { template } = app("infra/worker.bicep").properties;
   assert.equal(worker.template.spec.terminationGracePeriodSeconds, template.terminationGracePeriodSeconds);
   const api = one("Deployment", "api.yaml").spec;
-  assert.equal(api.template.spec.containers[0].args, undefined, "the image's default");
+  assert.equal(
+    api.template.spec.terminationGracePeriodSeconds,
+    app("infra/api.bicep").properties.template.terminationGracePeriodSeconds,
+  );
   for (const spec of [worker, api]) assert.deepEqual(spec.template.metadata.labels, spec.selector.matchLabels);
   assert.deepEqual(one("Service", "api.yaml").spec.selector, api.selector.matchLabels);
+});
+
+test("a replica may take 30 s to start, as in Container Apps", () => {
+  for (const file of ["worker.yaml", "api.yaml"]) {
+    const { periodSeconds, failureThreshold } = one("Deployment", file).spec.template.spec.containers[0].startupProbe;
+    assert.ok(periodSeconds * failureThreshold >= 30, file);
+  }
+});
+
+test("no template trusts a header that a caller may have set", () => {
+  for (const file of files) assert.doesNotMatch(read(`${FOLDER}/${file}`), /trust_forwarded"?\s*\n\s*value|TRUST_FORWARDED/, file);
 });
 
 test("what the pods are told is known to the manifest or the launcher", () => {

@@ -4,16 +4,13 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { ROOT, read, tool } from "./support/tools.mjs";
+import { ROOT, read, trees, yaml } from "./support/tools.mjs";
 
 const FOLDER = ".github/workflows";
 const names = readdirSync(`${ROOT}${FOLDER}`).sort();
 
 test("every workflow is valid YAML with a limit of time and named rights", () => {
-  const script = "import sys, json, yaml; json.dump([yaml.safe_load(open(path)) for path in sys.argv[1:]], sys.stdout)";
-  const { code, text, output } = tool("python", "-c", script, ...names.map((name) => `${FOLDER}/${name}`));
-  assert.equal(code, 0, output);
-  const workflows = JSON.parse(text);
+  const workflows = yaml(names.map((name) => `${FOLDER}/${name}`));
   assert.equal(workflows.length, 3);
   for (const [index, { permissions, jobs }] of workflows.entries()) {
     assert.equal(permissions.contents, "read", names[index]);
@@ -36,4 +33,33 @@ test("an action is pinned by its commit, or a comment says why not", () => {
       assert.ok(isPinned || /^\s*# By major version/.test(lines[index - 1]), `${name}: ${action}`);
     }
   }
+});
+
+/** Variables that the parameter files read, with their defaults. */
+function parameterVariables() {
+  const found = {};
+  for (const name of ["main", "api", "worker"]) {
+    for (const { value } of Object.values(JSON.parse(read(`infra/${name}.parameters.json`)).parameters)) {
+      const [, variable, fallback] = /^\$\{(\w+)(?:=(.*))?\}$/.exec(value);
+      found[variable] = fallback ?? found[variable];
+    }
+  }
+  return found;
+}
+
+test("the deployment passes every variable that the parameter files read, with the default that they have", () => {
+  const [{ jobs }] = yaml([`${FOLDER}/deploy.yml`]);
+  const passed = jobs.deploy.env;
+  const outputs = Object.keys(trees()["infra/main.bicep"].outputs);
+  const wanted = parameterVariables();
+  // What azd sets itself, and what it learns from the first deployment and has no default.
+  const known = (name) => name.startsWith("SERVICE_") || (outputs.includes(name) && wanted[name] === undefined);
+  for (const [name, fallback] of Object.entries(wanted).filter(([name]) => !known(name))) {
+    const expression = fallback ? `\${{ vars.${name} || '${fallback}' }}` : `\${{ vars.${name} }}`;
+    assert.equal(passed[name], expression, name);
+  }
+  for (const name of Object.keys(passed).filter((name) => name.startsWith("ACCEPTED_"))) {
+    assert.ok(name in wanted, `${name} is passed, and nothing reads it`);
+  }
+  assert.ok(Object.keys(wanted).length >= 25);
 });

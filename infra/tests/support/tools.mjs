@@ -30,6 +30,21 @@ export function tool(program, ...args) {
   return { code: done.status, text: done.stdout, output: `${done.stdout}${done.stderr}${done.error?.message ?? ""}` };
 }
 
+/** The documents of YAML files, and what the schemas of their kinds find wrong. */
+export function manifests(paths) {
+  const { code, text, output } = tool("python", "infra/tests/manifests.py", ...paths);
+  if (code !== 0) throw new Error(output);
+  return JSON.parse(text);
+}
+
+/** The documents of YAML files of any kind. */
+export function yaml(paths) {
+  const script = "import sys, json, yaml; json.dump([yaml.safe_load(open(path)) for path in sys.argv[1:]], sys.stdout)";
+  const { code, text, output } = tool("python", "-c", script, ...paths);
+  if (code !== 0) throw new Error(output);
+  return JSON.parse(text);
+}
+
 /** Paths of all Bicep files. */
 export function bicepFiles() {
   return readdirSync(`${ROOT}infra`, { recursive: true })

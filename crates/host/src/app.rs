@@ -126,9 +126,10 @@ impl Blueprint {
     /// Starts an application. Cheap: instances are made when requests come.
     ///
     /// # Errors
-    /// [`LoadError::Variable`] when a given variable is not declared.
+    /// [`LoadError::Variable`] when a given variable is not declared, or a required one has no value.
     pub fn start(&self, options: Options) -> Result<App, LoadError> {
         let variables = Arc::new(Variables::new(self.manifest.variables.clone(), options.providers)?);
+        variables.check_required()?;
         let inner = Arc::new_cyclic(|app: &Weak<Inner>| {
             let handlers = self.components.iter().filter_map(|(id, service)| {
                 let component = self.manifest.components.get(id)?.clone();

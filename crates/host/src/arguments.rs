@@ -1,242 +1,241 @@
-//! The command line of the binary.
+//! The command line: what stands before `up` is this host's own, what stands after it is Spin's.
+//!
+//! Spin 4.1 parses its options with clap, and so does this host: what Spin refuses (an empty path, an option given
+//! twice, a duration in minutes) is refused here in the same words. What this host cannot honour is refused with a
+//! sentence, unless leaving it out does no harm; `--help` says which is which.
 
-use std::collections::BTreeMap;
+mod settings;
+mod value;
+
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::limits::Limits;
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// What `host up` was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Up {
-    /// The manifest.
-    pub manifest: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Only these components, or all.
-    pub components: Vec<String>,
-    /// Added to every component's environment.
-    pub environment: BTreeMap<String, String>,
-    /// Values of variables.
-    pub variables: BTreeMap<String, String>,
-    /// Limits of instances.
-    pub limits: Limits,
-    /// How long requests may go on after a stop.
+pub use settings::Settings;
+pub use value::VariableSource;
+
+/// Runs the components of a spin.toml.
+#[derive(Parser)]
+#[command(
+    name = "host",
+    version,
+    after_help = "Options before `up` are this host's own; those after it are Spin's."
+)]
+pub struct CommandLine {
+    /// How long running requests may go on after a stop (Spin ends them at once)
+    #[arg(long, default_value = "10s", value_parser = value::duration)]
     pub grace: Duration,
-    /// Whether compiled components are kept between runs.
-    pub cache: bool,
-    /// A wasmtime cache configuration that says where; empty is the user's cache folder.
-    pub cache_file: PathBuf,
-    /// Whether requests are logged.
+
+    /// Write one line per request to standard error
+    #[arg(long)]
     pub access_log: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
 }
 
-impl Default for Up {
-    fn default() -> Self {
-        Self {
-            manifest: PathBuf::from("spin.toml"),
-            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
-            components: Vec::new(),
-            environment: BTreeMap::new(),
-            variables: BTreeMap::new(),
-            limits: Limits::default(),
-            grace: Duration::from_secs(10),
-            cache: true,
-            cache_file: PathBuf::new(),
-            access_log: false,
-        }
-    }
-}
-
-/// What the whole command line asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The commands. Spin has more; this host has the one that the image uses.
+#[derive(Subcommand)]
 pub enum Command {
-    /// Serve an application.
+    /// Start the Spin application
+    #[command(alias = "u")]
     Up(Box<Up>),
-    /// Explain the command line.
-    Help,
 }
 
-/// The explanation.
-pub const HELP: &str = "\
-Runs the components of a spin.toml.
-
-Usage: host up [OPTIONS]
-
-  -f, --from FILE                              manifest, or its folder [spin.toml]
-      --listen ADDRESS:PORT                    port 0 takes a free one [127.0.0.1:3000]
-      --component-id ID                        run only this component (repeatable)
-      --env NAME=VALUE                         add to every component's environment (repeatable)
-      --variable NAME=VALUE                    set an application variable (repeatable)
-      --max-instance-reuse-count N             requests per instance [128]
-      --max-instance-concurrent-reuse-count N  requests per instance at a time [16]
-      --idle-instance-timeout DURATION         such as 500ms, 1s, 2m [1s]
-      --request-timeout DURATION               until the head of the answer [none]
-      --grace DURATION                         for running requests after a stop [10s]
-      --cache FILE                             a wasmtime cache configuration (TOML) that says where
-      --no-cache, --disable-cache              compile the components anew
-      --access-log                             one line per request on standard error
-
-Taken, for Spin's sake, and without effect here, where components are served from where they are and nothing
-is written: --direct-mounts, --quiet, --runtime-config-file FILE (which must exist), --state-dir DIR, --log-dir DIR.
-
-Variables are also taken from SPIN_VARIABLE_NAME and from .env beside the manifest.
-";
-
-/// Reads the arguments after the program's name.
-///
-/// # Errors
-/// A sentence that says which argument is wrong.
-pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String> {
-    let mut arguments = arguments.into_iter();
-    match arguments.next().as_deref() {
-        Some("up") => {}
-        None | Some("help" | "--help" | "-h") => return Ok(Command::Help),
-        Some(other) => return Err(format!("unknown command {other:?}: try host --help")),
+impl CommandLine {
+    /// Reads the arguments, the program's name first, and the environment variables that stand behind options.
+    ///
+    /// # Errors
+    /// clap's, which also carries `--help` and `--version`.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(value::split_clusters(arguments))
     }
-    let mut up = Up::default();
-    while let Some(argument) = arguments.next() {
-        let (name, mut attached) = match argument.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
-            _ => (argument, None),
-        };
-        let mut value =
-            || attached.take().or_else(|| arguments.next()).ok_or_else(|| format!("{name} needs a value"));
-        match name.as_str() {
-            "-f" | "--from" | "--file" => up.manifest = manifest_path(value()?),
-            "--listen" => {
-                let text = value()?;
-                up.listen = text
-                    .parse()
-                    .map_err(|_| format!("--listen {text:?} is not ADDRESS:PORT, such as 127.0.0.1:3000"))?;
-            }
-            "--component-id" | "-c" => up.components.push(value()?),
-            "--env" => insert_pair(&mut up.environment, &name, &value()?)?,
-            "--variable" => insert_pair(&mut up.variables, &name, &value()?)?,
-            "--max-instance-reuse-count" => up.limits.max_instance_reuse_count = count(&name, &value()?)?,
-            "--max-instance-concurrent-reuse-count" => {
-                up.limits.max_instance_concurrent_reuse_count = count(&name, &value()?)?;
-            }
-            "--idle-instance-timeout" => up.limits.idle_instance_timeout = duration(&name, &value()?)?,
-            "--request-timeout" => up.limits.request_timeout = Some(duration(&name, &value()?)?),
-            "--grace" => up.grace = duration(&name, &value()?)?,
-            "--cache" => up.cache_file = PathBuf::from(value()?),
-            "--no-cache" | "--disable-cache" => up.cache = false,
-            "--direct-mounts" | "--quiet" => {}
-            "--state-dir" | "--log-dir" => drop(value()?),
-            "--runtime-config-file" => {
-                let path = value()?;
-                if !Path::new(&path).is_file() {
-                    return Err(format!("--runtime-config-file {path:?} is not a file"));
-                }
-            }
-            "--access-log" => up.access_log = true,
-            "--help" | "-h" => return Ok(Command::Help),
-            _ => return Err(format!("unknown option {name:?}: try host --help")),
-        }
-        if attached.is_some() {
-            return Err(format!("{name} takes no value"));
-        }
-    }
-    Ok(Command::Up(Box::new(up)))
 }
 
-fn manifest_path(text: String) -> PathBuf {
-    let path = PathBuf::from(text);
-    if path.is_dir() { path.join("spin.toml") } else { path }
+const FROM: &str = "Application";
+const SPIN: &str = "As in Spin";
+const NO_EFFECT: &str = "Accepted without effect: nothing of the kind happens in this host";
+const REFUSED: &str = "Refused: options of Spin that this host cannot honour";
+
+/// The options of `spin up` and of its HTTP trigger.
+// Without `Debug`: values of variables and of the environment may be secrets.
+#[derive(Args)]
+#[command(next_help_heading = SPIN)]
+pub struct Up {
+    /// The application to run: a manifest (spin.toml) or its folder. Without it, spin.toml here or in a folder above
+    #[arg(short = 'f', long = "from", value_name = "APPLICATION", group = "source", help_heading = FROM)]
+    pub from: Option<String>,
+
+    /// The same as `--from`, but always a file or folder
+    #[arg(
+        long = "from-file",
+        alias = "file",
+        value_name = "APP_MANIFEST_FILE",
+        group = "source",
+        hide = true
+    )]
+    pub from_file: Option<PathBuf>,
+
+    /// The application to run: a reference into a registry
+    #[arg(long, value_name = "REGISTRY_REFERENCE", group = "source", help_heading = REFUSED)]
+    pub from_registry: Option<String>,
+
+    /// Run only this component (repeatable)
+    #[arg(short = 'c', long = "component-id", help_heading = FROM)]
+    pub components: Vec<String>,
+
+    /// Pass an environment variable (key=value) to all components (repeatable)
+    #[arg(short = 'e', long = "env", value_parser = value::environment)]
+    pub env: Vec<(String, String)>,
+
+    /// Set application variables (repeatable; the last value of a name counts)
+    #[arg(long, value_name = "KEY=VALUE | KEY=@FILE | @FILE.json | @FILE.toml", value_parser = value::variable)]
+    pub variable: Vec<VariableSource>,
+
+    /// IP address and port to listen on; port 0 takes a free one
+    #[arg(long = "listen", value_name = "ADDRESS", env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000",
+        value_parser = value::listen)]
+    pub listen: SocketAddr,
+
+    /// Take the next free port, up to ten further, when this one is in use
+    #[arg(long)]
+    pub find_free_port: bool,
+
+    /// Maximum buffer size in bytes for an HTTP/1 connection, at least 8192
+    #[arg(long, env = "SPIN_HTTP1_MAX_BUF_SIZE", value_parser = value::buffer)]
+    pub http1_max_buf_size: Option<usize>,
+
+    /// Requests that one instance answers before it is dropped (one number; Spin takes a range as well)
+    #[arg(long, default_value = "128", value_parser = value::count)]
+    pub max_instance_reuse_count: usize,
+
+    /// Requests that one instance answers at the same time (one number; Spin takes a range as well)
+    #[arg(long, default_value = "16", value_parser = value::count)]
+    pub max_instance_concurrent_reuse_count: usize,
+
+    /// How long an answer may take: seconds, or a number with `s`, `ms`, `us` or `ns`
+    #[arg(long, value_parser = value::duration)]
+    pub request_timeout: Option<Duration>,
+
+    /// How long an idle instance is kept: seconds, or a number with `s`, `ms`, `us` or `ns`
+    #[arg(long, default_value = "1s", value_parser = value::duration)]
+    pub idle_instance_timeout: Duration,
+
+    /// Wasmtime cache configuration file. Without it, a folder of this host's own in the user's cache
+    #[arg(
+        long = "cache",
+        env = "WASMTIME_CACHE_FILE",
+        value_name = "WASMTIME_CACHE_FILE",
+        conflicts_with = "disable_cache"
+    )]
+    pub cache: Option<PathBuf>,
+
+    /// Compile the components anew
+    #[arg(long, env = "DISABLE_WASMTIME_CACHE", conflicts_with = "cache", value_parser = BoolishValueParser::new())]
+    pub disable_cache: bool,
+
+    /// Runtime configuration (TOML). This host honours [outbound_http] and refuses what it cannot honour
+    #[arg(long, env = "RUNTIME_CONFIG_FILE", value_name = "RUNTIME_CONFIG_FILE")]
+    pub runtime_config_file: Option<PathBuf>,
+
+    /// Print output only of this component (repeatable)
+    #[arg(long = "follow", value_name = "FOLLOW_ID")]
+    pub follow: Vec<String>,
+
+    /// Silence all component output
+    #[arg(short = 'q', long = "quiet", aliases = ["sh", "shush"], conflicts_with = "follow")]
+    pub quiet: bool,
+
+    /// State folder; this host keeps no state. An empty value is accepted
+    #[arg(long, help_heading = NO_EFFECT)]
+    pub state_dir: Option<String>,
+
+    /// Truncate the log files before the start
+    #[arg(long, help_heading = NO_EFFECT)]
+    pub truncate_logs: bool,
+
+    /// Mount folders directly instead of copying them: always so here
+    #[arg(long, help_heading = NO_EFFECT)]
+    pub direct_mounts: bool,
+
+    /// Folder for copies of static assets: none are made
+    #[arg(long = "temp", alias = "tmp", value_name = "TMP", help_heading = NO_EFFECT)]
+    pub temp: Option<PathBuf>,
+
+    /// Folder for downloaded components: none are downloaded
+    #[arg(long, help_heading = NO_EFFECT)]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Ignore certificate errors of a registry: none is asked
+    #[arg(short = 'k', long, help_heading = NO_EFFECT)]
+    pub insecure: bool,
+
+    /// Disable wasmtime's pooling instance allocator: it is not in use
+    #[arg(long, help_heading = NO_EFFECT)]
+    pub disable_pooling: bool,
+
+    /// Folder for the components' log files. An empty value is an error, as in Spin
+    #[arg(short = 'L', long = "log-dir", env = "SPIN_LOG_DIR", value_name = "APP_LOG_DIR", help_heading = REFUSED)]
+    pub log_dir: Option<PathBuf>,
+
+    /// The build profile to run
+    #[arg(long, help_heading = REFUSED)]
+    pub profile: Option<String>,
+
+    /// Run `spin build` first
+    #[arg(long, env = "SPIN_ALWAYS_BUILD", value_parser = BoolishValueParser::new(), help_heading = REFUSED)]
+    pub build: bool,
+
+    /// Compile with debugging information
+    #[arg(long, help_heading = REFUSED)]
+    pub debug_info: bool,
+
+    /// Certificate for https
+    #[arg(long, env = "SPIN_TLS_CERT", requires = "tls_key", help_heading = REFUSED)]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Key of the certificate
+    #[arg(long, env = "SPIN_TLS_KEY", requires = "tls_cert", help_heading = REFUSED)]
+    pub tls_key: Option<PathBuf>,
+
+    /// How the routes are printed at the start; `json` is refused
+    #[arg(long, value_enum, default_value_t = Format::Plain, help_heading = REFUSED)]
+    pub format: Format,
+
+    /// Let components write to static assets
+    #[arg(long = "allow-transient-write", help_heading = REFUSED)]
+    pub allow_transient_write: bool,
+
+    /// WASI OTel
+    #[arg(long, help_heading = REFUSED)]
+    pub experimental_wasi_otel: bool,
+
+    /// Set a pair (key=value) in the default key-value store
+    #[arg(long = "key-value", value_name = "KEY_VALUES", value_parser = value::pair, help_heading = REFUSED)]
+    pub key_values: Vec<(String, String)>,
+
+    /// Run a statement against the default database
+    #[arg(long = "sqlite", value_name = "SQLITE_STATEMENTS", help_heading = REFUSED)]
+    pub sqlite_statements: Vec<String>,
+
+    /// Most memory of an instance, in bytes
+    #[arg(long, env = "SPIN_MAX_INSTANCE_MEMORY", help_heading = REFUSED)]
+    pub max_instance_memory: Option<usize>,
 }
 
-fn insert_pair(into: &mut BTreeMap<String, String>, name: &str, text: &str) -> Result<(), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("{name} must be NAME=VALUE"))?;
-    into.insert(key.to_owned(), value.to_owned());
-    Ok(())
-}
-
-fn count(name: &str, text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|count| *count > 0)
-        .ok_or_else(|| format!("{name} {text:?} is not a whole number above 0"))
-}
-
-fn duration(name: &str, text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = text.get(digits.len()..).unwrap_or_default();
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        _ => 0,
-    };
-    match digits.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds)) {
-        Some(total) if milliseconds > 0 => Ok(Duration::from_millis(total)),
-        _ => Err(format!("{name} {text:?} is not a duration such as 500ms, 1s or 2m")),
-    }
+/// The values of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Lines for people.
+    Plain,
+    /// A JSON document.
+    Json,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Command, String> {
-        parse(line.split_whitespace().map(str::to_owned))
-    }
-
-    #[test]
-    fn every_option_is_read() {
-        let line = "up -f x/spin.toml --listen 0.0.0.0:0 --component-id api --component-id worker --env A=b=c \
-                    --variable k=v --max-instance-reuse-count 7 --max-instance-concurrent-reuse-count=3 \
-                    --idle-instance-timeout 250ms --request-timeout 2m --grace 1s --no-cache --access-log \
-                    --cache x/cache.toml --direct-mounts --quiet --state-dir= --log-dir=";
-        let expected = Up {
-            manifest: "x/spin.toml".into(),
-            listen: "0.0.0.0:0".parse().unwrap(),
-            components: vec!["api".into(), "worker".into()],
-            environment: [("A".into(), "b=c".into())].into(),
-            variables: [("k".into(), "v".into())].into(),
-            limits: Limits {
-                max_instance_reuse_count: 7,
-                max_instance_concurrent_reuse_count: 3,
-                idle_instance_timeout: Duration::from_millis(250),
-                request_timeout: Some(Duration::from_secs(120)),
-            },
-            grace: Duration::from_secs(1),
-            cache: false,
-            cache_file: "x/cache.toml".into(),
-            access_log: true,
-        };
-        assert_eq!(read(line).unwrap(), Command::Up(Box::new(expected)));
-        assert_eq!(read("up").unwrap(), Command::Up(Box::default()));
-        assert_eq!(read("").unwrap(), Command::Help);
-    }
-
-    #[test]
-    fn wrong_options_are_refused_with_a_sentence() {
-        for (line, sentence) in [
-            ("down", "unknown command \"down\": try host --help"),
-            ("up --port 1", "unknown option \"--port\": try host --help"),
-            ("up --listen", "--listen needs a value"),
-            ("up --listen 3000", "--listen \"3000\" is not ADDRESS:PORT, such as 127.0.0.1:3000"),
-            ("up --variable k", "--variable must be NAME=VALUE"),
-            ("up --runtime-config-file no/such.toml", "--runtime-config-file \"no/such.toml\" is not a file"),
-            ("up --no-cache=1", "--no-cache takes no value"),
-            ("up --grace 5", "--grace \"5\" is not a duration such as 500ms, 1s or 2m"),
-            (
-                "up --max-instance-reuse-count 0",
-                "--max-instance-reuse-count \"0\" is not a whole number above 0",
-            ),
-        ] {
-            assert_eq!(read(line).unwrap_err(), sentence, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_help_names_every_option() {
-        for option in
-            ["--from", "--listen", "--component-id", "--env", "--variable", "--request-timeout", "--grace"]
-        {
-            assert!(HELP.contains(option), "{option}");
-        }
-    }
-}
+mod tests;

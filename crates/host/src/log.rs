@@ -1,6 +1,6 @@
 //! Where the lines go that components print and that the host has to say about them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::Write;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +43,32 @@ impl LogSink for Terminal {
             Source::Stderr => writeln!(std::io::stderr().lock(), "{line}"),
             Source::Host => writeln!(std::io::stderr().lock(), "host: component {component:?}: {line}"),
         };
+    }
+}
+
+/// The terminal, for the output of some components only; what the host says about any is always shown.
+#[derive(Debug, Clone, Default)]
+pub struct Followed {
+    components: HashSet<String>,
+}
+
+impl Followed {
+    /// Shows these components' output; without any, no output at all.
+    #[must_use]
+    pub fn only(components: impl IntoIterator<Item = String>) -> Self {
+        Self { components: components.into_iter().collect() }
+    }
+
+    fn shows(&self, component: &str, source: Source) -> bool {
+        source == Source::Host || self.components.contains(component)
+    }
+}
+
+impl LogSink for Followed {
+    fn line(&self, component: &str, source: Source, line: &str) {
+        if self.shows(component, source) {
+            Terminal.line(component, source, line);
+        }
     }
 }
 
@@ -208,6 +234,13 @@ impl OutputStream for Lines {
 mod tests {
     use super::*;
     use crate::life::Lives;
+
+    #[test]
+    fn only_followed_components_are_shown_and_the_host_always() {
+        let some = Followed::only(["api".to_owned()]);
+        assert!(some.shows("api", Source::Stdout) && some.shows("worker", Source::Host));
+        assert!(!some.shows("worker", Source::Stderr) && !Followed::default().shows("api", Source::Stdout));
+    }
 
     #[test]
     fn what_is_written_piece_by_piece_arrives_line_by_line() {

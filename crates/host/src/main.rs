@@ -1,22 +1,27 @@
 //! `host up`: serves the components of a `spin.toml`.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use host::arguments::{Command, HELP, Up, parse};
+use host::arguments::{Command, CommandLine, Settings};
+use host::outbound::Network;
 use host::server::{ServerOptions, serve};
-use host::{App, Blueprint, CompileCache, Options, Providers, Runtime};
+use host::{
+    App, Blueprint, CompileCache, Followed, LoadError, LogSink, Options, Outbound, Providers, Runtime,
+    Terminal,
+};
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
-    let outcome = match parse(std::env::args().skip(1)) {
-        Ok(Command::Help) => {
-            print!("{HELP}");
-            Ok(())
-        }
-        Ok(Command::Up(up)) => up_and_wait(*up),
-        Err(sentence) => Err(sentence),
+    let line = match CommandLine::read(std::env::args_os()) {
+        Ok(line) => line,
+        // Also the way to --help. Code 2 for a mistake, as Spin has it.
+        Err(error) => error.exit(),
     };
-    match outcome {
+    let Command::Up(up) = line.command;
+    let own = ServerOptions { grace: line.grace, access_log: line.access_log, max_buffer: None };
+    match up.settle().and_then(|settings| up_and_wait(settings, own)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
             eprintln!("host: {sentence}");
@@ -25,25 +30,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn up_and_wait(up: Up) -> Result<(), String> {
+fn up_and_wait(settings: Settings, own: ServerOptions) -> Result<(), String> {
     let executor = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
-    let outcome = executor.block_on(run(up));
+    let outcome = executor.block_on(run(settings, own));
     // What still runs was killed; its threads need not be waited for.
     executor.shutdown_background();
     outcome
 }
 
-async fn run(up: Up) -> Result<(), String> {
+async fn run(settings: Settings, own: ServerOptions) -> Result<(), String> {
     let stop = stop_signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let listen = up.listen;
-    let listener =
-        TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let address = listener.local_addr().map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let options = ServerOptions { grace: up.grace, access_log: up.access_log };
-    let app = start(up).map_err(|error| error.to_string())?;
+    for warning in &settings.runtime_config.warnings {
+        eprintln!("host: warning: {warning}");
+    }
+    let listener = listen(settings.listen, settings.further_ports).await?;
+    let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
+    let options = ServerOptions { max_buffer: settings.max_buffer, ..own };
+    let app = start(settings).map_err(|error| error.to_string())?;
     println!("Serving http://{address}");
     for (route, component) in app.routes() {
         println!("  {component}: http://{address}{route}");
@@ -52,26 +58,60 @@ async fn run(up: Up) -> Result<(), String> {
     Ok(())
 }
 
-fn start(up: Up) -> Result<App, host::LoadError> {
-    let cache = if !up.cache {
-        CompileCache::Off
-    } else if up.cache_file.as_os_str().is_empty() {
-        CompileCache::of_user()
-    } else {
-        CompileCache::of_file(&up.cache_file).map_err(host::LoadError::Refused)?
+/// Listens on the address, or with `--find-free-port` on one of the ports after it.
+async fn listen(wanted: SocketAddr, further_ports: u16) -> Result<TcpListener, String> {
+    let mut address = wanted;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                let next = address.port().checked_add(1);
+                match next.filter(|next| next - wanted.port() <= further_ports) {
+                    Some(next) => address.set_port(next),
+                    None if further_ports == 0 => {
+                        return Err(format!(
+                            "cannot listen on {wanted}: {error}; --find-free-port takes another"
+                        ));
+                    }
+                    None => return Err(format!("no port from {wanted} to {} is free", address.port())),
+                }
+            }
+            Err(error) => return Err(format!("cannot listen on {address}: {error}")),
+        }
+    }
+}
+
+fn start(settings: Settings) -> Result<App, LoadError> {
+    let cache = match &settings.cache_file {
+        _ if !settings.cache => CompileCache::Off,
+        None => CompileCache::of_user(),
+        Some(file) => CompileCache::of_file(file).map_err(LoadError::Refused)?,
     };
     let runtime = Runtime::new(&cache)?;
-    let blueprint = Blueprint::load(&runtime, &up.manifest, &up.components)?;
-    let providers = Providers::of_process(up.variables, &blueprint.manifest().folder)
-        .map_err(host::LoadError::Refused)?;
+    let blueprint = Blueprint::load(&runtime, &settings.manifest, &settings.components)?;
+    let manifest = blueprint.manifest();
+    let log: Arc<dyn LogSink> = match settings.follow {
+        None => Arc::new(Terminal),
+        Some(names) => {
+            if let Some(unknown) = names.iter().find(|name| !manifest.components.contains_key(*name)) {
+                return Err(LoadError::Refused(format!("--follow: there is no component {unknown:?}")));
+            }
+            Arc::new(Followed::only(names))
+        }
+    };
+    let providers =
+        Providers::of_process(settings.variables, &manifest.folder).map_err(LoadError::Refused)?;
+    let config = settings.runtime_config;
+    let network = Network::new(config.connection_pooling, config.max_connections);
     blueprint.start(Options {
         providers,
-        limits: up.limits,
-        environment: up.environment,
+        outbound: Outbound::Network(Arc::new(network)),
+        limits: settings.limits,
+        environment: settings.environment,
+        log,
         ..Options::default()
     })
 }
-
 /// Resolves at the first SIGINT or SIGTERM. The second one ends the program at once.
 #[cfg(unix)]
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {

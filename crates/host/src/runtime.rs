@@ -57,24 +57,12 @@ impl CompileCache {
     /// The folder that a wasmtime cache configuration names, as `spin up --cache FILE` takes it.
     ///
     /// # Errors
-    /// A sentence, when the file cannot be read or names no absolute folder.
+    /// A sentence, when wasmtime cannot read the file or it names no folder that can be used.
     pub fn of_file(path: &Path) -> Result<Self, String> {
-        #[derive(serde::Deserialize)]
-        struct Configuration {
-            cache: Section,
-        }
-        #[derive(serde::Deserialize)]
-        struct Section {
-            directory: PathBuf,
-        }
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-        let Configuration { cache } = toml::from_str(&text).map_err(|error| format!("{shown}: {error}"))?;
-        if cache.directory.is_absolute() {
-            Ok(Self::Folder(cache.directory))
-        } else {
-            Err(format!("{shown}: the cache's directory must be an absolute path"))
-        }
+        // wasmtime's own reader, so that what Spin refuses (an unknown key, a relative folder) is refused here.
+        let config = CacheConfig::from_file(Some(path)).map_err(|error| format!("--cache: {error:#}"))?;
+        let folder = config.directory().cloned();
+        folder.map(Self::Folder).ok_or_else(|| format!("--cache: {} names no directory", path.display()))
     }
 
     /// Waits until no other program that keeps its compiled components here compiles: what it compiled is

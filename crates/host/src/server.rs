@@ -18,6 +18,8 @@ use crate::incoming::ClientAddress;
 
 /// Connections at the same time; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 4096;
+/// hyper panics below this.
+const MIN_BUFFER: usize = 8192;
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -28,11 +30,13 @@ pub struct ServerOptions {
     pub grace: Duration,
     /// Whether every request is a line on standard error.
     pub access_log: bool,
+    /// Largest buffer of a connection; hyper's own limit without one. At least 8192.
+    pub max_buffer: Option<usize>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(10), access_log: false }
+        Self { grace: Duration::from_secs(10), access_log: false, max_buffer: None }
     }
 }
 
@@ -54,7 +58,7 @@ pub async fn serve(app: App, listener: TcpListener, options: ServerOptions, stop
             (permit, accepted) = accepted => match accepted {
                 Ok((stream, client)) => {
                     let connection =
-                        serve_connection(app.clone(), stream, client, options.access_log, stopping.subscribe());
+                        serve_connection(app.clone(), stream, client, options.clone(), stopping.subscribe());
                     connections.spawn(async move {
                         connection.await;
                         drop(permit);
@@ -81,7 +85,7 @@ async fn serve_connection(
     app: App,
     stream: TcpStream,
     client: SocketAddr,
-    access_log: bool,
+    options: ServerOptions,
     mut stopping: watch::Receiver<bool>,
 ) {
     // Otherwise a streamed answer waits for the client's delayed acknowledgements.
@@ -90,7 +94,7 @@ async fn serve_connection(
         let app = app.clone();
         async move {
             request.extensions_mut().insert(ClientAddress(client));
-            let line = access_log.then(|| format!("{} {}", request.method(), request.uri().path()));
+            let line = options.access_log.then(|| format!("{} {}", request.method(), request.uri().path()));
             let start = tokio::time::Instant::now();
             let response = app.handle(request).await;
             if let Some(line) = line {
@@ -99,10 +103,12 @@ async fn serve_connection(
             Ok::<_, std::convert::Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    if let Some(size) = options.max_buffer {
+        builder.max_buf_size(size.max(MIN_BUFFER));
+    }
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         biased;

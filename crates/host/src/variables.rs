@@ -128,6 +128,14 @@ impl Variables {
         Ok(Self { declared, providers })
     }
 
+    /// Whether every variable has a value: Spin starts no application without.
+    ///
+    /// # Errors
+    /// [`VariableError::Missing`] with the first that has none.
+    pub fn check_required(&self) -> Result<(), VariableError> {
+        self.declared.keys().try_for_each(|name| self.value(name).map(drop))
+    }
+
     /// The value of one application variable.
     ///
     /// # Errors
@@ -194,6 +202,8 @@ mod tests {
     fn a_required_variable_without_a_value_is_an_error_that_names_the_cure() {
         let variables = Variables::new(declared(), Providers::default()).unwrap();
         let error = variables.resolve(&Template::parse("x{{ e }}").unwrap()).unwrap_err();
+        assert_eq!(variables.check_required().unwrap_err(), error);
+        Variables::new(declared(), Providers::only(map(&[("e", "")]))).unwrap().check_required().unwrap();
         assert_eq!(
             error.to_string(),
             "the required variable \"e\" has no value: set SPIN_VARIABLE_E or pass --variable e=…"

@@ -11,11 +11,26 @@ fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
 }
 
+/// What stands behind options in the environment.
+const SET_BY_OTHERS: [&str; 8] = [
+    "SPIN_LOG_DIR",
+    "SPIN_HTTP_LISTEN_ADDR",
+    "SPIN_HTTP1_MAX_BUF_SIZE",
+    "SPIN_ALWAYS_BUILD",
+    "SPIN_MAX_INSTANCE_MEMORY",
+    "RUNTIME_CONFIG_FILE",
+    "WASMTIME_CACHE_FILE",
+    "DISABLE_WASMTIME_CACHE",
+];
+
 fn host(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The cache of the tests, not the user's.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    for name in SET_BY_OTHERS {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -74,8 +89,11 @@ fn what_it_cannot_do_it_says_in_a_sentence_and_fails() {
     let no_wasm = folder.join("no-wasm.toml");
     std::fs::write(&no_wasm, text.replace("not-there.wasm", "no-wasm.toml")).unwrap();
     for (arguments, sentence) in [
-        (vec!["up", "--port", "1"], "unknown option \"--port\""),
-        (vec!["up", "-f", "/nowhere/spin.toml"], "cannot read /nowhere/spin.toml"),
+        (vec!["up", "-f", file, "--log-dir", "logs"], "--log-dir (SPIN_LOG_DIR) is an option of Spin"),
+        (vec!["up", "-f", file, "--follow", "nobody"], "--follow: there is no component \"nobody\""),
+        (vec!["up", "-f", file, "--runtime-config-file", file], "unused runtime config key(s): "),
+        (vec!["up", "-f", file, "--cache", file], "--cache: "),
+        (vec!["up", "-f", "/nowhere/spin.toml"], "File or directory '/nowhere/spin.toml' not found"),
         (vec!["up", "-f", file, "--component-id", "nobody"], "there is no component \"nobody\""),
         (
             vec!["up", "-f", file, "--variable", "typo=1"],
@@ -92,4 +110,47 @@ fn what_it_cannot_do_it_says_in_a_sentence_and_fails() {
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn mistakes_in_the_command_line_are_spins_words_and_code_2_also_from_the_environment() {
+    let file = manifest();
+    let up = ["up", "-f", file.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let empty = |option: &str| format!("error: a value is required for '{option}' but none was supplied");
+    for (arguments, variable, words) in [
+        (vec!["--log-dir", ""], None, empty("--log-dir <APP_LOG_DIR>")),
+        (vec![], Some(("SPIN_LOG_DIR", "")), empty("--log-dir <APP_LOG_DIR>")),
+        (vec![], Some(("RUNTIME_CONFIG_FILE", "")), empty("--runtime-config-file <RUNTIME_CONFIG_FILE>")),
+        (vec![], Some(("WASMTIME_CACHE_FILE", "")), empty("--cache <WASMTIME_CACHE_FILE>")),
+        (vec!["--nonsense"], None, "error: unexpected argument '--nonsense' found".to_owned()),
+    ] {
+        let output = host(&[&up[..], &arguments].concat()).envs(variable).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with(&words), "{arguments:?} {variable:?}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {variable:?}");
+    }
+    // An address from the environment that cannot be had; the option would win over it.
+    let output = host(&up[..3]).env("SPIN_HTTP_LISTEN_ADDR", "nonsense").output().unwrap();
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("invalid value 'nonsense' for '--listen <ADDRESS>'")
+    );
+}
+
+#[test]
+fn a_port_in_use_is_said_and_the_next_free_one_is_taken_on_demand() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let file = manifest();
+    let up = ["up", "-f", file.to_str().unwrap(), "--component-id", "api", "--listen", &address];
+    let output = host(&up).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--find-free-port takes another"));
+
+    let mut running = Running(host(&[&up[..], &["--find-free-port"]].concat()).spawn().unwrap());
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let port: u16 = lines.next().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    let first = taken.local_addr().unwrap().port();
+    assert!(port > first && port <= first + 9, "{port} after {first}");
 }

@@ -41,7 +41,7 @@ async fn served(grace: Duration) -> (SocketAddr, oneshot::Sender<()>, JoinHandle
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let options = ServerOptions { grace, access_log: false };
+    let options = ServerOptions { grace, ..ServerOptions::default() };
     let serving = tokio::spawn(serve(app(), listener, options, async { drop(stopped.await) }));
     (address, stop, serving)
 }
@@ -205,4 +205,36 @@ async fn an_answer_that_breaks_off_is_an_error_and_not_an_end() {
     let response = Network::default().send(outgoing(address), RequestOptions::default()).await.unwrap();
     let broken = response.into_body().collect().await;
     assert!(matches!(broken, Err(OutboundError::ConnectionTerminated)), "{broken:?}");
+}
+
+#[tokio::test]
+async fn without_pooling_every_request_has_a_connection_of_its_own() {
+    let (address, connections) = counting_server(|_| Some("answer")).await;
+    let network = Network::new(false, None);
+    for _ in 0..3 {
+        let response = network.send(outgoing(address), RequestOptions::default()).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "answer");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_and_kept_ones_make_room() {
+    let hasty =
+        || RequestOptions { connect_timeout: Some(Duration::from_millis(200)), ..RequestOptions::default() };
+    let (address, _) = counting_server(|_| Some("answer")).await;
+    let (other, _) = counting_server(|_| Some("answer")).await;
+    let network = Network::new(true, Some(1));
+    // The body was not read: the connection is in use.
+    let first = network.send(outgoing(address), hasty()).await.unwrap();
+    let second = network.send(outgoing(other), hasty()).await;
+    assert!(matches!(second, Err(OutboundError::ConnectionTimeout)), "{second:?}");
+    first.into_body().collect().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // Kept, but in nobody's use: it gives way to one to another server.
+    network.send(outgoing(other), hasty()).await.unwrap();
+
+    let none = Network::new(true, Some(0)).send(outgoing(address), hasty()).await;
+    assert!(matches!(none, Err(OutboundError::ConnectionTimeout)), "{none:?}");
 }

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -34,6 +35,9 @@ pub struct Network {
     idle: Arc<Mutex<HashMap<Destination, Vec<Idle>>>>,
     tls: TlsConnector,
     no_delay: bool,
+    pooling: bool,
+    /// One permit for each open connection, in use or kept.
+    permits: Option<Arc<Semaphore>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,7 +56,13 @@ impl Default for Network {
     fn default() -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Self { idle: Arc::default(), tls: TlsConnector::from(Arc::new(config)), no_delay: true }
+        Self {
+            idle: Arc::default(),
+            tls: TlsConnector::from(Arc::new(config)),
+            no_delay: true,
+            pooling: true,
+            permits: None,
+        }
     }
 }
 
@@ -62,6 +72,25 @@ impl Network {
     #[must_use]
     pub fn with_nagle() -> Self {
         Self { no_delay: false, ..Self::default() }
+    }
+
+    /// With Spin's two settings: whether connections are kept, and how many there may be at a time.
+    #[must_use]
+    pub fn new(pooling: bool, max_connections: Option<usize>) -> Self {
+        let permits = max_connections.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
+        Self { pooling, permits, ..Self::default() }
+    }
+
+    /// Waits, as Spin does, until another connection may be opened.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permits = Arc::clone(self.permits.as_ref()?);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        // Kept connections count as well: those that nobody uses make room.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // The semaphore is never closed.
+        permits.acquire_owned().await.ok()
     }
 
     /// Sends a request and returns the head of the answer; its body streams.
@@ -116,9 +145,10 @@ impl Network {
     /// Keeps the connection once the answer was read to its end. Otherwise the wait ends with the
     /// connection, and nothing is kept.
     fn keep_when_idle(&self, destination: Destination, mut sender: SendRequest<WasiBody>) {
+        let pooling = self.pooling;
         let idle = Arc::downgrade(&self.idle);
         tokio::spawn(async move {
-            if sender.ready().await.is_err() {
+            if sender.ready().await.is_err() || !pooling {
                 return;
             }
             let Some(idle) = idle.upgrade() else { return };
@@ -140,15 +170,17 @@ impl Network {
         options: RequestOptions,
     ) -> Result<SendRequest<WasiBody>, OutboundError> {
         let limit = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        // The time to connect covers the wait for a permit.
         let connecting = async {
+            let permit = self.permit().await;
             let tcp = open_tcp(destination, self.no_delay).await?;
             if !destination.tls {
-                return handshake(TokioIo::new(tcp)).await;
+                return handshake(TokioIo::new(tcp), permit).await;
             }
             let name = ServerName::try_from(destination.host.trim_matches(['[', ']']).to_owned())
                 .map_err(|_| OutboundError::HttpRequestUriInvalid)?;
             let tls = self.tls.connect(name, tcp).await.map_err(OutboundError::Tls)?;
-            handshake(TokioIo::new(tls)).await
+            handshake(TokioIo::new(tls), permit).await
         };
         timeout(limit, connecting).await.unwrap_or(Err(OutboundError::ConnectionTimeout))
     }
@@ -193,7 +225,10 @@ async fn open_tcp(destination: &Destination, no_delay: bool) -> Result<TcpStream
     Err(last)
 }
 
-async fn handshake<T>(stream: T) -> Result<SendRequest<WasiBody>, OutboundError>
+async fn handshake<T>(
+    stream: T,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<SendRequest<WasiBody>, OutboundError>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
@@ -201,6 +236,7 @@ where
     tokio::spawn(async move {
         // Whoever waits for an answer on it is told by hyper.
         let _ = connection.await;
+        drop(permit);
     });
     Ok(sender)
 }

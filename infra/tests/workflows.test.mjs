@@ -63,3 +63,13 @@ test("the deployment passes every variable that the parameter files read, with t
   }
   assert.ok(Object.keys(wanted).length >= 25);
 });
+
+test("every push runs the real Spin, of the version that the image has and with its checksum", () => {
+  const [{ jobs }] = yaml([`${FOLDER}/verify.yml`]);
+  const runs = jobs.spin.steps.flatMap(({ run }) => run ?? []).join("\n");
+  assert.match(runs, /cargo xtask test --host spin/);
+  assert.match(runs, /sha256sum --check --strict/);
+  const [, version] = /^ARG SPIN_VERSION=(v4\.\d+\.\d+)$/m.exec(read("Dockerfile"));
+  assert.ok(!runs.includes(version), "the version is read from the Dockerfile, where it stands once");
+  assert.ok(runs.includes("sed -n 's/^ARG SPIN_VERSION=//p' Dockerfile"));
+});

@@ -17,8 +17,9 @@ use crate::artefacts::Programs;
 use crate::command::{command, root};
 use crate::http::Client;
 use crate::interrupt::Interrupts;
+use crate::options::HostKind;
 use crate::process::{Output, Process};
-use crate::stack::{forget_settings, free_address};
+use crate::stack::{forget_settings, free_address, host_command};
 use crate::storage::connection_string;
 
 const TASKS: usize = 500;
@@ -44,6 +45,7 @@ const PARTS: [Part; 3] = [Part::Storage, Part::Host, Part::Launcher];
 
 /// How each part is started, again and again at the same addresses.
 struct Recipe {
+    kind: HostKind,
     programs: Programs,
     blob: u16,
     queue: u16,
@@ -53,12 +55,13 @@ struct Recipe {
 }
 
 impl Recipe {
-    fn new(programs: Programs, log: PathBuf) -> Result<Self> {
+    fn new(kind: HostKind, programs: Programs, log: PathBuf) -> Result<Self> {
         let data = root().join("target/crash.data");
         // From an earlier run; there may be none.
         let _ = std::fs::remove_file(&data);
         let _ = std::fs::remove_file(&log);
         Ok(Self {
+            kind,
             programs,
             blob: free_address()?.port(),
             queue: free_address()?.port(),
@@ -85,9 +88,11 @@ impl Recipe {
     }
 
     fn host(&self) -> Result<Command> {
-        let mut host = command(&self.programs.get("host")?.to_string_lossy());
         let address = self.base.trim_start_matches("http://");
-        host.args(["up", "--from", &root().join("spin.toml").to_string_lossy(), "--listen", address]);
+        let words = host_command(self.kind, &self.programs, address)?;
+        let (program, arguments) = words.split_first().context("a host has a name")?;
+        let mut host = command(program);
+        host.args(arguments);
         forget_settings(&mut host);
         let (blob, queue) =
             (format!("http://127.0.0.1:{}", self.blob), format!("http://127.0.0.1:{}", self.queue));
@@ -169,9 +174,10 @@ impl Fleet {
 ///
 /// # Errors
 /// When a task is lost, fails, or does not end in time.
-pub(crate) fn run(programs: Programs, interrupts: &mut Interrupts) -> Result<()> {
+pub(crate) fn run(kind: HostKind, programs: Programs, interrupts: &mut Interrupts) -> Result<()> {
+    println!("The components run on {}.", kind.shown());
     let log = root().join("target/crash.log");
-    let mut fleet = Fleet::start(Recipe::new(programs, log)?)?;
+    let mut fleet = Fleet::start(Recipe::new(kind, programs, log)?)?;
     let outcome = endure(&mut fleet, interrupts);
     fleet.stop();
     outcome.context("the programs' own words are in target/crash.log")

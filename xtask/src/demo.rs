@@ -10,9 +10,9 @@ use crate::command::root;
 use crate::crash;
 use crate::http::{Answer, Client};
 use crate::interrupt::Interrupts;
-use crate::options::{HostKind, Options};
+use crate::options::Options;
 use crate::process::Output;
-use crate::stack::{Plan, Stack, programs};
+use crate::stack::{Plan, Stack, choose_host, programs};
 
 /// Longer than any task of the demonstration on a slow machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,8 +56,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
     }
     let mut interrupts = Interrupts::catch()?;
     if options.kill {
-        let programs = programs(HostKind::Embedded, true, &options)?;
-        return crash::run(programs, &mut interrupts);
+        let kind = choose_host(options.host)?;
+        let programs = programs(kind, true, &options)?;
+        return crash::run(kind, programs, &mut interrupts);
     }
     let log = log_file();
     let plan = Plan {

@@ -27,12 +27,16 @@ cargo xtask COMMAND
            reference's assets when there is npm
   up       builds, then starts storage, the application and the launcher; Ctrl-C stops everything
   demo     the same on free ports; submits tasks, prints what is said on the wire, ends
-  test     every test there is, with one closing line of counts
+  test     every test there is, with one closing line of counts; with --host spin those that run whole programs
   verify   what CI runs: format, clippy, tidy, test
   tidy     the rules that no compiler checks: dependency direction, documents, file length, …
   bench    measures the components (see docs/performance.md); arguments are passed on
   sim      simulates faults against the components; arguments are passed on
   help     this text
+
+OPTIONS of test
+  --host spin|embedded     spin: the demos, the journeys of clients and the deployed command lines, under the Spin on
+                           PATH; fails without one (default: embedded, and every other test)
 
 OPTIONS of up and demo
   --host spin|embedded     Spin 4.1 or newer from PATH, or the host in crates/host (default: spin when it is there)
@@ -75,6 +79,7 @@ fn run(command: &str, arguments: Vec<std::ffi::OsString>) -> Result<()> {
         "up" => return up::run(options::Options::parse(arguments)?),
         "demo" => return demo::run(options::Options::parse(arguments)?),
         "bench" | "sim" => return command::delegate(command, arguments),
+        "test" => return test::run(options::host_of_tests(arguments)?),
         _ => {}
     }
     if let Some(first) = arguments.first() {
@@ -85,7 +90,6 @@ fn run(command: &str, arguments: Vec<std::ffi::OsString>) -> Result<()> {
             artefacts::reference();
             artefacts::components()
         }
-        "test" => test::run(),
         "verify" => verify::run(),
         "tidy" => tidy::run(),
         "" | "help" | "--help" | "-h" => {

@@ -16,6 +16,48 @@ pub(crate) enum HostKind {
     Embedded,
 }
 
+impl HostKind {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::Embedded => "embedded",
+        }
+    }
+
+    /// For the person at the terminal.
+    pub(crate) fn shown(self) -> &'static str {
+        match self {
+            Self::Spin => "Spin",
+            Self::Embedded => "crates/host",
+        }
+    }
+
+    fn read(parser: &mut Parser) -> Result<Self> {
+        match parser.value()?.string()?.as_str() {
+            "spin" => Ok(Self::Spin),
+            "embedded" => Ok(Self::Embedded),
+            other => bail!("--host is `spin` or `embedded`, not `{other}`"),
+        }
+    }
+}
+
+/// Parses the arguments of `test`, which has one option.
+///
+/// # Errors
+/// A sentence that names the argument and what it accepts.
+pub(crate) fn host_of_tests(arguments: Vec<OsString>) -> Result<HostKind> {
+    let mut kind = HostKind::Embedded;
+    let mut parser = Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("host") => kind = HostKind::read(&mut parser)?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(kind)
+}
+
 /// What stands in for Azure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StorageKind {
@@ -73,13 +115,7 @@ impl Options {
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
-                Arg::Long("host") => {
-                    options.host = Some(match parser.value()?.string()?.as_str() {
-                        "spin" => HostKind::Spin,
-                        "embedded" => HostKind::Embedded,
-                        other => bail!("--host is `spin` or `embedded`, not `{other}`"),
-                    });
-                }
+                Arg::Long("host") => options.host = Some(HostKind::read(&mut parser)?),
                 Arg::Long("storage") => {
                     options.storage = match parser.value()?.string()?.as_str() {
                         "fake" => StorageKind::Fake,
@@ -141,6 +177,16 @@ mod tests {
         assert_eq!((options.listen.to_string().as_str(), options.trigger), ("[::1]:8080", false));
         assert_eq!(parse("--identity").unwrap().credentials, Credentials::Identity);
         assert_eq!(parse("--keyless --host-binary x").unwrap().credentials, Credentials::Keyless);
+    }
+
+    #[test]
+    fn tests_run_under_the_embedded_host_unless_spin_is_named() {
+        let read = |line: &str| host_of_tests(line.split_whitespace().map(OsString::from).collect());
+        assert_eq!(read("").unwrap(), HostKind::Embedded);
+        assert_eq!(read("--host spin").unwrap(), HostKind::Spin);
+        assert_eq!(read("--host=embedded").unwrap(), HostKind::Embedded);
+        assert!(read("--host wasmtime").unwrap_err().to_string().contains("`spin` or `embedded`"));
+        assert!(read("--storage fake").unwrap_err().to_string().contains("--storage"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Storage, the application and the launcher, started in this order and stopped in the other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,7 @@ impl Stack {
         };
         let listen = if plan.isolated { free_address()? } else { plan.options.listen };
         let reached = reachable(listen);
-        let (host, arguments) = host_command(kind, &programs, listen)?;
+        let arguments = host_command(kind, &programs, &listen.to_string())?;
 
         let mut launcher = command(&programs.get("launcher")?.to_string_lossy());
         if plan.isolated {
@@ -85,7 +86,7 @@ impl Stack {
             launcher,
             storage: storage.process,
             base: format!("http://{reached}"),
-            host,
+            host: kind.shown(),
             storage_description: storage.description,
         };
         stack.wait_until_healthy(interrupts)?;
@@ -160,31 +161,67 @@ pub(crate) fn programs(kind: HostKind, fake_storage: bool, options: &Options) ->
     Ok(programs)
 }
 
-/// The program that runs the components, as shown and as started.
-fn host_command(
-    kind: HostKind,
-    programs: &Programs,
-    listen: SocketAddr,
-) -> Result<(&'static str, [String; 5])> {
-    let manifest = root().join("spin.toml").to_string_lossy().into_owned();
-    let (shown, program) = match kind {
-        HostKind::Spin => ("Spin", "spin".to_owned()),
-        HostKind::Embedded => ("crates/host", programs.get("host")?.to_string_lossy().into_owned()),
+/// The command that runs the components: the same words for either host. Like the image, without a folder for state
+/// and logs, with the project's runtime configuration, and with folders served from where they are.
+///
+/// # Errors
+/// When the embedded host was not built.
+pub(crate) fn host_command(kind: HostKind, programs: &Programs, listen: &str) -> Result<Vec<String>> {
+    let file = |name: &str| root().join(name).to_string_lossy().into_owned();
+    let program = match kind {
+        HostKind::Spin => "spin".to_owned(),
+        HostKind::Embedded => programs.get("host")?.to_string_lossy().into_owned(),
     };
-    Ok((shown, [program, "up".to_owned(), "--from".to_owned(), manifest, format!("--listen={listen}")]))
+    let (manifest, configuration) = (file("spin.toml"), file("runtime-config.toml"));
+    let words = ["up", "--from", &manifest, "--runtime-config-file", &configuration, "--direct-mounts"];
+    let rest = ["--state-dir", "", "--listen", listen];
+    Ok(std::iter::once(program).chain(words.into_iter().chain(rest).map(str::to_owned)).collect())
 }
 
-fn choose_host(wanted: Option<HostKind>) -> Result<HostKind> {
-    let version = first_line("spin", &["--version"]);
-    let usable = version.as_deref().is_some_and(is_new_enough);
-    match wanted {
-        Some(HostKind::Spin) if !usable => bail!(
-            "--host spin needs Spin 4.1 or newer on PATH (found: {}); leave the option out to use the embedded host",
-            version.as_deref().unwrap_or("none")
-        ),
-        Some(kind) => Ok(kind),
-        None if usable => Ok(HostKind::Spin),
-        None => Ok(HostKind::Embedded),
+/// A Spin that can run the components.
+#[derive(Debug)]
+pub(crate) struct Spin {
+    /// What it says of itself.
+    pub version: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The Spin on PATH.
+///
+/// # Errors
+/// A sentence when there is none, or only one that is too old.
+pub(crate) fn find_spin() -> Result<Spin> {
+    let version = usable(first_line("spin", &["--version"]).as_deref())?;
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join("spin")).find(|path| path.is_file());
+    let path = found.context("spin was started, but is in no folder of PATH")?;
+    // Absolute: tests copy it from elsewhere.
+    let path = std::path::absolute(path).context("cannot tell where spin is")?;
+    Ok(Spin { version, path })
+}
+
+/// What Spin says of itself, when there is one that can run the components.
+fn usable(version: Option<&str>) -> Result<String> {
+    let found = version.unwrap_or("none");
+    if !is_new_enough(found) {
+        bail!(
+            "--host spin needs Spin 4.1 or newer on PATH (found: {found}); leave the option out to use the embedded host"
+        );
+    }
+    Ok(found.to_owned())
+}
+
+/// The host that is wanted, or the best there is.
+///
+/// # Errors
+/// When Spin is wanted and there is none.
+pub(crate) fn choose_host(wanted: Option<HostKind>) -> Result<HostKind> {
+    match (wanted, find_spin()) {
+        (Some(HostKind::Spin), Err(error)) => Err(error),
+        (Some(kind), _) => Ok(kind),
+        (None, Ok(_)) => Ok(HostKind::Spin),
+        (None, Err(_)) => Ok(HostKind::Embedded),
     }
 }
 
@@ -241,6 +278,29 @@ mod tests {
         ] {
             assert_eq!(is_new_enough(version), usable, "{version}");
         }
+    }
+
+    #[test]
+    fn without_a_usable_spin_nothing_that_needs_it_passes() {
+        for (found, words) in [(None, "found: none"), (Some("spin 4.0.2 (x)"), "found: spin 4.0.2 (x)")] {
+            let sentence = usable(found).unwrap_err().to_string();
+            assert!(
+                sentence.starts_with("--host spin needs Spin 4.1") && sentence.contains(words),
+                "{sentence}"
+            );
+        }
+        assert_eq!(usable(Some("spin 4.1.0")).unwrap(), "spin 4.1.0");
+    }
+
+    #[test]
+    fn both_hosts_are_given_the_same_words() {
+        let mut programs = Programs::default();
+        programs.paths.insert("host".to_owned(), "/x/host".into());
+        let of = |kind| host_command(kind, &programs, "127.0.0.1:1").unwrap();
+        let (spin, embedded) = (of(HostKind::Spin), of(HostKind::Embedded));
+        assert_eq!((spin[0].as_str(), embedded[0].as_str()), ("spin", "/x/host"));
+        assert_eq!(spin[1..], embedded[1..]);
+        assert!(host_command(HostKind::Embedded, &Programs::default(), "127.0.0.1:1").is_err());
     }
 
     #[test]

@@ -5,27 +5,60 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::artefacts::{COMPONENTS, components, node_modules};
+use crate::artefacts::{COMPONENTS, Programs, components, node_modules};
 use crate::command::{cargo, command, is_installed, root, say, succeed};
+use crate::options::HostKind;
+use crate::stack::find_spin;
 use crate::summary::{Runner, Summary};
 
 /// End to end on real sockets, each way to get at storage once, and everything killed at random moments.
 const DEMONSTRATIONS: [(&str, &[&str]); 5] = [
-    ("demo by connection string", &["demo", "--host", "embedded"]),
-    ("demo with Azurite", &["demo", "--host", "embedded", "--storage", "azurite"]),
-    ("demo through key vault and identity", &["demo", "--host", "embedded", "--identity"]),
-    ("demo without any key", &["demo", "--host", "embedded", "--keyless"]),
+    ("demo by connection string", &["demo"]),
+    ("demo with Azurite", &["demo", "--storage", "azurite"]),
+    ("demo through key vault and identity", &["demo", "--identity"]),
+    ("demo without any key", &["demo", "--keyless"]),
     ("500 tasks while everything is killed", &["demo", "--kill"]),
 ];
 
-/// Runs everything and closes with the counts.
+/// Runs everything, or what runs under Spin, and closes with the counts.
 ///
 /// # Errors
-/// When anything failed.
-pub(crate) fn run() -> Result<()> {
+/// When anything failed, or there is no Spin to run it under.
+pub(crate) fn run(host: HostKind) -> Result<()> {
     let mut summary = Summary::default();
-    into(&mut summary);
+    match host {
+        HostKind::Embedded => into(&mut summary),
+        HostKind::Spin => under_spin(&mut summary)?,
+    }
     summary.close()
+}
+
+/// What a host can be told from by: the demonstrations, everything killed, the journeys of clients (contract and
+/// pages), and each deployed command line, `launcher warm` included.
+fn under_spin(summary: &mut Summary) -> Result<()> {
+    let spin = find_spin()?;
+    say(&format!("{} at {}", spin.version, spin.path.display()));
+    summary.check("npm packages", node_modules);
+    summary.check("components for wasm32-wasip2", components);
+    let programs = [("launcher", "launcher"), ("fake-azure", "fake-azure")];
+    summary.check("launcher and emulator", || Programs::build(&programs, &[]).map(drop));
+    demonstrations(summary, HostKind::Spin);
+    for script in ["test:contract", "test:pages"] {
+        let mut command = command("npm");
+        use_what_is_built(command.args(["run", "--silent", script]), HostKind::Spin);
+        summary.run(script, Runner::Node, &mut command);
+    }
+    let mut lines = command("node");
+    lines.args(["--test", "--test-concurrency=1", "infra/tests/container.test.mjs"]);
+    lines.env("ACCEPTED_SPIN", &spin.path);
+    summary.run("deployed command lines", Runner::Node, use_what_is_built(&mut lines, HostKind::Spin));
+    Ok(())
+}
+
+fn demonstrations(summary: &mut Summary, host: HostKind) {
+    for (name, arguments) in DEMONSTRATIONS {
+        summary.check(name, || xtask(&[arguments, &["--host", host.name()]].concat(), host));
+    }
 }
 
 /// Runs everything, adding to `summary`. What does not depend on a failed step still runs.
@@ -39,14 +72,12 @@ pub(crate) fn into(summary: &mut Summary) {
         Runner::Cargo,
         cargo().args(["test", "--quiet", "--doc", "--package", "accepted-models"]),
     );
-    for (name, arguments) in DEMONSTRATIONS {
-        summary.check(name, || xtask(arguments));
-    }
+    demonstrations(summary, HostKind::Embedded);
     for script in scripts(&std::fs::read_to_string(root().join("package.json")).unwrap_or_default()) {
         summary.run(
             &script,
             Runner::Node,
-            use_what_is_built(command("npm").args(["run", "--silent", &script])),
+            use_what_is_built(command("npm").args(["run", "--silent", &script]), HostKind::Embedded),
         );
     }
 }
@@ -82,20 +113,21 @@ fn runner() -> (Runner, Command) {
 }
 
 /// Has everything that is started from here on use what the native tests have just compiled: compiled for
-/// itself, a program gets other features of its dependencies, and those would be compiled again.
-fn use_what_is_built(command: &mut Command) -> &mut Command {
+/// itself, a program gets other features of its dependencies, and those would be compiled again. What starts the
+/// application does so under `host`, whatever is on PATH.
+fn use_what_is_built(command: &mut Command, host: HostKind) -> &mut Command {
     if let Ok(own) = std::env::current_exe() {
         // The page tests start `up` with it instead of going through cargo.
         command.env("ACCEPTED_XTASK", own);
     }
-    command.env("ACCEPTED_NO_BUILD", "1")
+    command.env("ACCEPTED_HOST", host.name()).env("ACCEPTED_NO_BUILD", "1")
 }
 
 /// This program, with other arguments.
-fn xtask(arguments: &[&str]) -> Result<()> {
+fn xtask(arguments: &[&str], host: HostKind) -> Result<()> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     say(&format!("cargo xtask {}", arguments.join(" ")));
-    succeed(use_what_is_built(command(&own.to_string_lossy()).args(arguments)))
+    succeed(use_what_is_built(command(&own.to_string_lossy()).args(arguments), host))
 }
 
 /// Names of the npm scripts that are tests.

@@ -34,14 +34,15 @@ export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resol
 
 /**
  * Starts the application with Spin variables of the test's own; resolves when it is ready.
- * ACCEPTED_XTASK names a built xtask to use instead of going through cargo.
+ * ACCEPTED_XTASK names a built xtask to use instead of going through cargo, ACCEPTED_HOST the host to run under.
  */
 export async function startApp(variables = {}) {
   const port = await freePort();
   const environment = { ...process.env };
   for (const [name, value] of Object.entries(variables)) environment[`SPIN_VARIABLE_${name.toUpperCase()}`] = value;
   const [program, ...first] = process.env.ACCEPTED_XTASK ? [process.env.ACCEPTED_XTASK] : ["cargo", "xtask"];
-  const child = spawn(program, [...first, "up", "--listen", `127.0.0.1:${port}`], {
+  const host = process.env.ACCEPTED_HOST ? ["--host", process.env.ACCEPTED_HOST] : [];
+  const child = spawn(program, [...first, "up", ...host, "--listen", `127.0.0.1:${port}`], {
     cwd: ROOT,
     env: environment,
     detached: true,

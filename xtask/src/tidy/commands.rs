@@ -19,7 +19,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
                         "{document}:{number} shows `cargo xtask {name}`, which does not exist"
                     ));
                 }
-                if matches!(name, "up" | "demo") {
+                if matches!(name, "up" | "demo" | "test") {
                     for option in words.filter(|word| word.starts_with("--")) {
                         let option = option
                             .split('=')
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn commands_that_exist_may_be_shown() {
-        let text = "Run `cargo xtask up --listen 0.0.0.0:3000`, then\n    cargo xtask test   # all tests\n`cargo xtask sim --seeds 5`.";
+        let text = "Run `cargo xtask up --listen 0.0.0.0:3000`, then\n    cargo xtask test   # all tests\n`cargo xtask test --host spin`.";
         assert_eq!(check(&Tree::of(&[("README.md", text)])), Vec::<String>::new());
     }
 

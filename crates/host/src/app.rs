@@ -54,6 +54,11 @@ pub enum Failure {
     Component(String),
 }
 
+/// In an answer's extensions: Spin gives none here and closes the connection, and so does [`crate::server`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unanswered(&'static str);
+
 /// The surroundings of a running application.
 pub struct Options {
     /// Where the values of variables come from.
@@ -275,8 +280,14 @@ impl App {
         let Some(matched) = self.inner.find(request.uri().path()) else {
             return Ok(status_only(StatusCode::NOT_FOUND));
         };
-        if make_absolute(&mut request, true).is_err() {
-            return Ok(status_only(StatusCode::BAD_REQUEST));
+        if let Err(reason) = make_absolute(&mut request, true) {
+            let mut response = status_only(StatusCode::BAD_REQUEST);
+            response.extensions_mut().insert(Unanswered(reason));
+            return Ok(response);
+        }
+        // Spin hands headers on as text and answers this when one is none.
+        if request.headers().values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
+            return Ok(status_only(StatusCode::INTERNAL_SERVER_ERROR));
         }
         self.inner.answer(matched, request).await
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::header::HOST;
+use http::header::{CONNECTION, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
@@ -26,6 +26,10 @@ pub(crate) fn make_absolute<B>(request: &mut Request<B>, from_outside: bool) -> 
         && chained_component(host.split(':').next().unwrap_or_default()).is_some()
     {
         request.headers_mut().remove(HOST);
+    }
+    if from_outside {
+        // About the connection to the host, not about the request.
+        request.headers_mut().remove(CONNECTION);
     }
     let in_header = match request.headers().get(HOST) {
         None => None,

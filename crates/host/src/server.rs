@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::app::App;
+use crate::app::{App, Unanswered};
 use crate::incoming::ClientAddress;
 
 /// Connections at the same time; further ones wait in the system's queue.
@@ -100,7 +100,11 @@ async fn serve_connection(
             if let Some(line) = line {
                 eprintln!("{line} {} {} ms", response.status().as_u16(), start.elapsed().as_millis());
             }
-            Ok::<_, std::convert::Infallible>(response)
+            match response.extensions().get::<Unanswered>() {
+                // hyper then closes the connection.
+                Some(unanswered) => Err(*unanswered),
+                None => Ok(response),
+            }
         }
     });
     let mut builder = http1::Builder::new();

@@ -99,6 +99,27 @@ async fn a_stop_lets_a_running_request_end_and_closes_idle_connections() {
 }
 
 #[tokio::test]
+async fn what_spin_answers_before_a_component_is_answered_as_spin_does() {
+    let (address, _stop, _serving) = served(Duration::from_secs(1)).await;
+    for (request, answer) in [
+        // Without a host there is no answer at all; the health route needs none.
+        (&b"GET /healthz HTTP/1.0\r\n\r\n"[..], ""),
+        (b"GET /healthz HTTP/1.1\r\nhost: api.spin.internal\r\n\r\n", ""),
+        (b"GET /.well-known/spin/health HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK"),
+        (b"GET /healthz HTTP/1.1\r\nhost: a\r\nx: \xff\r\nconnection: close\r\n\r\n", "HTTP/1.1 500 "),
+        (b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "HTTP/1.1 200 OK"),
+    ] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(request).await.unwrap();
+        let mut said = String::new();
+        timeout(Duration::from_secs(10), client.read_to_string(&mut said)).await.unwrap().unwrap();
+        let shown = String::from_utf8_lossy(request);
+        assert_eq!(said.is_empty(), answer.is_empty(), "{shown}: {said}");
+        assert!(said.starts_with(answer), "{shown}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_outlives_the_grace_period_is_cut() {
     let (address, stop, serving) = served(Duration::from_millis(100)).await;
     let mut running = TcpStream::connect(address).await.unwrap();

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 
 import { ended, sleep, startApp, submit } from "../support/app.mjs";
@@ -155,4 +156,21 @@ test("HEAD is GET without its body, and unknown methods and routes are said to b
   assert.deepEqual([head.status, await head.text()], [200, ""]);
   assert.equal((await fetch(`${app.url}/tasks`, { method: "PUT" })).status, 405);
   assert.equal((await get("/no/such/route")).status, 404);
+});
+
+/** What comes back for these bytes until the connection ends. */
+function raw(bytes) {
+  const { hostname, port } = new URL(app.url);
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(Number(port), hostname, () => socket.write(bytes, "latin1"));
+    socket.setTimeout(20_000, () => socket.destroy(new Error(`no end after ${text}`)));
+    socket.on("data", (data) => (text += data.toString("latin1"))).on("error", reject).on("close", () => resolve(text));
+  });
+}
+
+test("what the host answers itself, as docs/operations.md says, and what probes should ask", async () => {
+  assert.equal(await raw("GET /healthz HTTP/1.0\r\n\r\n"), "", "without Host the connection is closed");
+  assert.match(await raw("GET /healthz HTTP/1.1\r\nhost: a\r\nx: \xff\r\nconnection: close\r\n\r\n"), /^HTTP\/1\.1 500 [^]*\r\n\r\n$/);
+  assert.match(await raw("GET /.well-known/spin/health HTTP/1.0\r\n\r\n"), /^HTTP\/1\.0 200 OK/);
 });

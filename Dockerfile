@@ -70,4 +70,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #                           what a trap would take with it. worker: 1, so that the two drains of a replica do
 #                           not share a fate, each working on many tasks, and that a handler of the same
 #                           application has one task per instance
-CMD ["api", "--grace", "25", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]
+CMD ["api", "--grace", "15", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]

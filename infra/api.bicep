@@ -108,14 +108,14 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
     }
     template: {
       // After SIGTERM the launcher lets the host serve for 10 s more (its --linger), then gives it --grace to end.
-      terminationGracePeriodSeconds: 45
+      terminationGracePeriodSeconds: 30
       containers: [
         {
           name: 'api'
           image: image
           // From arguments.json; the Dockerfile has the same as its default and says what each is for.
           args: [
-            'api', '--grace', '25', '--'
+            'api', '--grace', '15', '--'
             'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'api', '--direct-mounts'
             '--runtime-config-file', '/app/runtime-config.toml', '--cache', '/app/compile-cache.toml'
             '--state-dir', '', '--listen', '0.0.0.0:3000'

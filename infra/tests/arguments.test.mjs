@@ -82,8 +82,8 @@ function linger(role) {
   const { launcher } = COMMAND_LINES[role];
   const said = launcher.indexOf("--linger");
   if (said >= 0) return Number(launcher[said + 1]);
-  const [, fallback] = /--linger SECONDS[^(]*\(default (\d+)/.exec(read("crates/launcher/src/arguments.rs")) ?? [];
-  return role === "api" ? Number(fallback ?? 0) : 0;
+  const [, fallback] = /--linger SECONDS[^(]*\(default (\d+)/.exec(read("crates/launcher/src/arguments/help.rs"));
+  return role === "api" ? Number(fallback) : 0;
 }
 
 test("a replica is killed only after the launcher's own time to end has passed", () => {

@@ -293,7 +293,7 @@ test("alerts read words that are written", () => {
   const queries = value("infra/modules/alerts.bicep", "rules").map(({ query }) => query).join("\n") + JSON.stringify(trees()["infra/modules/alerts.bicep"].variables);
   assert.match(queries, /line\.poisoned/);
   assert.match(queries, /line\.level/);
-  assert.match(read("crates/launcher/src/drain.rs"), /"poisoned"/);
+  assert.match(read("models/src/drain.rs"), /"poisoned"/);
   assert.match(read("crates/launcher/src/log.rs"), /"level"/);
   assert.equal(container(APPS.worker).name, "worker");
 });

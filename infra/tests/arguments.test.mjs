@@ -82,7 +82,8 @@ function linger(role) {
   const { launcher } = COMMAND_LINES[role];
   const said = launcher.indexOf("--linger");
   if (said >= 0) return Number(launcher[said + 1]);
-  const [, fallback] = /--linger SECONDS[^(]*\(default (\d+)/.exec(read("crates/launcher/src/arguments/help.rs"));
+  const [, fallback] = /--linger SECONDS[^(]*\(default (\d+)/.exec(read("crates/launcher/src/arguments/help.rs")) ?? [];
+  assert.ok(fallback, "the launcher's help names the default of --linger");
   return role === "api" ? Number(fallback) : 0;
 }
 

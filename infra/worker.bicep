@@ -112,7 +112,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
           ]
-          // The launcher answers these: 200 once Spin is healthy, 503 before and after.
+          // The launcher answers these: 200 while Spin answers it, 503 before that and after three failures in a row.
           probes: [
             {
               // As in api.bicep.
@@ -127,7 +127,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
               type: 'Liveness'
               httpGet: { path: '/healthz', port: 9090 }
               periodSeconds: 10
-              failureThreshold: 10
+              failureThreshold: 3
               timeoutSeconds: 5
             }
           ]

@@ -5,7 +5,7 @@
 //! - `drain`: the loop that receives, keeps the slots filled and counts; `control`: the launcher's orders.
 //! - `message`: one delivery, from its text to its end; `attempt`: the handler and what goes on beside it;
 //!   `settle`: writing how it ended; `poison`: giving a message up.
-//! - `promote`, `sweep`: what an idle worker does for tasks that nobody delivered.
+//! - `promote`, `sweep`: what a worker does for tasks that nobody delivered, when it is idle or works on long tasks.
 //! - `handlers`: the work itself.
 
 mod access;

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::moment::between;
 use crate::retry::jitter;
-use crate::{Env, Error, ErrorKind};
+use crate::{Env, Error, ErrorKind, Instant};
 
 /// A value that was refused by whom it was shown to is not fetched again sooner than this.
 const RENEW_PAUSE: Duration = Duration::from_secs(5);
@@ -19,6 +18,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long a request waits before it looks again whether the one that fetches is done: doubled each
 /// time, up to the second value.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
+
+/// A moment by both clocks: ages and pauses go by the monotonic one, what services date by the wall clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) wall: OffsetDateTime,
+    pub(crate) instant: Instant,
+}
+
+impl Now {
+    pub(crate) fn of<E: Env>(env: &E) -> Self {
+        Self { wall: env.now(), instant: env.instant() }
+    }
+}
 
 /// How good a value is at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,14 +91,14 @@ impl Drop for Seat<'_> {
 struct State<T> {
     value: Option<Rc<T>>,
     /// When the last fetch ended.
-    fetched_at: Option<OffsetDateTime>,
+    fetched_at: Option<Instant>,
     failure: Option<Failure>,
 }
 
 struct Failure {
     error: Error,
     count: u32,
-    at: OffsetDateTime,
+    at: Instant,
     pause: Duration,
 }
 
@@ -106,12 +118,11 @@ enum Look<T> {
 
 impl<T> State<T> {
     /// Whether the last fetch ended less than `span` ago.
-    fn fetched_within(&self, span: Duration, now: OffsetDateTime) -> bool {
-        // A clock that was set back must not stop fetching.
-        self.fetched_at.is_some_and(|at| at <= now && between(at, now) < span)
+    fn fetched_within(&self, span: Duration, now: Instant) -> bool {
+        self.fetched_at.is_some_and(|at| now.since(at) < span)
     }
 
-    fn look(&self, fitness: impl Fn(&T) -> Fitness, now: OffsetDateTime) -> Look<T> {
+    fn look(&self, fitness: impl Fn(&T) -> Fitness, now: Instant) -> Look<T> {
         match &self.value {
             None => Look::Fetch { fallback: None },
             Some(value) => match fitness(value) {
@@ -125,13 +136,12 @@ impl<T> State<T> {
     }
 
     /// The error of the last fetch, while its pause lasts.
-    fn paused(&self, now: OffsetDateTime) -> Option<Error> {
+    fn paused(&self, now: Instant) -> Option<Error> {
         let failure = self.failure.as_ref()?;
-        let pausing = failure.at <= now && between(failure.at, now) < failure.pause;
-        pausing.then(|| failure.error.clone())
+        (now.since(failure.at) < failure.pause).then(|| failure.error.clone())
     }
 
-    fn note(&mut self, fetched: Result<T, Error>, now: OffsetDateTime, random: u64) -> Result<Rc<T>, Error> {
+    fn note(&mut self, fetched: Result<T, Error>, now: Instant, random: u64) -> Result<Rc<T>, Error> {
         self.fetched_at = Some(now);
         match fetched {
             Ok(value) => {
@@ -175,12 +185,12 @@ impl<T> Cache<T> {
     pub(crate) async fn get<E: Env>(
         &self,
         env: &E,
-        fitness: impl Fn(&T, OffsetDateTime) -> Fitness,
+        fitness: impl Fn(&T, Now) -> Fitness,
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Rc<T>, Error> {
         let look = || {
-            let now = env.now();
-            self.state.borrow().look(|value| fitness(value, now), now)
+            let now = Now::of(env);
+            self.state.borrow().look(|value| fitness(value, now), now.instant)
         };
         let fallback = match look() {
             Look::Use(value) => return Ok(value),
@@ -195,12 +205,12 @@ impl<T> Cache<T> {
             Look::Use(value) => return Ok(value),
             Look::Fetch { fallback } => fallback,
         };
-        let paused = self.state.borrow().paused(env.now());
+        let paused = self.state.borrow().paused(env.instant());
         if let Some(error) = paused {
             return fall_back(fallback, error);
         }
         let fetched = fetch().await;
-        let noted = self.state.borrow_mut().note(fetched, env.now(), env.next_u64());
+        let noted = self.state.borrow_mut().note(fetched, env.instant(), env.next_u64());
         noted.or_else(|error| fall_back(fallback, error))
     }
 
@@ -213,7 +223,7 @@ impl<T> Cache<T> {
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
         let _flight = self.flight.board(env).await;
-        let now = env.now();
+        let now = env.instant();
         {
             let state = self.state.borrow();
             if let Some(current) = state.value.as_ref().filter(|current| !Rc::ptr_eq(current, refused)) {
@@ -224,6 +234,6 @@ impl<T> Cache<T> {
             }
         }
         let fetched = fetch().await;
-        self.state.borrow_mut().note(fetched, env.now(), env.next_u64()).map(Some)
+        self.state.borrow_mut().note(fetched, env.instant(), env.next_u64()).map(Some)
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use http::Method;
 use time::OffsetDateTime;
 
-use crate::Error;
 use crate::answer::Answer;
-use crate::cache::Fitness;
+use crate::cache::{Fitness, Now};
 use crate::call::{Call, Service};
-use crate::moment::{between, iso, minus, parse_iso, plus, round_down};
+use crate::moment::{iso, minus, parse_iso, plus, round_down};
 use crate::sas::DelegationKey;
 use crate::shared_key::Key;
 use crate::xml::Shape;
+use crate::{Error, Instant};
 
 /// The service gives keys for seven days at most, by its own clock, which may be behind ours.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400 - 15 * 60);
@@ -44,15 +44,15 @@ const KEY: Shape = Shape {
 pub(crate) struct Issued {
     pub(crate) key: DelegationKey,
     pub(crate) expires_at: OffsetDateTime,
-    issued_at: OffsetDateTime,
+    issued_at: Instant,
     longest: bool,
 }
 
 impl Issued {
     /// Whether a link until `expiry` can be signed with it: a link dies with its key.
-    pub(crate) fn fitness(&self, expiry: OffsetDateTime, now: OffsetDateTime) -> Fitness {
-        let shared = self.longest && between(self.issued_at, now) < SHARE_LONGEST;
-        if now < self.expires_at && (expiry <= self.expires_at || shared) {
+    pub(crate) fn fitness(&self, expiry: OffsetDateTime, now: Now) -> Fitness {
+        let shared = self.longest && now.instant.since(self.issued_at) < SHARE_LONGEST;
+        if now.wall < self.expires_at && (expiry <= self.expires_at || shared) {
             Fitness::Fresh
         } else {
             Fitness::Unfit
@@ -79,7 +79,7 @@ pub(crate) fn call(lifetime: Duration, now: OffsetDateTime) -> Call {
 }
 
 /// The key in the answer.
-pub(crate) fn issued(answer: &Answer, lifetime: Duration, now: OffsetDateTime) -> Result<Issued, Error> {
+pub(crate) fn issued(answer: &Answer, lifetime: Duration, now: Now) -> Result<Issued, Error> {
     if answer.status != 200 {
         return Err(answer.error());
     }
@@ -89,7 +89,7 @@ pub(crate) fn issued(answer: &Answer, lifetime: Duration, now: OffsetDateTime) -
         _ => Err(answer.unexpected(format!("a delegation key without {name}"))),
     };
     let expiry = field("SignedExpiry")?;
-    let expires_at = parse_iso(&expiry).filter(|moment| *moment > now);
+    let expires_at = parse_iso(&expiry).filter(|moment| *moment > now.wall);
     Ok(Issued {
         expires_at: expires_at
             .ok_or_else(|| answer.unexpected("a delegation key that has expired already"))?,
@@ -103,7 +103,7 @@ pub(crate) fn issued(answer: &Answer, lifetime: Duration, now: OffsetDateTime) -
             key: Key::from_base64(&field("Value")?)
                 .ok_or_else(|| answer.unexpected("a delegation key that is not Base64"))?,
         },
-        issued_at: now,
+        issued_at: now.instant,
         longest: validity(lifetime) == LONGEST,
     })
 }
@@ -121,10 +121,18 @@ mod tests {
         parse_iso("2026-11-20T10:00:00.5Z").unwrap()
     }
 
+    fn at(wall: OffsetDateTime, seconds: u64) -> Now {
+        Now { wall, instant: Instant::since_origin(Duration::from_secs(seconds)) }
+    }
+
     fn answered(status: u16, body: &str, lifetime: Duration) -> Result<Issued, Error> {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        issued(&Answer::new("Get User Delegation Key", Part::Storage, response, now()), lifetime, now())
+        issued(
+            &Answer::new("Get User Delegation Key", Part::Storage, response, now()),
+            lifetime,
+            at(now(), 0),
+        )
     }
 
     fn document(expiry: &str, value: &str) -> String {
@@ -150,9 +158,9 @@ mod tests {
     fn a_key_is_used_only_for_links_that_end_before_it() {
         let issued = answered(200, &document("2026-11-20T12:10:00Z", "aGlkZGVu"), MINUTES).unwrap();
         assert_eq!(issued.key.version, "2026-06-06", "copied, not assumed");
-        let at = |text: &str| parse_iso(text).unwrap();
-        assert_eq!(issued.fitness(at("2026-11-20T12:10:00Z"), now()), Fitness::Fresh);
-        assert_eq!(issued.fitness(at("2026-11-20T12:10:01Z"), now()), Fitness::Unfit);
+        let until = |text: &str| issued.fitness(parse_iso(text).unwrap(), at(now(), 1));
+        assert_eq!(until("2026-11-20T12:10:00Z"), Fitness::Fresh);
+        assert_eq!(until("2026-11-20T12:10:01Z"), Fitness::Unfit);
         assert!(!format!("{issued:?}").contains("104, 105"), "the key is not shown");
     }
 
@@ -161,8 +169,12 @@ mod tests {
         let week = Duration::from_secs(7 * 86_400);
         let issued = answered(200, &document("2026-11-27T09:45:00Z", "aGlkZGVu"), week).unwrap();
         let expiry = now() + week;
-        assert_eq!(issued.fitness(expiry, now()), Fitness::Fresh);
-        assert_eq!(issued.fitness(expiry + SHARE_LONGEST, now() + SHARE_LONGEST), Fitness::Unfit);
+        assert_eq!(issued.fitness(expiry, at(now(), 0)), Fitness::Fresh);
+        let hour = SHARE_LONGEST.as_secs();
+        assert_eq!(issued.fitness(expiry + SHARE_LONGEST, at(now() + SHARE_LONGEST, hour)), Fitness::Unfit);
+        // Whatever the wall clock says meanwhile.
+        assert_eq!(issued.fitness(expiry, at(now() - SHARE_LONGEST, hour)), Fitness::Unfit);
+        assert_eq!(issued.fitness(expiry, at(now() - SHARE_LONGEST, hour - 1)), Fitness::Fresh);
     }
 
     #[test]

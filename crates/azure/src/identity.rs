@@ -9,11 +9,11 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::answer::Answer;
-use crate::cache::Fitness;
+use crate::cache::{Fitness, Now};
 use crate::moment::between;
 use crate::send::{Target, send};
 use crate::source::Identity;
-use crate::{Env, Error, Limits, Part, RetryPolicy, Secret, encode};
+use crate::{Env, Error, Instant, Limits, Part, RetryPolicy, Secret, encode};
 
 /// Resource of Blob and Queue Storage of every account.
 pub(crate) const STORAGE: &str = "https://storage.azure.com/";
@@ -49,12 +49,13 @@ pub(crate) const POLICY: RetryPolicy = RetryPolicy {
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) text: Secret,
-    expires_at: OffsetDateTime,
+    /// By the monotonic clock: what the wall clock says later does not make it live longer.
+    expires_at: Instant,
 }
 
 impl Token {
-    pub(crate) fn fitness(&self, now: OffsetDateTime) -> Fitness {
-        match between(now, self.expires_at) {
+    pub(crate) fn fitness(&self, now: Instant) -> Fitness {
+        match self.expires_at.since(now) {
             left if left > REFRESH_BEFORE => Fitness::Fresh,
             left if left > UNFIT_BEFORE => Fitness::Usable,
             _ => Fitness::Unfit,
@@ -66,7 +67,7 @@ impl Token {
 pub(crate) async fn fetch<E: Env>(env: &E, identity: &Identity, resource: &str) -> Result<Token, Error> {
     let request = request(identity, resource)?;
     let answer = send(env, POLICY, TARGET, &request).await?;
-    token(&answer, env.now())
+    token(&answer, Now::of(env))
 }
 
 fn request(identity: &Identity, resource: &str) -> Result<Request<Bytes>, Error> {
@@ -83,7 +84,7 @@ fn request(identity: &Identity, resource: &str) -> Result<Request<Bytes>, Error>
     Request::get(uri).header("x-identity-header", header).body(Bytes::new()).map_err(|_| unusable())
 }
 
-fn token(answer: &Answer, now: OffsetDateTime) -> Result<Token, Error> {
+fn token(answer: &Answer, now: Now) -> Result<Token, Error> {
     match answer.status {
         200 => {}
         400 => {
@@ -115,14 +116,15 @@ fn token(answer: &Answer, now: OffsetDateTime) -> Result<Token, Error> {
     let expires_at = seconds
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
         .ok_or_else(|| answer.unexpected("a token without a usable expires_on"))?;
-    if expires_at <= now {
+    if expires_at <= now.wall {
         return Err(answer.unexpected("a token that has expired already"));
     }
     let text = body.access_token;
     if text.is_empty() || text.len() > LONGEST_TOKEN || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(answer.unexpected("a token that does not fit a header"));
     }
-    Ok(Token { text: Secret::new(text), expires_at })
+    let lifetime = between(now.wall, expires_at);
+    Ok(Token { text: Secret::new(text), expires_at: now.instant.plus(lifetime) })
 }
 
 #[cfg(test)]
@@ -145,7 +147,8 @@ mod tests {
         let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        token(&Answer::new("Get Token", Part::Identity, response, now), now)
+        let read = Now { wall: now, instant: Instant::default() };
+        token(&Answer::new("Get Token", Part::Identity, response, now), read)
     }
 
     #[test]
@@ -168,7 +171,7 @@ mod tests {
             let body =
                 format!(r#"{{"access_token":"eyJ0","expires_on":{expires_on},"token_type":"Bearer"}}"#);
             let token = answered(200, &body).unwrap();
-            assert_eq!(token.expires_at, parse_iso("2026-11-20T11:00:00Z").unwrap());
+            assert_eq!(token.expires_at, Instant::since_origin(Duration::from_secs(3600)));
             assert_eq!(token.text.expose(), "eyJ0");
             assert!(!format!("{token:?}").contains("eyJ0"));
         }
@@ -176,13 +179,14 @@ mod tests {
 
     #[test]
     fn a_token_is_replaced_before_it_expires() {
-        let token = Token { text: Secret::new("t"), expires_at: parse_iso("2026-11-20T11:00:00Z").unwrap() };
-        let at = |text: &str| token.fitness(parse_iso(text).unwrap());
-        assert_eq!(at("2026-11-20T10:54:59Z"), Fitness::Fresh);
-        assert_eq!(at("2026-11-20T10:55:00Z"), Fitness::Usable);
-        assert_eq!(at("2026-11-20T10:59:49Z"), Fitness::Usable);
-        assert_eq!(at("2026-11-20T10:59:50Z"), Fitness::Unfit);
-        assert_eq!(at("2026-11-20T12:00:00Z"), Fitness::Unfit);
+        let token =
+            Token { text: Secret::new("t"), expires_at: Instant::since_origin(Duration::from_secs(3600)) };
+        let at = |seconds| token.fitness(Instant::since_origin(Duration::from_secs(seconds)));
+        assert_eq!(at(3299), Fitness::Fresh);
+        assert_eq!(at(3300), Fitness::Usable);
+        assert_eq!(at(3589), Fitness::Usable);
+        assert_eq!(at(3590), Fitness::Unfit);
+        assert_eq!(at(7200), Fitness::Unfit);
     }
 
     #[test]

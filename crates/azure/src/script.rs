@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use time::OffsetDateTime;
 
-use crate::moment::{iso, parse_iso};
-use crate::{Clock, Limits, Random, Transport, TransportError};
+use crate::moment::{between, iso, parse_iso};
+use crate::{Clock, Instant, Limits, Random, Transport, TransportError};
 
 /// What happens to a request.
 pub(crate) struct Reply {
@@ -59,6 +59,8 @@ type Handler = Box<dyn FnMut(&Request<Bytes>) -> Reply>;
 
 pub(crate) struct Script {
     now: Cell<OffsetDateTime>,
+    /// How far somebody has set the wall clock ahead.
+    set_by: Cell<time::Duration>,
     timers: RefCell<Vec<(OffsetDateTime, Waker)>>,
     handler: RefCell<Handler>,
     seen: RefCell<Vec<(OffsetDateTime, Request<Bytes>)>>,
@@ -81,6 +83,7 @@ impl Script {
     pub(crate) fn new(handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) -> Rc<Self> {
         Rc::new(Self {
             now: Cell::new(start()),
+            set_by: Cell::default(),
             timers: RefCell::default(),
             handler: RefCell::new(Box::new(handler)),
             seen: RefCell::default(),
@@ -95,6 +98,11 @@ impl Script {
 
     pub(crate) fn advance(&self, seconds: u64) {
         self.now.set(self.now.get() + Duration::from_secs(seconds));
+    }
+
+    /// Sets the wall clock; nobody's pause gets shorter or longer by it.
+    pub(crate) fn set_clock(&self, by: time::Duration) {
+        self.set_by.set(self.set_by.get() + by);
     }
 
     /// The requests since the last look, each as second, method and address.
@@ -136,7 +144,11 @@ impl Script {
 
 impl Clock for Script {
     fn now(&self) -> OffsetDateTime {
-        self.now.get()
+        self.now.get() + self.set_by.get()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::since_origin(between(start(), self.now.get()))
     }
 
     async fn sleep(&self, duration: Duration) {

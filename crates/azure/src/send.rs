@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::answer::{Answer, no_answer};
 use crate::retry::{Failure, Repeat, RetryPolicy, Tries};
-use crate::{Env, Error, Part, TransportError};
+use crate::{Env, Error, Instant, Part, TransportError};
 
 /// Where a request goes, for errors.
 #[derive(Debug, Clone, Copy)]
@@ -28,22 +28,22 @@ pub(crate) enum Verdict {
     Failed(Error),
 }
 
-/// Judges the outcome of one try, which ended `now`.
+/// Judges the outcome of one try, which ended `now` by the wall clock, which dates in answers go by.
 pub(crate) fn judge(
     tries: &mut Tries,
     target: Target,
     outcome: Result<Response<Bytes>, TransportError>,
-    now: OffsetDateTime,
+    (now, instant): (OffsetDateTime, Instant),
     random: u64,
 ) -> Verdict {
     match outcome {
-        Err(error) => match tries.after(Failure::Transport(&error), now, random) {
+        Err(error) => match tries.after(Failure::Transport(&error), instant, random) {
             Some(wait) => Verdict::Again(wait),
             None => Verdict::Failed(no_answer(target.operation, target.part, target.host_variable, &error)),
         },
         Ok(response) => {
             let mut answer = Answer::new(target.operation, target.part, response, now);
-            match tries.after(Failure::Status(answer.status, answer.retry_after), now, random) {
+            match tries.after(Failure::Status(answer.status, answer.retry_after), instant, random) {
                 Some(wait) => Verdict::Again(wait),
                 None => {
                     answer.ambiguous = tries.are_ambiguous();
@@ -61,10 +61,10 @@ pub(crate) async fn send<E: Env>(
     target: Target,
     request: &Request<Bytes>,
 ) -> Result<Answer, Error> {
-    let mut tries = Tries::new(policy, Repeat::Idempotent, env.now());
+    let mut tries = Tries::new(policy, Repeat::Idempotent, env.instant());
     loop {
-        let outcome = env.send(request.clone(), tries.limits(env.now())).await;
-        match judge(&mut tries, target, outcome, env.now(), env.next_u64()) {
+        let outcome = env.send(request.clone(), tries.limits(env.instant())).await;
+        match judge(&mut tries, target, outcome, (env.now(), env.instant()), env.next_u64()) {
             Verdict::Answer(answer) => return Ok(answer),
             Verdict::Again(wait) => env.sleep(wait).await,
             Verdict::Failed(error) => return Err(error),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::account::{Account, Credential};
 use crate::answer::Answer;
-use crate::cache::Cache;
+use crate::cache::{Cache, Now};
 use crate::call::{Call, VERSION};
 use crate::delegation::{self, Issued};
 use crate::identity::{self, Token};
@@ -181,11 +181,11 @@ impl<E: Env + 'static> Inner<E> {
                 Authority::Token(_, token) => Some(&token.text),
                 Authority::Fixed(_) | Authority::Secret(_) => None,
             };
-            let now = self.env.now();
-            let request = call.request(authority.account(), token, now)?;
+            let request = call.request(authority.account(), token, self.env.now())?;
+            let now = self.env.instant();
             let tries = tries.get_or_insert_with(|| Tries::new(self.policy, call.repeat, now));
             let outcome = self.env.send(request, tries.limits(now)).await;
-            match judge(tries, target, outcome, self.env.now(), self.env.next_u64()) {
+            match judge(tries, target, outcome, (self.env.now(), self.env.instant()), self.env.next_u64()) {
                 Verdict::Again(wait) => self.env.sleep(wait).await,
                 Verdict::Failed(error) => return Err(error),
                 Verdict::Answer(answer) => {
@@ -205,7 +205,7 @@ impl<E: Env + 'static> Inner<E> {
             Source::Fixed(account) | Source::Keyless { account, .. } => Authority::Fixed(Rc::clone(account)),
             Source::Vault { secret, identity } => {
                 let max_age = secret.max_age;
-                let fitness = |opened: &Opened, now| opened.fitness(max_age, now);
+                let fitness = |opened: &Opened, now: Now| opened.fitness(max_age, now.instant);
                 let fetch = async || self.read_secret(secret, identity).await;
                 Authority::Secret(self.opened.get(&*self.env, fitness, fetch).await?)
             }
@@ -230,7 +230,11 @@ impl<E: Env + 'static> Inner<E> {
         resource: &str,
     ) -> Result<Rc<Token>, Error> {
         cache
-            .get(&*self.env, Token::fitness, async || identity::fetch(&*self.env, identity, resource).await)
+            .get(
+                &*self.env,
+                |token, now| token.fitness(now.instant),
+                async || identity::fetch(&*self.env, identity, resource).await,
+            )
             .await
     }
 
@@ -261,7 +265,7 @@ impl<E: Env + 'static> Inner<E> {
                 answer = vault::read(&*self.env, secret, &token.text).await?;
             }
         }
-        vault::open(&answer, secret, self.env.now())
+        vault::open(&answer, secret, self.env.instant())
     }
 
     async fn delegation_key(
@@ -272,7 +276,7 @@ impl<E: Env + 'static> Inner<E> {
         let fitness = |issued: &Issued, now| issued.fitness(expiry, now);
         let fetch = async || {
             let answer = self.send(&delegation::call(lifetime, self.env.now())).await?;
-            delegation::issued(&answer, lifetime, self.env.now())
+            delegation::issued(&answer, lifetime, Now::of(&*self.env))
         };
         self.delegation.get(&*self.env, fitness, fetch).await
     }

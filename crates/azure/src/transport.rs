@@ -89,10 +89,43 @@ pub trait Transport {
     }
 }
 
+/// A reading of the monotonic clock, good for comparing with other readings in the same process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The moment `elapsed` after the clock's own, arbitrary origin.
+    #[must_use]
+    pub const fn since_origin(elapsed: Duration) -> Self {
+        Self(elapsed)
+    }
+
+    /// Time from `earlier` to `self`; zero when `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Later by `duration`.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+
+    /// Earlier by `duration`; the origin when there is nothing so early.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration))
+    }
+}
+
 /// Tells the time and waits.
 pub trait Clock {
-    /// The wall-clock time, UTC.
+    /// The wall-clock time, UTC: for what other machines read. It may be set, forwards and back.
     fn now(&self) -> OffsetDateTime;
+    /// The monotonic clock: for every pause, deadline, age and lease of this process. Never goes back, and
+    /// goes as fast as [`Self::sleep`].
+    fn instant(&self) -> Instant;
     /// Waits, without blocking anything else.
     async fn sleep(&self, duration: Duration);
 }

@@ -8,16 +8,14 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
 use serde::Deserialize;
-use time::OffsetDateTime;
 
 use crate::account::Account;
 use crate::answer::Answer;
 use crate::cache::Fitness;
 use crate::identity::POLICY;
-use crate::moment::between;
 use crate::send::{Target, send};
 use crate::source::VaultSecret;
-use crate::{ConnectionString, Env, Error, Part, Secret, encode};
+use crate::{ConnectionString, Env, Error, Instant, Part, Secret, encode};
 
 const TARGET: Target =
     Target { operation: "Get Secret", part: Part::KeyVault, host_variable: "key_vault_host" };
@@ -26,13 +24,13 @@ const TARGET: Target =
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) account: Rc<Account>,
-    read_at: OffsetDateTime,
+    read_at: Instant,
 }
 
 impl Opened {
     /// Old is still usable: a vault that is away for a while must not stop what storage still accepts.
-    pub(crate) fn fitness(&self, max_age: Duration, now: OffsetDateTime) -> Fitness {
-        if between(self.read_at, now) < max_age { Fitness::Fresh } else { Fitness::Usable }
+    pub(crate) fn fitness(&self, max_age: Duration, now: Instant) -> Fitness {
+        if now.since(self.read_at) < max_age { Fitness::Fresh } else { Fitness::Usable }
     }
 }
 
@@ -51,7 +49,7 @@ fn request(secret: &VaultSecret, token: &Secret) -> Result<Request<Bytes>, Error
 }
 
 /// The account that the answer names.
-pub(crate) fn open(answer: &Answer, secret: &VaultSecret, now: OffsetDateTime) -> Result<Opened, Error> {
+pub(crate) fn open(answer: &Answer, secret: &VaultSecret, now: Instant) -> Result<Opened, Error> {
     match answer.status {
         200 => {}
         404 => {
@@ -102,7 +100,7 @@ mod tests {
         let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        open(&Answer::new("Get Secret", Part::KeyVault, response, now), &secret(), now)
+        open(&Answer::new("Get Secret", Part::KeyVault, response, now), &secret(), Instant::default())
     }
 
     #[test]
@@ -119,8 +117,8 @@ mod tests {
         assert_eq!(opened.account.blob.url(), "https://acct.blob.core.windows.net");
         assert_eq!(opened.account.queue.url(), "https://q.example");
         let max_age = Duration::from_secs(900);
-        assert_eq!(opened.fitness(max_age, parse_iso("2026-11-20T10:14:59Z").unwrap()), Fitness::Fresh);
-        assert_eq!(opened.fitness(max_age, parse_iso("2026-11-20T10:15:00Z").unwrap()), Fitness::Usable);
+        let after = |seconds| opened.fitness(max_age, Instant::since_origin(Duration::from_secs(seconds)));
+        assert_eq!((after(899), after(900)), (Fitness::Fresh, Fitness::Usable));
     }
 
     #[test]

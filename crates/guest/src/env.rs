@@ -1,9 +1,10 @@
 use std::time::{Duration, SystemTime};
 
-use azure::{Clock, Limits, Random, Transport, TransportError};
+use azure::{Clock, Instant, Limits, Random, Transport, TransportError};
 use bytes::Bytes;
 use http::response::Parts;
 use service::log::{Line, Log};
+use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random::get_random_u64;
 use time::OffsetDateTime;
 
@@ -35,6 +36,11 @@ impl Transport for WasiEnv {
 impl Clock for WasiEnv {
     fn now(&self) -> OffsetDateTime {
         SystemTime::now().into()
+    }
+
+    fn instant(&self) -> Instant {
+        // Nanoseconds since some moment before the instance started.
+        Instant::since_origin(Duration::from_nanos(monotonic_clock::now()))
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -211,7 +211,8 @@ fn with_document(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, n
     if deliveries_used(&document, receipt) > policy.max_dequeue_count {
         return exhausted(document, receipt, policy, now);
     }
-    let wait = schedule::delay(&document, now);
+    // A message that storage showed at its time is due, whatever a clock of ours that was set back says.
+    let wait = schedule::delay(&document, now.max(receipt.inserted_at));
     if !wait.is_zero() && document.attempt == 0 {
         return Step::Schedule(wait);
     }

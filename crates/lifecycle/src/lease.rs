@@ -2,18 +2,6 @@
 
 use std::time::Duration;
 
-use models::Timestamp;
-
-/// One attempt's hold on its message. All times are of the worker's own clock, taken before the request
-/// that obtained the hold was sent: storage's clock may differ, and its answer takes time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// When the attempt started.
-    pub started_at: Timestamp,
-    /// When the hold was last obtained.
-    pub held_since: Timestamp,
-}
-
 /// What the holder of a lease has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renewal {
@@ -28,14 +16,16 @@ pub enum Renewal {
     CapReached,
 }
 
-/// What to do about `lease` at `now`, given the length of a lease and of an attempt.
+/// What to do about a lease that was obtained `held` ago for an attempt that started `worked` ago, given the
+/// length of a lease and of an attempt.
+///
+/// Both ages are by the worker's monotonic clock, from before the request that obtained the hold was sent:
+/// a wall clock may be set, storage's clock may differ, and its answer takes time.
 #[must_use]
-pub fn renewal(lease: &Lease, visibility: Duration, task_timeout: Duration, now: Timestamp) -> Renewal {
-    let held = now.since(lease.held_since);
+pub fn renewal(held: Duration, worked: Duration, visibility: Duration, task_timeout: Duration) -> Renewal {
     if held >= visibility {
         return Renewal::Lost;
     }
-    let worked = now.since(lease.started_at);
     if worked >= task_timeout {
         return Renewal::CapReached;
     }

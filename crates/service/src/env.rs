@@ -2,13 +2,14 @@
 
 use models::Timestamp;
 
-pub use azure::{Clock, Limits, Random, Transport, TransportError};
+pub use azure::{Clock, Instant, Limits, Random, Transport, TransportError};
 
 use crate::log::Log;
 
 /// Transport, clock, randomness and log: implemented by the WASI guest and by the simulator.
 pub trait Env: azure::Env + Log + 'static {
-    /// The wall-clock time.
+    /// The wall-clock time, for what is stored and shown. Pauses, deadlines and ages go by
+    /// [`Clock::instant`].
     fn timestamp(&self) -> Timestamp {
         self.now().into()
     }

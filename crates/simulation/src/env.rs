@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{Clock, Limits, Random, Transport, TransportError};
+use azure::{Clock, Instant, Limits, Random, Transport, TransportError};
 use bytes::Bytes;
 use http::{Request, Response};
 use service::log::{Line, Log};
@@ -40,6 +40,10 @@ impl Transport for SimEnv {
 impl Clock for SimEnv {
     fn now(&self) -> OffsetDateTime {
         self.world.wall_clock(self.instance)
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::since_origin(self.world.monotonic_clock(self.instance))
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::garbage;
 use crate::random::Dice;
 use crate::scenario::{
-    Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step, Task,
+    Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step,
+    TOLERATED_SKEW_MS, Task,
 };
 
 /// Faults and clients are confined to the first part of a run; then the weather is fine and everything
@@ -48,6 +49,7 @@ pub fn scenario(seed: u64) -> Scenario {
     if !fair {
         trouble(&mut dice, &knobs, &mut elements);
     }
+    clocks(&mut Dice::fork(seed, 7), &knobs, fair, &mut elements);
     Scenario { seed, knobs, tasks, elements }
 }
 
@@ -276,6 +278,22 @@ fn trouble(dice: &mut Dice, knobs: &Knobs, elements: &mut Vec<Element>) {
     }
 }
 
+/// Clocks that are set, forwards and back: by hours in a storm; in fair weather by no more than the service
+/// puts up with, and then nothing may come of it.
+fn clocks(dice: &mut Dice, knobs: &Knobs, fair: bool, elements: &mut Vec<Element>) {
+    if !dice.chance(if fair { 70 } else { 25 }) {
+        return;
+    }
+    let tolerated = TOLERATED_SKEW_MS.saturating_sub(knobs.skew_ms()) / 2_000;
+    for _ in 0..dice.between(2, 8) {
+        // Again and again, so that some of it happens while something waits.
+        let at = Duration::from_millis(dice.below(100_000));
+        let most = if fair { tolerated } else { dice.one_of(20, &[20, 600, 14_400]) };
+        let ahead = signed(dice, most);
+        elements.push(Element::ClockSet { at, workers: dice.chance(75), ahead });
+    }
+}
+
 fn fault(dice: &mut Dice, knobs: &Knobs) -> Fault {
     let status = dice.one_of(503, &[500, 500, 429, 408, 401]);
     let wait = match dice.below(4) {
@@ -352,6 +370,7 @@ mod tests {
             "KillApi",
             "StopWorker",
             "LeasesEnd",
+            "ClockSet",
             "Rotate",
             "QueueLost",
         ] {

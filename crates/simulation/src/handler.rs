@@ -106,9 +106,7 @@ async fn work(world: &Rc<World>, duration: Duration, reply: &oneshot::Sender<Res
 
 fn check_start(record: &mut crate::record::Record, world: &World, id: TaskId) {
     let now = world.exec.now();
-    let skew = Duration::from_millis(
-        2 * world.knobs().instance_skew_ms + world.knobs().storage_skew_ms.unsigned_abs(),
-    );
+    let skew = Duration::from_millis(world.knobs().skew_ms() + 2 * world.scenario.clock_steps_ms());
     let Some(document) = record.life(id).document().cloned() else { return };
     if record.life(id).runs > MOST_RUNS {
         let what = format!("task {id} has been started more than {MOST_RUNS} times");

@@ -48,6 +48,8 @@ pub enum Mutation {
     AcceptOtherContent,
     /// The idempotency key is not used.
     IgnoreKey,
+    /// Leases, pauses and deadlines are judged by the wall clock.
+    JudgeByWallClock,
     /// A lost lease goes unnoticed.
     IgnoreLoss,
     /// Pop receipts are logged.
@@ -70,7 +72,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 24] = [
+    pub const ALL: [(Self, &'static [Promise]); 25] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -86,6 +88,7 @@ impl Mutation {
         (Self::ShareResultName, &[Promise::P4]),
         (Self::AcceptOtherContent, &[Promise::P5]),
         (Self::IgnoreKey, &[Promise::P5]),
+        (Self::JudgeByWallClock, &[Promise::P2, Promise::P4, Promise::P8]),
         (Self::IgnoreLoss, &[Promise::P6]),
         (Self::LogReceipt, &[Promise::P7]),
         (Self::NeverWait, &[Promise::P8]),

@@ -200,6 +200,8 @@ pub struct Record {
     pub trace: Option<Vec<String>>,
     /// Whether all clocks differ by less than the service expects.
     pub clocks_agree: bool,
+    /// Whether a clock is set so far ahead that a document just written seems to have been silent for long.
+    pub clocks_mislead: bool,
     /// Promises broken so far.
     pub violations: Vec<Violation>,
     /// Tasks by id.
@@ -241,6 +243,7 @@ impl Record {
         Self {
             trace: tracing.then(Vec::new),
             clocks_agree: true,
+            clocks_mislead: false,
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             messages: BTreeMap::new(),

@@ -197,6 +197,10 @@ async fn play(
                 message.visible_at = now;
             }
         }
+        Element::ClockSet { at, workers, ahead } => {
+            world.exec.sleep(at).await;
+            world.set_clocks(if workers { Role::Worker } else { Role::Api }, ahead);
+        }
         Element::Rotate { at } => {
             world.exec.sleep(at).await;
             world.note(|| "storage   has new keys".to_owned());

@@ -64,13 +64,13 @@ pub struct Knobs {
 }
 
 /// By how much clocks may differ before a task counts as one that lost its message (`lifecycle::sweep`).
-const TOLERATED_SKEW_MS: u64 = 60_000;
+pub const TOLERATED_SKEW_MS: u64 = 60_000;
 
 impl Knobs {
-    /// Whether clocks differ by no more than the service expects.
+    /// How far the clocks of two machines may be apart while nobody sets one, in milliseconds.
     #[must_use]
-    pub fn clocks_agree(&self) -> bool {
-        self.storage_skew_ms.unsigned_abs() + 2 * self.instance_skew_ms <= TOLERATED_SKEW_MS
+    pub fn skew_ms(&self) -> u64 {
+        self.storage_skew_ms.unsigned_abs() + 2 * self.instance_skew_ms
     }
 }
 
@@ -388,6 +388,15 @@ pub enum Element {
         /// When.
         at: Duration,
     },
+    /// Somebody sets the wall clocks of all machines of a role. Once the storm is over they are set right.
+    ClockSet {
+        /// When.
+        at: Duration,
+        /// Whose clocks: those of the workers, otherwise those of the API.
+        workers: bool,
+        /// By how many seconds they are then ahead of true time, their skew aside.
+        ahead: i64,
+    },
     /// The account's keys (or the vault's secret) are exchanged.
     Rotate {
         /// When.
@@ -429,6 +438,22 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// How far clocks that are set differ from true time at most, in milliseconds.
+    #[must_use]
+    pub fn clock_steps_ms(&self) -> u64 {
+        let steps = self.elements.iter().map(|element| match element {
+            Element::ClockSet { ahead, .. } => ahead.unsigned_abs() * 1_000,
+            _ => 0,
+        });
+        steps.max().unwrap_or(0)
+    }
+
+    /// Whether clocks differ by no more than the service expects.
+    #[must_use]
+    pub fn clocks_agree(&self) -> bool {
+        self.knobs.skew_ms() + 2 * self.clock_steps_ms() <= TOLERATED_SKEW_MS
+    }
+
     /// Without the elements at `left_out`.
     #[must_use]
     pub fn without(mut self, left_out: &[usize]) -> Self {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -114,15 +115,21 @@ struct WasmRunner {
 struct SkewedClock {
     start: Instant,
     unix_start: Duration,
+    /// How many milliseconds it has been set ahead.
+    step: Arc<AtomicI64>,
+    judge_by_wall_clock: bool,
 }
 
 impl Clock for SkewedClock {
     fn unix_time(&self) -> Duration {
-        self.unix_start + self.start.elapsed()
+        let step = self.step.load(Ordering::Relaxed);
+        let size = Duration::from_millis(step.unsigned_abs());
+        let unset = self.unix_start + self.start.elapsed();
+        if step < 0 { unset.saturating_sub(size) } else { unset + size }
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        if self.judge_by_wall_clock { self.unix_time() } else { self.start.elapsed() }
     }
 }
 
@@ -151,8 +158,10 @@ impl Runner for WasmRunner {
     fn start(&self, world: &Rc<World>, role: Role, instance: InstanceId) -> Rc<dyn Instance> {
         let (requests, mut outgoing) = mpsc::unbounded::<Sent>();
         let (lines, mut log) = mpsc::unbounded::<String>();
+        let step = world.clock_step(role);
         let now = world.wall_clock(instance).unix_timestamp_nanos()
-            - i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(0);
+            - i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(0)
+            - i128::from(step.load(Ordering::Relaxed)) * 1_000_000;
         let unix_start = Duration::from_nanos(u64::try_from(now).unwrap_or(0));
         let outbound = Outbound::answered(move |request: Outgoing| {
             let (reply, answer) = oneshot::channel();
@@ -171,7 +180,12 @@ impl Runner for WasmRunner {
         let options = Options {
             providers: Providers::only(variables(world)),
             outbound,
-            clock: Arc::new(SkewedClock { start: self.start, unix_start }),
+            clock: Arc::new(SkewedClock {
+                start: self.start,
+                unix_start,
+                step,
+                judge_by_wall_clock: world.mutation == Some(Mutation::JudgeByWallClock),
+            }),
             seed: Some(world.scenario.seed ^ (u64::from(instance) << 48)),
             log: Arc::new(Lines(lines)),
             limits: host::Limits {
@@ -207,7 +221,6 @@ impl Runner for WasmRunner {
                 own.log(instance, &line);
             }
         });
-        let _ = role;
         Rc::new(WasmInstance(app))
     }
 }

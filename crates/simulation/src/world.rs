@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -12,7 +14,7 @@ use crate::executor::{Executor, Group};
 use crate::mutation::Mutation;
 use crate::random::Dice;
 use crate::record::{InstanceId, Record, Role};
-use crate::scenario::{Element, Fault, Knobs, Op, Scenario};
+use crate::scenario::{Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
 use crate::watch::Source;
 
 /// True time at the beginning of every run: 2026-11-22T05:00:00Z.
@@ -49,6 +51,8 @@ pub struct World {
     pub(crate) calm: Cell<bool>,
     pub(crate) rate_limit: u32,
     pub(crate) under_way: Cell<usize>,
+    /// How many milliseconds the wall clocks of workers, and of the API, have been set ahead.
+    steps: [Arc<AtomicI64>; 2],
 }
 
 impl World {
@@ -66,7 +70,8 @@ impl World {
             .collect();
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
         let mut record = Record::new(tracing);
-        record.clocks_agree = scenario.knobs.clocks_agree();
+        record.clocks_agree = scenario.clocks_agree();
+        record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.slots.places = scenario.knobs.workers * scenario.knobs.parallel;
         let cloud = Cloud::new(&scenario, &mut record.secrets);
         let outsider = Machine { role: Role::Outsider, alive: true, skew: time::Duration::ZERO };
@@ -84,6 +89,7 @@ impl World {
             // What an honest worker needs in its busiest second, with room to spare: see docs/performance.md.
             rate_limit: 150 + 12 * concurrency.min(u32::try_from(scenario.tasks.len()).unwrap_or(1) + 4),
             under_way: Cell::new(0),
+            steps: Default::default(),
             scenario,
         })
     }
@@ -103,6 +109,22 @@ impl World {
     /// From now on nothing goes wrong any more.
     pub fn calm_down(&self) {
         self.calm.set(true);
+        for step in &self.steps {
+            step.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// By how much the wall clocks of a role have been set ahead, in milliseconds, now and later.
+    #[must_use]
+    pub fn clock_step(&self, role: Role) -> Arc<AtomicI64> {
+        let [workers, apis] = &self.steps;
+        Arc::clone(if role == Role::Worker { workers } else { apis })
+    }
+
+    /// Sets the wall clocks of a role.
+    pub fn set_clocks(&self, role: Role, ahead_seconds: i64) {
+        self.note(|| format!("clocks    of every {role:?} are {ahead_seconds} s ahead from now on"));
+        self.clock_step(role).store(ahead_seconds * 1_000, Ordering::Relaxed);
     }
 
     /// Starts a new instance.
@@ -177,8 +199,26 @@ impl World {
     /// The wall clock of an instance.
     #[must_use]
     pub fn wall_clock(&self, instance: InstanceId) -> OffsetDateTime {
-        let skew = self.machine(instance, |machine| machine.skew).unwrap_or_default();
-        true_time(self.exec.now()) + skew
+        let Some((role, skew)) = self.machine(instance, |machine| (machine.role, machine.skew)) else {
+            return true_time(self.exec.now());
+        };
+        let set = match role {
+            Role::Outsider => 0,
+            role => self.clock_step(role).load(Ordering::Relaxed),
+        };
+        true_time(self.exec.now()) + skew + time::Duration::milliseconds(set)
+    }
+
+    /// The monotonic clock of an instance.
+    #[must_use]
+    pub fn monotonic_clock(&self, instance: InstanceId) -> Duration {
+        match self.mutation {
+            Some(Mutation::JudgeByWallClock) => {
+                let since = self.wall_clock(instance) - OffsetDateTime::UNIX_EPOCH;
+                since.try_into().unwrap_or_default()
+            }
+            _ => self.exec.now(),
+        }
     }
 
     /// The clock of the storage account.

@@ -25,6 +25,7 @@ pub(crate) struct SocketEnv {
     tls: Option<TlsConnector>,
     identity: RefCell<FakeAzure>,
     random: Cell<u64>,
+    started: std::time::Instant,
 }
 
 /// Runs a test on one thread.
@@ -49,6 +50,7 @@ pub(crate) fn ground(
         tls: certificate.map(trusting),
         identity: RefCell::new(FakeAzure::new(config).unwrap()),
         random: Cell::new(1),
+        started: std::time::Instant::now(),
     };
     Ground::new(env, kind, credential, EMULATOR_ACCOUNT, blob, queue)
 }
@@ -109,6 +111,10 @@ where
 impl Clock for SocketEnv {
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
+    }
+
+    fn instant(&self) -> azure::Instant {
+        azure::Instant::since_origin(self.started.elapsed())
     }
 
     async fn sleep(&self, duration: Duration) {

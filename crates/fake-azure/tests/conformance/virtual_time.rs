@@ -32,6 +32,11 @@ impl Clock for VirtualEnv {
         self.now.get()
     }
 
+    fn instant(&self) -> azure::Instant {
+        let since = self.now.get() - OffsetDateTime::UNIX_EPOCH;
+        azure::Instant::since_origin(since.try_into().unwrap())
+    }
+
     async fn sleep(&self, duration: Duration) {
         self.now.set(self.now.get() + duration);
     }

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use http::header::{CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderValue, StatusCode};
-use models::{TaskId, TaskStatus, Timestamp};
+use models::{TaskId, TaskStatus};
 
 use super::answer::{self, Answer};
 use super::call::Call;
@@ -18,7 +18,7 @@ use super::problem::{Kind, Refusal};
 use super::tasks::{Tasks, monitor_at};
 use super::wait::{Pauses, Place};
 use crate::body::Body;
-use crate::env::Env;
+use crate::env::{Env, Instant};
 use crate::storage::{ETag, Read, StatusStore, Stored, TaskQueue};
 
 /// Streams of one instance that may be open at a time.
@@ -57,8 +57,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
             id,
             etag: stored.etag.clone(),
             next: Next::First { stored: Box::new(stored), seen },
-            started: self.env.timestamp(),
-            slept: Duration::ZERO,
+            started: self.env.instant(),
             silent: Duration::ZERO,
             failures: 0,
             pauses: Pauses::new(),
@@ -84,8 +83,7 @@ struct Watch<E, S, Q> {
     address: String,
     etag: ETag,
     next: Next,
-    started: Timestamp,
-    slept: Duration,
+    started: Instant,
     silent: Duration,
     failures: u32,
     pauses: Pauses,
@@ -116,14 +114,12 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Watch<E, S, Q> {
 
     async fn change(&mut self) -> Option<Bytes> {
         loop {
-            // Reads take time as well; and the clock may be set back, which must not make a stream endless.
-            let spent = self.tasks.env.timestamp().since(self.started).max(self.slept);
+            let spent = self.tasks.env.instant().since(self.started);
             if spent >= LIFETIME || self.failures >= MOST_FAILURES {
                 return None;
             }
             let pause = self.pauses.next();
             self.tasks.env.sleep(pause).await;
-            self.slept += pause;
             self.silent += pause;
             match self.tasks.store.read(self.id, Some(&self.etag)).await {
                 Ok(Read::Found(stored)) => {

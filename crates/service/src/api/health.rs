@@ -27,7 +27,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             self.store.probe().await?;
             self.queue.depth(QueueName::Tasks).await.map(drop)
         };
-        let found = self.readiness.get(|| self.env.timestamp(), READINESS_AGE, probe).await;
+        let found = self.readiness.get(|| self.env.instant(), READINESS_AGE, probe).await;
         match found {
             Some(Ok(())) => Ok(answer::json(StatusCode::OK, &serde_json::json!({ "status": "ready" }))),
             Some(Err(error)) => {

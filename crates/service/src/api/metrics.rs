@@ -35,7 +35,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             let messages = [("tasks", tasks.ok()), ("scheduled", scheduled.ok()), ("poison", poison.ok())];
             Depths { messages, oldest }
         };
-        let depths = self.depths.get(|| self.env.timestamp(), DEPTHS_AGE, ask).await;
+        let depths = self.depths.get(|| self.env.instant(), DEPTHS_AGE, ask).await;
         let text = exposition(depths.as_ref(), self.env.timestamp());
         let mut answer = answer::full(StatusCode::OK, text.into());
         let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

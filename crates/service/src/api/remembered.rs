@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use models::Timestamp;
+use crate::env::Instant;
 
 /// What was last learned, and when. While one request asks again, the others use the old value.
 pub(crate) struct Remembered<T> {
-    value: RefCell<Option<(T, Timestamp)>>,
+    value: RefCell<Option<(T, Instant)>>,
     asking: Cell<bool>,
 }
 
@@ -17,18 +17,17 @@ impl<T: Clone> Remembered<T> {
     }
 
     /// The value, when it is not older than `age`.
-    pub(crate) fn known(&self, now: Timestamp, age: Duration) -> Option<T> {
+    pub(crate) fn known(&self, now: Instant, age: Duration) -> Option<T> {
         let value = self.value.borrow();
         let (value, learned) = value.as_ref()?;
-        // A clock that was set back makes the value look new for ever; it then counts as old.
-        (*learned <= now && now.since(*learned) < age).then(|| value.clone())
+        (now.since(*learned) < age).then(|| value.clone())
     }
 
     /// The value, asked for when it is older than `age`. `None` when nothing is known and another request
     /// is asking already.
     pub(crate) async fn get(
         &self,
-        now: impl Fn() -> Timestamp,
+        now: impl Fn() -> Instant,
         age: Duration,
         ask: impl Future<Output = T>,
     ) -> Option<T> {

@@ -38,7 +38,7 @@ struct Taken {
 
 impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     pub(crate) async fn submit(&self, call: &Call, body: &[u8], style: Style) -> Result<Answer, Refusal> {
-        let begin = self.env.timestamp();
+        let begin = self.env.instant();
         let request = TaskRequest::parse(body)?;
         let id = self.id_for(call, &request)?;
         let address = call.task_url(&self.settings, id)?;
@@ -51,7 +51,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         let document = TaskStatus { return_uri: Some(self.store.address(id).await?), ..document };
 
         let Taken { stored, is_new } = self.take(call, &request, document).await?;
-        let milliseconds = self.env.timestamp().since(begin).as_millis();
+        let milliseconds = self.env.instant().since(begin).as_millis();
         self.env.log(
             &Line::info("task accepted")
                 .with("task_id", id.to_string())

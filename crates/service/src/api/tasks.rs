@@ -62,7 +62,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     /// Depth of the task queue, at most [`DEPTH_AGE`] old; `None` when storage does not tell.
     pub(crate) async fn queue_depth(&self) -> Option<u64> {
         let ask = async { self.queue.depth(QueueName::Tasks).await.ok() };
-        self.depth.get(|| self.env.timestamp(), DEPTH_AGE, ask).await.flatten()
+        self.depth.get(|| self.env.instant(), DEPTH_AGE, ask).await.flatten()
     }
 
     /// The task, if there is one that the caller may see. Boxed because nearly every route begins so: one
@@ -109,7 +109,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     pub(crate) fn retry_after(&self, stored: &Stored) -> Option<u64> {
         let now = self.env.timestamp();
         let by_age = lifecycle::monitor::retry_after(&stored.document, now)?;
-        let depth = self.depth.known(now, 2 * DEPTH_AGE).flatten().unwrap_or(0);
+        let depth = self.depth.known(self.env.instant(), 2 * DEPTH_AGE).flatten().unwrap_or(0);
         Some(by_age.max(lifecycle::monitor::queue_wait(&stored.document, depth, now)).as_secs())
     }
 

@@ -55,18 +55,15 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     pub(crate) async fn wait_for_end(&self, mut stored: Stored, seconds: u64) -> (Stored, Option<u64>) {
         let Some(_place) = Place::take(&self.waits, MOST_WAITS) else { return (stored, None) };
         let limit = Duration::from_secs(seconds);
-        let start = self.env.timestamp();
-        let mut slept = Duration::ZERO;
+        let start = self.env.instant();
         let mut pauses = Pauses::new();
         while !stored.document.state.is_terminal() {
-            // Reads take time as well; and the clock may be set back, which must not make a wait endless.
-            let spent = self.env.timestamp().since(start).max(slept);
+            let spent = self.env.instant().since(start);
             let pause = pauses.next().min(limit.saturating_sub(spent));
             if pause.is_zero() {
                 break;
             }
             self.env.sleep(pause).await;
-            slept += pause;
             match self.store.read(stored.document.task_id, Some(&stored.etag)).await {
                 Ok(Read::Found(newer)) => stored = *newer,
                 Ok(Read::Unchanged) => {}

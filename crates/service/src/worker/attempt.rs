@@ -6,16 +6,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, FutureExt as _, select};
-use lifecycle::lease::{Lease, Renewal, renewal};
+use lifecycle::lease::{Renewal, renewal};
 use lifecycle::outcome::{Outcome, Standing, standing, with_progress};
-use models::{DeliveryId, TaskError, Timestamp};
+use models::{DeliveryId, TaskError};
 
 use super::counts::Verdict;
 use super::drain::Released;
 use super::engine::Engine;
 use super::handlers::{Handled, Work};
 use super::progress::Progress;
-use crate::env::Env;
+use crate::env::{Env, Instant};
 use crate::storage::{Delivery, Held, QueueName, Read, StatusStore, Stored, TaskQueue, Write};
 
 /// Least time between two writes of progress.
@@ -45,12 +45,13 @@ pub(super) struct Attempt<'a, E, S, Q> {
     pub(super) stored: Stored,
     /// Its number; it belongs to this attempt alone.
     pub(super) number: u32,
-    pub(super) started_at: Timestamp,
-    lease: Lease,
+    pub(super) started_at: Instant,
+    /// When the hold on the message was last obtained, or a little earlier.
+    held_since: Instant,
     /// A renewal that failed is not repeated before this.
-    renew_at: Timestamp,
+    renew_at: Instant,
     /// Progress is not written before this.
-    progress_at: Timestamp,
+    progress_at: Instant,
 }
 
 impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
@@ -59,9 +60,9 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
         delivery: Delivery,
         id: DeliveryId,
         stored: Stored,
-        held_since: Timestamp,
+        held_since: Instant,
     ) -> Self {
-        let started_at = engine.env.timestamp();
+        let started_at = engine.env.instant();
         Self {
             engine,
             delivery,
@@ -69,7 +70,7 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
             number: stored.document.attempt,
             stored,
             started_at,
-            lease: Lease { started_at, held_since },
+            held_since,
             renew_at: started_at,
             progress_at: started_at.plus(PROGRESS_PAUSE),
         }
@@ -81,7 +82,7 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
         let progress = Progress::default();
         match self.work(&work, &progress, released).await {
             Ok(handled) => {
-                let (outcome, payload) = handled.into_outcome(work.id, work.attempt);
+                let (outcome, payload) = handled.into_outcome(|| self.result_name());
                 self.settle(outcome, payload).await
             }
             Err(Stop::TimedOut) => {
@@ -137,8 +138,9 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
         let engine = self.engine;
         let (env, policy) = (&engine.env, &engine.policy);
         loop {
-            let now = env.timestamp();
-            let wait = match renewal(&self.lease, policy.visibility, policy.task_timeout, now) {
+            let now = env.instant();
+            let (held, worked) = (now.since(self.held_since), now.since(self.started_at));
+            let wait = match renewal(held, worked, policy.visibility, policy.task_timeout) {
                 Renewal::Lost => return Err(Stop::LeaseLost),
                 Renewal::CapReached => return Err(Stop::TimedOut),
                 Renewal::RenewNow if now >= self.renew_at => {
@@ -161,10 +163,10 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
     }
 
     /// Renews the lease with the newest receipt, then looks whether the task was cancelled.
-    async fn renew(&mut self, now: Timestamp) -> Result<(), Stop> {
+    async fn renew(&mut self, now: Instant) -> Result<(), Stop> {
         let visibility = self.engine.policy.visibility;
         // A renewal that takes longer than the rest of the lease is none.
-        let rest = self.lease.held_since.plus(visibility).since(now);
+        let rest = self.held_since.plus(visibility).since(now);
         let renewed = {
             let renewal = pin!(self.engine.queue.update(QueueName::Tasks, &self.delivery, visibility));
             match select(renewal, pin!(self.engine.env.sleep(rest))).await {
@@ -175,13 +177,13 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
         match renewed {
             Ok(Held::Yes(receipt)) => {
                 self.delivery.pop_receipt = receipt;
-                self.lease.held_since = now;
+                self.held_since = now;
             }
             Ok(Held::Lost) => return Err(Stop::LeaseLost),
             Err(error) => {
                 // The lease still holds for half its time; a receipt that is dead shows at the next try.
                 self.engine.note("a lease could not be renewed", &error);
-                self.renew_at = self.engine.env.timestamp().plus(visibility / 10);
+                self.renew_at = self.engine.env.instant().plus(visibility / 10);
                 return Ok(());
             }
         }
@@ -210,8 +212,8 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
     /// Writes what the handler told. Refused: somebody asked for something meanwhile; their write is kept,
     /// ours is repeated on top of it.
     async fn write_progress(&mut self, progress: &Progress) -> Result<(), Stop> {
+        self.progress_at = self.engine.env.instant().plus(PROGRESS_PAUSE);
         let now = self.engine.env.timestamp();
-        self.progress_at = now.plus(PROGRESS_PAUSE);
         let (percent, message) = progress.take();
         let document = with_progress(&self.stored.document, percent, message.as_deref(), now);
         match self.engine.store.replace(&document, &self.stored.etag).await {

@@ -7,13 +7,12 @@ use futures::channel::oneshot;
 use futures::future::{Fuse, FusedFuture as _, FutureExt as _, Shared};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use lifecycle::drain::{Drain, Next};
-use models::Timestamp;
 
 use super::control::{Control, Order};
 use super::counts::{self, Counts, Verdict};
 use super::engine::{Engine, OPERATOR_REST};
 use crate::body::RequestBody;
-use crate::env::Env;
+use crate::env::{Env, Instant};
 use crate::log::Line;
 use crate::storage::{Delivery, QueueName, StatusStore, StorageError, TaskQueue};
 
@@ -38,7 +37,7 @@ struct Round {
     asked: usize,
     promoted: u32,
     /// When the leases of what was received began, or a little earlier.
-    held_since: Timestamp,
+    held_since: Instant,
     received: Result<Vec<Delivery>, StorageError>,
 }
 
@@ -53,8 +52,8 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         &self,
         control: Control<B>,
     ) -> Result<Counts, StorageError> {
-        let started = self.env.timestamp();
-        let elapsed = || self.env.timestamp().since(started);
+        let started = self.env.instant();
+        let elapsed = || self.env.instant().since(started);
         let mut counts = Counts::default();
         let mut pace = Drain::new(self.settings.max_concurrency, self.settings.drain_budget);
         let mut orders = control.orders().fuse();
@@ -183,24 +182,24 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         counts
     }
 
-    async fn receive(&self, count: usize) -> (Timestamp, Result<Vec<Delivery>, StorageError>) {
+    async fn receive(&self, count: usize) -> (Instant, Result<Vec<Delivery>, StorageError>) {
         let visibility = self.settings.visibility;
-        let asked_at = self.env.timestamp();
+        let asked_at = self.env.instant();
         let count = u32::try_from(count).unwrap_or(1);
         let received = self.queue.receive(QueueName::Tasks, count, visibility).await;
         // A lease begins when storage answers, which is after it was asked. The client may have asked more
         // than once; what it asked first then says little.
-        let held_since = asked_at.max(self.env.timestamp().minus(visibility / 4));
+        let held_since = asked_at.max(self.env.instant().minus(visibility / 4));
         (held_since, received)
     }
 
     /// A drain that did nothing is not worth a line: an idle worker is asked again and again.
-    fn log_drain(&self, what: &'static str, counts: &Counts, started: Timestamp) {
+    fn log_drain(&self, what: &'static str, counts: &Counts, started: Instant) {
         let upkeep = counts.promoted + counts.requeued + counts.purged;
         if counts.received + upkeep == 0 && counts.retry_after_seconds.is_none() {
             return;
         }
-        let milliseconds = self.env.timestamp().since(started).as_millis();
+        let milliseconds = self.env.instant().since(started).as_millis();
         self.env.log(
             &Line::info(what)
                 .with("received", counts.received)

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use lifecycle::Policy;
 use lifecycle::pace::LONGEST_REST;
-use models::Timestamp;
 
-use crate::env::Env;
+use crate::env::{Env, Instant};
 use crate::log::Line;
 use crate::settings::WorkerSettings;
 use crate::storage::StorageError;
@@ -24,11 +23,11 @@ pub(super) struct Engine<E, S, Q> {
     pub(super) settings: WorkerSettings,
     pub(super) policy: Policy,
     /// When this instance started.
-    pub(super) started_at: Timestamp,
+    pub(super) started_at: Instant,
     /// When this instance last looked at the scheduled queue.
-    pub(super) promoted_at: Cell<Option<Timestamp>>,
+    pub(super) promoted_at: Cell<Option<Instant>>,
     /// Before this moment the sweep's state is not worth a request.
-    pub(super) sweep_look_at: Cell<Timestamp>,
+    pub(super) sweep_look_at: Cell<Instant>,
 }
 
 impl<E: Env, S, Q> Engine<E, S, Q> {
@@ -41,7 +40,7 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
             retry_cap: settings.retry_cap,
             retention: settings.retention,
         };
-        let started_at = env.timestamp();
+        let started_at = env.instant();
         let (promoted_at, sweep_look_at) = (Cell::new(None), Cell::new(started_at));
         Self { env, store, queue, settings, policy, started_at, promoted_at, sweep_look_at }
     }
@@ -53,7 +52,7 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
             // An operator has to act; until then every further delivery would only use up a try.
             StorageError::Misconfigured(_) => Some(OPERATOR_REST),
             // A matter of this one request.
-            StorageError::Refused(_) | StorageError::Unreadable { .. } => None,
+            StorageError::Refused(_) | StorageError::Blocked(_) | StorageError::Unreadable { .. } => None,
         };
         // What the launcher does not grant is not asked for.
         let rest = rest.map(|rest| rest.min(LONGEST_REST));

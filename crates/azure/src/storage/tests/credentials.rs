@@ -167,6 +167,34 @@ fn a_token_that_is_still_good_outlives_an_outage_of_its_source() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_makes_no_token_secret_or_pause_last_longer() {
+    let script = Script::new(|request| match request.uri().host().unwrap() {
+        "localhost" => token("v", 3600),
+        "vault.example" => secret("b2xk"),
+        _ => Reply::status(204),
+    });
+    let (direct, storage) = (keyless(&script), vaulted(&script));
+    assert_eq!(together(&script, &direct, 1) + together(&script, &storage, 1), 2);
+    script.set_clock(time::Duration::hours(-3));
+    script.seen();
+    script.advance(900);
+    assert_eq!(together(&script, &storage, 1), 1);
+    assert_eq!(fetches(&script, "vault"), 1, "the secret is 900 s old");
+    script.advance(2700);
+    assert_eq!(together(&script, &direct, 1), 1);
+    assert_eq!(fetches(&script, "localhost"), 1, "the token has had its hour");
+
+    let script = Script::new(|_| Reply::status(500));
+    let storage = keyless(&script);
+    assert_eq!(together(&script, &storage, 1), 0);
+    script.set_clock(time::Duration::hours(-3));
+    script.seen();
+    script.advance(30);
+    assert_eq!(together(&script, &storage, 1), 0);
+    assert_eq!(script.seen().len(), 3, "the pause is over");
+}
+
+#[test]
 fn the_vaults_secret_is_read_once_and_again_when_it_is_old() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400).after(1),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Clock as _, Condition, Lease, Put, TimeToLive};
+use crate::{Clock as _, Condition, Instant, Lease, Put, TimeToLive};
 
 /// Answers with each of the replies in turn, then with 500.
 fn in_turn(replies: Vec<Reply>) -> Rc<Script> {
@@ -40,6 +40,22 @@ fn slow_tries_together_keep_the_deadline() {
     assert_eq!(script.seen().len(), 2);
     assert_eq!(script.now() - start(), time::Duration::seconds(30));
     assert_eq!(error.to_string(), "Clear Messages: not available: no answer in time (storage)");
+}
+
+#[test]
+fn a_clock_that_is_set_in_the_middle_of_a_call_moves_no_deadline() {
+    for hours in [-3, 3] {
+        let script = Script::new(|_| Reply::status(503));
+        let clock = Rc::clone(&script);
+        script.answer(move |_| {
+            clock.set_clock(time::Duration::hours(hours));
+            Reply::status(200).after(60)
+        });
+        let error = script.run(some_call(&keyed(&script))).unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(script.seen().len(), 2, "set by {hours} h");
+        assert_eq!(script.instant().since(Instant::default()), Duration::from_secs(30), "set by {hours} h");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ mod timestamp;
 pub use drain::DrainReport;
 pub use error::ContractError;
 pub use json::Json;
-pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage};
+pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, fits_message};
 pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState};
 pub use poison::PoisonCopy;
 pub use problem::Problem;

@@ -6,6 +6,27 @@ use crate::{ContractError, TaskId, TaskStatus};
 
 /// Largest text of a queue message, in bytes (Azure Storage Queue: 64 KiB).
 pub const MESSAGE_LIMIT_BYTES: usize = 65_536;
+/// Largest request that carries a message (Azure Storage Queue), less the XML around the text.
+const ESCAPED_LIMIT_BYTES: usize = 131_584 - 256;
+
+/// Whether `text` can be sent as a queue message: by its own size, and by its size as the XML that
+/// carries it, in which a character takes up to six bytes.
+#[must_use]
+pub fn fits_message(text: &str) -> bool {
+    let (mut sent, mut escaped) = (0, 0);
+    for character in text.chars() {
+        let (plain, xml) = match character {
+            '&' | '\r' => (1, 5),
+            '<' | '>' => (1, 4),
+            // Valid in JSON, not in XML: sent as the escapes of JSON.
+            '\u{fffe}' | '\u{ffff}' => (6, 6),
+            other => (other.len_utf8(), other.len_utf8()),
+        };
+        sent += plain;
+        escaped += xml;
+    }
+    sent <= MESSAGE_LIMIT_BYTES && escaped <= ESCAPED_LIMIT_BYTES
+}
 
 /// A queue message: the task document plus, in ours, the ETag the status blob had when it was sent.
 ///
@@ -73,8 +94,8 @@ impl TaskMessage {
         Ok(Self { task_id, etag, is_ours, document: whole.then_some(document) })
     }
 
-    /// The text to send for `document`, stored under `etag`: the whole document when it fits into
-    /// [`MESSAGE_LIMIT_BYTES`], otherwise its id, creation time and ETag.
+    /// The text to send for `document`, stored under `etag`: the whole document when it fits
+    /// ([`fits_message`]), otherwise its id, creation time and ETag.
     #[must_use]
     pub fn text_for(document: &TaskStatus, etag: Option<&str>) -> String {
         #[derive(serde::Serialize)]
@@ -84,21 +105,41 @@ impl TaskMessage {
             #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
             etag: Option<&'a str>,
         }
-        #[derive(serde::Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Reference<'a> {
-            task_id: TaskId,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            created_at: Option<crate::Timestamp>,
-            #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
-            etag: Option<&'a str>,
-        }
         match serde_json::to_string(&Whole { document, etag }) {
-            Ok(text) if text.len() <= MESSAGE_LIMIT_BYTES => text,
-            _ => {
-                let (task_id, created_at) = (document.task_id, document.created_at);
-                serde_json::to_string(&Reference { task_id, created_at, etag }).unwrap_or_default()
-            }
+            Ok(text) if fits_message(&text) => text,
+            _ => Reference { task_id: document.task_id, created_at: document.created_at, etag }.text(),
         }
+    }
+
+    /// The text to send on for a message that was received as `text`: the same when it fits. Other writers
+    /// spell XML otherwise, so that what they sent may be too large as we send it; a message of ours then
+    /// becomes its id, creation time and ETag. `None` when it names no stored document to refer to.
+    #[must_use]
+    pub fn text_to_forward(text: &str) -> Option<String> {
+        if fits_message(text) {
+            return Some(text.to_owned());
+        }
+        let message = Self::parse(text).ok().filter(|message| message.is_ours)?;
+        let created_at = message.document.as_ref().and_then(|document| document.created_at);
+        let etag = message.etag.as_deref();
+        let reference = Reference { task_id: message.task_id, created_at, etag }.text();
+        fits_message(&reference).then_some(reference)
+    }
+}
+
+/// What is sent of a document that does not fit.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reference<'a> {
+    task_id: TaskId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<crate::Timestamp>,
+    #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
+}
+
+impl Reference<'_> {
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 }

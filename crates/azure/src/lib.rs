@@ -43,11 +43,11 @@ pub use blob::{Blob, BlobItem, BlobPage, BlobProperties, Blobs, Condition, Delet
 pub use connection_string::ConnectionString;
 pub use error::{Error, ErrorKind, Part};
 pub use queue::{
-    Lease, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, Message, PeekedMessage, PutMessage, Queue,
-    TimeToLive, Updated,
+    Lease, MAX_BODY_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, Message, PeekedMessage, PutMessage,
+    Queue, TimeToLive, Updated,
 };
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use source::{AccountConfig, AccountSource, ConfigError, Identity, VaultSecret};
 pub use storage::Storage;
-pub use transport::{Clock, Env, Limits, Random, Transport, TransportError};
+pub use transport::{Clock, Env, Instant, Limits, Random, Transport, TransportError};

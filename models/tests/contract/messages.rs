@@ -43,6 +43,35 @@ fn a_document_too_large_for_a_message_travels_as_a_reference() {
 }
 
 #[test]
+fn a_document_too_large_for_a_message_once_it_is_escaped_travels_as_a_reference() {
+    for (character, most) in [("&", 27_000), ("<", 33_000), (">", 33_000), ("\u{ffff}", 10_900)] {
+        let document = TaskStatus { task_description: character.repeat(most), ..accepted() };
+        let size = document.to_bytes().len();
+        assert!(size < MESSAGE_LIMIT_BYTES, "{character}: {size} bytes fit before they are escaped");
+        let message = TaskMessage::parse(&TaskMessage::text_for(&document, Some(ETAG))).unwrap();
+        assert_eq!((message.task_id, message.is_ours, message.document), (id(), true, None), "{character}");
+
+        let document = TaskStatus { task_description: character.repeat(most - 1_500), ..accepted() };
+        let message = TaskMessage::parse(&TaskMessage::text_for(&document, Some(ETAG))).unwrap();
+        assert_eq!(message.document, Some(document), "{character}");
+    }
+}
+
+#[test]
+fn a_message_of_ours_that_others_spelled_shorter_is_sent_on_as_a_reference() {
+    let document = TaskStatus { task_description: "&".repeat(40_000), ..accepted() };
+    let mut text: serde_json::Value = serde_json::from_slice(&document.to_bytes()).unwrap();
+    text["ETag"] = ETAG.into();
+    let sent = TaskMessage::text_to_forward(&text.to_string()).unwrap();
+    let message = TaskMessage::parse(&sent).unwrap();
+    assert_eq!((message.task_id, message.is_ours, message.document), (id(), true, None));
+    assert_eq!(message.etag.as_deref(), Some(ETAG));
+    let small = TaskMessage::text_for(&accepted(), Some(ETAG));
+    assert_eq!(TaskMessage::text_to_forward(&small), Some(small));
+    assert_eq!(TaskMessage::text_to_forward(&"&".repeat(40_000)), None, "there is nothing to refer to");
+}
+
+#[test]
 fn text_that_names_no_task_is_unreadable() {
     let noise = STANDARD.encode([0xff, 0xfe, 0x00]);
     let deep = format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));

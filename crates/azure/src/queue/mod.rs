@@ -12,6 +12,8 @@ use crate::{Env, Error, Secret, Storage};
 
 /// Most bytes of text that a message can hold.
 pub const MAX_TEXT_BYTES: usize = 65_536;
+/// Most bytes of a request that carries a message: its text is sent as XML, in which `&` takes five bytes.
+pub const MAX_BODY_BYTES: usize = 131_584;
 /// Most messages that one [`Queue::get`] or [`Queue::peek`] returns.
 pub const MAX_MESSAGES: u32 = 32;
 /// Longest visibility timeout: seven days.
@@ -46,8 +48,8 @@ impl<E: Env + 'static> Queue<E> {
     /// [`MAX_VISIBILITY`]). After a broken connection it is tried again, so it may be put twice.
     ///
     /// # Errors
-    /// [`Error`]; `Refused` without sending when `text` is above [`MAX_TEXT_BYTES`] or holds a
-    /// character that XML cannot carry; `NotFound` with code `QueueNotFound`.
+    /// [`Error`]; `Refused` without sending when `text` is above [`MAX_TEXT_BYTES`], above
+    /// [`MAX_BODY_BYTES`] as XML, or holds a character that XML cannot carry; `NotFound` with code `QueueNotFound`.
     pub async fn put(
         &self,
         text: &str,

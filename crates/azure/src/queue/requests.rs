@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, TimeToLive};
+use super::{MAX_BODY_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, TimeToLive};
 use crate::call::{Call, Service};
 use crate::moment::seconds_up;
 use crate::retry::Repeat;
@@ -44,9 +44,14 @@ fn body(operation: &'static str, text: &str) -> Result<String, Error> {
         let what = format!("the text holds U+{:04X}, which XML cannot carry", u32::from(character));
         refused(operation, 400, "InvalidXmlNodeValue", what)
     })?;
-    Ok(format!(
+    let body = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessage><MessageText>{escaped}</MessageText></QueueMessage>"
-    ))
+    );
+    if body.len() > MAX_BODY_BYTES {
+        let what = format!("a text of {} bytes as XML is above the limit of {MAX_BODY_BYTES}", body.len());
+        return Err(refused(operation, 413, "RequestBodyTooLarge", what));
+    }
+    Ok(body)
 }
 
 pub(super) fn create(queue: &str) -> Call {

@@ -80,11 +80,15 @@ fn a_text_is_sent_so_that_it_comes_back_exactly() {
 #[test]
 fn what_the_service_must_refuse_is_not_sent() {
     let put = |text: &str, visibility| requests::put("q", text, visibility, TimeToLive::Forever).map(drop);
-    assert_eq!(
-        put(&"<".repeat(MAX_TEXT_BYTES), Duration::ZERO),
-        Ok(()),
-        "the limit is on the text, not on its spelling"
-    );
+    assert_eq!(put(&"x".repeat(MAX_TEXT_BYTES), Duration::ZERO), Ok(()));
+    let envelope = requests::put("q", "", Duration::ZERO, TimeToLive::Forever).unwrap().body.len();
+    let ampersands = (MAX_BODY_BYTES - envelope) / 5;
+    assert_eq!(put(&"&".repeat(ampersands), Duration::ZERO), Ok(()));
+    let escaped = put(&"&".repeat(ampersands + 1), Duration::ZERO).unwrap_err();
+    assert_eq!(escaped.kind(), &ErrorKind::Refused { status: 413, code: "RequestBodyTooLarge".to_owned() });
+    assert!(escaped.to_string().contains("as XML is above the limit of 131584"), "{escaped}");
+    let text = "&".repeat(ampersands + 1);
+    assert!(requests::update("q", "m", &Secret::default(), Duration::ZERO, Some(&text)).is_err());
     let large = put(&"ü".repeat(MAX_TEXT_BYTES / 2 + 1), Duration::ZERO).unwrap_err();
     assert_eq!(large.kind(), &ErrorKind::Refused { status: 413, code: "RequestBodyTooLarge".to_owned() });
     assert!(large.to_string().contains("65538 bytes is above the limit of 65536"), "{large}");

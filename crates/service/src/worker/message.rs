@@ -1,13 +1,13 @@
 //! One delivery, from its text to its end.
 
 use lifecycle::delivery::{Found, Receipt, Step, decide, presumed};
-use models::{DeliveryId, MessageError, TaskId, TaskMessage, TaskStatus, Timestamp};
+use models::{DeliveryId, MessageError, TaskId, TaskMessage, TaskStatus};
 
 use super::attempt::Attempt;
 use super::counts::Verdict;
 use super::drain::{Released, Report};
 use super::engine::Engine;
-use crate::env::Env;
+use crate::env::{Env, Instant};
 use crate::log::Line;
 use crate::storage::{Delivery, Held, QueueName, Read, StatusStore, StorageError, Stored, TaskQueue, Write};
 
@@ -47,16 +47,16 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     pub(super) async fn deliver(
         &self,
         delivery: Delivery,
-        held_since: Timestamp,
+        held_since: Instant,
         released: Released,
     ) -> Report {
         let message = TaskMessage::parse(&delivery.text);
         let task_id = task_of(&message);
-        let started = self.env.timestamp();
+        let started = self.env.instant();
         match self.perform(&message, delivery, held_since, released).await {
             Ok(verdict) => {
                 if matches!(verdict, Verdict::Discarded | Verdict::Deferred | Verdict::Lost) {
-                    let milliseconds = self.env.timestamp().since(started).as_millis();
+                    let milliseconds = self.env.instant().since(started).as_millis();
                     self.env.log(
                         &Line::info("delivery ended without work")
                             .with("task_id", task_id.map(|id| id.to_string()))
@@ -77,7 +77,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         &self,
         message: &Result<TaskMessage, MessageError>,
         delivery: Delivery,
-        held_since: Timestamp,
+        held_since: Instant,
         released: Released,
     ) -> Result<Verdict, StorageError> {
         let receipt = Receipt {
@@ -129,7 +129,14 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                     return Ok(Verdict::Discarded);
                 }
                 Step::Schedule(delay) => {
-                    self.queue.send(QueueName::Scheduled, &delivery.text, delay).await?;
+                    let text = match (TaskMessage::text_to_forward(&delivery.text), &known) {
+                        (Some(text), _) => text,
+                        (None, Known::Stored(stored) | Known::Presumed(stored)) => {
+                            TaskMessage::text_for(&stored.document, Some(&stored.etag))
+                        }
+                        (None, Known::Missing | Known::Unreadable(_)) => delivery.text.clone(),
+                    };
+                    self.queue.send(QueueName::Scheduled, &text, delay).await?;
                     self.discard(&delivery).await;
                     return Ok(Verdict::Deferred);
                 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use models::{MESSAGE_LIMIT_BYTES, PoisonCopy};
+use models::{PoisonCopy, fits_message};
 
 use super::engine::Engine;
 use crate::env::Env;
 use crate::log::Line;
 use crate::storage::{Delivery, QueueName, StatusStore, StorageError, TaskQueue};
+
+/// Longest reason in a copy, in characters: the copy itself must always fit into a message.
+const LONGEST_REASON: usize = 4096;
 
 /// The text of the copy, and the original as an attachment when the text only refers to it.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     ) -> Result<(), StorageError> {
         let copy = copy_of(delivery, reason, self.env.timestamp());
         if let Some((name, bytes)) = copy.attachment {
-            self.store.put_attachment(&name, "application/octet-stream", bytes).await?;
+            self.store.put_poisoned(&name, bytes).await?;
         }
         self.queue.send(QueueName::Poison, &copy.text, Duration::ZERO).await?;
         self.env.log(
@@ -49,7 +52,7 @@ fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
     let is_plain = delivery.text.chars().all(xml_can_carry);
     let message = if is_plain { delivery.text.clone() } else { STANDARD.encode(&delivery.text) };
     let mut copy = PoisonCopy {
-        reason: reason.to_owned(),
+        reason: reason.chars().take(LONGEST_REASON).collect(),
         message: Some(message),
         encoding: (!is_plain).then(|| "base64".to_owned()),
         blob: None,
@@ -58,7 +61,7 @@ fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
         poisoned_at: now,
     };
     let text = serde_json::to_string(&copy).unwrap_or_default();
-    if text.len() <= MESSAGE_LIMIT_BYTES {
+    if fits_message(&text) {
         return Copy { text, attachment: None };
     }
     let name = format!("{}-poison", delivery.message_id);
@@ -70,4 +73,33 @@ fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
 /// The `Char` production of XML 1.0. A message holds nothing else, unless it came in by another door.
 fn xml_can_carry(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::Timestamp;
+
+    #[test]
+    fn a_copy_fits_into_a_message_whatever_the_original_and_the_reason_hold() {
+        for text in ["x", "&", "<", "\"", "\u{1}", "\u{ffff}", "\r"] {
+            for length in [0, 1_000, 13_000, 65_536] {
+                let delivery = Delivery {
+                    message_id: "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".to_owned(),
+                    pop_receipt: String::new(),
+                    dequeue_count: 1,
+                    inserted_at: Timestamp::from_unix_millis(0),
+                    next_visible_at: Timestamp::from_unix_millis(0),
+                    text: text.repeat(length),
+                };
+                for reason in ["why".to_owned(), text.repeat(200_000)] {
+                    let copy = copy_of(&delivery, &reason, Timestamp::from_unix_millis(0));
+                    assert!(fits_message(&copy.text), "{length} of {text:?}");
+                    let read: PoisonCopy = serde_json::from_str(&copy.text).unwrap();
+                    assert!(read.message.is_some() != copy.attachment.is_some(), "the original is kept once");
+                    assert!(copy.attachment.is_none_or(|(_, bytes)| bytes == delivery.text.as_bytes()));
+                }
+            }
+        }
+    }
 }

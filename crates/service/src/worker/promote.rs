@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use models::TaskMessage;
 
 use super::engine::Engine;
 use crate::env::Env;
@@ -21,17 +22,17 @@ const BATCHES: u32 = 8;
 impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     /// Whether an idle drain looks.
     pub(super) fn promotion_is_due(&self) -> bool {
-        self.promoted_at.get().is_none_or(|last| self.env.timestamp().since(last) >= IDLE_PAUSE)
+        self.promoted_at.get().is_none_or(|last| self.env.instant().since(last) >= IDLE_PAUSE)
     }
 
     /// Whether a busy drain looks.
     pub(super) fn promotion_is_overdue(&self) -> bool {
-        self.env.timestamp().since(self.promoted_at.get().unwrap_or(self.started_at)) >= BUSY_PAUSE
+        self.env.instant().since(self.promoted_at.get().unwrap_or(self.started_at)) >= BUSY_PAUSE
     }
 
     /// Moves what is due, and says how many messages that were.
     pub(super) async fn promote(&self) -> u32 {
-        self.promoted_at.set(Some(self.env.timestamp()));
+        self.promoted_at.set(Some(self.env.instant()));
         let mut promoted = 0;
         for _ in 0..BATCHES {
             let due = match self.queue.receive(QueueName::Scheduled, BATCH, self.settings.visibility).await {
@@ -53,7 +54,12 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
 
     /// Puts, then deletes: a crash in between leaves a duplicate, never a loss.
     async fn move_to_tasks(&self, delivery: &Delivery) -> bool {
-        match self.queue.send(QueueName::Tasks, &delivery.text, Duration::ZERO).await {
+        // Nothing of ours is too large to be sent on; a message of others may be.
+        let sent = match TaskMessage::text_to_forward(&delivery.text) {
+            Some(text) => self.queue.send(QueueName::Tasks, &text, Duration::ZERO).await,
+            None => Err(StorageError::Refused("it does not fit into a message".to_owned())),
+        };
+        match sent {
             Ok(()) => {}
             Err(StorageError::Refused(reason)) if delivery.dequeue_count > self.policy.max_dequeue_count => {
                 // No try of this message will ever be accepted.

@@ -33,7 +33,24 @@ fn an_original_too_large_for_a_copy_goes_whole_into_a_blob() {
         assert_eq!(copy.message, None);
         let name = copy.blob.as_deref().unwrap();
         assert_eq!(name, format!("{}-poison", copy.message_id));
-        assert_eq!(world.blob(name).unwrap().content, noise.as_bytes());
+        assert_eq!(world.poisoned(name).unwrap().content, noise.as_bytes());
+        assert!(world.blob(name).is_none(), "what is kept for longer is not among the tasks");
+    });
+}
+
+#[test]
+fn an_original_that_is_too_large_only_once_it_is_escaped_goes_into_a_blob_too() {
+    run(|world| async move {
+        // Another program puts it in a CDATA section, which needs no escapes: below all limits of a message.
+        let noise = format!("not a task: {}", "&".repeat(30_000));
+        world.put_plainly("taskqueue", &noise);
+        let counts = world.worker(&[]).drain().await;
+        assert_eq!(counts["poisoned"], 1, "{counts}");
+        let [copy] = &world.poison()[..] else { panic!("one copy") };
+        assert_eq!(copy.message, None);
+        let name = copy.blob.as_deref().unwrap();
+        assert_eq!(world.poisoned(name).unwrap().content, noise.as_bytes());
+        assert!(world.messages("").is_empty());
     });
 }
 

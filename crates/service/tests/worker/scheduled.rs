@@ -69,3 +69,28 @@ fn a_busy_worker_looks_after_scheduled_tasks_now_and_then() {
         assert_eq!(world.document(due).state, TaskState::Completed);
     });
 }
+
+#[test]
+fn a_message_that_grows_when_we_send_it_on_is_promoted_and_deferred_all_the_same() {
+    run(|world| async move {
+        let later = world.now().plus(Duration::from_secs(600));
+        let long = |document: &mut models::TaskStatus| {
+            document.task_description = "&".repeat(20_000);
+            document.not_before = Some(later);
+        };
+        let id = world.submit("checksum", long).await;
+        let mut text: serde_json::Value = serde_json::from_str(&world.messages("")[0].text).unwrap();
+        world.drop_messages().await;
+        // As another program spells it, in a CDATA section: 45,000 bytes, five times as many as we would send.
+        text["Padding"] = "&".repeat(25_000).into();
+        for (queue, column) in [("taskqueue", "deferred"), ("taskqueue-scheduled", "promoted")] {
+            world.put_plainly(queue, &text.to_string());
+            let counts = world.worker(&[]).drain().await;
+            assert_eq!(counts[column], 1, "{queue}: {counts}");
+        }
+        assert!(world.poison().is_empty());
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        world.worker(&[]).drain_until_quiet(&world).await;
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use lifecycle::cancel::{Cancel, cancel};
-use models::TaskId;
+use models::{TaskId, TaskStatus};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -15,8 +15,14 @@ use crate::storage::{StatusStore, Stored, TaskQueue, Write};
 impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     /// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
     pub(crate) async fn cancel(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        let mut tried: Option<(Box<TaskStatus>, StatusCode)> = None;
         for _ in 0..WRITE_TRIES {
             let stored = self.find(call, id).await?;
+            if let Some((written, status)) = &tried
+                && is_written(&stored.document, written)
+            {
+                return self.shown(call, *status, &stored);
+            }
             let now = self.env.timestamp();
             let (document, status) = match cancel(&stored.document, self.settings.retention, now) {
                 Cancel::Now(document) => (document, StatusCode::OK),
@@ -36,7 +42,14 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                 );
                 return self.shown(call, status, &Stored { document: *document, etag });
             }
+            tried = Some((document, status));
         }
         Err(Refusal::contended())
     }
+}
+
+/// Whether the stored document has what an earlier try of this request wrote, whose reply was lost: it is the
+/// same, or the task went on since and the request is known by its moment.
+fn is_written(stored: &TaskStatus, tried: &TaskStatus) -> bool {
+    stored == tried || stored.cancel_requested_at.is_some() && stored.cancel_requested_at == tried.updated_at
 }

@@ -14,8 +14,17 @@ use crate::storage::{StatusStore, TaskQueue, Write};
 
 impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     pub(crate) async fn delete(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        let mut meant = None;
         for _ in 0..WRITE_TRIES {
-            let stored = self.find(call, id).await?;
+            let stored = match self.find(call, id).await {
+                Ok(stored) if meant.is_none_or(|created| created == stored.document.created_at) => stored,
+                // The reply to our own deletion was lost: what was meant is gone, and another task has its id.
+                Ok(_) => return Ok(self.deleted(call, id)),
+                Err(refusal) if meant.is_some() && refusal.kind == Kind::TaskNotFound => {
+                    return Ok(self.deleted(call, id));
+                }
+                Err(refusal) => return Err(refusal),
+            };
             if !stored.document.state.is_terminal() {
                 let detail = format!(
                     "The task is {}. Cancel it first: POST /tasks/{id}/cancel.",
@@ -27,15 +36,20 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             for name in retention::attachments(&stored.document) {
                 self.store.delete_attachment(&name).await?;
             }
+            meant = Some(stored.document.created_at);
             if let Write::Done(_) = self.store.delete(id, &stored.etag).await? {
-                self.env.log(
-                    &Line::info("task deleted")
-                        .with("task_id", id.to_string())
-                        .with("trace_id", call.trace_id.as_str()),
-                );
-                return Ok(answer::empty(StatusCode::NO_CONTENT));
+                return Ok(self.deleted(call, id));
             }
         }
         Err(Refusal::contended())
+    }
+
+    fn deleted(&self, call: &Call, id: TaskId) -> Answer {
+        self.env.log(
+            &Line::info("task deleted")
+                .with("task_id", id.to_string())
+                .with("trace_id", call.trace_id.as_str()),
+        );
+        answer::empty(StatusCode::NO_CONTENT)
     }
 }

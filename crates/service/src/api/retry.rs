@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lifecycle::retry::{Retry, retry};
-use models::{AttemptOutcome, TaskId, TaskState, TaskStatus};
+use models::{AttemptOutcome, TaskId, TaskState, TaskStatus, Timestamp};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -16,13 +16,19 @@ use crate::storage::{StatusStore, Stored, TaskQueue, Write};
 
 impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     pub(crate) async fn retry(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+        let mut requested_at = None;
         for _ in 0..WRITE_TRIES {
             let stored = self.find(call, id).await?;
-            let again = match retry(&stored.document, call.caller.as_deref(), self.env.timestamp()) {
+            let now = self.env.timestamp();
+            let again = match retry(&stored.document, call.caller.as_deref(), now) {
                 Retry::Again(document) => document,
                 // The document was written by an earlier request whose message may have been lost.
                 Retry::NotFailed if waits_for_retry(&stored.document) => {
                     self.put_message(&stored, Duration::ZERO).await?;
+                    return self.shown(call, StatusCode::ACCEPTED, &stored);
+                }
+                // The reply to our own write was lost, and another message has brought the task to a worker.
+                Retry::NotFailed if was_requested(&stored.document, requested_at) => {
                     return self.shown(call, StatusCode::ACCEPTED, &stored);
                 }
                 Retry::NotFailed => {
@@ -30,6 +36,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                     return Err(Refusal::new(Kind::TaskNotFailed, detail));
                 }
             };
+            requested_at = Some(now);
             if let Write::Done(etag) = self.store.replace(&again, &stored.etag).await? {
                 let stored = Stored { document: *again, etag };
                 self.put_message(&stored, Duration::ZERO).await?;
@@ -50,4 +57,12 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
 fn waits_for_retry(document: &TaskStatus) -> bool {
     let last = document.history.last().and_then(|record| record.outcome);
     document.state == TaskState::Pending && last == Some(AttemptOutcome::RetryRequested)
+}
+
+/// Whether the request that was made at this moment is recorded.
+fn was_requested(document: &TaskStatus, at: Option<Timestamp>) -> bool {
+    document
+        .history
+        .iter()
+        .any(|record| record.outcome == Some(AttemptOutcome::RetryRequested) && Some(record.started_at) == at)
 }

@@ -184,6 +184,10 @@ impl From<&TaskError> for MonitorError {
 pub struct MonitorList {
     /// The tasks of this page, in no particular order. A page may be empty and still have a next one.
     pub value: Vec<Monitor>,
+    /// How many further tasks were left out because what is stored of them cannot be read; absent when there
+    /// is none, and where callers are told apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u32,
     /// Absolute address of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_link: Option<String>,
@@ -219,6 +223,11 @@ impl Monitor {
             history: document.history.iter().map(MonitorAttempt::from).collect(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn priority_name(priority: TaskPriority) -> String {

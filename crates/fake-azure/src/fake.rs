@@ -8,6 +8,7 @@ use http::{Method, Request, Response, StatusCode};
 use time::OffsetDateTime;
 
 use crate::access::{self, Credentials, Key, TokenIssuer};
+use crate::blob::Blocks;
 use crate::call::Call;
 use crate::config::{Config, Identity, Service, SetupError, decode_key};
 use crate::ids::Ids;
@@ -33,6 +34,7 @@ pub struct FakeAzure {
     pub(crate) issuer: TokenIssuer,
     pub(crate) requests: BTreeMap<Operation, u64>,
     pub(crate) vault_throttled: bool,
+    pub(crate) blocks: Blocks,
 }
 
 impl fmt::Debug for FakeAzure {
@@ -63,6 +65,7 @@ impl FakeAzure {
             issuer,
             requests: BTreeMap::new(),
             vault_throttled: false,
+            blocks: Blocks::new(),
             config,
         })
     }
@@ -148,8 +151,9 @@ impl FakeAzure {
         if call.service == Service::Queue {
             queue::perform(operation, queue::Context { call, state, ids, now, deletion_delay })
         } else {
-            let issuer = &self.issuer;
-            blob::perform(operation, blob::Context { call, state, ids, issuer, caller, now, deletion_delay })
+            let (issuer, blocks) = (&self.issuer, &self.blocks);
+            let context = blob::Context { call, state, ids, issuer, caller, now, deletion_delay, blocks };
+            blob::perform(operation, context)
         }
     }
 

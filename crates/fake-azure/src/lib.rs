@@ -39,6 +39,7 @@ mod view;
 mod xml;
 
 pub use access::{Action, Role};
+pub use blob::Block;
 pub use call::PeerAddress;
 pub use config::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, Identity, Service, SetupError};
 pub use fake::FakeAzure;

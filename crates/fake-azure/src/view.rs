@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use time::{Duration, OffsetDateTime};
 
-use crate::blob::Blob;
+use crate::blob::{Blob, Block};
 use crate::fake::FakeAzure;
 use crate::queue::{Message, QueueInfo};
 use crate::state::{Change, ContainerInfo, Moment};
@@ -122,6 +122,16 @@ impl FakeAzure {
             container: container.to_owned(),
             name: name.to_owned(),
         });
+    }
+
+    /// Keeps a blob from being read, changed or deleted, as an operator or a policy may; `None` lifts that.
+    /// Not kept in a journal.
+    pub fn block_blob(&mut self, account: &str, container: &str, name: &str, block: Option<Block>) {
+        let place = (account.to_owned(), container.to_owned(), name.to_owned());
+        match block {
+            Some(block) => self.blocks.insert(place, block),
+            None => self.blocks.remove(&place),
+        };
     }
 
     /// Puts a message there as some other program might, creating the queue; it lives 7 days and is visible at once.

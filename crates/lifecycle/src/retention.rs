@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use models::{AttemptOutcome, TaskId, TaskStatus, Timestamp};
+use models::{AttemptOutcome, DeliveryId, TaskId, TaskStatus, Timestamp};
 
 /// When a task that became terminal `now` may be purged.
 #[must_use]
@@ -17,10 +17,22 @@ pub fn is_expired(document: &TaskStatus, now: Timestamp) -> bool {
     document.state.is_terminal() && document.expires_at.is_some_and(|moment| moment <= now)
 }
 
-/// Name of the blob that holds the result of one attempt. An attempt belongs to one worker, so no
-/// worker overwrites another's result.
+/// Longest part of a result's name that comes from a message id, in characters; storage's have 36.
+const LONGEST_MESSAGE_ID: usize = 64;
+
+/// Name of the blob that holds the result of one attempt. No two deliveries are the same, so that no worker
+/// overwrites, or removes, another's result: not even a late one of a task that was deleted and submitted
+/// again under its id, whose attempts are counted from 1 once more.
 #[must_use]
-pub fn result_name(id: TaskId, attempt: u32) -> String {
+pub fn result_name(id: TaskId, attempt: u32, delivery: &DeliveryId) -> String {
+    // Documents may be written by others; nothing in one leads to other names than these.
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let message: String = delivery.message_id.chars().filter(is_plain).take(LONGEST_MESSAGE_ID).collect();
+    format!("{id}-result-{attempt}-{message}-{}", delivery.dequeue_count)
+}
+
+/// What earlier releases called it.
+fn former_result_name(id: TaskId, attempt: u32) -> String {
     format!("{id}-result-{attempt}")
 }
 
@@ -32,9 +44,11 @@ pub fn attachments(document: &TaskStatus) -> Vec<String> {
     let left_behind =
         |outcome| matches!(outcome, None | Some(AttemptOutcome::Abandoned | AttemptOutcome::Cancelled));
     for record in document.history.iter().filter(|record| left_behind(record.outcome)) {
-        let name = result_name(document.task_id, record.attempt);
-        if !names.contains(&name) {
-            names.push(name);
+        let own = record.delivery.as_ref().map(|id| result_name(document.task_id, record.attempt, id));
+        for name in own.into_iter().chain([former_result_name(document.task_id, record.attempt)]) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
     }
     names

@@ -2,10 +2,12 @@
 //!
 //! A worker walks over all documents in small steps, only while the task queue is empty, so that a
 //! document without a sign of life is not merely waiting in a long queue. One walk over everything is a
-//! pass. Most documents are terminal and do not change, and a read costs money, so that most passes read
-//! only what changed since the pass before; a full pass reads everything once a day, or sooner when a
-//! document was seen that could not be judged yet.
+//! pass. A pass lists every document and reads few: each is stored with a [`Mark`] that the listing tells, so
+//! that a pass knows when a document has to be looked at, and reads those whose moment has come. Documents
+//! without one, of the .NET side and of earlier releases, are read when they changed since the pass before,
+//! when their retention may end, and once a day, in a full pass.
 
+use std::fmt;
 use std::time::Duration;
 
 use models::{TaskState, TaskStatus, Timestamp};
@@ -16,17 +18,78 @@ use crate::{Policy, retention, schedule, transition};
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// A full pass at least so often.
 const FULL_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
-/// A full pass at most so often, whatever was seen.
-const FULL_AT_MOST: Duration = Duration::from_secs(3600);
+
+/// What a listing tells of a document: as much as the sweep needs in order to leave it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Its message waits, until this moment when there is one.
+    Waits(Option<Timestamp>),
+    /// An attempt runs.
+    Runs,
+    /// It is terminal, and may be purged at this moment.
+    Ended(Option<Timestamp>),
+}
+
+impl Mark {
+    /// The mark to store with `document`.
+    #[must_use]
+    pub fn of(document: &TaskStatus) -> Self {
+        match document.state {
+            TaskState::Pending => Self::Waits(document.not_before),
+            TaskState::InProgress => Self::Runs,
+            TaskState::Completed | TaskState::Failed | TaskState::Cancelled => {
+                Self::Ended(document.expires_at)
+            }
+        }
+    }
+
+    /// Reads what [`fmt::Display`] writes; `None` for anything else, which counts as no mark.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (word, moment) = match text.split_once(' ') {
+            Some((word, millis)) => (word, Some(Timestamp::from_unix_millis(millis.parse().ok()?))),
+            None => (text, None),
+        };
+        match (word, moment) {
+            ("waits", moment) => Some(Self::Waits(moment)),
+            ("runs", None) => Some(Self::Runs),
+            ("ended", moment) => Some(Self::Ended(moment)),
+            _ => None,
+        }
+    }
+
+    /// When a document with this mark that does not change has to be looked at; `None` is never.
+    fn due(self, last_written: Timestamp, policy: &Policy) -> Option<Timestamp> {
+        match self {
+            Self::Waits(until) => {
+                let alive_at = last_written.max(until.unwrap_or(last_written));
+                Some(alive_at.plus(silence(TaskState::Pending, policy)))
+            }
+            Self::Runs => Some(last_written.plus(silence(TaskState::InProgress, policy))),
+            Self::Ended(expires) => expires,
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, moment) = match self {
+            Self::Waits(moment) => ("waits", *moment),
+            Self::Runs => ("runs", None),
+            Self::Ended(moment) => ("ended", *moment),
+        };
+        match moment {
+            Some(moment) => write!(f, "{word} {}", moment.unix_millis()),
+            None => f.write_str(word),
+        }
+    }
+}
 
 /// What to do about one document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Review {
-    /// Nothing.
+    /// Nothing, or nothing yet.
     Leave,
-    /// Nothing now; it waits for its time. It can be judged at this moment, if it has not changed until
-    /// then, which needs a full pass.
-    LookAgain(Timestamp),
     /// It shows no sign of life: write this document (If-Match, so that one sweeper wins), then send its
     /// message with this delay. When the process dies in between, a later pass finds it again.
     Requeue(Box<TaskStatus>, Duration),
@@ -45,13 +108,12 @@ pub fn review(document: &TaskStatus, last_written: Timestamp, policy: &Policy, n
     if !document.is_ours() {
         return Review::Leave;
     }
+    // Read later than it was listed, or written by a clock that is ahead.
     let alive_at = document.updated_at.unwrap_or(last_written).max(last_written);
-    let alive_at = alive_at.max(document.not_before.unwrap_or(alive_at));
-    let judged_at = alive_at.plus(silence(document.state, policy));
-    if judged_at > now {
-        // Every pass reads again what was written within this time before the pass before it.
-        let read_again = last_written.plus(silence(TaskState::InProgress, policy));
-        return if judged_at > read_again { Review::LookAgain(judged_at) } else { Review::Leave };
+    let waits_until = document.not_before.filter(|_| document.state == TaskState::Pending);
+    let alive_at = alive_at.max(waits_until.unwrap_or(alive_at));
+    if alive_at.plus(silence(document.state, policy)) > now {
+        return Review::Leave;
     }
     let mut next = document.clone();
     transition::touch(&mut next, now);
@@ -77,15 +139,18 @@ pub struct Sweep {
     pub pass_at: Timestamp,
     /// When the latest pass that got to its end started. One whose worker died judged nothing for good.
     pub done_at: Timestamp,
-    /// Documents last written before this moment were judged by earlier passes.
+    /// What was due before this moment was judged by earlier passes.
     pub since: Timestamp,
-    /// Whether the pass reads every document.
+    /// Whether the pass reads every document without a mark, and everything that is overdue.
     pub full: bool,
     /// When the last full pass that got to its end started.
     pub full_at: Timestamp,
-    /// The earliest moment at which a document can be judged that this or an earlier pass could not judge.
-    pub look_again_at: Option<Timestamp>,
+    /// Steps that were begun where this one begins and did not get further.
+    pub tries: u32,
 }
+
+/// A step that is tried for the last time passes over what storage does not give.
+const MOST_TRIES: u32 = 3;
 
 impl Sweep {
     /// Before the first pass ever: it is a full one, and due at once.
@@ -100,57 +165,69 @@ impl Sweep {
             since: never,
             full: true,
             full_at: never,
-            look_again_at: None,
+            tries: 0,
         }
     }
 
     /// The state to write (If-Match) before a step is taken at `now`: claims the step for one lease, so
     /// that others keep away and one that dies is replaced. `None` while no step is due.
     #[must_use]
-    pub fn claim(&self, policy: &Policy, now: Timestamp) -> Option<Self> {
-        if now < self.next_at {
+    pub fn claim(&self, policy: &Policy, interval: Duration, now: Timestamp) -> Option<Self> {
+        // A moment further away than any that is ever written was written by a clock that was ahead.
+        let longest = interval.max(policy.visibility) + CLOCK_SKEW;
+        let wait = self.next_at.since(now);
+        if !wait.is_zero() && wait <= longest {
             return None;
         }
         let mut next = self.clone();
         next.next_at = now.plus(policy.visibility);
+        next.tries = self.tries.saturating_add(1);
         if self.marker.is_none() {
-            let at_least = self.full_at.plus(FULL_AT_LEAST);
-            let wanted = self.look_again_at.map_or(at_least, |moment| moment.min(at_least));
             let died = self.pass_at != self.done_at;
-            next.full = died && self.full || now >= wanted.max(self.full_at.plus(FULL_AT_MOST));
-            next.since = self.done_at;
+            next.full = died && self.full || now >= self.full_at.min(now).plus(FULL_AT_LEAST);
+            next.since = self.done_at.min(now);
             next.pass_at = now;
-            if next.full {
-                next.look_again_at = None;
-            }
         }
         Some(next)
     }
 
-    /// The state to write after a claimed step that got to `marker` (`None`: the end) and met a document
-    /// that can be judged at `look_again_at`.
+    /// Whether a claimed step passes over a document that storage does not give, instead of ending there: it
+    /// ended there before, and everything behind that document waits.
     #[must_use]
-    pub fn advance(
-        &self,
-        marker: Option<String>,
-        look_again_at: Option<Timestamp>,
-        interval: Duration,
-        now: Timestamp,
-    ) -> Self {
+    pub fn passes_over(&self) -> bool {
+        self.tries >= MOST_TRIES
+    }
+
+    /// The state to write after a claimed step that got to `marker` (`None`: the end).
+    #[must_use]
+    pub fn advance(&self, marker: Option<String>, interval: Duration, now: Timestamp) -> Self {
         let mut next = self.clone();
         next.next_at = if marker.is_some() { now } else { self.pass_at.plus(interval).max(now) };
+        next.tries = 0;
         if marker.is_none() {
             next.done_at = self.pass_at;
             next.full_at = if self.full { self.pass_at } else { self.full_at };
         }
         next.marker = marker;
-        next.look_again_at = self.look_again_at.into_iter().chain(look_again_at).min();
         next
     }
 
-    /// Whether the pass reads a document last written at `last_written`.
+    /// Whether the pass reads a document last written at `last_written` and listed with `mark`.
     #[must_use]
-    pub fn wants(&self, last_written: Timestamp, policy: &Policy, now: Timestamp) -> bool {
+    pub fn wants(
+        &self,
+        last_written: Timestamp,
+        mark: Option<Mark>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> bool {
+        if let Some(mark) = mark {
+            // What came due before the latest pass was dealt with by it, but for the difference of clocks; where
+            // storage refused, once a day is enough.
+            let seen =
+                if self.full { Timestamp::from_unix_millis(i64::MIN) } else { self.since.minus(CLOCK_SKEW) };
+            return mark.due(last_written, policy).is_some_and(|due| seen <= due && due <= now);
+        }
         // Too young to be judged, whatever it says; the next pass will see it as changed.
         if now.since(last_written) < silence(TaskState::Pending, policy) {
             return false;

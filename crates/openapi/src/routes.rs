@@ -21,12 +21,13 @@ const CLOSED: [Kind; 2] = [Kind::Unauthorized, Kind::Misconfigured];
 const STORAGE: [Kind; 3] = [Kind::Internal, Kind::StorageUnavailable, Kind::Misconfigured];
 
 /// What can go wrong with any request about one task.
-const TASK: [Kind; 5] = [
+const TASK: [Kind; 6] = [
     Kind::InvalidParameter,
     Kind::InvalidHeader,
     Kind::NotFound,
     Kind::TaskNotFound,
     Kind::DocumentUnreadable,
+    Kind::DocumentBlocked,
 ];
 
 /// One method at one path.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus, Timestamp};
 
 /// Version of a stored document, as the store writes it (an HTTP entity tag, quotes included).
@@ -34,9 +35,25 @@ pub enum StorageError {
         /// Its version.
         etag: ETag,
     },
+    /// The state of one blob forbids it: somebody holds a lease, it is in the archive tier, a legal hold or a
+    /// policy protects it, it has snapshots. An operator has to look at it; others are not concerned.
+    #[error("storage does not allow it: {0}")]
+    Blocked(String),
     /// Storage refused the request itself, which means a mistake in this program.
     #[error("storage refused the request: {0}")]
     Refused(String),
+}
+
+impl StorageError {
+    /// Whether the error says something about the one document, or message, that was asked for: another one
+    /// may do.
+    #[must_use]
+    pub fn concerns_one(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::Blocked(_) | Self::Refused(_) => true,
+            Self::Unavailable { .. } | Self::Misconfigured(_) => false,
+        }
+    }
 }
 
 /// A document and the version it was read at.
@@ -68,11 +85,22 @@ pub enum Write {
     Conflict,
 }
 
+/// What a listing tells of one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The task.
+    pub id: TaskId,
+    /// When the document was last written, by storage's clock.
+    pub written: Timestamp,
+    /// What was stored with it for the sweep; documents of others have none.
+    pub mark: Option<Mark>,
+}
+
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Page {
-    /// Ids of tasks whose documents exist, with the time each was last written.
-    pub tasks: Vec<(TaskId, Timestamp)>,
+    /// Tasks whose documents exist.
+    pub tasks: Vec<Listed>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<String>,
 }
@@ -120,8 +148,14 @@ pub trait StatusStore {
     /// [`StorageError`]; a `from` that storage did not make is [`StorageError::Refused`].
     async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError>;
 
-    /// Stores a blob of this project's own beside the documents (a result, a poisoned original),
-    /// replacing one of that name.
+    /// Stores the original of a message that was given up, where nothing else is kept: copies in the poison
+    /// queue outlive the tasks.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    async fn put_poisoned(&self, name: &str, bytes: Bytes) -> Result<(), StorageError>;
+
+    /// Stores a blob of this project's own beside the documents (a result), replacing one of that name.
     ///
     /// # Errors
     /// [`StorageError`].

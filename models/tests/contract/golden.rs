@@ -71,6 +71,7 @@ fn what_clients_and_operators_see_is_stable_to_the_byte() {
     assert_golden("monitor.json", &pretty(serde_json::to_value(Monitor::of(&full())).unwrap()));
     let list = MonitorList {
         value: vec![Monitor::of(&accepted())],
+        unreadable: 0,
         next_link: Some("https://x/tasks?from=2".to_owned()),
     };
     assert_golden("monitor-list.json", &pretty(serde_json::to_value(&list).unwrap()));

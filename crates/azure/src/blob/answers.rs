@@ -16,6 +16,7 @@ const LIST: Shape = Shape {
         "Properties/Etag",
         "Properties/Last-Modified",
         "Properties/Content-Length",
+        "Metadata/note",
         "NextMarker",
     ],
 };
@@ -135,5 +136,6 @@ fn item(answer: &Answer, fields: &Fields) -> Result<BlobItem, Error> {
         size: field("Properties/Content-Length")?
             .parse()
             .map_err(|_| answer.unexpected("a listed size that is no number"))?,
+        note: fields.get("Metadata/note").filter(|note| !note.is_empty()).map(str::to_owned),
     })
 }

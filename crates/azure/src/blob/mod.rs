@@ -50,7 +50,24 @@ impl<E: Env + 'static> Blobs<E> {
         content_type: &str,
         condition: Condition<'_>,
     ) -> Result<Put, Error> {
-        let call = requests::put(&self.container, name, bytes, content_type, condition);
+        let call = requests::put(&self.container, name, bytes, content_type, None, condition);
+        answers::put(&self.storage.send(&call).await?, condition)
+    }
+
+    /// As [`Self::put`], with a short note in visible ASCII that listings tell ([`BlobItem::note`]), so that
+    /// not every blob has to be read. It is replaced together with the content.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub async fn put_noted(
+        &self,
+        name: &str,
+        bytes: Bytes,
+        content_type: &str,
+        note: &str,
+        condition: Condition<'_>,
+    ) -> Result<Put, Error> {
+        let call = requests::put(&self.container, name, bytes, content_type, Some(note), condition);
         answers::put(&self.storage.send(&call).await?, condition)
     }
 

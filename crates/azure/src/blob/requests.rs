@@ -36,12 +36,16 @@ pub(super) fn put(
     name: &str,
     bytes: Bytes,
     content_type: &str,
+    note: Option<&str>,
     condition: Condition<'_>,
 ) -> Call {
     let mut call = blob_call("Put Blob", Method::PUT, container, name)
         .header("content-type", content_type)
         .header("x-ms-blob-type", "BlockBlob");
     call.body = bytes;
+    if let Some(note) = note {
+        call = call.header("x-ms-meta-note", note);
+    }
     on_condition(call, condition)
 }
 
@@ -78,6 +82,7 @@ pub(super) fn delete(container: &str, name: &str, condition: Condition<'_>) -> C
 pub(super) fn list(container: &str, prefix: &str, marker: Option<&str>, max: u32) -> Call {
     let mut call = container_call("List Blobs", Method::GET, container)
         .query("comp", "list")
+        .query("include", "metadata")
         .query("maxresults", max.clamp(1, 5000).to_string());
     if !prefix.is_empty() {
         call = call.query("prefix", prefix);

@@ -31,8 +31,13 @@ fn requests_are_the_documented_ones() {
     };
     assert_eq!(line(&requests::create_container("tasks")), "PUT /tasks restype=container []");
     assert_eq!(
-        line(&requests::put("tasks", "a/ü%", Bytes::new(), "text/plain", Condition::IfMatch("\"1\""))),
+        line(&requests::put("tasks", "a/ü%", Bytes::new(), "text/plain", None, Condition::IfMatch("\"1\""))),
         "PUT /tasks/a/%C3%BC%25  [content-type: text/plain, x-ms-blob-type: BlockBlob, if-match: \"1\"]"
+    );
+    let noted = requests::put("t", "b", Bytes::new(), "text/plain", Some("runs"), Condition::Always);
+    assert_eq!(
+        line(&noted),
+        "PUT /t/b  [content-type: text/plain, x-ms-blob-type: BlockBlob, x-ms-meta-note: runs]"
     );
     let range =
         |range| line(&requests::get("t", "b", &GetOptions { range: Some(range), ..GetOptions::default() }));
@@ -47,9 +52,12 @@ fn requests_are_the_documented_ones() {
     assert_eq!(line(&requests::head("t", "b")), "HEAD /t/b  []");
     assert_eq!(
         line(&requests::list("t", "p/", Some("m="), 9999)),
-        "GET /t restype=container&comp=list&maxresults=5000&prefix=p/&marker=m= []"
+        "GET /t restype=container&comp=list&include=metadata&maxresults=5000&prefix=p/&marker=m= []"
     );
-    assert_eq!(line(&requests::list("t", "", None, 0)), "GET /t restype=container&comp=list&maxresults=1 []");
+    assert_eq!(
+        line(&requests::list("t", "", None, 0)),
+        "GET /t restype=container&comp=list&include=metadata&maxresults=1 []"
+    );
 }
 
 #[test]
@@ -126,7 +134,8 @@ fn properties_come_from_headers() {
 fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
     let xml = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"x\" ContainerName=\"c\">\
         <Prefix>p/</Prefix><Marker/><MaxResults>2</MaxResults><Blobs><Blob><Properties><Content-Length>7</Content-Length>\
-        <Etag>0x2</Etag><Last-Modified>Fri, 20 Nov 2026 10:00:00 GMT</Last-Modified></Properties><Name>p/&amp;</Name></Blob>\
+        <Etag>0x2</Etag><Last-Modified>Fri, 20 Nov 2026 10:00:00 GMT</Last-Modified></Properties><Name>p/&amp;</Name>\
+        <Metadata><other>o</other><note>waits 7</note></Metadata></Blob>\
         <BlobPrefix><Name>p/sub/</Name></BlobPrefix></Blobs><NextMarker>a=b</NextMarker></EnumerationResults>";
     let page = answers::list(&answer(200, &[], xml.as_bytes())).unwrap();
     assert_eq!(page.next.as_deref(), Some("a=b"));
@@ -135,6 +144,7 @@ fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
         (page.blobs[0].name.as_str(), page.blobs[0].etag.as_str(), page.blobs[0].size),
         ("p/&", "\"0x2\"", 7)
     );
+    assert_eq!(page.blobs[0].note.as_deref(), Some("waits 7"));
     for last in [
         "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>",
         "<EnumerationResults><Blobs></Blobs><NextMarker></NextMarker></EnumerationResults>",

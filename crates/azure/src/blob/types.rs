@@ -95,6 +95,8 @@ pub struct BlobItem {
     pub last_modified: OffsetDateTime,
     /// Size in bytes.
     pub size: u64,
+    /// What [`put_noted`](super::Blobs::put_noted) noted.
+    pub note: Option<String>,
 }
 
 /// One page of a listing.

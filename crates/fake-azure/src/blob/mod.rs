@@ -11,6 +11,7 @@ mod range;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use http::StatusCode;
 #[cfg(feature = "server")]
 pub(crate) use object::MAX_BLOB;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,49 @@ pub(crate) struct Blob {
     pub(crate) metadata: Vec<(String, String)>,
 }
 
+/// Why a blob cannot be read, changed or deleted, although it is there and the caller may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Block {
+    /// Somebody holds a lease: it can be read only.
+    Leased,
+    /// It is in the archive tier: it can be deleted only.
+    Archived,
+    /// A legal hold or a retention policy protects it: it can be read only.
+    Immutable,
+    /// It has snapshots: it cannot be deleted.
+    Snapshots,
+}
+
+impl Block {
+    /// What the service says to `operation` on such a blob.
+    fn check(self, operation: Operation) -> Result<(), Refusal> {
+        let is_write = matches!(operation, Operation::PutBlob | Operation::SetBlobMetadata);
+        let is_deletion = operation == Operation::DeleteBlob;
+        match self {
+            Self::Leased if is_write || is_deletion => Err(Refusal::new(
+                StatusCode::PRECONDITION_FAILED,
+                "LeaseIdMissing",
+                "There is currently a lease on the blob and no lease ID was specified in the request.",
+            )),
+            Self::Archived if is_write || operation == Operation::GetBlob => {
+                Err(Refusal::conflict("BlobArchived", "This operation is not permitted on an archived blob."))
+            }
+            Self::Immutable if is_write || is_deletion => Err(Refusal::conflict(
+                "BlobImmutableDueToPolicy",
+                "This operation is not permitted as the blob is immutable due to a policy.",
+            )),
+            Self::Snapshots if is_deletion => Err(Refusal::conflict(
+                "SnapshotsPresent",
+                "This operation is not permitted while the blob has snapshots.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Blocked blobs, by account, container and name.
+pub(crate) type Blocks = BTreeMap<(String, String, String), Block>;
+
 /// What an operation of the service works with.
 pub(crate) struct Context<'a> {
     pub(crate) call: &'a Call,
@@ -54,6 +98,7 @@ pub(crate) struct Context<'a> {
     pub(crate) caller: Caller,
     pub(crate) now: OffsetDateTime,
     pub(crate) deletion_delay: time::Duration,
+    pub(crate) blocks: &'a Blocks,
 }
 
 /// Performs `operation`, for which the caller is authorized.
@@ -61,6 +106,11 @@ pub(crate) struct Context<'a> {
 /// # Errors
 /// What the service refuses.
 pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<Reply, Refusal> {
+    if !context.blocks.is_empty() && context.blob().is_ok() {
+        let call = context.call;
+        let place = (call.account.clone(), call.name.clone(), context.blob_name().to_owned());
+        context.blocks.get(&place).map_or(Ok(()), |block| block.check(operation))?;
+    }
     match operation {
         Operation::ListContainers => list::containers(&context),
         Operation::GetUserDelegationKey => delegation::key(&context),

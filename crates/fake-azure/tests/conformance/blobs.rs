@@ -220,6 +220,21 @@ pub(crate) async fn lists_are_sorted_filtered_and_paged<E: Env + 'static>(ground
         (&properties.etag, 3, properties.last_modified),
         "the list shows what the blob shows"
     );
+    assert_eq!(item.note, None);
+
+    let noted = async |note: &str, condition| {
+        let content = Bytes::from_static(b"content");
+        blobs.put_noted("q/1", content, "text/plain", note, condition).await.unwrap()
+    };
+    let listed = async || blobs.list("q", None, 5000).await.unwrap().blobs.remove(0).note;
+    let Put::Stored(etag) = noted("waits 1795000000000", Condition::Always).await else { panic!("refused") };
+    assert_eq!(listed().await.as_deref(), Some("waits 1795000000000"));
+    noted("runs", Condition::IfMatch(&etag)).await;
+    assert_eq!(listed().await.as_deref(), Some("runs"));
+    assert_eq!(noted("waits", Condition::IfMatch(&etag)).await, Put::ConditionNotMet);
+    assert_eq!(listed().await.as_deref(), Some("runs"), "what was not written is not noted either");
+    put(&blobs, "q/1", "content").await;
+    assert_eq!(listed().await, None, "replaced together with the content");
 }
 
 pub(crate) async fn a_put_without_a_type_is_refused<E: Env + 'static>(ground: &Ground<E>) {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::samples::{POLICY, at, foreign, in_state, pending, receipt, running, secs};
-use lifecycle::lease::{Lease, Renewal, renewal};
-use lifecycle::sweep::{Review, Sweep, review};
-use models::{ResultBlob, TaskState, TaskStatus, Timestamp};
+use lifecycle::lease::{Renewal, renewal};
+use lifecycle::retention;
+use lifecycle::sweep::{Mark, Review, Sweep, review};
+use models::{DeliveryId, ResultBlob, TaskState, TaskStatus, Timestamp};
 use proptest::prelude::*;
 
 #[test]
 fn a_lease_is_renewed_at_half_time_and_ends_with_the_attempts_cap() {
-    let lease = Lease { started_at: at(0), held_since: at(100) };
-    let at = |seconds| renewal(&lease, secs(60), secs(150), at(seconds));
+    let at = |seconds: u64| renewal(secs(seconds - 100), secs(seconds), secs(60), secs(150));
     for (now, expected) in [
         (100, Renewal::Hold(secs(30))),
         (129, Renewal::Hold(secs(1))),
@@ -23,12 +23,7 @@ fn a_lease_is_renewed_at_half_time_and_ends_with_the_attempts_cap() {
     ] {
         assert_eq!(at(now), expected, "at {now} s");
     }
-    let lease = Lease { started_at: crate::samples::at(0), held_since: crate::samples::at(130) };
-    assert_eq!(
-        renewal(&lease, secs(60), secs(150), crate::samples::at(140)),
-        Renewal::Hold(secs(10)),
-        "until the cap"
-    );
+    assert_eq!(renewal(secs(10), secs(140), secs(60), secs(150)), Renewal::Hold(secs(10)), "until the cap");
 }
 
 proptest! {
@@ -39,18 +34,17 @@ proptest! {
         // Each renewal is late by `lag` thousandths of the lease, less than half of it.
         let (visibility, timeout) = (secs(visibility), secs(timeout));
         let late = visibility.mul_f64(lag as f64 / 1000.0);
-        let mut lease = Lease { started_at: at(0), held_since: at(0) };
-        let mut now = at(0);
+        let (mut held_since, mut now) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..10_000 {
-            match renewal(&lease, visibility, timeout, now) {
+            match renewal(now - held_since, now, visibility, timeout) {
                 Renewal::Hold(wait) => {
                     prop_assert!(!wait.is_zero(), "a keeper must not spin");
-                    now = now.plus(wait.max(Duration::from_millis(1)));
+                    now += wait.max(Duration::from_millis(1));
                 }
-                Renewal::RenewNow => { lease.held_since = now; now = now.plus(late); }
-                Renewal::Lost => prop_assert!(false, "lost at {now}"),
+                Renewal::RenewNow => { held_since = now; now += late; }
+                Renewal::Lost => prop_assert!(false, "lost at {now:?}"),
                 Renewal::CapReached => {
-                    prop_assert!(now.since(at(0)) >= timeout);
+                    prop_assert!(now >= timeout);
                     return Ok(());
                 }
             }
@@ -75,7 +69,7 @@ fn a_document_is_given_a_new_message_only_when_none_can_be_hidden_any_more() {
 
     let mut waiting = pending();
     waiting.not_before = Some(at(86_400));
-    assert_eq!(judged(&waiting, 400), Review::LookAgain(at(86_400 + 360)));
+    assert_eq!(judged(&waiting, 86_400 + 359), Review::Leave, "it waits for its time");
     assert!(matches!(judged(&waiting, 86_400 + 360), Review::Requeue(..)));
 
     for state in TaskState::ALL {
@@ -101,10 +95,28 @@ fn an_expired_task_goes_with_every_result_it_may_have_left_behind() {
         Some(ResultBlob { name: "the-result".to_owned(), content_type: "text/plain".to_owned(), size: 1 });
     let end = 62 + 30 * 86_400;
     assert_eq!(review(&document, at(62), &POLICY, at(end - 1)), Review::Leave);
-    let abandoned = format!("{}-result-1", document.task_id);
+    // The attempt of `in_state` was given up for `m1`'s second delivery; it may have stored a result before.
+    let abandoned =
+        retention::result_name(document.task_id, 1, document.history[0].delivery.as_ref().unwrap());
+    let former = format!("{}-result-1", document.task_id);
     assert_eq!(
         review(&document, at(62), &POLICY, at(end)),
-        Review::Purge(vec!["the-result".to_owned(), abandoned])
+        Review::Purge(vec!["the-result".to_owned(), abandoned, former])
+    );
+}
+
+#[test]
+fn no_two_deliveries_share_a_result_and_no_message_id_leads_elsewhere() {
+    let delivery = |message: &str, count| DeliveryId { message_id: message.to_owned(), dequeue_count: count };
+    let id = pending().task_id;
+    let name = |delivery: &DeliveryId| retention::result_name(id, 1, delivery);
+    let names = [delivery("m1", 1), delivery("m1", 2), delivery("m2", 1)].map(|delivery| name(&delivery));
+    assert_eq!(names[0], format!("{id}-result-1-m1-1"));
+    assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2], "{names:?}");
+    let strange = name(&delivery(&"/../\u{0}ü?x%2F".repeat(99), 1));
+    assert!(
+        strange.len() < 150 && strange.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+        "{strange}"
     );
 }
 
@@ -119,88 +131,152 @@ fn in_state_from(document: &TaskStatus, state: TaskState) -> TaskStatus {
 
 const INTERVAL: Duration = secs(300);
 
+fn claim(state: &Sweep, now: Timestamp) -> Option<Sweep> {
+    state.claim(&POLICY, INTERVAL, now)
+}
+
 #[test]
 fn one_sweeper_claims_a_step_and_the_next_pass_waits_for_its_interval() {
-    let first = Sweep::unstarted().claim(&POLICY, at(0)).expect("the first pass is due at once");
+    let first = claim(&Sweep::unstarted(), at(0)).expect("the first pass is due at once");
     assert!(first.full);
-    assert_eq!(first.claim(&POLICY, at(59)), None, "claimed by another worker");
-    assert!(first.claim(&POLICY, at(60)).is_some(), "that worker died");
+    assert_eq!(claim(&first, at(59)), None, "claimed by another worker");
+    assert!(claim(&first, at(60)).is_some(), "that worker died");
 
-    let half = first.advance(Some("page 2".to_owned()), None, INTERVAL, at(1));
-    let second = half.claim(&POLICY, at(1)).expect("a pass under way goes on");
+    let half = first.advance(Some("page 2".to_owned()), INTERVAL, at(1));
+    let second = claim(&half, at(1)).expect("a pass under way goes on");
     assert_eq!((second.pass_at, second.full), (at(0), true));
-    let done = second.advance(None, None, INTERVAL, at(2));
-    assert_eq!(done.claim(&POLICY, at(299)), None);
-    let next = done.claim(&POLICY, at(300)).expect("the interval is over");
+    let done = second.advance(None, INTERVAL, at(2));
+    assert_eq!(claim(&done, at(299)), None);
+    let next = claim(&done, at(300)).expect("the interval is over");
     assert!(!next.full, "a day has not passed");
     assert_eq!(next.since, at(0));
-    assert!(done.claim(&POLICY, at(86_400)).expect("due").full);
+    let day = claim(&done, at(300)).unwrap().advance(None, INTERVAL, at(86_300));
+    assert!(claim(&day, at(86_400)).expect("due").full);
 }
 
 #[test]
 fn a_pass_whose_worker_dies_counts_as_never_made() {
-    let claimed = Sweep::unstarted().claim(&POLICY, at(0)).unwrap();
-    let again = claimed.claim(&POLICY, at(400)).expect("the worker died");
+    let claimed = claim(&Sweep::unstarted(), at(0)).unwrap();
+    let again = claim(&claimed, at(400)).expect("the worker died");
     assert!(again.full, "nobody has read everything yet");
-    let done = again.advance(None, None, INTERVAL, at(401));
+    let done = again.advance(None, INTERVAL, at(401));
 
-    let claimed = done.claim(&POLICY, at(700)).unwrap();
-    let again = claimed.claim(&POLICY, at(1_000)).unwrap();
+    let claimed = claim(&done, at(700)).unwrap();
+    let again = claim(&claimed, at(1_000)).unwrap();
     assert_eq!(again.since, at(400), "what changed since the last pass that got to its end is read again");
 }
 
 #[test]
-fn a_task_that_waits_for_its_time_brings_a_full_pass_behind_it() {
-    let state = Sweep::unstarted().claim(&POLICY, at(0)).unwrap();
-    let state = state.advance(None, Some(at(7_000)), INTERVAL, at(1));
-    assert!(!state.claim(&POLICY, at(6_999)).unwrap().full);
-    let full = state.claim(&POLICY, at(7_000)).unwrap();
-    assert!(full.full);
-    assert_eq!(full.look_again_at, None, "that pass looks itself");
-    // However often tasks wait, everything is read at most once an hour.
-    let soon = full.advance(None, Some(at(7_100)), INTERVAL, at(7_001));
-    assert!(!soon.claim(&POLICY, at(7_400)).unwrap().full);
-    assert!(soon.claim(&POLICY, at(7_000 + 3_600)).unwrap().full);
+fn a_clock_that_was_set_back_holds_up_no_pass() {
+    let ahead = 3 * 3_600;
+    let done = claim(&Sweep::unstarted(), at(ahead)).unwrap().advance(None, INTERVAL, at(ahead + 1));
+    let next = claim(&done, at(10)).expect("the moment in the state is none that is ever written");
+    assert_eq!(
+        (next.since, next.pass_at),
+        (at(10), at(10)),
+        "what is due from now on is not taken for judged"
+    );
+    let done = next.advance(None, INTERVAL, at(11));
+    assert_eq!(claim(&done, at(309)), None);
+    let next = claim(&done, at(310)).unwrap();
+    assert!(!next.full);
+    assert!(next.wants(at(0), Some(Mark::Waits(None)), &POLICY, at(360)));
+}
+
+#[test]
+fn the_third_step_that_begins_at_a_page_passes_over_what_storage_does_not_give() {
+    let mut state = Sweep::unstarted();
+    for (now, passes_over) in [(0, false), (100, false), (200, true)] {
+        state = claim(&state, at(now)).unwrap();
+        assert_eq!(state.passes_over(), passes_over, "at {now} s");
+    }
+    let next = claim(&state.advance(Some("page 2".to_owned()), INTERVAL, at(201)), at(201)).unwrap();
+    assert!(!next.passes_over(), "another page");
+}
+
+#[test]
+fn a_mark_is_read_back_and_anything_else_is_none() {
+    let end = at(30 * 86_400);
+    for mark in
+        [Mark::Waits(None), Mark::Waits(Some(at(7))), Mark::Runs, Mark::Ended(None), Mark::Ended(Some(end))]
+    {
+        assert_eq!(Mark::parse(&mark.to_string()), Some(mark), "{mark}");
+    }
+    for text in ["", "waits ", "waits x", "runs 1", "Runs", "ended 1 2", "over", "waits 99999999999999999999"]
+    {
+        assert_eq!(Mark::parse(text), None, "{text:?}");
+    }
+    let mut scheduled = pending();
+    scheduled.not_before = Some(at(9));
+    assert_eq!(Mark::of(&scheduled), Mark::Waits(Some(at(9))));
+    assert_eq!(Mark::of(&in_state(TaskState::InProgress)), Mark::Runs);
+    let ended = in_state_from(&in_state(TaskState::InProgress), TaskState::Completed);
+    assert_eq!(Mark::of(&ended), Mark::Ended(ended.expires_at));
+}
+
+#[test]
+fn a_pass_reads_what_is_due_since_the_pass_before_it_and_nothing_else() {
+    let first = claim(&Sweep::unstarted(), at(100_000)).unwrap().advance(None, INTERVAL, at(100_001));
+    let pass = claim(&first, at(100_300)).unwrap();
+    let wants = |written, mark| pass.wants(at(written), Some(mark), &POLICY, at(100_300));
+    assert!(wants(100_300 - 360, Mark::Waits(None)));
+    assert!(!wants(100_300 - 359, Mark::Waits(None)), "its message may be hidden");
+    assert!(!wants(100_000 - 60 - 361, Mark::Waits(None)), "the pass before judged it");
+    assert!(wants(0, Mark::Waits(Some(at(100_300 - 360)))));
+    assert!(!wants(0, Mark::Waits(Some(at(200_000)))), "it waits for its time");
+    assert!(wants(100_300 - 2_160, Mark::Runs));
+    assert!(!wants(100_300 - 360, Mark::Runs), "an attempt may take half an hour");
+    assert!(wants(0, Mark::Ended(Some(at(100_200)))));
+    assert!(!wants(0, Mark::Ended(Some(at(100_301)))) && !wants(0, Mark::Ended(Some(at(5)))));
+    assert!(!wants(0, Mark::Ended(None)));
+
+    let full = Sweep { full: true, ..pass.clone() };
+    assert!(full.wants(at(0), Some(Mark::Ended(Some(at(5)))), &POLICY, at(100_300)), "overdue");
+    assert!(!full.wants(at(100_000), Some(Mark::Waits(None)), &POLICY, at(100_300)), "not due all the same");
+    assert!(full.wants(at(0), None, &POLICY, at(100_300)) && !pass.wants(at(0), None, &POLICY, at(100_300)));
 }
 
 proptest! {
-    /// The promise of the sweep: whatever was written when, whenever passes happen, and whoever dies in
-    /// the middle of one, a document without a message is found by the first pass after it can be judged,
-    /// or by a full one soon after.
+    /// The promise of the sweep: whatever was written when, by a clock that is off by as much as is tolerated,
+    /// whenever passes happen, and whoever dies in the middle of one, a document without a message is found by
+    /// the first pass after it can be judged; one of others by a full pass at the latest.
     #[test]
     fn no_document_without_a_message_is_overlooked(
         written in 0u64..20_000, not_before in proptest::option::of(0u64..100_000), runs in any::<bool>(),
+        marked in any::<bool>(), ahead in 0u64..60,
         pauses in proptest::collection::vec((300u64..5_000, 0u8..4), 80),
     ) {
         let mut document = if runs { in_state(TaskState::InProgress) } else { pending() };
-        document.updated_at = Some(at(written));
+        document.updated_at = Some(at(written + ahead));
         document.not_before = not_before.map(at);
+        let mark = marked.then(|| Mark::of(&document));
         let judged_at: Timestamp = {
-            let alive = at(written).max(document.not_before.unwrap_or(at(0)));
+            let waits_until = document.not_before.filter(|_| !runs);
+            let alive = at(written + ahead).max(waits_until.unwrap_or(at(0)));
             alive.plus(secs(if runs { 2_160 } else { 360 }))
         };
+        // A document that tells nothing and waits for its time is found by a full pass.
+        let grace = if marked || not_before.is_none() { 10_000 } else { 86_400 + 10_000 };
         let mut state = Sweep::unstarted();
         let mut now = at(0);
         let mut last_death = at(0);
         for (pause, luck) in pauses {
             now = now.plus(secs(pause));
-            let Some(claimed) = state.claim(&POLICY, now) else { continue };
+            let Some(claimed) = claim(&state, now) else { continue };
             if luck == 0 {
                 state = claimed;
                 last_death = now;
                 continue;
             }
-            let mut look_again = None;
-            if now > at(written) && claimed.wants(at(written), &POLICY, now) {
+            if now > at(written) && claimed.wants(at(written), mark, &POLICY, now) {
                 match review(&document, at(written), &POLICY, now) {
                     Review::Requeue(..) => return Ok(()),
-                    Review::LookAgain(moment) => look_again = Some(moment),
                     other => prop_assert_eq!(other, Review::Leave),
                 }
             }
-            let latest = judged_at.max(last_death).plus(secs(3_600 + 10_000));
+            let latest = judged_at.max(last_death).plus(secs(grace));
             prop_assert!(now < latest, "overlooked until {}", now);
-            state = claimed.advance(None, look_again, INTERVAL, now);
+            state = claimed.advance(None, INTERVAL, now);
         }
     }
 }

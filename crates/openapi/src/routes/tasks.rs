@@ -30,6 +30,7 @@ fn submission(path: &'static str, id: &str, summary: &str) -> Route {
             Kind::ContentDiffers,
             Kind::Overloaded,
             Kind::DocumentUnreadable,
+            Kind::DocumentBlocked,
             Kind::Contended,
         ]);
     route.operation = route.operation.request_body(Some(body));
@@ -58,7 +59,8 @@ pub(super) fn queue_task() -> Route {
 
 pub(super) fn list() -> Route {
     Route::of_tasks(HttpMethod::Get, "/tasks", "listTasks", "List tasks")
-        .describe("In no particular order. A page may be empty and still have a `nextLink`.")
+        .describe("In no particular order. A page may be empty and still have a `nextLink`. Tasks whose stored documents \
+             cannot be read are left out and counted.")
         .takes(&["Status", "Name", "CreatedAfter", "Top", "Continuation"])
         .problems(&[Kind::InvalidParameter, Kind::InvalidHeader])
         .answers("200", json("One page.", "MonitorList"))

@@ -15,6 +15,7 @@ use super::problem::Refusal;
 use super::query::{Query, encode, refused};
 use super::tasks::{Tasks, monitor_at, word};
 use crate::env::Env;
+use crate::log::Line;
 use crate::storage::{Page, Read, StatusStore, StorageError, Stored, TaskQueue};
 
 const DEFAULT_TOP: usize = 50;
@@ -54,15 +55,15 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             None => Position::default(),
             Some(token) => continuation::position(token, &listing).ok_or_else(forged)?,
         };
-        let (value, next) = self.collect(call, &filter, top, start, &base).await?;
+        let Found { value, unreadable, next } = self.collect(call, &filter, top, start, &base).await?;
         let next_link = next.map(|position| {
             let token = continuation::token(&position, &listing);
             format!("{base}/tasks?{}top={top}&continuation={token}", filter.as_query())
         });
-        Ok(answer::json(StatusCode::OK, &MonitorList { value, next_link }))
+        Ok(answer::json(StatusCode::OK, &MonitorList { value, unreadable, next_link }))
     }
 
-    /// Up to `top` tasks from `position` on, and where to go on; `None` at the end.
+    /// Up to `top` tasks from `position` on, and where to go on.
     async fn collect(
         &self,
         call: &Call,
@@ -70,19 +71,19 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         top: usize,
         mut position: Position,
         base: &str,
-    ) -> Result<(Vec<Monitor>, Option<Position>), Refusal> {
-        let mut value = Vec::new();
+    ) -> Result<Found, Refusal> {
+        let (mut value, mut unreadable) = (Vec::new(), 0);
         let mut looked_at = 0;
         for _ in 0..MOST_PAGES {
             let Page { mut tasks, next } = self.page(&position).await?;
             // In an order of our own: the continuation names the last task that was looked at.
-            tasks.sort_unstable();
+            tasks.sort_unstable_by_key(|listed| listed.id);
             let after = position.after;
             let candidates: Vec<TaskId> = tasks
                 .into_iter()
-                .filter(|(id, _)| after.is_none_or(|after| *id > after))
-                .filter(|(_, written)| filter.created_after.is_none_or(|at| written.plus(CLOCK_SKEW) > at))
-                .map(|(id, _)| id)
+                .filter(|task| after.is_none_or(|after| task.id > after))
+                .filter(|task| filter.created_after.is_none_or(|at| task.written.plus(CLOCK_SKEW) > at))
+                .map(|task| task.id)
                 .collect();
             let count = candidates.len();
             let reads = candidates.into_iter().map(|id| async move { (id, self.store.read(id, None).await) });
@@ -90,24 +91,28 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             while let Some((index, (id, read))) = reads.next().await {
                 looked_at += 1;
                 position.after = Some(id);
-                if let Some(Stored { document, .. }) = readable(read)?
+                let read = self.readable(id, read)?;
+                // Whose it is cannot be told; callers that are told apart hear of their own tasks only.
+                unreadable += u32::from(matches!(read, Readable::Not) && call.caller.is_none());
+                if let Readable::Yes(stored) = read
+                    && let document = &stored.document
                     && auth::may_see(document.owner.as_deref(), &call.caller)
-                    && filter.accepts(&document)
+                    && filter.accepts(document)
                 {
-                    value.push(monitor_at(&document, format!("{base}/tasks/{id}")));
+                    value.push(monitor_at(document, format!("{base}/tasks/{id}")));
                 }
                 let is_last = index + 1 == count;
                 if !is_last && (value.len() == top || looked_at >= MOST_LOOKED_AT) {
-                    return Ok((value, Some(position)));
+                    return Ok(Found { value, unreadable, next: Some(position) });
                 }
             }
-            let Some(next) = next else { return Ok((value, None)) };
+            let Some(next) = next else { return Ok(Found { value, unreadable, next: None }) };
             position = Position { page: Some(next), after: None };
             if value.len() == top || looked_at >= MOST_LOOKED_AT {
                 break;
             }
         }
-        Ok((value, Some(position)))
+        Ok(Found { value, unreadable, next: Some(position) })
     }
 
     async fn page(&self, position: &Position) -> Result<Page, Refusal> {
@@ -118,16 +123,40 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             outcome => Ok(outcome?),
         }
     }
+
+    /// What a read found. A document that is gone by now is not listed. One that breaks the contract, or that
+    /// storage does not give for a reason of its own, is counted and logged: the others are listed all the
+    /// same. While storage gives nothing the whole list is unavailable; an empty one would be a lie.
+    fn readable(&self, id: TaskId, read: Result<Read, StorageError>) -> Result<Readable, Refusal> {
+        match read {
+            Ok(Read::Found(stored)) => Ok(Readable::Yes(stored)),
+            Ok(Read::Missing | Read::Unchanged) => Ok(Readable::Gone),
+            Err(error) if error.concerns_one() => {
+                self.env.log(
+                    &Line::warn("a document could not be listed")
+                        .with("task_id", id.to_string())
+                        .with("cause", error.to_string()),
+                );
+                Ok(Readable::Not)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
-/// What a read found. A document that is gone by now or breaks the contract is not listed; one that
-/// storage does not give makes the whole list unavailable, because leaving it out would be a lie.
-fn readable(read: Result<Read, StorageError>) -> Result<Option<Stored>, Refusal> {
-    match read {
-        Ok(Read::Found(stored)) => Ok(Some(*stored)),
-        Ok(Read::Missing | Read::Unchanged) | Err(StorageError::Unreadable { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+/// What was found for one answer.
+struct Found {
+    value: Vec<Monitor>,
+    /// How many documents could not be read.
+    unreadable: u32,
+    /// Where to go on; `None` at the end.
+    next: Option<Position>,
+}
+
+enum Readable {
+    Yes(Box<Stored>),
+    Gone,
+    Not,
 }
 
 fn forged() -> Refusal {

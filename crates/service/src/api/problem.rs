@@ -65,6 +65,7 @@ kinds! {
     HeadersTooLarge 431 "headers-too-large" "The request's headers are too large";
     Internal 500 "internal" "The service made a mistake";
     DocumentUnreadable 502 "document-unreadable" "What is stored cannot be read";
+    DocumentBlocked 502 "document-blocked" "Storage does not give or change what is stored";
     StorageUnavailable 503 "storage-unavailable" "Storage is not available";
     Misconfigured 503 "misconfigured" "The service is not configured correctly";
     Contended 503 "contended" "The task is changing too quickly";
@@ -166,6 +167,11 @@ impl From<StorageError> for Refusal {
             StorageError::Unreadable { .. } => Self::new(
                 Kind::DocumentUnreadable,
                 "The stored document of this task does not follow the contract. An operator must look at it.",
+            ),
+            StorageError::Blocked(_) => Self::new(
+                Kind::DocumentBlocked,
+                "A lease, the archive tier, a legal hold, a policy or a snapshot keeps storage from doing it. An \
+                 operator must look at the blobs of this task.",
             ),
             StorageError::Refused(_) => {
                 Self::new(Kind::Internal, "Storage refused a request of this service. Quote the trace id.")

@@ -94,9 +94,9 @@ impl Reader<'_> {
             client_id: self.text("managed_identity_client_id"),
             identity_endpoint: self.url("identity_endpoint")?,
             identity_header: Secret::new(self.text("identity_header")),
-            // Room for the suffixes of the scheduled and poison queues.
+            // Room for the suffixes of the scheduled and poison queues, and of the container of poisoned originals.
             queue_name: self.name("task_queue_name", 53)?,
-            container_name: self.name("task_blob_container_name", 63)?,
+            container_name: self.name("task_blob_container_name", 56)?,
         })
     }
 

@@ -83,7 +83,7 @@ pub const VARIABLES: &[Variable] = &[
         "task_blob_container_name",
         Role::Both,
         "tasks",
-        "3 to 63 lower-case letters, digits and single hyphens",
+        "3 to 56 lower-case letters, digits and single hyphens",
     )
     .was("TaskBlobContainerName"),
     variable("sas_token_expiry_minutes", Role::Api, "10", "a decimal number above 0, at most 10080")

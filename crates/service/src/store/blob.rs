@@ -2,26 +2,50 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
+use azure::{BlobItem, Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
 use bytes::Bytes;
+use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus};
 
 use super::account::Account;
 use super::error::is_missing;
 use crate::env::Env;
-use crate::storage::{ETag, Page, Read, ResultPart, StatusStore, StorageError, Stored, Write};
+use crate::storage::{ETag, Listed, Page, Read, ResultPart, StatusStore, StorageError, Stored, Write};
 
 const JSON: &str = "application/json";
 
-/// Task documents and results as blobs of one container: `{TaskId}-202` and other names beside it.
+/// Task documents and results as blobs of one container: `{TaskId}-202` and other names beside it. Originals
+/// of poisoned messages are in a second one, `{container}-poison`.
 pub struct BlobStore<E> {
     account: Rc<Account<E>>,
     container: String,
+    poison: String,
+}
+
+/// A blob to be written.
+struct New<'a> {
+    name: &'a str,
+    content_type: &'a str,
+    bytes: Bytes,
+    mark: Option<Mark>,
+}
+
+impl New<'_> {
+    async fn put<E: Env>(&self, blobs: &Blobs<E>, condition: Condition<'_>) -> Result<Put, azure::Error> {
+        let bytes = self.bytes.clone();
+        match self.mark {
+            Some(mark) => {
+                blobs.put_noted(self.name, bytes, self.content_type, &mark.to_string(), condition).await
+            }
+            None => blobs.put(self.name, bytes, self.content_type, condition).await,
+        }
+    }
 }
 
 impl<E: Env> BlobStore<E> {
     pub(super) fn new(account: Rc<Account<E>>, container: String) -> Self {
-        Self { account, container }
+        let poison = format!("{container}-poison");
+        Self { account, container, poison }
     }
 
     fn blobs(&self) -> Result<Blobs<E>, StorageError> {
@@ -31,16 +55,15 @@ impl<E: Env> BlobStore<E> {
     /// Writes a blob; makes the container when there is none yet.
     async fn put(
         &self,
-        name: &str,
-        content_type: &str,
-        bytes: Bytes,
+        container: &str,
+        new: New<'_>,
         condition: Condition<'_>,
     ) -> Result<Write, StorageError> {
-        let blobs = self.blobs()?;
-        let mut outcome = blobs.put(name, bytes.clone(), content_type, condition).await;
+        let blobs = self.account.storage()?.blobs(container);
+        let mut outcome = new.put(&blobs, condition).await;
         if outcome.as_ref().is_err_and(is_missing) {
             blobs.create_container().await.map_err(|error| self.account.error(&error))?;
-            outcome = blobs.put(name, bytes, content_type, condition).await;
+            outcome = new.put(&blobs, condition).await;
         }
         match outcome.map_err(|error| self.account.error(&error))? {
             Put::Stored(etag) => Ok(Write::Done(etag)),
@@ -53,8 +76,13 @@ impl<E: Env> BlobStore<E> {
         document: &TaskStatus,
         condition: Condition<'_>,
     ) -> Result<Write, StorageError> {
-        let bytes = Bytes::from(document.to_bytes());
-        self.put(&document.task_id.status_blob_name(), JSON, bytes, condition).await
+        let new = New {
+            name: &document.task_id.status_blob_name(),
+            content_type: JSON,
+            bytes: Bytes::from(document.to_bytes()),
+            mark: Some(Mark::of(document)),
+        };
+        self.put(&self.container, new, condition).await
     }
 
     /// Size and version of an attachment from which no byte is wanted, or none is there.
@@ -82,6 +110,14 @@ fn read_document(id: TaskId, bytes: &[u8], etag: ETag) -> Result<Stored, Storage
 fn task_of(name: &str) -> Option<TaskId> {
     let id: TaskId = name.strip_suffix("-202")?.parse().ok()?;
     (id.status_blob_name() == name).then_some(id)
+}
+
+fn listed(blob: &BlobItem) -> Option<Listed> {
+    Some(Listed {
+        id: task_of(&blob.name)?,
+        written: blob.last_modified.into(),
+        mark: blob.note.as_deref().and_then(Mark::parse),
+    })
 }
 
 impl<E: Env> StatusStore for BlobStore<E> {
@@ -117,13 +153,17 @@ impl<E: Env> StatusStore for BlobStore<E> {
             Err(error) if is_missing(&error) => return Ok(Page::default()),
             Err(error) => return Err(self.account.error(&error)),
         };
-        let tasks =
-            page.blobs.iter().filter_map(|blob| Some((task_of(&blob.name)?, blob.last_modified.into())));
-        Ok(Page { tasks: tasks.collect(), next: page.next })
+        Ok(Page { tasks: page.blobs.iter().filter_map(listed).collect(), next: page.next })
+    }
+
+    async fn put_poisoned(&self, name: &str, bytes: Bytes) -> Result<(), StorageError> {
+        let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
+        self.put(&self.poison, new, Condition::Always).await.map(drop)
     }
 
     async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError> {
-        self.put(name, content_type, bytes, Condition::Always).await.map(drop)
+        let new = New { name, content_type, bytes, mark: None };
+        self.put(&self.container, new, Condition::Always).await.map(drop)
     }
 
     async fn swap_attachment(
@@ -134,7 +174,7 @@ impl<E: Env> StatusStore for BlobStore<E> {
         etag: Option<&str>,
     ) -> Result<Write, StorageError> {
         let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
-        self.put(name, content_type, bytes, condition).await
+        self.put(&self.container, New { name, content_type, bytes, mark: None }, condition).await
     }
 
     async fn read_attachment(

@@ -62,7 +62,8 @@ pub(super) fn storage_error(error: &azure::Error, advice: Advice) -> StorageErro
         ErrorKind::Conflict { code } if code.ends_with("BeingDeleted") => unavailable(Some(BEING_DELETED)),
         // It vanished again right after it was made, or something else than storage answered.
         ErrorKind::NotFound { .. } | ErrorKind::Unexpected(_) => unavailable(None),
-        ErrorKind::Conflict { .. } | ErrorKind::Refused { .. } => StorageError::Refused(error.to_string()),
+        ErrorKind::Conflict { .. } => StorageError::Blocked(error.to_string()),
+        ErrorKind::Refused { .. } => StorageError::Refused(error.to_string()),
     }
 }
 

@@ -55,6 +55,11 @@ impl Clock for World {
         self.now.get()
     }
 
+    fn instant(&self) -> azure::Instant {
+        let since = self.now.get() - OffsetDateTime::UNIX_EPOCH;
+        azure::Instant::since_origin(since.try_into().unwrap())
+    }
+
     async fn sleep(&self, duration: Duration) {
         self.now.set(self.now.get() + duration);
     }
@@ -112,7 +117,7 @@ async fn a_document_is_created_read_replaced_listed_and_deleted_by_its_version()
     store.put_attachment("notes-202", "text/plain", Bytes::from_static(b"x")).await.unwrap();
     store.put_attachment("result", "text/plain", Bytes::from_static(b"x")).await.unwrap();
     let page = store.list(None, 50).await.unwrap();
-    assert_eq!(page.tasks.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [task.task_id]);
+    assert_eq!(page.tasks.iter().map(|task| task.id).collect::<Vec<_>>(), [task.task_id]);
 
     assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(second.clone())));
     assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(second.clone())), "gone already");

@@ -125,10 +125,14 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Attempt<'_, E, S, Q> {
         }
     }
 
+    /// Where this attempt's result is kept when it gets a blob of its own.
+    pub(super) fn result_name(&self) -> String {
+        result_name(self.stored.document.task_id, self.number, &self.id)
+    }
+
     /// Removes this attempt's result, which no document refers to. When that fails it goes with the task.
     async fn remove_result(&self) {
-        let name = result_name(self.stored.document.task_id, self.number);
-        if let Err(error) = self.engine.store.delete_attachment(&name).await {
+        if let Err(error) = self.engine.store.delete_attachment(&self.result_name()).await {
             self.engine.note("a superseded result could not be removed", &error);
         }
     }
@@ -136,7 +140,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Attempt<'_, E, S, Q> {
     /// One line for each attempt.
     pub(super) fn log(&self, verdict: Verdict) {
         let document = &self.stored.document;
-        let milliseconds = self.engine.env.timestamp().since(self.started_at).as_millis();
+        let milliseconds = self.engine.env.instant().since(self.started_at).as_millis();
         let mut line = Line::info("attempt ended")
             .with("task_id", document.task_id.to_string())
             .with("attempt", self.number)

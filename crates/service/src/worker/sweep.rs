@@ -15,12 +15,14 @@ use super::counts::Counts;
 use super::engine::Engine;
 use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{ETag, QueueName, Read, StatusStore, StorageError, TaskQueue, Write};
+use crate::storage::{ETag, Page, QueueName, Read, StatusStore, StorageError, TaskQueue, Write};
 
 const STATE: &str = "sweep-state";
-/// Documents of one page, pages of one step, and documents looked at together.
-const PAGE: u32 = 200;
-const PAGES: u32 = 5;
+/// Documents of one page: as many as storage lists in one answer.
+const PAGE: u32 = 5000;
+/// A step ends with the page after so long: a message that arrives meanwhile waits for it.
+const STEP: Duration = Duration::from_secs(2);
+/// Documents looked at together.
 const TOGETHER: usize = 16;
 /// How long an instance that found no step to take does not look again.
 const LOOK_PAUSE: Duration = Duration::from_secs(10);
@@ -37,120 +39,145 @@ struct State {
     since: Timestamp,
     full: bool,
     full_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    look_again_at: Option<Timestamp>,
+    #[serde(default)]
+    tries: u32,
+    /// Made up by whoever wrote it: how a writer whose reply was lost knows its own.
+    #[serde(default)]
+    writer: u64,
 }
 
 impl State {
-    fn of(sweep: &Sweep) -> Bytes {
-        let Sweep { next_at, marker, pass_at, done_at, since, full, full_at, look_again_at } = sweep.clone();
-        let state = Self { next_at, marker, pass_at, done_at, since, full, full_at, look_again_at };
+    fn of(sweep: &Sweep, writer: u64) -> Bytes {
+        let Sweep { next_at, marker, pass_at, done_at, since, full, full_at, tries } = sweep.clone();
+        let state = Self { next_at, marker, pass_at, done_at, since, full, full_at, tries, writer };
         serde_json::to_vec(&state).unwrap_or_default().into()
     }
 
     /// Anything unreadable starts from the beginning.
-    fn read(bytes: &[u8]) -> Sweep {
-        serde_json::from_slice(bytes).map_or_else(
-            |_| Sweep::unstarted(),
-            |Self { next_at, marker, pass_at, done_at, since, full, full_at, look_again_at }| Sweep {
-                next_at,
-                marker,
-                pass_at,
-                done_at,
-                since,
-                full,
-                full_at,
-                look_again_at,
-            },
-        )
+    fn read(bytes: &[u8]) -> (Sweep, Option<u64>) {
+        let Ok(state) = serde_json::from_slice(bytes) else { return (Sweep::unstarted(), None) };
+        let Self { next_at, marker, pass_at, done_at, since, full, full_at, tries, writer } = state;
+        (Sweep { next_at, marker, pass_at, done_at, since, full, full_at, tries }, Some(writer))
     }
 }
 
 /// What became of one document.
 enum Swept {
     Nothing,
-    LookAgain(Timestamp),
     Requeued,
     Purged,
+}
+
+/// What a step came to.
+struct Step {
+    /// How long until the next one is worth a look.
+    pause: Duration,
+    /// Whether the pass goes on at once.
+    goes_on: bool,
+}
+
+impl Step {
+    const NONE: Self = Self { pause: LOOK_PAUSE, goes_on: false };
 }
 
 impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     /// Takes a step of the sweep if one is due and no other worker takes it.
     pub(super) async fn sweep(&self, counts: &mut Counts) {
-        if self.env.timestamp() < self.sweep_look_at.get() {
+        if self.env.instant() < self.sweep_look_at.get() {
             return;
         }
-        match self.sweep_step(counts).await {
-            Ok(look_at) => self.sweep_look_at.set(look_at),
+        let step = match self.sweep_step(counts).await {
+            Ok(step) => step,
             Err(error) => {
-                self.sweep_look_at.set(self.env.timestamp().plus(LOOK_PAUSE));
                 if let Some(rest) = self.note("a step of the sweep failed", &error) {
                     counts.slow_down(rest);
                 }
+                Step::NONE
             }
-        }
+        };
+        // A pass under way goes on with the next drain; whoever asks for drains need not wait.
+        counts.more |= step.goes_on;
+        self.sweep_look_at.set(self.env.instant().plus(step.pause.min(LOOK_PAUSE)));
     }
 
-    /// Answers when the next step is worth a look.
-    async fn sweep_step(&self, counts: &mut Counts) -> Result<Timestamp, StorageError> {
-        let started = self.env.timestamp();
-        let (sweep, etag) = match self.store.read_attachment(STATE, 0..64 * 1024, None).await? {
-            Some(part) => (State::read(&part.bytes), Some(part.etag)),
-            None => (Sweep::unstarted(), None),
+    async fn sweep_step(&self, counts: &mut Counts) -> Result<Step, StorageError> {
+        let interval = self.settings.sweep_interval;
+        let started = self.env.instant();
+        let (sweep, etag) = self.sweep_state().await?;
+        let now = self.env.timestamp();
+        let Some(claimed) = sweep.claim(&self.policy, interval, now) else {
+            return Ok(Step { pause: sweep.next_at.since(now), goes_on: false });
         };
-        let Some(claimed) = sweep.claim(&self.policy, started) else {
-            return Ok(sweep.next_at.min(started.plus(LOOK_PAUSE)));
-        };
-        let Some(etag) = self.save(&claimed, etag.as_deref()).await? else {
-            return Ok(started.plus(LOOK_PAUSE));
-        };
+        let Some(etag) = self.save(&claimed, etag.as_deref()).await? else { return Ok(Step::NONE) };
         let mut marker = claimed.marker.clone();
-        let mut look_again_at: Option<Timestamp> = None;
-        for _ in 0..PAGES {
+        loop {
             let page = match self.store.list(marker.as_deref(), PAGE).await {
                 Ok(page) => page,
                 // A marker that storage does not know any more: this pass counts as never made.
                 Err(StorageError::Refused(_)) if marker.is_some() => {
                     self.save(&Sweep { marker: None, ..claimed }, Some(&etag)).await?;
-                    return Ok(started.plus(LOOK_PAUSE));
+                    return Ok(Step::NONE);
                 }
                 Err(error) => return Err(error),
             };
-            let now = self.env.timestamp();
-            let wanted =
-                page.tasks.into_iter().filter(|(_, written)| claimed.wants(*written, &self.policy, now));
-            let mut swept = stream::iter(wanted)
-                .map(|(id, written)| self.sweep_document(id, written))
-                .buffer_unordered(TOGETHER);
-            while let Some(swept) = swept.next().await {
-                match swept? {
-                    Swept::Nothing => {}
-                    Swept::LookAgain(moment) => {
-                        look_again_at = Some(look_again_at.map_or(moment, |earlier| earlier.min(moment)));
-                    }
-                    Swept::Requeued => counts.requeued += 1,
-                    Swept::Purged => counts.purged += 1,
-                }
-            }
-            marker = page.next;
-            let now = self.env.timestamp();
-            if marker.is_none()
-                || now.since(started) >= self.settings.drain_budget.min(self.policy.visibility / 2)
-            {
+            let next = page.next.clone();
+            self.sweep_page(&claimed, page, counts).await?;
+            marker = next;
+            let spent = self.env.instant().since(started);
+            if marker.is_none() || spent >= STEP.min(self.policy.visibility / 2) {
                 break;
             }
         }
-        let next = claimed.advance(marker, look_again_at, self.settings.sweep_interval, self.env.timestamp());
-        self.save(&next, Some(&etag)).await?;
-        Ok(next.next_at.min(self.env.timestamp().plus(LOOK_PAUSE)))
+        let now = self.env.timestamp();
+        let goes_on = marker.is_some();
+        let next = claimed.advance(marker, interval, now);
+        let is_saved = self.save(&next, Some(&etag)).await?.is_some();
+        Ok(Step { pause: next.next_at.since(now), goes_on: goes_on && is_saved })
+    }
+
+    /// Deals with the documents of a page. One that storage does not give or change for a reason of its own
+    /// is passed over, so that it does not keep everything behind it from being swept.
+    async fn sweep_page(&self, sweep: &Sweep, page: Page, counts: &mut Counts) -> Result<(), StorageError> {
+        let now = self.env.timestamp();
+        let wanted =
+            page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &self.policy, now));
+        let mut swept = stream::iter(wanted)
+            .map(|task| async move { (task.id, self.sweep_document(task.id, task.written).await) })
+            .buffer_unordered(TOGETHER);
+        while let Some((id, swept)) = swept.next().await {
+            match swept {
+                Ok(Swept::Nothing) => {}
+                Ok(Swept::Requeued) => counts.requeued += 1,
+                Ok(Swept::Purged) => counts.purged += 1,
+                Err(error) if error.concerns_one() || sweep.passes_over() => self.env.log(
+                    &Line::error("the sweep passed over a document")
+                        .with("task_id", id.to_string())
+                        .with("cause", error.to_string()),
+                ),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_state(&self) -> Result<(Sweep, Option<ETag>), StorageError> {
+        Ok(match self.store.read_attachment(STATE, 0..64 * 1024, None).await? {
+            Some(part) => (State::read(&part.bytes).0, Some(part.etag)),
+            None => (Sweep::unstarted(), None),
+        })
     }
 
     /// The state's new version; `None` when another worker was faster.
     async fn save(&self, sweep: &Sweep, etag: Option<&str>) -> Result<Option<ETag>, StorageError> {
-        match self.store.swap_attachment(STATE, "application/json", State::of(sweep), etag).await? {
-            Write::Done(etag) => Ok(Some(etag)),
-            Write::Conflict => Ok(None),
+        let writer = self.env.next_u64();
+        let bytes = State::of(sweep, writer);
+        if let Write::Done(etag) = self.store.swap_attachment(STATE, "application/json", bytes, etag).await? {
+            return Ok(Some(etag));
         }
+        // Or this worker was, and the reply was lost.
+        let found = self.store.read_attachment(STATE, 0..64 * 1024, None).await?;
+        let own = found.filter(|part| State::read(&part.bytes).1 == Some(writer));
+        Ok(own.map(|part| part.etag))
     }
 
     async fn sweep_document(&self, id: TaskId, written: Timestamp) -> Result<Swept, StorageError> {
@@ -164,7 +191,6 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         };
         match review(&stored.document, written, &self.policy, self.env.timestamp()) {
             Review::Leave => Ok(Swept::Nothing),
-            Review::LookAgain(moment) => Ok(Swept::LookAgain(moment)),
             Review::Requeue(document, delay) => self.requeue(&document, &stored.etag, delay).await,
             Review::Purge(attachments) => self.purge(&stored.document, &stored.etag, &attachments).await,
         }
@@ -178,7 +204,14 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     ) -> Result<Swept, StorageError> {
         // The write comes first, so that one sweeper sends the message. If it dies in between, the document
         // falls silent again.
-        let Write::Done(etag) = self.store.replace(document, etag).await? else { return Ok(Swept::Nothing) };
+        let etag = match self.store.replace(document, etag).await? {
+            Write::Done(etag) => etag,
+            Write::Conflict => match self.store.read(document.task_id, None).await? {
+                // Its own write, whose reply was lost.
+                Read::Found(stored) if stored.document == *document => stored.etag,
+                _ => return Ok(Swept::Nothing),
+            },
+        };
         let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
         self.queue.send(queue, &TaskMessage::text_for(document, Some(&etag)), delay).await?;
         self.env.log(

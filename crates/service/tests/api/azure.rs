@@ -20,13 +20,17 @@ use time::OffsetDateTime;
 use crate::world::{ID, START, id, request};
 
 pub(crate) struct Cloud {
-    azure: RefCell<FakeAzure>,
+    pub(crate) azure: RefCell<FakeAzure>,
     begin: tokio::time::Instant,
     random: Cell<u64>,
     /// Whether storage can be reached.
     is_down: Cell<bool>,
+    /// Sees what storage has done for a request, and says whether its reply is lost.
+    pub(crate) lose: RefCell<Lose>,
     log: RefCell<String>,
 }
+
+type Lose = Box<dyn FnMut(&Method, &str, &mut FakeAzure) -> bool>;
 
 impl Transport for Cloud {
     async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<Response<Bytes>, TransportError> {
@@ -34,13 +38,19 @@ impl Transport for Cloud {
         if self.is_down.get() {
             return Err(TransportError::Connect("refused".to_owned()));
         }
-        Ok(self.azure.borrow_mut().handle(request, self.now()))
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.azure.borrow_mut().handle(request, self.now());
+        let is_lost = (self.lose.borrow_mut())(&method, &path, &mut self.azure.borrow_mut());
+        if is_lost { Err(TransportError::Interrupted("reset".to_owned())) } else { Ok(answer) }
     }
 }
 
 impl Clock for Cloud {
     fn now(&self) -> OffsetDateTime {
         START.parse::<Timestamp>().unwrap().plus(self.begin.elapsed()).to_date_time()
+    }
+    fn instant(&self) -> service::env::Instant {
+        service::env::Instant::since_origin(self.begin.elapsed())
     }
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
@@ -81,6 +91,7 @@ impl World {
             begin: tokio::time::Instant::now(),
             random: Cell::new(1),
             is_down: Cell::new(false),
+            lose: RefCell::new(Box::new(|_, _, _| false)),
             log: RefCell::default(),
         });
         Self::over(cloud, &[("storage_connection_string", connection_string)])
@@ -310,4 +321,74 @@ async fn a_document_of_the_dotnet_side_is_shown_as_it_is() {
         (MonitorState::Succeeded, "n", "High")
     );
     assert_eq!(monitor.result.map(|json: Json| json.get().to_owned()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_too_large_for_a_message_only_once_it_is_escaped_is_accepted() {
+    let world = World::new(EMULATOR);
+    for (size, input) in [
+        (27_000, "&"),
+        (33_000, "<"),
+        (62_000, "x"),
+        (65_300, "x"),
+        (21_700, "\u{ffff}"),
+        (10_900, "\u{ffff}"),
+    ] {
+        let body = serde_json::json!({ "Input": input.repeat(size) }).to_string();
+        let (_, monitor) = world.submit(&body).await;
+        let (_, queues) = world.storage();
+        let [delivery] =
+            queues.receive(QueueName::Tasks, 32, Duration::from_secs(600)).await.unwrap().try_into().unwrap();
+        let message = TaskMessage::parse(&delivery.text).unwrap();
+        assert!(message.is_ours && message.etag.is_some());
+        assert_eq!(message.task_id, monitor.id, "{size} of {input:?}");
+        assert_eq!(message.document.is_some(), input == "x" && size == 62_000, "{size} of {input:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_models_says_fits_is_what_the_client_sends_and_storage_takes() {
+    let world = World::new(EMULATOR);
+    let (_, queues) = world.storage();
+    let (mut taken, mut refused) = (0, 0);
+    for character in ["x", "&", "<", ">", "\r", "ü", "\u{fffe}", "🦀"] {
+        for size in [10_900, 10_930, 13_000, 26_260, 26_300, 32_800, 32_900, 65_536, 65_537] {
+            let text = character.repeat(size / character.len().min(size));
+            let sent = queues.send(QueueName::Poison, &text, Duration::ZERO).await;
+            if models::fits_message(&text) {
+                assert_eq!(sent, Ok(()), "{size} of {character:?}");
+                taken += 1;
+            } else {
+                refused += usize::from(sent.is_err());
+            }
+        }
+    }
+    assert!(taken > 20 && refused > 10, "{taken} taken, {refused} refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blob_that_storage_refuses_for_good_is_left_out_of_the_list_and_counted() {
+    for block in [fake_azure::Block::Archived, fake_azure::Block::Leased] {
+        let world = World::new(EMULATOR);
+        for _ in 0..4 {
+            world.submit("{}").await;
+        }
+        world.submit(&format!(r#"{{"TaskId":"{ID}"}}"#)).await;
+        let name = id().status_blob_name();
+        world.cloud.azure.borrow_mut().block_blob(EMULATOR_ACCOUNT, "tasks", &name, Some(block));
+        let answer = world.ask(Method::GET, "/tasks", &[], "").await;
+        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());
+        let list: models::MonitorList = serde_json::from_slice(answer.body()).unwrap();
+        let is_read = block == fake_azure::Block::Leased;
+        assert_eq!((list.value.len(), list.unreadable), if is_read { (5, 0) } else { (4, 1) }, "{block:?}");
+        assert!(is_read || world.cloud.log.borrow().contains("a document could not be listed"));
+
+        let task = world.ask(Method::GET, &format!("/tasks/{ID}"), &[], "").await;
+        assert_eq!(task.status(), if is_read { StatusCode::OK } else { StatusCode::BAD_GATEWAY });
+        let cancel = world.ask(Method::POST, &format!("/tasks/{ID}/cancel"), &[], "").await;
+        assert_eq!(cancel.status(), StatusCode::BAD_GATEWAY);
+        let problem: serde_json::Value = serde_json::from_slice(cancel.body()).unwrap();
+        assert_eq!(problem["type"], "/problems/document-blocked");
+        assert!(problem["detail"].as_str().unwrap().contains("lease"), "{problem}");
+    }
 }

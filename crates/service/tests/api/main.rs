@@ -18,6 +18,7 @@ mod delete;
 mod events;
 mod health;
 mod list;
+mod lost_replies;
 mod metrics;
 mod monitor;
 mod pages;

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus, Timestamp};
 use service::storage::{
-    Delivery, ETag, Held, Page, QueueName, Read, ResultPart, StatusStore, StorageError, Stored, TaskQueue,
-    Write,
+    Delivery, ETag, Held, Listed, Page, QueueName, Read, ResultPart, StatusStore, StorageError, Stored,
+    TaskQueue, Write,
 };
 
 /// A message as it was put.
@@ -173,8 +174,13 @@ impl StatusStore for Memory {
             self.document(id).and_then(|d| d.updated_at).unwrap_or(Timestamp::from_unix_millis(0))
         };
         let id = |name: &String| name.strip_suffix("-202").and_then(|id| id.parse::<TaskId>().ok());
-        let tasks = names[start..end].iter().rev().filter_map(id).map(|id| (id, written(id))).collect();
+        let listed = |id| Listed { id, written: written(id), mark: self.document(id).as_ref().map(Mark::of) };
+        let tasks = names[start..end].iter().rev().filter_map(id).map(listed).collect();
         Ok(Page { tasks, next: names.get(end).cloned() })
+    }
+
+    async fn put_poisoned(&self, _: &str, _: Bytes) -> Result<(), StorageError> {
+        panic!("the API never gives a message up");
     }
 
     async fn put_attachment(&self, name: &str, _: &str, bytes: Bytes) -> Result<(), StorageError> {

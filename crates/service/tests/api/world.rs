@@ -42,6 +42,9 @@ impl Clock for TestEnv {
     fn now(&self) -> OffsetDateTime {
         START.parse::<Timestamp>().unwrap().plus(self.begin.elapsed()).to_date_time()
     }
+    fn instant(&self) -> service::env::Instant {
+        service::env::Instant::since_origin(self.begin.elapsed())
+    }
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

@@ -95,7 +95,7 @@ fn a_request_that_arrives_with_the_result_wins_and_the_result_goes() {
         assert_eq!(counts["cancelled"], 1);
         let document = world.document(id);
         assert_eq!((document.state, document.result_blob), (TaskState::Cancelled, None));
-        assert!(world.blob(&format!("{id}-result-1")).is_none(), "nothing refers to it");
+        assert!(world.results(id).is_empty(), "nothing refers to it");
         assert!(world.messages("").is_empty());
     });
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cancelling;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod drains;
@@ -10,6 +12,8 @@ mod drains;
 mod handlers;
 #[cfg(test)]
 mod leases;
+#[cfg(test)]
+mod million;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]

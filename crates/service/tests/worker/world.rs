@@ -45,6 +45,8 @@ type HandlerReply = Box<dyn FnMut(Value) -> (Duration, Response<Bytes>)>;
 pub(crate) struct World {
     pub(crate) azure: RefCell<FakeAzure>,
     started: Instant,
+    /// How far the worker's wall clock has been set ahead of true time, which is storage's.
+    set_by: Cell<time::Duration>,
     dice: Cell<u64>,
     faults: RefCell<Faults>,
     handler: RefCell<HandlerReply>,
@@ -67,6 +69,7 @@ impl World {
         Self {
             azure: RefCell::new(FakeAzure::new(Config::default()).unwrap()),
             started: Instant::now(),
+            set_by: Cell::default(),
             dice: Cell::new(7),
             faults: RefCell::new(Box::new(|_| Fault::None)),
             handler: RefCell::new(Box::new(|_| {
@@ -100,6 +103,11 @@ impl World {
     fn wall_clock(&self) -> OffsetDateTime {
         let start = OffsetDateTime::from_unix_timestamp(1_795_168_800).unwrap();
         start + self.started.elapsed()
+    }
+
+    /// Sets the worker's wall clock, so many seconds ahead of true time; storage's clock stays.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.set_by.set(time::Duration::seconds(seconds));
     }
 
     /// A worker with these variables beside the usual ones.
@@ -159,6 +167,11 @@ impl World {
         self.storage().1.send(QueueName::Tasks, text, Duration::ZERO).await.unwrap();
     }
 
+    /// Puts a message as a program does that spells XML shorter than we do, in a CDATA section.
+    pub(crate) fn put_plainly(&self, queue: &str, text: &str) {
+        self.azure.borrow_mut().put_message(EMULATOR_ACCOUNT, queue, text, self.wall_clock());
+    }
+
     /// Storage without faults and without being noticed.
     pub(crate) fn storage(self: &Rc<Self>) -> (store::BlobStore<Self>, store::StorageQueues<Self>) {
         let variables = |name: &str| {
@@ -175,6 +188,24 @@ impl World {
 
     pub(crate) fn blob(&self, name: &str) -> Option<BlobView> {
         self.azure.borrow().blob(EMULATOR_ACCOUNT, "tasks", name)
+    }
+
+    /// The names of the results that are stored for a task.
+    pub(crate) fn results(&self, id: TaskId) -> Vec<String> {
+        let prefix = format!("{id}-result-");
+        let azure = self.azure.borrow();
+        let names = azure.blobs(EMULATOR_ACCOUNT, "tasks").map(|blob| blob.name);
+        names.filter(|name| name.starts_with(&prefix)).collect()
+    }
+
+    /// An original that was too large for its poison copy.
+    pub(crate) fn poisoned(&self, name: &str) -> Option<BlobView> {
+        self.azure.borrow().blob(EMULATOR_ACCOUNT, "tasks-poison", name)
+    }
+
+    /// Keeps a blob from being read, changed or deleted.
+    pub(crate) fn block(&self, name: &str, block: Option<fake_azure::Block>) {
+        self.azure.borrow_mut().block_blob(EMULATOR_ACCOUNT, "tasks", name, block);
     }
 
     /// Writes the document whatever its version, as another program would.
@@ -379,7 +410,11 @@ fn summary(request: &Request<Bytes>) -> String {
 
 impl Clock for World {
     fn now(&self) -> OffsetDateTime {
-        self.wall_clock()
+        self.wall_clock() + self.set_by.get()
+    }
+
+    fn instant(&self) -> service::env::Instant {
+        service::env::Instant::since_origin(self.started.elapsed())
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -401,6 +436,6 @@ impl Random for World {
 
 impl Log for World {
     fn log(&self, line: &Line) {
-        self.log.borrow_mut().push(line.to_json(self.now()));
+        self.log.borrow_mut().push(line.to_json(Clock::now(self).into()));
     }
 }

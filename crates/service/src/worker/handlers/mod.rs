@@ -13,7 +13,6 @@ use azure::Env;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use lifecycle::outcome::{Outcome, Product};
-use lifecycle::retention::result_name;
 use models::{Json, ResultBlob, TaskError, TaskId, TaskPriority, TaskStatus};
 use serde::Serialize;
 
@@ -103,7 +102,7 @@ impl Handled {
     }
 
     /// What the end of the attempt writes, and the bytes of a result that gets a blob of its own.
-    pub(super) fn into_outcome(self, id: TaskId, attempt: u32) -> (Outcome, Option<Bytes>) {
+    pub(super) fn into_outcome(self, result_name: impl FnOnce() -> String) -> (Outcome, Option<Bytes>) {
         match self {
             Self::Completed(None) => (Outcome::Completed(None), None),
             Self::Completed(Some(payload)) if payload.bytes.is_empty() => (Outcome::Completed(None), None),
@@ -114,7 +113,7 @@ impl Handled {
                 Some(value) => (Outcome::Completed(Some(Product::Inline(value))), None),
                 None => {
                     let blob = ResultBlob {
-                        name: result_name(id, attempt),
+                        name: result_name(),
                         size: payload.bytes.len() as u64,
                         content_type: payload.content_type,
                     };

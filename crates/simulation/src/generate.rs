@@ -37,10 +37,12 @@ pub fn scenario(seed: u64) -> Scenario {
     let fair = dice.chance(20);
     let mut tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs, fair)).collect();
     let mut elements = Vec::new();
+    let of_clients = tasks.len();
     if long {
         hours(&mut own, &mut tasks, &mut elements);
     }
-    for index in 0..tasks.len() {
+    // Those that were added have their submission, under their id; another identity would make it another task.
+    for index in 0..of_clients {
         clients(&mut dice, index, &mut elements);
     }
     if !fair && dice.chance(30) {

@@ -27,6 +27,8 @@ mod json;
 mod members;
 mod message;
 mod monitor;
+mod node;
+mod number;
 mod poison;
 mod problem;
 mod request;
@@ -37,7 +39,7 @@ mod timestamp;
 
 pub use drain::DrainReport;
 pub use error::ContractError;
-pub use json::Json;
+pub use json::{Json, JsonError, MAX_INPUT_LEVELS, MAX_JSON_LEVELS, MAX_NUMBER_CHARS, MAX_RESULT_LEVELS};
 pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, fits_message};
 pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState};
 pub use poison::PoisonCopy;

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::ContractError;
+use crate::json::has_lone_surrogate;
+use crate::{ContractError, Json, JsonError};
 
 /// The members of a JSON object, still unparsed, keyed by lower-cased name. The last of several
 /// members of one name counts, as it does for Newtonsoft JSON.
@@ -56,9 +57,28 @@ impl Members {
         let Some(raw) = self.raw(member) else { return Ok(None) };
         // From bytes, as everywhere: serde_json's parser is generic over its input, and a second copy of it
         // is a twentieth of a component.
-        serde_json::from_slice(raw.get().as_bytes())
-            .map(Some)
-            .map_err(|_| ContractError::member(member, format!("must be {expected}")))
+        serde_json::from_slice(raw.get().as_bytes()).map(Some).map_err(|_| {
+            let reason = if has_lone_surrogate(raw.get()) {
+                JsonError::LoneSurrogate.to_string()
+            } else {
+                format!("must be {expected}")
+            };
+            ContractError::member(member, reason)
+        })
+    }
+
+    /// The member as any JSON value that `parse` takes; `null` counts as absent.
+    pub(crate) fn json(
+        &mut self,
+        member: &'static str,
+        parse: fn(&str) -> Result<Json, JsonError>,
+    ) -> Result<Option<Json>, ContractError> {
+        match self.raw(member) {
+            Some(raw) if raw.get() != "null" => {
+                parse(raw.get()).map(Some).map_err(|error| ContractError::member(member, error.to_string()))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// As [`Self::required_type`], with `null` taken as absent.
@@ -71,11 +91,17 @@ impl Members {
     }
 }
 
-/// Where the text stops being JSON. Serde's own sentence can quote the input, so only its position is kept.
+/// Where and why the text stops being JSON. Serde's own sentence can quote the input, so only what it is
+/// about and its position are kept.
 fn position(error: &serde_json::Error) -> String {
-    match error.classify() {
-        serde_json::error::Category::Eof => "it ends too early".to_owned(),
-        serde_json::error::Category::Data => "it is some other JSON value".to_owned(),
-        _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
-    }
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => return "it ends too early".to_owned(),
+        serde_json::error::Category::Data => return "it is some other JSON value".to_owned(),
+        _ => match error.to_string() {
+            text if text.contains("hex escape") => "half of a surrogate pair",
+            text if text.contains("invalid unicode") => "not UTF-8",
+            _ => "not JSON",
+        },
+    };
+    format!("{what} at line {}, column {}", error.line(), error.column())
 }

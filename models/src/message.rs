@@ -1,5 +1,6 @@
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::members::Members;
 use crate::{ContractError, TaskId, TaskStatus};
@@ -27,6 +28,15 @@ pub fn fits_message(text: &str) -> bool {
     }
     sent <= MESSAGE_LIMIT_BYTES && escaped <= ESCAPED_LIMIT_BYTES
 }
+
+/// Base64 as writers of other platforms have it: with or without padding, whatever the bits that the last
+/// character does not need.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// A queue message: the task document plus, in ours, the ETag the status blob had when it was sent.
 ///
@@ -61,7 +71,8 @@ pub enum MessageError {
 }
 
 impl TaskMessage {
-    /// Reads the text of a queue message: JSON, or JSON in Base64 as the Azure Functions convention has it.
+    /// Reads the text of a queue message: JSON, or JSON in Base64 as the Azure Functions convention has it,
+    /// with or without line breaks and padding.
     ///
     /// # Errors
     /// [`MessageError::Unreadable`] without a usable task id, otherwise [`MessageError::Unusable`].
@@ -70,7 +81,9 @@ impl TaskMessage {
         if trimmed.starts_with('{') {
             return Self::parse_json(trimmed.as_bytes());
         }
-        match STANDARD.decode(trimmed) {
+        // GNU base64 breaks lines after 76 characters, others after 64; .NET skips white space as well.
+        let solid: String = trimmed.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        match BASE64.decode(solid) {
             Ok(bytes) => Self::parse_json(&bytes),
             Err(_) => {
                 Err(MessageError::Unreadable("the text is neither a JSON object nor Base64".to_owned()))

@@ -102,7 +102,8 @@ pub struct Monitor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub result: Option<Json>,
-    /// Where the result is found when it is not in `result`: `/tasks/{id}/result`.
+    /// Absolute address of the result when it is not in `result`.
+    // `Monitor::of` knows the path only, `/tasks/{id}/result`; the API puts its own address in front.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_location: Option<String>,
     /// Absolute address of what the operation made, once it has succeeded: pollers that follow the Azure

@@ -1,5 +1,5 @@
 use crate::members::Members;
-use crate::{ContractError, Json, TaskId, TaskPriority, TaskState, Timestamp};
+use crate::{ContractError, Json, MAX_INPUT_LEVELS, TaskId, TaskPriority, TaskState, Timestamp};
 
 /// Longest `TaskName`, in Unicode characters.
 pub const MAX_NAME_CHARS: usize = 4096;
@@ -23,7 +23,8 @@ pub enum Schedule {
 /// is always Pending and its address is the service's to give.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRequest {
-    /// `TaskId`: the client's own id, or `None` when the service is to make one.
+    /// `TaskId`: the client's own id, or `None` when the service is to make one. The nil id, which an unset
+    /// Guid of .NET is, counts as none.
     pub task_id: Option<TaskId>,
     /// `TaskName`: which work to do; `task` when omitted. 1 to [`MAX_NAME_CHARS`] characters.
     pub task_name: String,
@@ -47,7 +48,8 @@ impl TaskRequest {
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
         let mut members = Members::parse(body)?;
         let task_id = match members.required_type::<String>("TaskId", "a GUID in a string")? {
-            Some(text) => Some(text.parse()?),
+            // What an unset Guid is in .NET: no id was given, and two such tasks have nothing in common.
+            Some(text) => Some(text.parse::<TaskId>()?).filter(|id| !id.is_nil()),
             None => None,
         };
         let task_name =
@@ -63,7 +65,7 @@ impl TaskRequest {
         let priority = members.required_type("Priority", TaskPriority::EXPECTED)?.unwrap_or_default();
         members.required_type::<TaskState>("Status", TaskState::EXPECTED)?;
         members.nullable::<String>("returnUri", "a string or null")?;
-        let input = members.nullable::<Json>("Input", "a JSON value nested less than 128 levels deep")?;
+        let input = members.json("Input", |text| Json::parse_portable(text, MAX_INPUT_LEVELS))?;
         let schedule = schedule(&mut members)?;
         Ok(Self { task_id, task_name, task_description, priority, input, schedule })
     }

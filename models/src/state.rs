@@ -69,7 +69,7 @@ impl TaskPriority {
     }
 }
 
-/// Integer or name (without case), for both enums.
+/// Integer, as a number or as text, or name (without case), for both enums.
 struct Choice<T: 'static> {
     all: &'static [T],
     name: fn(T) -> &'static str,
@@ -96,6 +96,10 @@ impl<T: Copy> Visitor<'_> for Choice<T> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<T, E> {
+        // .NET's converter of enum names takes their numbers as text too.
+        if let Ok(number) = value.trim().parse::<u64>() {
+            return self.visit_u64(number);
+        }
         let found = self.all.iter().copied().find(|item| (self.name)(*item).eq_ignore_ascii_case(value));
         found.ok_or_else(|| E::invalid_value(Unexpected::Other("another name"), &self))
     }

@@ -228,8 +228,8 @@ impl TaskStatus {
                 .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
                 .map(|percent| percent.min(100)),
             message: m.nullable("Message", text)?,
-            input: m.nullable("Input", "a JSON value")?,
-            result: m.nullable("Result", "a JSON value")?,
+            input: m.json("Input", Json::parse)?,
+            result: m.json("Result", Json::parse)?,
             result_blob: m.nullable("ResultBlob", "an object with Name, ContentType and Size")?,
             error: m.nullable("Error", "an object with Code and Message")?,
             owner: m.nullable("Owner", text)?,

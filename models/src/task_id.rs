@@ -30,6 +30,12 @@ impl TaskId {
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
+    /// Whether it is the nil id, `00000000-0000-0000-0000-000000000000`, which stands for none.
+    #[must_use]
+    pub fn is_nil(self) -> bool {
+        self.0.is_nil()
+    }
+
     /// Name of the blob that holds the task's status: `{TaskId}-202`.
     #[must_use]
     pub fn status_blob_name(self) -> String {
@@ -40,17 +46,44 @@ impl TaskId {
 impl FromStr for TaskId {
     type Err = ContractError;
 
-    /// Accepts 32 hexadecimal digits with or without hyphens or braces, in any case, as .NET does.
+    /// Accepts what .NET's `Guid` does, in any case: 32 hexadecimal digits, with or without hyphens, in
+    /// braces or parentheses, or as the parts of its structure (`{0x…,0x…,0x…,{0x…,…}}`).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let inner = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
         // `Uuid` would also take the URN form, which .NET refuses.
-        match Uuid::try_parse(text) {
-            Ok(id) if !text.starts_with("urn") => Ok(Self(id)),
-            _ => Err(ContractError::member(
-                "TaskId",
-                "must be a GUID such as 0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b",
-            )),
-        }
+        let plain = Some(inner.unwrap_or(text)).filter(|text| !text.starts_with("urn"));
+        // In parentheses there is one form only.
+        let plain = plain.filter(|plain| inner.is_none() || plain.len() == 36);
+        let found = plain.and_then(|text| Uuid::try_parse(text).ok()).or_else(|| of_parts(text));
+        found.map(Self).ok_or_else(|| {
+            ContractError::member("TaskId", "must be a GUID such as 0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b")
+        })
     }
+}
+
+/// The form "X" of .NET: the parts of the structure in hexadecimal, the last eight in braces of their own.
+fn of_parts(text: &str) -> Option<Uuid> {
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let (front, back) = text.strip_prefix('{')?.strip_suffix("}}")?.split_once(",{")?;
+    let number = |part: &str, digits: usize| {
+        let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"))?;
+        let plain = (1..=digits).contains(&hex.len()) && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        plain.then(|| u32::from_str_radix(hex, 16).ok()).flatten()
+    };
+    let mut parts = front.split(',');
+    let first = number(parts.next()?, 8)?;
+    let second = u16::try_from(number(parts.next()?, 4)?).ok()?;
+    let third = u16::try_from(number(parts.next()?, 4)?).ok()?;
+    if parts.next().is_some() {
+        return None;
+    }
+    let bytes: Vec<u8> = back
+        .split(',')
+        .map(|part| number(part, 2).and_then(|byte| u8::try_from(byte).ok()))
+        .collect::<Option<_>>()?;
+    let bytes: [u8; 8] = bytes.try_into().ok()?;
+    Some(Uuid::from_fields(first, second, third, &bytes))
 }
 
 impl fmt::Display for TaskId {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Response};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::moment::{between, parse_http_date};
+use crate::moment::{between, parse_any_http_date};
 use crate::xml::{self, Document, Shape};
 use crate::{Error, ErrorKind, Part, TransportError};
 
@@ -37,7 +37,7 @@ impl Answer {
         now: OffsetDateTime,
     ) -> Self {
         let (head, body) = response.into_parts();
-        let retry_after = retry_after(&head.headers, now);
+        let retry_after = retry_after(&head.headers, now).map(|wait| wait.min(LONGEST_RETRY_AFTER));
         Self {
             operation,
             part,
@@ -95,7 +95,8 @@ impl Answer {
 
     /// That the answer is not understood.
     pub(crate) fn unexpected(&self, what: impl Into<String>) -> Error {
-        Error::unexpected(self.operation, what)
+        let what = format!("{} (status {})", what.into(), self.status);
+        Error::unexpected(self.operation, what).of(self.part)
     }
 
     /// What the status means where the operation has no better meaning for it.
@@ -106,7 +107,7 @@ impl Answer {
             401 | 403 => ErrorKind::Unauthorized { part: self.part, status, code },
             // The services always say what was not found. Whatever answers without saying it (a proxy, a
             // wrong address) must not make the caller believe that something is gone.
-            404 if code.is_empty() => ErrorKind::Unexpected("404 without an error code".to_owned()),
+            404 if code.is_empty() => ErrorKind::Unexpected("status 404 without an error code".to_owned()),
             404 => ErrorKind::NotFound { code },
             409 | 412 => ErrorKind::Conflict { code },
             429 => ErrorKind::Throttled { retry_after: self.retry_after },
@@ -114,21 +115,27 @@ impl Answer {
             400..=499 => ErrorKind::Refused { status, code },
             _ => ErrorKind::Unexpected(format!("status {status}")),
         };
-        let error = Error::new(self.operation, kind);
+        let error = Error::new(self.operation, kind).of(self.part);
         if error.is_retryable() { error.with(format!("{} answered {status}", self.part)) } else { error }
     }
 }
 
-/// How long the service asks to wait.
-fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+/// How long an answer asks to wait: `Retry-After` in seconds or as a date in any form of RFC 9110, or one of
+/// the headers in milliseconds that Azure's services use. A date that has passed is no wait.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let millis = |name| text(name)?.parse().ok().map(Duration::from_millis);
-    let wait = millis("x-ms-retry-after-ms").or_else(|| millis("retry-after-ms")).or_else(|| {
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        // Beyond all measure is as long as can be.
+        plain.then(|| text.parse().unwrap_or(u64::from(u32::MAX)))
+    };
+    let millis = |name| text(name).and_then(number).map(Duration::from_millis);
+    millis("x-ms-retry-after-ms").or_else(|| millis("retry-after-ms")).or_else(|| {
         let text = text("retry-after")?;
-        let seconds = text.parse().ok().map(Duration::from_secs);
-        seconds.or_else(|| parse_http_date(text).map(|date| between(now, date)))
-    })?;
-    Some(wait.min(LONGEST_RETRY_AFTER))
+        let seconds = number(text).map(Duration::from_secs);
+        seconds.or_else(|| parse_any_http_date(text, now).map(|date| between(now, date)))
+    })
 }
 
 /// What the absence of an answer means. `variable` is what the manifest calls the host.
@@ -148,7 +155,7 @@ pub(crate) fn no_answer(
             );
         }
         TransportError::TooLarge(limit) => {
-            return Error::unexpected(operation, format!("more than {limit} bytes"));
+            return Error::unexpected(operation, format!("more than {limit} bytes")).of(part);
         }
         TransportError::Connect(_) | TransportError::Timeout | TransportError::Interrupted(_) => {
             ErrorKind::Unavailable { retry_after: None }
@@ -160,7 +167,7 @@ pub(crate) fn no_answer(
         TransportError::Timeout => "no answer in time",
         _ => "the connection broke",
     };
-    Error::new(operation, kind).with(format!("{what} ({part})"))
+    Error::new(operation, kind).of(part).with(format!("{what} ({part})"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::account::{Account, Credential, Endpoint};
 use crate::retry::Repeat;
 use crate::shared_key::{self, Parts};
-use crate::{Error, ErrorKind, Secret, encode, moment};
+use crate::{Error, ErrorKind, Part, Secret, encode, moment};
 
 /// Version of the storage services' interface that all calls, and all SAS, are made for.
 pub(crate) const VERSION: &str = "2023-11-03";
@@ -25,6 +25,14 @@ impl Service {
         match self {
             Self::Blob => &account.blob,
             Self::Queue => &account.queue,
+        }
+    }
+
+    /// What errors call it.
+    pub(crate) fn part(self) -> Part {
+        match self {
+            Self::Blob => Part::Blob,
+            Self::Queue => Part::Queue,
         }
     }
 

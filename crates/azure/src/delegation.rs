@@ -129,7 +129,7 @@ mod tests {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         issued(
-            &Answer::new("Get User Delegation Key", Part::Storage, response, now()),
+            &Answer::new("Get User Delegation Key", Part::Blob, response, now()),
             lifetime,
             at(now(), 0),
         )
@@ -190,7 +190,7 @@ mod tests {
             assert!(answered(200, &body, MINUTES).is_err(), "{body}");
         }
         assert!(
-            answered(403, "", MINUTES).unwrap_err().to_string().contains("storage refused the credentials")
+            answered(403, "", MINUTES).unwrap_err().to_string().contains("Storage refused the credentials")
         );
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 /// Which part of the way to the data refused, failed or is misconfigured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Blob Storage or Queue Storage.
-    Storage,
+    /// Blob Storage.
+    Blob,
+    /// Queue Storage.
+    Queue,
     /// The Key Vault that holds the connection string.
     KeyVault,
     /// The managed-identity endpoint.
@@ -15,9 +17,10 @@ pub enum Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Storage => "storage",
+            Self::Blob => "Blob Storage",
+            Self::Queue => "Queue Storage",
             Self::KeyVault => "Key Vault",
-            Self::Identity => "the managed-identity endpoint",
+            Self::Identity => "the managed identity endpoint",
         })
     }
 }
@@ -73,13 +76,20 @@ pub enum ErrorKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     operation: &'static str,
+    part: Option<Part>,
     kind: ErrorKind,
     detail: String,
 }
 
 impl Error {
     pub(crate) fn new(operation: &'static str, kind: ErrorKind) -> Self {
-        Self { operation, kind, detail: String::new() }
+        Self { operation, part: None, kind, detail: String::new() }
+    }
+
+    /// Names the part that it is about.
+    pub(crate) fn of(mut self, part: Part) -> Self {
+        self.part = Some(part);
+        self
     }
 
     /// Adds a part of a sentence that says more; it must hold no secret.
@@ -94,6 +104,12 @@ impl Error {
 
     pub(crate) fn unexpected(operation: &'static str, what: impl Into<String>) -> Self {
         Self::new(operation, ErrorKind::Unexpected(what.into()))
+    }
+
+    /// The part that did not do what it was asked; `None` for what was not even sent.
+    #[must_use]
+    pub fn part(&self) -> Option<Part> {
+        self.part
     }
 
     /// What went wrong.
@@ -150,7 +166,10 @@ impl fmt::Display for Error {
             ErrorKind::Throttled { .. } => f.write_str("throttled (429)")?,
             ErrorKind::Unavailable { .. } => f.write_str("not available")?,
             ErrorKind::Refused { status, code } => write!(f, "refused ({status}{})", after_space(code))?,
-            ErrorKind::Unexpected(what) => write!(f, "unexpected answer: {what}")?,
+            ErrorKind::Unexpected(what) => match self.part {
+                Some(part) => write!(f, "unexpected answer of {part}: {what}")?,
+                None => write!(f, "unexpected answer: {what}")?,
+            },
         }
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
     }

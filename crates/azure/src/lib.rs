@@ -39,6 +39,7 @@ mod vault;
 mod xml;
 
 pub use account::Account;
+pub use answer::retry_after;
 pub use blob::{Blob, BlobItem, BlobPage, BlobProperties, Blobs, Condition, Deleted, Get, GetOptions, Put};
 pub use connection_string::ConnectionString;
 pub use error::{Error, ErrorKind, Part};

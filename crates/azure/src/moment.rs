@@ -33,18 +33,51 @@ pub(crate) fn http_date(moment: OffsetDateTime) -> String {
 pub(crate) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
     let (_, rest) = text.split_once(", ")?;
     let mut words = rest.split(' ');
-    let day = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)?;
-    let month = Month::try_from(u8::try_from(month + 1).ok()?).ok()?;
-    let year = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.splitn(3, ':');
-    let mut part = || clock.next()?.parse::<u8>().ok();
-    let time = Time::from_hms(part()?, part()?, part()?).ok()?;
+    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
+    let clock = words.next()?;
     if words.next() != Some("GMT") || words.next().is_some() {
         return None;
     }
-    Some(Date::from_calendar_date(year, month, day).ok()?.with_time(time).assume_utc())
+    assemble(year.parse().ok()?, month, day, clock)
+}
+
+/// Reads a date in any of the three forms that RFC 9110 (section 5.6.7) wants a recipient to read:
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. Of the
+/// years that two digits may mean, the latest that is at most fifty years from `now`.
+pub(crate) fn parse_any_http_date(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    parse_http_date(text).or_else(|| parse_rfc850(text, now)).or_else(|| parse_asctime(text))
+}
+
+fn parse_rfc850(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let (_, rest) = text.split_once(", ")?;
+    let (date, clock) = rest.strip_suffix(" GMT")?.split_once(' ')?;
+    let mut parts = date.split('-');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || year.len() != 2 {
+        return None;
+    }
+    let latest = utc(now).year() + 50;
+    let year: i32 = year.parse().ok()?;
+    assemble(latest - (latest - year).rem_euclid(100), month, day, clock)
+}
+
+fn parse_asctime(text: &str) -> Option<OffsetDateTime> {
+    let mut words = text.split_ascii_whitespace().skip(1);
+    let (month, day, clock, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    if words.next().is_some() || year.len() != 4 {
+        return None;
+    }
+    assemble(year.parse().ok()?, month, day, clock)
+}
+
+fn assemble(year: i32, month: &str, day: &str, clock: &str) -> Option<OffsetDateTime> {
+    let month = MONTHS.iter().position(|name| *name == month)?;
+    let month = Month::try_from(u8::try_from(month + 1).ok()?).ok()?;
+    let mut clock = clock.splitn(3, ':');
+    let mut part = || clock.next()?.parse::<u8>().ok();
+    let time = Time::from_hms(part()?, part()?, part()?).ok()?;
+    let date = Date::from_calendar_date(year, month, day.parse().ok()?).ok()?;
+    Some(date.with_time(time).assume_utc())
 }
 
 /// `2026-11-20T10:00:00Z`, for signatures and delegation keys.
@@ -124,6 +157,37 @@ mod tests {
             "20 Nov 2026 10:00:00 GMT",
         ] {
             assert_eq!(parse_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_read_in_all_three_forms_of_rfc_9110() {
+        let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
+        let read = |text| parse_any_http_date(text, now).map(iso);
+        let expected = Some("1994-11-06T08:49:37Z".to_owned());
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(read(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("Friday, 20-Nov-26 11:00:00 GMT", "2026-11-20T11:00:00Z"),
+            ("Friday, 20-Nov-76 11:00:00 GMT", "2076-11-20T11:00:00Z"),
+            ("Friday, 20-Nov-77 11:00:00 GMT", "1977-11-20T11:00:00Z"),
+            ("Fri Nov 20 11:00:00 2026", "2026-11-20T11:00:00Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "Sun, 06-Nov-1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 CET",
+            "Sun Nov  6 08:49:37 94",
+            "Sun Nov 31 08:49:37 1994",
+            "Nov  6 08:49:37 1994",
+            "1994-11-06T08:49:37Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::sas::{Grant, protocol};
 use crate::send::{Target, Verdict, judge};
 use crate::source::{Identity, VaultSecret};
 use crate::vault::{self, Opened};
-use crate::{AccountSource, Blobs, Env, Error, Part, Queue, RetryPolicy, encode, moment};
+use crate::{AccountSource, Blobs, Env, Error, Queue, RetryPolicy, encode, moment};
 
 /// One storage account. Cheap to clone; clones share the account resolution, tokens, the vault's secret
 /// and delegation keys.
@@ -170,7 +170,7 @@ impl<E: Env + 'static> Inner<E> {
     async fn send(&self, call: &Call) -> Result<Answer, Error> {
         let target = Target {
             operation: call.operation,
-            part: Part::Storage,
+            part: call.service.part(),
             host_variable: call.service.host_variable(),
         };
         let mut tries: Option<Tries> = None;

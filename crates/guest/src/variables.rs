@@ -21,7 +21,8 @@ pub(crate) async fn read(role: Role) -> Result<HashMap<&'static str, String>, Se
             Err(_) => {
                 return Err(SettingsError {
                     name,
-                    accepted: "readable; the host's variable provider failed",
+                    accepted: "readable",
+                    why: "the host's variable provider failed".to_owned(),
                 });
             }
         }

@@ -3,10 +3,12 @@
 //! A request passes [`Api::handle`]: size limits, route, caller, then the route's own file. Every error
 //! is a [`problem::Kind`] and ends as a problem document; no request ends without an answer.
 
+mod accept;
 mod answer;
 mod auth;
 mod call;
 mod cancel;
+mod condition;
 mod continuation;
 mod delete;
 mod events;
@@ -37,6 +39,7 @@ use http::{Method, Request, StatusCode};
 
 use answer::Answer;
 use call::Call;
+use headers::Charset;
 use problem::{Kind, Refusal};
 use route::Resource;
 use tasks::Tasks;
@@ -126,10 +129,9 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
         };
         let resource = Resource::at(call.path()).or_else(|| asset.is_some().then_some(Resource::Page));
         let Some(resource) = resource else {
-            return Err(Refusal::new(
-                Kind::NotFound,
-                "Tasks are at /tasks; /swagger describes the whole API.",
-            ));
+            let prefix = self.prefix();
+            let detail = format!("Tasks are at {prefix}/tasks; {prefix}/swagger describes the whole API.");
+            return Err(Refusal::new(Kind::NotFound, detail));
         };
         if call.method() == Method::OPTIONS {
             let mut answer = answer::empty(StatusCode::NO_CONTENT);
@@ -148,7 +150,14 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
     }
 
     fn configured(&self) -> Result<&Rc<Tasks<E, S, Q>>, Refusal> {
-        self.tasks.as_ref().map_err(|error| Refusal::new(Kind::Misconfigured, format!("{error}.")))
+        self.tasks.as_ref().map_err(|error| {
+            Refusal::new(Kind::Misconfigured, format!("{error}.")).caused_by(error.to_string())
+        })
+    }
+
+    /// What clients put in front of every path, as configured.
+    fn prefix(&self) -> &str {
+        self.tasks.as_ref().map_or("", |tasks| tasks.settings.prefix())
     }
 
     /// Reads the body where one is expected.
@@ -169,14 +178,17 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
         let limit = self.configured()?.settings.body_limit;
         let too_large =
             || Refusal::new(Kind::BodyTooLarge, format!("The body must not exceed {limit} bytes."));
-        headers::require_json(call.headers())?;
+        let charset = headers::require_json(call.headers())?;
         if headers::announced_size(call.headers()).is_some_and(|size| size > limit as u64) {
             return Err(too_large());
         }
         let reading = std::pin::pin!(body.read(limit));
         let patience = std::pin::pin!(self.env.sleep(BODY_TIME));
         match select(reading, patience).await {
-            Either::Left((Ok(bytes), _)) => Ok(bytes),
+            Either::Left((Ok(bytes), _)) if charset == Charset::Utf8 => Ok(bytes),
+            Either::Left((Ok(bytes), _)) => headers::from_utf16(&bytes).map(Bytes::from).ok_or_else(|| {
+                Refusal::new(Kind::InvalidBody, "The body is not UTF-16, which its Content-Type announces.")
+            }),
             Either::Left((Err(BodyError::TooLarge(_)), _)) => Err(too_large()),
             Either::Left((Err(BodyError::Broken(_)), _)) => {
                 Err(Refusal::new(Kind::InvalidBody, "The body ended before it was complete."))
@@ -197,7 +209,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
             Resource::QueueTask => tasks.submit(call, &body, submit::Style::Original).await,
             Resource::Tasks => tasks.list(call).await,
             Resource::Task(id) if call.method() == Method::DELETE => tasks.delete(call, id).await,
-            Resource::Task(id) if headers::wants_events(call.headers()) => tasks.events(call, id).await,
+            Resource::Task(id) if accept::wants_events(call.headers()) => tasks.events(call, id).await,
             Resource::Task(id) => tasks.monitor(call, id).await,
             Resource::Events(id) => tasks.events(call, id).await,
             Resource::Result(id) => tasks.result(call, id).await,
@@ -224,6 +236,6 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
             }
             self.env.log(&line);
         }
-        refusal.into_answer(call.path(), &call.trace_id)
+        refusal.into_answer(&format!("{}{}", self.prefix(), call.path()), &call.trace_id)
     }
 }

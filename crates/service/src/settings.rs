@@ -73,6 +73,17 @@ pub struct ApiSettings {
     pub retention: Duration,
 }
 
+impl ApiSettings {
+    /// The path of `public_base_url`, which a gateway takes away before it passes a request on; without a
+    /// slash at the end, empty without one.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let behind_scheme = self.public_base_url.as_deref().and_then(|url| url.split_once("://"));
+        let path = behind_scheme.and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+        path.unwrap_or_default()
+    }
+}
+
 /// What the worker component runs with.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {

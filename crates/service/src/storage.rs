@@ -15,10 +15,12 @@ pub type ETag = String;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// It did not answer, or answered that it is busy or broken; worth another try later.
-    #[error("storage is not available: {detail}")]
+    #[error("{}: {detail}", if *.credentials { "the credentials for storage cannot be had" } else { "storage is not available" })]
     Unavailable {
-        /// What failed, without secrets.
+        /// What failed, which part it was and what to check when it lasts; without secrets.
         detail: String,
+        /// Whether it is where the credentials come from that does not answer, rather than storage itself.
+        credentials: bool,
         /// How long storage asked to wait, when it did.
         retry_after: Option<Duration>,
     },

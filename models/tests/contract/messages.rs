@@ -27,6 +27,28 @@ fn a_message_is_read_as_plain_text_and_as_base64() {
 }
 
 #[test]
+fn base64_is_read_with_line_breaks_white_space_and_without_padding() {
+    let text = TaskMessage::text_for(&accepted(), Some(ETAG));
+    // Three lengths, so that every amount of padding occurs.
+    for padding in ["", " ", "  "] {
+        let solid = STANDARD.encode(format!("{text}{padding}"));
+        let wrapped = |width: usize, end: &str| {
+            let lines: Vec<_> = solid.as_bytes().chunks(width).map(|l| str::from_utf8(l).unwrap()).collect();
+            lines.join(end) + end
+        };
+        for spelling in [
+            wrapped(76, "\n"),
+            wrapped(64, "\r\n"),
+            wrapped(4, "\t"),
+            wrapped(1, " "),
+            solid.trim_end_matches('=').to_owned(),
+        ] {
+            assert_eq!(TaskMessage::parse(&spelling).unwrap().document, Some(accepted()), "{spelling}");
+        }
+    }
+}
+
+#[test]
 fn a_document_too_large_for_a_message_travels_as_a_reference() {
     let sized = |length: usize| TaskStatus { task_description: "x".repeat(length), ..accepted() };
     let envelope = TaskMessage::text_for(&sized(0), Some(ETAG)).len();

@@ -1,8 +1,8 @@
 //! Request bodies: what is accepted, what is refused, and in which words.
 
-use models::{Schedule, TaskPriority, TaskRequest};
+use models::{Schedule, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
 
-use crate::samples::id;
+use crate::samples::{accepted, id};
 
 #[test]
 fn an_empty_object_is_a_task_with_all_its_defaults() {
@@ -75,7 +75,175 @@ fn input_is_any_json_and_null_is_none() {
     ] {
         assert_eq!(input(text).unwrap().unwrap().get(), kept);
     }
-    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-    assert!(input(&nested(100)).is_ok());
-    assert!(input(&nested(100_000)).is_err(), "refused, not a stack overflow");
+}
+
+#[test]
+fn input_nests_no_deeper_than_newtonsoft_reads_the_document_around_it() {
+    let input = |text: &str| TaskRequest::parse(format!("{{\"Input\":{text}}}").as_bytes()).map(|r| r.input);
+    let nested = |depth: usize| format!("{}1{}", "[{\"a\":".repeat(depth / 2), "}]".repeat(depth / 2));
+    let odd = |depth: usize| format!("[{}]", nested(depth - 1));
+    let deepest = input(&odd(63)).unwrap();
+    // 64 levels with the document's own: what a reader of the .NET side takes.
+    let document = TaskStatus { input: deepest, ..accepted() };
+    assert_eq!(levels(&String::from_utf8(document.to_bytes()).unwrap()), 64);
+    assert_eq!(levels(&TaskMessage::text_for(&document, Some("\"0x8D\""))), 64);
+    for deeper in [nested(64), nested(100_000)] {
+        let error = input(&deeper).unwrap_err().to_string();
+        assert_eq!(error, "Input: must have at most 63 levels of arrays and objects");
+    }
+    let brackets_in_text = format!("\"{}\"", "[{".repeat(100));
+    assert!(input(&brackets_in_text).is_ok());
+}
+
+fn levels(json: &str) -> usize {
+    let (mut now, mut most) = (0usize, 0usize);
+    for byte in json.bytes() {
+        match byte {
+            b'[' | b'{' => now += 1,
+            b']' | b'}' => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
+}
+
+#[test]
+fn input_holds_no_number_longer_than_newtonsoft_reads() {
+    let input = |text: &str| TaskRequest::parse(format!("{{\"Input\":[{text}]}}").as_bytes());
+    assert!(input(&"9".repeat(380)).is_ok());
+    assert!(input(&format!("\"{}\"", "9".repeat(381))).is_ok());
+    for long in ["9".repeat(381), format!("-{}", "9".repeat(380)), format!("0.{}", "1".repeat(100_000))] {
+        let error = input(&long).unwrap_err().to_string();
+        assert_eq!(error, "Input: must not hold a number of more than 380 characters");
+    }
+}
+
+#[test]
+fn a_repetition_is_told_from_other_work_by_the_value_of_every_number() {
+    let stored = |input: &str| {
+        let request = TaskRequest::parse(format!("{{\"Input\":{input}}}").as_bytes()).unwrap();
+        TaskStatus::parse(&TaskStatus { input: request.input, ..accepted() }.to_bytes()).unwrap()
+    };
+    let asked = |input: &str| {
+        let request = TaskRequest::parse(format!("{{\"Input\":{input}}}").as_bytes()).unwrap();
+        TaskRequest { task_name: accepted().task_name, ..request }
+    };
+    let same = |a: &str, b: &str| {
+        let request = asked(b);
+        let stored = stored(a);
+        let stored = TaskStatus { task_description: String::new(), priority: request.priority, ..stored };
+        stored.has_content_of(&request)
+    };
+    let amount = |text: &str| format!("{{\"amount\":{text}}}");
+    for (a, b) in [
+        ("1000000000000000000001", "1000000000000000000001"),
+        ("1", "1.0"),
+        ("1e400", "10e399"),
+        ("1e999999999", "1.0e999999999"),
+    ] {
+        assert!(same(&amount(a), &amount(b)), "{a} {b}");
+    }
+    for (a, b) in [
+        ("1000000000000000000001", "1000000000000000000002"),
+        ("18446744073709551616", "18446744073709551617"),
+        ("9007199254740993", "9007199254740992.5"),
+        ("0.1", "0.1000000000000000055511151231257827"),
+        ("1e400", "1e401"),
+        ("1e999999999", "1e999999998"),
+    ] {
+        assert!(!same(&amount(a), &amount(b)), "{a} {b}");
+    }
+    let document = stored("{\"amount\":100000000000000000000000000001.10}");
+    assert!(String::from_utf8(document.to_bytes()).unwrap().contains("100000000000000000000000000001.10"));
+}
+
+#[test]
+fn the_nil_guid_of_dotnet_means_that_no_id_was_given() {
+    for nil in [
+        "00000000-0000-0000-0000-000000000000",
+        "00000000000000000000000000000000",
+        "{00000000-0000-0000-0000-000000000000}",
+        "(00000000-0000-0000-0000-000000000000)",
+        "{0x00000000,0x0000,0x0000,{0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00}}",
+        "{0x0,0x0,0x0,{0x0,0x0,0x0,0x0,0x0,0x0,0x0,0x0}}",
+    ] {
+        let request = TaskRequest::parse(format!("{{\"TaskId\":\"{nil}\"}}").as_bytes()).unwrap();
+        assert_eq!(request.task_id, None, "{nil}");
+    }
+}
+
+#[test]
+fn an_id_is_read_in_every_form_that_dotnet_writes() {
+    let id = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap();
+    for text in [
+        "0a8f5d7e3c1b4b8e9f6a2d4c6e8f0a1b",
+        "0A8F5D7E-3C1B-4B8E-9F6A-2D4C6E8F0A1B",
+        "{0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b}",
+        "(0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b)",
+        " 0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b\\n",
+        "{0x0a8f5d7e,0x3c1b,0x4b8e,{0x9f,0x6a,0x2d,0x4c,0x6e,0x8f,0x0a,0x1b}}",
+        "{0xA8F5D7E, 0x3C1B, 0x4B8E, {0x9F, 0x6A, 0x2D, 0x4C, 0x6E, 0x8F, 0xA, 0x1B}}",
+    ] {
+        let request = TaskRequest::parse(format!("{{\"TaskId\":\"{text}\"}}").as_bytes()).unwrap();
+        assert_eq!(request.task_id, Some(id), "{text}");
+    }
+    for text in [
+        "",
+        "()",
+        "{}",
+        "urn:uuid:0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b",
+        "(urn:uuid:0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b)",
+        "(0a8f5d7e3c1b4b8e9f6a2d4c6e8f0a1b)",
+        "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1",
+        "{0x0a8f5d7e,0x3c1b,0x4b8e,{0x9f,0x6a,0x2d,0x4c,0x6e,0x8f,0x0a}}",
+        "{0x0a8f5d7e,0x3c1b,0x4b8e,0x1,{0x9f,0x6a,0x2d,0x4c,0x6e,0x8f,0x0a,0x1b}}",
+        "{0x10a8f5d7e,0x3c1b,0x4b8e,{0x9f,0x6a,0x2d,0x4c,0x6e,0x8f,0x0a,0x1b}}",
+        "{0x+a8f5d7,0x3c1b,0x4b8e,{0x9f,0x6a,0x2d,0x4c,0x6e,0x8f,0x0a,0x1b}}",
+        "{0xä,0x3c1b,0x4b8e,{0x9f,0x6a,0x2d,0x4c,0x6e,0x8f,0x0a,0x1b}}",
+    ] {
+        let request = TaskRequest::parse(format!("{{\"TaskId\":\"{text}\"}}").as_bytes());
+        assert!(request.is_err(), "{text}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_is_named_as_what_it_is() {
+    let said = |body: &str| TaskRequest::parse(body.as_bytes()).unwrap_err().to_string();
+    let half = "must not hold half of a surrogate pair (\\ud800 to \\udfff without its other half): it stands for no character";
+    for value in
+        ["\\ud800", "a\\udc00b", "\\uD83D\\u0041", "\\ud83d\\ud83d\\ude00", "\\\\\\ud800", "\\ud83d\\n"]
+    {
+        assert_eq!(said(&format!("{{\"Input\":[\"{value}\"]}}")), format!("Input: {half}"), "{value}");
+        assert_eq!(said(&format!("{{\"TaskName\":\"{value}\"}}")), format!("TaskName: {half}"), "{value}");
+    }
+    for whole in ["\\ud83d\\ude00", "\\\\ud800", "\\u0041\\uffff", "\\ud83d\\ude00\\ud83d\\ude00"] {
+        assert!(TaskRequest::parse(format!("{{\"Input\":\"{whole}\"}}").as_bytes()).is_ok(), "{whole}");
+    }
+    let name = said("{\"\\ud800\":1}");
+    assert_eq!(
+        name,
+        "the body must be one JSON object in UTF-8: half of a surrogate pair at line 1, column 9"
+    );
+    let bytes = TaskRequest::parse(b"{\"Input\":\"\xff\"}").unwrap_err().to_string();
+    assert!(bytes.starts_with("the body must be one JSON object in UTF-8: not UTF-8 at line 1"), "{bytes}");
+}
+
+#[test]
+fn the_number_of_an_enum_may_be_text_and_nothing_between_two_of_them() {
+    let priority = |text: &str| {
+        TaskRequest::parse(format!("{{\"Priority\":{text}}}").as_bytes()).map(|request| request.priority).ok()
+    };
+    for (text, expected) in [
+        ("2", Some(TaskPriority::High)),
+        ("\"2\"", Some(TaskPriority::High)),
+        ("\" 0 \"", Some(TaskPriority::Low)),
+        ("\"high\"", Some(TaskPriority::High)),
+        ("\"3\"", None),
+        ("\"-1\"", None),
+        ("\"1.0\"", None),
+        ("\"\"", None),
+    ] {
+        assert_eq!(priority(text), expected, "{text}");
+    }
 }

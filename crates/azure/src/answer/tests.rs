@@ -12,7 +12,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    Answer::new("Put Blob", Part::Storage, response.body(Bytes::copy_from_slice(body)).unwrap(), now())
+    Answer::new("Put Blob", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now())
 }
 
 const BUSY: &[u8] =
@@ -26,14 +26,14 @@ fn every_status_has_its_kind() {
             401,
             "NoAuthenticationInformation",
             ErrorKind::Unauthorized {
-                part: Part::Storage,
+                part: Part::Blob,
                 status: 401,
                 code: code("NoAuthenticationInformation"),
             },
         ),
-        (403, "", ErrorKind::Unauthorized { part: Part::Storage, status: 403, code: code("") }),
+        (403, "", ErrorKind::Unauthorized { part: Part::Blob, status: 403, code: code("") }),
         (404, "QueueNotFound", ErrorKind::NotFound { code: code("QueueNotFound") }),
-        (404, "", ErrorKind::Unexpected("404 without an error code".to_owned())),
+        (404, "", ErrorKind::Unexpected("status 404 without an error code".to_owned())),
         (409, "QueueBeingDeleted", ErrorKind::Conflict { code: code("QueueBeingDeleted") }),
         (412, "ConditionNotMet", ErrorKind::Conflict { code: code("ConditionNotMet") }),
         (429, "", ErrorKind::Throttled { retry_after: None }),
@@ -89,17 +89,19 @@ fn the_wait_that_a_service_asks_for_is_understood_in_every_spelling() {
     assert_eq!(asked("retry-after", "18446744073709551615"), Some(LONGEST_RETRY_AFTER));
     assert_eq!(asked("retry-after", "soon"), None);
     assert_eq!(asked("retry-after", "-1"), None);
+    assert_eq!(asked("retry-after", "+5"), None);
+    assert_eq!(asked("retry-after", "Friday, 20-Nov-26 10:00:09 GMT"), Some(Duration::from_secs(9)));
+    assert_eq!(asked("retry-after", "Fri Nov 20 10:00:09 2026"), Some(Duration::from_secs(9)));
 }
 
 #[test]
 fn a_missing_answer_tells_what_to_do_and_not_where_it_was_sent() {
     let address = "https://a.example/x?sig=secret".to_owned();
-    let denied = no_answer("Put Blob", Part::Storage, "blob_host", &TransportError::Denied(address.clone()));
+    let denied = no_answer("Put Blob", Part::Blob, "blob_host", &TransportError::Denied(address.clone()));
     assert!(matches!(denied.kind(), ErrorKind::Configuration(s) if s.contains("blob_host")));
-    let refused =
-        no_answer("Put Blob", Part::Storage, "blob_host", &TransportError::Connect(address.clone()));
+    let refused = no_answer("Put Blob", Part::Blob, "blob_host", &TransportError::Connect(address.clone()));
     assert!(refused.is_retryable());
-    assert_eq!(refused.to_string(), "Put Blob: not available: cannot connect (storage)");
+    assert_eq!(refused.to_string(), "Put Blob: not available: cannot connect (Blob Storage)");
     for error in [denied, refused] {
         assert!(!format!("{error} {error:?}").contains("secret"));
     }

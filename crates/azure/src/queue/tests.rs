@@ -14,7 +14,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         response = response.header(*name, *value);
     }
     let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
-    Answer::new("Test", Part::Storage, response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(), now)
+    Answer::new("Test", Part::Queue, response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(), now)
 }
 
 fn coded(status: u16, code: &str) -> Answer {

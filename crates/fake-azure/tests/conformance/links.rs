@@ -83,7 +83,7 @@ pub(crate) async fn a_wrong_key_is_unauthorized<E: Env + 'static>(ground: &Groun
     let key = STANDARD.encode([7; 64]);
     let storage = ground.storage_with(&format!("AccountKey={key}"));
     let unauthorized =
-        |kind: &ErrorKind| matches!(kind, ErrorKind::Unauthorized { part: Part::Storage, status: 403, .. });
+        |kind: &ErrorKind| matches!(kind, ErrorKind::Unauthorized { part: Part::Blob, status: 403, .. });
     let error = storage.blobs(&ground.name()).create_container().await.unwrap_err();
     assert!(unauthorized(error.kind()), "{error:?}");
     let error = storage.queue(&ground.name()).create().await.unwrap_err();

@@ -7,6 +7,7 @@ use http::uri::Authority;
 use models::TaskId;
 
 use super::auth::Caller;
+use super::condition;
 use super::headers::{self, text};
 use super::problem::{Kind, Refusal};
 use super::query::{Query, refused};
@@ -44,6 +45,11 @@ impl Call {
 
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// Refuses the request when it was made for another version of its task than `etag`.
+    pub(crate) fn check_version(&self, etag: &str) -> Result<(), Refusal> {
+        condition::check(&self.parts.method, &self.parts.headers, etag)
     }
 
     pub(crate) fn query(&self) -> Result<Query, Refusal> {

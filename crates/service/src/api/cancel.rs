@@ -27,12 +27,16 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             let (document, status) = match cancel(&stored.document, self.settings.retention, now) {
                 Cancel::Now(document) => (document, StatusCode::OK),
                 Cancel::Request(document) => (document, StatusCode::ACCEPTED),
-                Cancel::AlreadyRequested => return self.shown(call, StatusCode::ACCEPTED, &stored),
+                Cancel::AlreadyRequested => {
+                    call.check_version(&stored.etag)?;
+                    return self.shown(call, StatusCode::ACCEPTED, &stored);
+                }
                 Cancel::TooLate => {
                     let detail = format!("The task is {}.", word(stored.document.state));
                     return Err(Refusal::new(Kind::TaskEnded, detail));
                 }
             };
+            call.check_version(&stored.etag)?;
             if let Write::Done(etag) = self.store.replace(&document, &stored.etag).await? {
                 self.env.log(
                     &Line::info("cancel requested")

@@ -27,11 +27,13 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             };
             if !stored.document.state.is_terminal() {
                 let detail = format!(
-                    "The task is {}. Cancel it first: POST /tasks/{id}/cancel.",
-                    word(stored.document.state)
+                    "The task is {}. Cancel it first: POST {}/tasks/{id}/cancel.",
+                    word(stored.document.state),
+                    self.settings.prefix()
                 );
                 return Err(Refusal::new(Kind::TaskNotEnded, detail));
             }
+            call.check_version(&stored.etag)?;
             // The document goes last: while it is there, a repeated request finds what is left.
             for name in retention::attachments(&stored.document) {
                 self.store.delete_attachment(&name).await?;

@@ -1,7 +1,7 @@
 //! What request headers mean. Pure.
 
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 
 use super::problem::{Kind, Refusal};
 
@@ -21,39 +21,63 @@ pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// Items of a header that is a comma-separated list, over all of its lines.
-fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+pub(crate) fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
-/// Refuses a body that is announced as something other than JSON in UTF-8. Unannounced is taken as JSON.
-pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
+/// How the text of a body is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charset {
+    Utf8,
+    /// Little-endian unless a byte order mark says otherwise.
+    Utf16,
+}
+
+/// Refuses a body that is announced as something other than JSON in UTF-8 or UTF-16, the two that ASP.NET
+/// Core's JSON formatter reads. Unannounced is taken as JSON in UTF-8.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<Charset, Refusal> {
     let refused = |detail| Err(Refusal::new(Kind::UnsupportedMediaType, detail));
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return refused("Send the body without Content-Encoding.");
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Charset::Utf8) };
     let Ok(value) = value.to_str() else { return refused("Send Content-Type: application/json.") };
     let mut parts = value.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let is_json = match essence.split_once('/') {
         Some((kind, subtype)) => {
-            essence == "application/json" || !kind.is_empty() && subtype.ends_with("+json")
+            matches!(essence.as_str(), "application/json" | "text/json")
+                || !kind.is_empty() && subtype.ends_with("+json")
         }
         None => false,
     };
     if !is_json {
         return refused("Send the task as JSON, with Content-Type: application/json.");
     }
+    let mut charset = Charset::Utf8;
     for parameter in parts {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let value = value.trim().trim_matches('"');
-        let is_utf8 = value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8");
-        if name.trim().eq_ignore_ascii_case("charset") && !is_utf8 {
-            return refused("Send the body in UTF-8; no other charset is supported.");
+        if name.trim().eq_ignore_ascii_case("charset") {
+            charset = match value.trim().trim_matches('"').to_ascii_lowercase().as_str() {
+                "utf-8" | "utf8" => Charset::Utf8,
+                "utf-16" | "utf-16le" | "unicode" | "ucs-2" | "iso-10646-ucs-2" => Charset::Utf16,
+                _ => return refused("Send the body in UTF-8 (or UTF-16); no other charset is supported."),
+            };
         }
     }
-    Ok(())
+    Ok(charset)
+}
+
+/// A body in UTF-16 as UTF-8; `None` when it is not UTF-16.
+pub(crate) fn from_utf16(body: &[u8]) -> Option<Vec<u8>> {
+    let read = if body.starts_with(&[0xfe, 0xff]) { u16::from_be_bytes } else { u16::from_le_bytes };
+    let (pairs, rest) = body.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| read(*pair)).collect();
+    rest.is_empty().then(|| String::from_utf16(&units).ok())?.map(String::into_bytes)
 }
 
 /// The announced size of the body in bytes; a number beyond all measure is as large as can be.
@@ -77,19 +101,6 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<u64> {
 pub(crate) fn none_match(headers: &HeaderMap, etag: &str) -> bool {
     let bare = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == etag;
     items(headers, IF_NONE_MATCH).any(|tag| tag == "*" || bare(tag))
-}
-
-/// Whether the client asks for a stream of events by name.
-pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
-    items(headers, ACCEPT).any(|item| {
-        let mut parts = item.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("text/event-stream"));
-        let refused = parts.any(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            name.trim().eq_ignore_ascii_case("q") && value.trim().bytes().all(|b| matches!(b, b'0' | b'.'))
-        });
-        named && !refused
-    })
 }
 
 /// The trace id of a W3C `traceparent`, when the header is valid.
@@ -128,16 +139,47 @@ mod tests {
             "application/json;charset=\"utf-8\"; x=y",
             "application/merge-patch+json",
             "text/vnd.task+json",
+            "text/json",
+            "Text/JSON;charset=utf-8",
+            "application/problem+json; charset=\"UTF-8\"",
         ] {
-            assert!(require_json(&with(CONTENT_TYPE, accepted)).is_ok(), "{accepted}");
+            assert_eq!(require_json(&with(CONTENT_TYPE, accepted)).unwrap(), Charset::Utf8, "{accepted}");
         }
-        assert!(require_json(&HeaderMap::new()).is_ok());
-        for refused in
-            ["text/plain", "application/jsonp", "json", "", "application/json; charset=utf-16", "/+json"]
-        {
+        for wide in [
+            "application/json; charset=utf-16",
+            "text/json;charset=\"UTF-16LE\"",
+            "application/a+json; charset=unicode",
+        ] {
+            assert_eq!(require_json(&with(CONTENT_TYPE, wide)).unwrap(), Charset::Utf16, "{wide}");
+        }
+        assert_eq!(require_json(&HeaderMap::new()).unwrap(), Charset::Utf8);
+        for refused in [
+            "text/plain",
+            "application/jsonp",
+            "text/jsonx",
+            "json",
+            "",
+            "application/json; charset=utf-16be",
+            "application/json; charset=latin1",
+            "/+json",
+        ] {
             assert!(require_json(&with(CONTENT_TYPE, refused)).is_err(), "{refused}");
         }
         assert!(require_json(&with(CONTENT_ENCODING, "gzip")).is_err());
+        assert!(require_json(&with(CONTENT_ENCODING, "Identity")).is_ok());
+    }
+
+    #[test]
+    fn utf_16_is_read_in_both_orders_and_refused_when_it_is_none() {
+        let text = "{\"TaskName\":\"ä\u{1F600}\"}";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(from_utf16(&little).as_deref(), Some(text.as_bytes()));
+        assert_eq!(from_utf16(&big).as_deref(), Some(format!("\u{feff}{text}").as_bytes()));
+        assert_eq!(from_utf16(b""), Some(Vec::new()));
+        for broken in [&little[..little.len() - 1], &[0x00, 0xd8], &[0x00, 0xdc, 0x41, 0x00]] {
+            assert_eq!(from_utf16(broken), None);
+        }
     }
 
     #[test]
@@ -168,16 +210,6 @@ mod tests {
         for other in ["\"0x8d\"", "0x8D", "", "\"a\",\"b\""] {
             assert!(!none_match(&with(IF_NONE_MATCH, other), etag), "{other}");
         }
-    }
-
-    #[test]
-    fn a_stream_is_opened_only_for_clients_that_name_it() {
-        assert!(wants_events(&with(ACCEPT, "text/event-stream")));
-        assert!(wants_events(&with(ACCEPT, "application/json;q=0.5, Text/Event-Stream;q=0.9")));
-        assert!(wants_events(&with(ACCEPT, "text/event-stream;q=0.01")));
-        assert!(!wants_events(&with(ACCEPT, "text/event-stream;q=0")));
-        assert!(!wants_events(&with(ACCEPT, "text/event-stream; q=0.000")));
-        assert!(!wants_events(&with(ACCEPT, "*/*")));
     }
 
     #[test]

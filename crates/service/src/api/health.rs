@@ -37,6 +37,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                 Err(if is_open { refusal } else { refusal.without_detail() })
             }
             None => Err(Refusal::from(StorageError::Unavailable {
+                credentials: false,
                 detail: "the first probe has not ended".to_owned(),
                 retry_after: Some(Duration::from_secs(1)),
             })),

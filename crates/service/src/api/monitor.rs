@@ -18,6 +18,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         // Read whole also for `If-None-Match`: a 304 has the same headers, and those need the document.
         let stored = self.find(call, id).await?;
         let (stored, waited) = self.after_wait(call, stored).await;
+        call.check_version(&stored.etag)?;
         self.learn_queue(&stored).await;
         let mut answer = if redirect && stored.document.state == TaskState::Completed {
             let mut answer = self.shown(call, StatusCode::SEE_OTHER, &stored)?;

@@ -1,7 +1,7 @@
 //! The static pages: dashboard, API reference, OpenAPI document.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
 
 use super::answer::{self, Answer};
@@ -32,17 +32,46 @@ pub type Assets = Box<dyn AssetSource>;
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
+/// Where the .NET sample has the description of its API.
+const DOTNET_DOCUMENT: &str = "/swagger/v1/swagger.json";
+
 /// The asset that is shown at a path of the API.
 pub(crate) fn asset_path(path: &str) -> &str {
     match path {
         "/" => "index.html",
         "/swagger" | "/swagger/" => "swagger/index.html",
-        "/swagger/v1/swagger.json" => "openapi.json",
+        DOTNET_DOCUMENT => "openapi.json",
         _ => path.trim_start_matches('/'),
     }
 }
 
-pub(crate) fn page(call: &Call, asset: Asset) -> Answer {
+/// Where the API reference is, seen from the addresses below its own. Everything in a page is found from
+/// the page's address, so that it works behind any prefix, and for that each page has one address.
+fn moved(path: &str) -> Option<&'static str> {
+    matches!(path, "/swagger/" | "/swagger/index.html").then_some("../swagger")
+}
+
+/// What `openapi.json` says about the API's address: where the document is.
+const SERVERS: &[u8] = b"\"servers\":[{\"url\":\".\"}]";
+
+/// The document as it must be at the address where the .NET sample has it, two steps further down.
+fn two_steps_down(document: &Bytes) -> Bytes {
+    let Some(at) = document.windows(SERVERS.len()).position(|part| part == SERVERS) else {
+        return document.clone();
+    };
+    let (front, back) = (document.slice(..at), document.slice(at + SERVERS.len()..));
+    [&front[..], b"\"servers\":[{\"url\":\"../..\"}]", &back[..]].concat().into()
+}
+
+pub(crate) fn page(call: &Call, mut asset: Asset) -> Answer {
+    if let Some(address) = moved(call.path()) {
+        let mut answer = answer::empty(StatusCode::PERMANENT_REDIRECT);
+        answer::set(&mut answer, LOCATION, address);
+        return answer;
+    }
+    if call.path() == DOTNET_DOCUMENT {
+        asset.bytes = two_steps_down(&asset.bytes);
+    }
     let mut answer = if headers::none_match(call.headers(), &asset.etag) {
         answer::empty(StatusCode::NOT_MODIFIED)
     } else {

@@ -56,6 +56,7 @@ kinds! {
     TaskNotEnded 409 "task-not-ended" "The task has not ended";
     TaskNotFailed 409 "task-not-failed" "Only a failed task can be tried again";
     ResultExpired 410 "result-expired" "The result is no longer kept";
+    PreconditionFailed 412 "precondition-failed" "A precondition of the request does not hold";
     BodyTooLarge 413 "body-too-large" "The request body is too large";
     AddressTooLong 414 "address-too-long" "The request's address is too long";
     UnsupportedMediaType 415 "unsupported-media-type" "The media type is not supported";
@@ -67,6 +68,7 @@ kinds! {
     DocumentUnreadable 502 "document-unreadable" "What is stored cannot be read";
     DocumentBlocked 502 "document-blocked" "Storage does not give or change what is stored";
     StorageUnavailable 503 "storage-unavailable" "Storage is not available";
+    CredentialsUnavailable 503 "credentials-unavailable" "The credentials for storage are not available";
     Misconfigured 503 "misconfigured" "The service is not configured correctly";
     Contended 503 "contended" "The task is changing too quickly";
     TooManyStreams 503 "too-many-streams" "Too many event streams are open";
@@ -112,7 +114,8 @@ impl Refusal {
         self.header(RETRY_AFTER, &seconds.to_string())
     }
 
-    fn caused_by(mut self, cause: String) -> Self {
+    /// Adds what is logged.
+    pub(crate) fn caused_by(mut self, cause: String) -> Self {
         self.cause = Some(cause);
         self
     }
@@ -152,15 +155,17 @@ impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
         let text = error.to_string();
         match error {
-            StorageError::Unavailable { retry_after, .. } => {
+            StorageError::Unavailable { retry_after, credentials, detail } => {
                 // Whole seconds, rounded up: a client that waits less would only be refused again.
                 let seconds = retry_after
                     .map_or(DEFAULT_RETRY_AFTER, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
-                Self::new(
-                    Kind::StorageUnavailable,
-                    "Storage does not answer at the moment. Send the same request again later; a repeated \
-                     submission with the same task id is safe.",
-                )
+                let kind =
+                    if credentials { Kind::CredentialsUnavailable } else { Kind::StorageUnavailable };
+                let sentence = format!(
+                    "{detail}. Send the same request again later; a repeated submission with the same task id is \
+                     safe."
+                );
+                Self::new(kind, sentence)
                 .retry_after(seconds.clamp(1, 3600))
             }
             StorageError::Misconfigured(sentence) => Self::new(Kind::Misconfigured, sentence).retry_after(30),

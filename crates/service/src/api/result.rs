@@ -39,7 +39,9 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
                 return Err(Refusal::new(Kind::ResultNotReady, detail).retry_after(wait));
             }
             TaskState::Failed | TaskState::Cancelled => {
-                let detail = format!("The task is {}; GET /tasks/{id} says why.", word(document.state));
+                let prefix = self.settings.prefix();
+                let detail =
+                    format!("The task is {}; GET {prefix}/tasks/{id} says why.", word(document.state));
                 return Err(Refusal::new(Kind::NoResult, detail));
             }
         }
@@ -47,6 +49,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
             let detail = "The task's retention is over and it is about to be purged.";
             return Err(Refusal::new(Kind::ResultExpired, detail));
         }
+        call.check_version(&stored.etag)?;
         if headers::none_match(call.headers(), &stored.etag) {
             let mut answer = answer::empty(StatusCode::NOT_MODIFIED);
             answer::set(&mut answer, ETAG, &stored.etag);

@@ -17,13 +17,17 @@ use crate::storage::{StatusStore, Stored, TaskQueue, Write};
 impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
     pub(crate) async fn retry(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
         let mut requested_at = None;
-        for _ in 0..WRITE_TRIES {
+        for tries in 0..WRITE_TRIES {
             let stored = self.find(call, id).await?;
             let now = self.env.timestamp();
             let again = match retry(&stored.document, call.caller.as_deref(), now) {
                 Retry::Again(document) => document,
                 // The document was written by an earlier request whose message may have been lost.
                 Retry::NotFailed if waits_for_retry(&stored.document) => {
+                    // By this request itself, when an earlier try had its effect and not its reply.
+                    if tries == 0 {
+                        call.check_version(&stored.etag)?;
+                    }
                     self.put_message(&stored, Duration::ZERO).await?;
                     return self.shown(call, StatusCode::ACCEPTED, &stored);
                 }
@@ -36,6 +40,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                     return Err(Refusal::new(Kind::TaskNotFailed, detail));
                 }
             };
+            call.check_version(&stored.etag)?;
             requested_at = Some(now);
             if let Write::Done(etag) = self.store.replace(&again, &stored.etag).await? {
                 let stored = Stored { document: *again, etag };

@@ -2,13 +2,14 @@
 
 use http::Method;
 use models::TaskId;
+use percent_encoding::percent_decode_str;
 
 /// Something with an address of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// `/tasks`
     Tasks,
-    /// `/Tasks/QueueTask`, in any case: the address of the .NET sample.
+    /// `/Tasks/QueueTask`, the address of the .NET sample, in every spelling that its router takes.
     QueueTask,
     /// `/tasks/{id}`
     Task(TaskId),
@@ -38,7 +39,7 @@ impl Resource {
             "/healthz" => return Some(Self::Health),
             "/readyz" => return Some(Self::Ready),
             "/metrics" => return Some(Self::Metrics),
-            _ if path.eq_ignore_ascii_case("/tasks/queuetask") => return Some(Self::QueueTask),
+            _ if is_queue_task(path) => return Some(Self::QueueTask),
             _ => {}
         }
         let rest = path.strip_prefix("/tasks/")?;
@@ -57,8 +58,9 @@ impl Resource {
 
     /// Whether `path` may be used only by callers that are identified: what concerns tasks, and metrics.
     pub(crate) fn is_closed(path: &str) -> bool {
-        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        first.eq_ignore_ascii_case("tasks") || first.eq_ignore_ascii_case("metrics")
+        let decoded = percent_decode_str(path).decode_utf8_lossy();
+        let first = decoded.trim_start_matches('/').split('/').next().unwrap_or_default();
+        first.eq_ignore_ascii_case("tasks") || first.eq_ignore_ascii_case("metrics") || is_queue_task(path)
     }
 
     /// The value of `Allow`.
@@ -77,6 +79,26 @@ impl Resource {
     pub(crate) fn allows(self, method: &Method) -> bool {
         self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
+}
+
+/// As ASP.NET Core finds it: escapes are resolved (that of a slash excepted), then dot segments; letter case
+/// does not count, nor does one slash at the end.
+fn is_queue_task(path: &str) -> bool {
+    if path.to_ascii_lowercase().contains("%2f") {
+        return false;
+    }
+    let Ok(path) = percent_decode_str(path).decode_utf8() else { return false };
+    let Some(rest) = path.strip_prefix('/') else { return false };
+    let mut segments = Vec::new();
+    for segment in rest.strip_suffix('/').unwrap_or(rest).split('/') {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    matches!(segments[..], [first, second]
+        if first.eq_ignore_ascii_case("tasks") && second.eq_ignore_ascii_case("queuetask"))
 }
 
 #[cfg(test)]
@@ -106,16 +128,41 @@ mod tests {
     }
 
     #[test]
-    fn only_the_address_of_the_dotnet_sample_is_read_without_case() {
-        for path in ["/Tasks/QueueTask", "/tasks/queuetask", "/TASKS/QUEUETASK"] {
-            assert_eq!(Resource::at(path), Some(Resource::QueueTask));
+    fn only_the_address_of_the_dotnet_sample_is_read_as_its_router_does() {
+        for path in [
+            "/Tasks/QueueTask",
+            "/tasks/queuetask",
+            "/TASKS/QUEUETASK",
+            "/Tasks/QueueTask/",
+            "/Tasks/Queue%54ask",
+            "/%74asks/%51ueue%74ask/",
+            "/Tasks/./QueueTask",
+            "/other/../Tasks/QueueTask",
+            "/Tasks/%2E%2e/tasks/QueueTask",
+        ] {
+            assert_eq!(Resource::at(path), Some(Resource::QueueTask), "{path}");
+            assert!(Resource::is_closed(path), "{path}");
+        }
+        for path in [
+            "/Tasks//QueueTask",
+            "//Tasks/QueueTask",
+            "/Tasks/QueueTask//",
+            "/Tasks%2FQueueTask",
+            "/Tasks/Queue%2FTask",
+            "/Tasks/QueueTask/x",
+            "/Tasks/QueueTas%ff",
+            "/x/Tasks/QueueTask",
+        ] {
+            assert_eq!(Resource::at(path), None, "{path}");
         }
         assert_eq!(Resource::at("/Tasks"), None);
     }
 
     #[test]
     fn everything_about_tasks_is_closed_however_it_is_spelled() {
-        for path in ["/tasks", "/Tasks/QueueTask", "/TASKS/x", "//tasks", "/metrics", "/Metrics/"] {
+        for path in
+            ["/tasks", "/Tasks/QueueTask", "/TASKS/x", "//tasks", "/metrics", "/Metrics/", "/%74asks/x"]
+        {
             assert!(Resource::is_closed(path), "{path}");
         }
         for path in ["/", "/healthz", "/readyz", "/swagger", "/openapi.json", "/tasksheet.css"] {

@@ -127,8 +127,10 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
 
 /// The status monitor of a task whose absolute address is `address`.
 pub(crate) fn monitor_at(document: &TaskStatus, address: String) -> Monitor {
-    let succeeded = document.state == TaskState::Completed;
-    Monitor { resource_location: succeeded.then_some(address), ..Monitor::of(document) }
+    let monitor = Monitor::of(document);
+    let result_location = monitor.result_location.map(|_| format!("{address}/result"));
+    let resource_location = Some(address).filter(|_| document.state == TaskState::Completed);
+    Monitor { result_location, resource_location, ..monitor }
 }
 
 /// The state in the word that clients know it by.

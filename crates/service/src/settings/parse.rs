@@ -8,14 +8,17 @@ use lifecycle::handler_limit;
 use super::variables::VARIABLES;
 use super::{ApiAuth, ApiSettings, StorageSettings, WorkerSettings};
 
-/// A variable that cannot be used. Names it and says what is accepted; never repeats its value.
+/// A variable that cannot be used. Names it, says what is accepted and what it is instead; never repeats
+/// its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("configuration: variable {name} must be {accepted}")]
+#[error("configuration: variable {name} must be {accepted}; {why}")]
 pub struct SettingsError {
     /// The variable.
     pub name: &'static str,
     /// What is accepted.
     pub accepted: &'static str,
+    /// What is wrong with it, as a sentence about "it" without the value.
+    pub why: String,
 }
 
 /// What [`handler_limit::fits`] asks for.
@@ -26,14 +29,23 @@ const BESIDE_OUTSIDE_HANDLERS: &str = "at most 200 while task_handlers names a h
 struct Reader<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl Reader<'_> {
+    /// The value without white space around it. An empty one counts as not set: templates set every
+    /// variable, and leave empty what was not given.
     fn text(&self, name: &str) -> String {
-        let found = (self.0)(name).map(|value| value.trim().to_owned());
+        let found = (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let default = || VARIABLES.iter().find(|v| v.name == name).map(|v| v.default.to_owned());
         found.or_else(default).unwrap_or_default()
     }
 
+    /// Whether the variable is set to nothing.
+    fn is_blank(&self, name: &str) -> bool {
+        (self.0)(name).is_some_and(|value| value.trim().is_empty())
+    }
+
     fn parsed<T: FromStr>(&self, name: &str, check: impl Fn(&T) -> bool) -> Result<T, SettingsError> {
-        self.text(name).parse().ok().filter(check).ok_or_else(|| refused(name))
+        let text = self.text(name);
+        let value = text.parse().map_err(|_| refused(name, format!("it is {}", appearance(&text))))?;
+        if check(&value) { Ok(value) } else { Err(refused(name, "it is outside that range")) }
     }
 
     fn seconds(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Duration, SettingsError> {
@@ -42,29 +54,43 @@ impl Reader<'_> {
 
     fn url(&self, name: &str) -> Result<String, SettingsError> {
         let text = self.text(name);
-        let ok = text.is_empty()
-            || text.parse::<http::Uri>().is_ok_and(|uri| {
-                matches!(uri.scheme_str(), Some("http" | "https"))
-                    && uri.host().is_some()
-                    && uri.query().is_none()
-            });
-        if ok { Ok(text.trim_end_matches('/').to_owned()) } else { Err(refused(name)) }
+        if text.is_empty() {
+            return Ok(text);
+        }
+        let why = match text.parse::<http::Uri>() {
+            Err(_) => "it is no URL",
+            Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => "it begins otherwise",
+            Ok(uri) if uri.host().is_none_or(str::is_empty) => "it names no host",
+            Ok(uri) if uri.authority().is_some_and(|a| a.as_str().contains('@')) => "it holds a user name",
+            Ok(uri) if uri.query().is_some() => "it has a query",
+            Ok(_) if text.contains('#') => "it has a fragment",
+            Ok(_) => return Ok(text.trim_end_matches('/').to_owned()),
+        };
+        Err(refused(name, why))
     }
 
     fn name(&self, name: &str, longest: usize) -> Result<String, SettingsError> {
         let text = self.text(name);
-        let ok = (3..=longest).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-')
-            && !text.contains("--");
-        if ok { Ok(text) } else { Err(refused(name)) }
+        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let why = if !(3..=longest).contains(&text.len()) {
+            format!("it has {} characters", text.chars().count())
+        } else if !plain {
+            "it holds another character".to_owned()
+        } else if text.starts_with('-') || text.ends_with('-') || text.contains("--") {
+            "a hyphen in it is not between two letters or digits".to_owned()
+        } else {
+            return Ok(text);
+        };
+        Err(refused(name, why))
     }
 
     fn storage(&self) -> Result<StorageSettings, SettingsError> {
         let vault_name = self.text("key_vault_name");
         if !vault_name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(refused("key_vault_name"));
+            return Err(refused(
+                "key_vault_name",
+                "it holds other characters than letters, digits and hyphens",
+            ));
         }
         let mut key_vault_url = self.url("key_vault_url")?;
         if key_vault_url.is_empty() && !vault_name.is_empty() {
@@ -74,14 +100,15 @@ impl Reader<'_> {
         let named = (1..=127).contains(&secret_name.len())
             && secret_name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !named {
-            return Err(refused("storage_secret_name"));
+            return Err(refused("storage_secret_name", "it is longer or holds another character"));
         }
         let account_name = self.text("storage_account_name");
         let known = account_name.is_empty()
             || (3..=24).contains(&account_name.len())
                 && account_name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         if !known {
-            return Err(refused("storage_account_name"));
+            let why = "it is shorter or longer, or holds another character";
+            return Err(refused("storage_account_name", why));
         }
         Ok(StorageSettings {
             connection_string: Secret::new(self.text("storage_connection_string")),
@@ -106,17 +133,36 @@ impl Reader<'_> {
     }
 }
 
-fn refused(name: &str) -> SettingsError {
+fn refused(name: &str, why: impl Into<String>) -> SettingsError {
+    let why = why.into();
     match VARIABLES.iter().find(|v| v.name == name) {
-        Some(variable) => SettingsError { name: variable.name, accepted: variable.accepted },
-        None => SettingsError { name: "unknown", accepted: "declared in the table of variables" },
+        Some(variable) => SettingsError { name: variable.name, accepted: variable.accepted, why },
+        None => SettingsError { name: "unknown", accepted: "declared in the table of variables", why },
     }
 }
 
-fn hashes(list: &str) -> Option<Vec<[u8; 32]>> {
-    let parsed: Option<Vec<_>> =
-        list.split(',').map(str::trim).filter(|s| !s.is_empty()).map(digest).collect();
-    parsed.filter(|list| !list.is_empty())
+/// What a value looks like, without saying what it is.
+fn appearance(text: &str) -> &'static str {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if text.strip_prefix('-').is_some_and(digits) {
+        "negative"
+    } else if digits(text) {
+        "far outside that range"
+    } else if text.starts_with(['"', '\'']) {
+        "in quotation marks"
+    } else if text.split_once('.').is_some_and(|(whole, rest)| digits(whole) && digits(rest)) {
+        "a decimal number"
+    } else {
+        "something else"
+    }
+}
+
+fn hashes(list: &str) -> Result<Vec<[u8; 32]>, String> {
+    let items = list.split(',').map(str::trim).filter(|s| !s.is_empty()).enumerate();
+    let parsed: Result<Vec<_>, _> = items
+        .map(|(index, item)| digest(item).ok_or_else(|| format!("number {} is no such digest", index + 1)))
+        .collect();
+    parsed.and_then(|list| if list.is_empty() { Err("it is empty".to_owned()) } else { Ok(list) })
 }
 
 fn digest(hex: &str) -> Option<[u8; 32]> {
@@ -154,14 +200,18 @@ impl ApiSettings {
         let reader = Reader(lookup);
         let sas_lifetime = minutes(&reader.text("sas_token_expiry_minutes"))
             .filter(|lifetime| !lifetime.is_zero() && *lifetime <= Duration::from_secs(10_080 * 60))
-            .ok_or_else(|| refused("sas_token_expiry_minutes"))?;
+            .ok_or_else(|| {
+                refused("sas_token_expiry_minutes", "it is outside that range, or no such number")
+            })?;
         let auth = match reader.text("api_auth").as_str() {
+            // The one variable that a template must not leave empty: its default opens the API to everybody.
+            _ if reader.is_blank("api_auth") => return Err(refused("api_auth", "it is empty")),
             "none" => ApiAuth::None,
             "easy-auth" => ApiAuth::EasyAuth,
             "api-key" => ApiAuth::ApiKey(
-                hashes(&reader.text("api_key_hashes")).ok_or_else(|| refused("api_key_hashes"))?,
+                hashes(&reader.text("api_key_hashes")).map_err(|why| refused("api_key_hashes", why))?,
             ),
-            _ => return Err(refused("api_auth")),
+            _ => return Err(refused("api_auth", "it is something else")),
         };
         let depth: u64 = reader.parsed("queue_depth_limit", |_| true)?;
         Ok(Self {
@@ -184,13 +234,16 @@ impl WorkerSettings {
     /// The first variable that cannot be used.
     pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let reader = Reader(lookup);
-        let handlers: BTreeMap<String, String> =
-            serde_json::from_str(&reader.text("task_handlers")).map_err(|_| refused("task_handlers"))?;
+        let handlers = handlers(&reader.text("task_handlers"))?;
         let max_concurrency = reader.parsed("max_concurrency", |n| (1..=256).contains(n))?;
         if handlers.values().any(|url| handler_limit::is_outside(url))
             && !handler_limit::fits(1, max_concurrency)
         {
-            return Err(SettingsError { name: "max_concurrency", accepted: BESIDE_OUTSIDE_HANDLERS });
+            return Err(SettingsError {
+                name: "max_concurrency",
+                accepted: BESIDE_OUTSIDE_HANDLERS,
+                why: "it is above that".to_owned(),
+            });
         }
         let unit: u64 = reader.parsed("simulate_unit_ms", |ms| (1..=3_600_000).contains(ms))?;
         Ok(Self {
@@ -209,6 +262,31 @@ impl WorkerSettings {
             handlers,
         })
     }
+}
+
+/// Task names and the addresses of their handlers.
+fn handlers(text: &str) -> Result<BTreeMap<String, String>, SettingsError> {
+    let refused = |why: String| refused("task_handlers", why);
+    let members: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(text.as_bytes()).map_err(|error| {
+            refused(match error.classify() {
+                serde_json::error::Category::Data => "it is some other JSON value".to_owned(),
+                serde_json::error::Category::Eof => "it ends too early".to_owned(),
+                _ => format!("it is not JSON from line {}, column {}, on", error.line(), error.column()),
+            })
+        })?;
+    let mut handlers = BTreeMap::new();
+    for (name, value) in members {
+        let url = value.as_str().filter(|url| {
+            let uri = url.parse::<http::Uri>();
+            uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+        });
+        let Some(url) = url else {
+            return Err(refused("the value of a member is no absolute http(s) URL".to_owned()));
+        };
+        handlers.insert(name, url.to_owned());
+    }
+    Ok(handlers)
 }
 
 #[cfg(test)]

@@ -81,7 +81,12 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Worker<E, S, Q> {
         let engine = match &self.engine {
             Ok(engine) => engine,
             Err(error) => {
-                self.env.log(&Line::error("the configuration cannot be used").with("variable", error.name));
+                self.env.log(
+                    &Line::error("the configuration cannot be used")
+                        .with("variable", error.name)
+                        .with("accepted", error.accepted)
+                        .with("why", error.why.as_str()),
+                );
                 return answer::problem(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}."));
             }
         };

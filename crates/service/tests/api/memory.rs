@@ -113,6 +113,7 @@ impl Memory {
 
 pub(crate) fn unavailable() -> StorageError {
     StorageError::Unavailable {
+        credentials: false,
         detail: "503 ServerBusy".to_owned(),
         retry_after: Some(Duration::from_millis(6500)),
     }

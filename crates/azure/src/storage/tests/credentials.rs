@@ -2,6 +2,7 @@ use futures::future::{Either, join, select};
 
 use super::*;
 use crate::Clock as _;
+use crate::Part;
 
 /// Runs `count` calls at once and says how many were answered.
 fn together(script: &Script, storage: &Storage<Script>, count: usize) -> usize {
@@ -103,7 +104,7 @@ fn a_token_that_is_always_refused_is_not_fetched_over_and_over() {
         let error = script.run(some_call(&storage)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Clear Messages: storage refused the credentials (401 InvalidAuthenticationInfo)"
+            "Clear Messages: Queue Storage refused the credentials (401 InvalidAuthenticationInfo)"
         );
         fetches(&script, "localhost")
     };
@@ -123,7 +124,7 @@ fn a_missing_role_is_an_error_at_once() {
     script.run(some_call(&storage)).unwrap_err();
     script.advance(60);
     let error = script.run(some_call(&storage)).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Unauthorized { part: Part::Storage, status: 403, .. }));
+    assert!(matches!(error.kind(), ErrorKind::Unauthorized { part: Part::Queue, status: 403, .. }));
     assert_eq!(script.seen().len(), 3, "one token, one try each");
 }
 
@@ -138,7 +139,7 @@ fn a_broken_identity_endpoint_is_left_alone_for_a_growing_while() {
     assert_eq!(script.seen().len(), 0, "the pause of a second is not over");
     script.advance(1);
     let error = script.run(some_call(&storage)).unwrap_err();
-    assert_eq!(error.to_string(), "Get Token: not available: the managed-identity endpoint answered 500");
+    assert_eq!(error.to_string(), "Get Token: not available: the managed identity endpoint answered 500");
     assert_eq!(script.seen().len(), 3);
     script.advance(1);
     assert_eq!(together(&script, &storage, 1), 0);

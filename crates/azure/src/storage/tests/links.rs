@@ -121,7 +121,7 @@ fn a_missing_role_for_delegation_keys_is_said_and_not_asked_for_again_and_again(
         let error = script.run(storage.blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Get User Delegation Key: storage refused the credentials (403 AuthorizationPermissionMismatch)"
+            "Get User Delegation Key: Blob Storage refused the credentials (403 AuthorizationPermissionMismatch)"
         );
     }
     assert_eq!(script.seen().len(), 2);

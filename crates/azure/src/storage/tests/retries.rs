@@ -30,7 +30,7 @@ fn waits_follow_the_dice_and_end_with_the_tries() {
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     let at: Vec<_> = script.requests().iter().map(|(at, _)| (*at - start()).whole_milliseconds()).collect();
     assert_eq!(at, [0, 100, 300, 700, 1500]);
-    assert_eq!(error.to_string(), "Clear Messages: not available: storage answered 500");
+    assert_eq!(error.to_string(), "Clear Messages: not available: Queue Storage answered 500");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn slow_tries_together_keep_the_deadline() {
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     assert_eq!(script.seen().len(), 2);
     assert_eq!(script.now() - start(), time::Duration::seconds(30));
-    assert_eq!(error.to_string(), "Clear Messages: not available: no answer in time (storage)");
+    assert_eq!(error.to_string(), "Clear Messages: not available: no answer in time (Queue Storage)");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use azure::Env;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use lifecycle::outcome::{Outcome, Product};
-use models::{Json, ResultBlob, TaskError, TaskId, TaskPriority, TaskStatus};
+use models::{Json, MAX_RESULT_LEVELS, ResultBlob, TaskError, TaskId, TaskPriority, TaskStatus};
 use serde::Serialize;
 
 use super::engine::Engine;
@@ -126,15 +126,18 @@ impl Handled {
     }
 }
 
-/// The result as a member of the document: JSON by its media type, small, and really JSON.
+/// The result as a member of the document: JSON by its media type, small, really JSON, and such that
+/// everybody who reads the document reads it.
 fn inline(payload: &Payload) -> Option<Json> {
-    let media_type = payload.content_type.split(';').next().unwrap_or_default().trim();
-    let is_json = media_type.eq_ignore_ascii_case("application/json")
-        || media_type.to_ascii_lowercase().ends_with("+json");
+    let media_type = payload.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json =
+        matches!(media_type.as_str(), "application/json" | "text/json") || media_type.ends_with("+json");
     if !is_json || payload.bytes.len() > LARGEST_INLINE {
         return None;
     }
-    Json::parse(std::str::from_utf8(&payload.bytes).ok()?).ok()
+    let text = std::str::from_utf8(&payload.bytes).ok()?;
+    // A byte order mark belongs to the encoding, not to the value.
+    Json::parse_portable(text.strip_prefix('\u{feff}').unwrap_or(text), MAX_RESULT_LEVELS).ok()
 }
 
 pub(crate) fn error(code: &str, message: &str) -> TaskError {
@@ -181,8 +184,10 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
 
 /// The text a handler works on.
 fn text_input(work: &Work) -> Result<String, Handled> {
-    match work.input.as_ref().map(Json::value) {
-        Some(serde_json::Value::String(text)) => Ok(text),
-        _ => Err(Handled::failed("InvalidInput", &format!("Input of a {} task must be a string", work.name))),
+    match work.input.as_ref().and_then(Json::as_text) {
+        Some(text) => Ok(text),
+        None => {
+            Err(Handled::failed("InvalidInput", &format!("Input of a {} task must be a string", work.name)))
+        }
     }
 }

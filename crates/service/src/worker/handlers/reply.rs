@@ -1,14 +1,14 @@
 //! What a routed handler's answer means.
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
-use http::{HeaderMap, Response, StatusCode};
-use serde::{Deserialize, Deserializer};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
 use super::{Handled, Payload, error};
 use crate::worker::progress::Progress;
@@ -16,14 +16,19 @@ use crate::worker::progress::Progress;
 /// Longest progress line, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// Reads the answer: 200 and 204 complete the task; 408, 429 and 5xx ask for another try; everything else
-/// fails it.
-pub(super) fn read(answer: Response<Bytes>, progress: &Progress) -> Handled {
+/// Reads the answer, which arrived `now`: 200 and 204 complete the task; 408, 429 and 5xx ask for another
+/// try; everything else fails it.
+pub(super) fn read(answer: Response<Bytes>, progress: &Progress, now: OffsetDateTime) -> Handled {
     let (head, body) = answer.into_parts();
     let content_type = content_type(&head.headers);
     let status = head.status;
     match status {
         StatusCode::NO_CONTENT => Handled::Completed(None),
+        StatusCode::OK if is_coded(&head.headers) => Handled::failed(
+            "HandlerFailed",
+            "the handler's answer has a Content-Encoding, which was not asked for and is not understood; it \
+             must answer without one",
+        ),
         _ if is_lines(status, &content_type) => lines(&body, progress),
         StatusCode::OK => Handled::Completed(Some(Payload { bytes: body, content_type })),
         _ => {
@@ -34,10 +39,19 @@ pub(super) fn read(answer: Response<Bytes>, progress: &Progress) -> Handled {
             if is_temporary {
                 Handled::Retry {
                     error: error("HandlerUnavailable", &message),
-                    after: retry_after(&head.headers),
+                    after: azure::retry_after(&head.headers, now),
                 }
             } else if status.is_client_error() {
                 Handled::failed("HandlerFailed", &message)
+            } else if status.is_redirection() {
+                Handled::failed(
+                    "HandlerFailed",
+                    &format!(
+                        "the handler answered {}, and redirects are not followed; task_handlers must name the \
+                         final address",
+                        status.as_u16()
+                    ),
+                )
             } else {
                 Handled::failed(
                     "HandlerFailed",
@@ -49,15 +63,46 @@ pub(super) fn read(answer: Response<Bytes>, progress: &Progress) -> Handled {
 }
 
 /// One line of a progress answer. The last one carries the result or the error.
-#[derive(Deserialize)]
+///
+/// Names are compared without case and underscores, as the serialisers of other platforms write them, and
+/// `null` is a member that says nothing: many write every member of a type in every line.
+#[derive(Default)]
 struct Line<'a> {
-    #[serde(rename = "percentComplete")]
-    percent_complete: Option<f64>,
+    percent: Option<u8>,
     message: Option<String>,
-    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let members: BTreeMap<String, &'a RawValue> = serde_json::from_slice(line).ok()?;
+        let mut found = Self::default();
+        for (name, value) in members {
+            let bytes = value.get().as_bytes();
+            match name.replace('_', "").to_ascii_lowercase().as_str() {
+                "percentcomplete" => {
+                    found.percent = serde_json::from_slice::<Option<f64>>(bytes).ok()?.map(percent);
+                }
+                "message" => found.message = serde_json::from_slice(bytes).ok()?,
+                "result" => found.result = Some(value),
+                "error" => found.error = Some(value).filter(|error| error.get() != "null"),
+                _ => {}
+            }
+        }
+        Some(found)
+    }
+
+    /// Whether the work goes on behind it.
+    fn is_progress(&self) -> bool {
+        self.error.is_none() && self.result.is_none_or(|result| result.get() == "null")
+    }
+
+    /// Whether a result of `null`, in the last line, ends the work without one: when the line tells nothing
+    /// else, or that everything is done. Otherwise the handler died behind a line of progress.
+    fn is_final(&self) -> bool {
+        self.percent == Some(100) || (self.percent.is_none() && self.message.is_none())
+    }
 }
 
 /// Progress lines, told while the rest of the answer is still to come.
@@ -80,10 +125,8 @@ impl Lines {
                 rest.extend_from_slice(part);
             }
             if part.ends_with(b"\n") {
-                if let Ok(Line { percent_complete, message, result: None, error: None }) =
-                    serde_json::from_slice(rest.trim_ascii())
-                {
-                    progress.tell(percent_complete.map(percent), message.as_deref());
+                if let Some(line) = Line::parse(bare(&rest)).filter(Line::is_progress) {
+                    progress.tell(line.percent, line.message.as_deref());
                 }
                 rest.clear();
             }
@@ -91,19 +134,21 @@ impl Lines {
     }
 }
 
-/// A member that is there, also when it is `null`: a result may be.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+/// A line without its end, without white space around it, and without the byte order mark that some
+/// platforms put in front of the first.
+fn bare(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii()
 }
 
 /// Progress lines, then the line that ends the work. An answer that breaks off before it is a handler that
 /// died: another try follows.
 fn lines(body: &[u8], progress: &Progress) -> Handled {
-    for line in body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
-        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+    let mut lines = body.split(|byte| *byte == b'\n').map(bare).filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        let Some(line) = Line::parse(line) else {
             return Handled::retry(
                 "HandlerUnavailable",
-                "a line of the handler's answer is not a JSON object",
+                "a line of the handler's answer is not a JSON object with the members of a progress line",
             );
         };
         if let Some(problem) = line.error {
@@ -112,15 +157,15 @@ fn lines(body: &[u8], progress: &Progress) -> Handled {
             return Handled::failed("HandlerFailed", &message);
         }
         match line.result {
-            Some(result) if result.get() == "null" => return Handled::Completed(None),
-            Some(result) => {
+            Some(result) if result.get() != "null" => {
                 let bytes = result.get().as_bytes().to_vec().into();
                 return Handled::Completed(Some(Payload {
                     bytes,
                     content_type: "application/json".to_owned(),
                 }));
             }
-            None => progress.tell(line.percent_complete.map(percent), line.message.as_deref()),
+            Some(_) if lines.peek().is_none() && line.is_final() => return Handled::Completed(None),
+            _ => progress.tell(line.percent, line.message.as_deref()),
         }
     }
     Handled::retry("HandlerUnavailable", "the handler's answer ended without a result line")
@@ -163,15 +208,23 @@ fn content_type(headers: &HeaderMap) -> String {
     usable.unwrap_or("application/octet-stream").to_owned()
 }
 
+/// JSON lines under any of the names that are in use for them.
 fn is_lines(status: StatusCode, content_type: &str) -> bool {
-    status == StatusCode::OK && media_type(content_type).eq_ignore_ascii_case("application/x-ndjson")
+    let names =
+        ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+    let media_type = media_type(content_type);
+    status == StatusCode::OK && names.iter().any(|name| media_type.eq_ignore_ascii_case(name))
+}
+
+/// Whether the body is compressed or coded otherwise.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).into_iter();
+    codings.map(HeaderValue::as_bytes).any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 fn media_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
-}
-
-/// Whole seconds; a date is not understood and counts as none.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azure::{Env, Limits, TransportError};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 
 use super::{Handled, LARGEST_RESULT, Work, reply};
@@ -31,6 +31,8 @@ pub(super) async fn run<E: Env>(
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, length.into());
+    // Without it every coding would be acceptable (RFC 9110, section 12.5.3).
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/x-ndjson, */*"));
     if let Some(Ok(value)) = work.trace_parent.as_deref().map(HeaderValue::from_str) {
         headers.insert("traceparent", value);
@@ -44,7 +46,7 @@ pub(super) async fn run<E: Env>(
     };
     let lines = reply::Lines::default();
     match env.send_observed(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
-        Ok(answer) => reply::read(answer, progress),
+        Ok(answer) => reply::read(answer, progress, env.now()),
         Err(TransportError::TooLarge(_)) => Handled::Failed(super::too_large()),
         Err(TransportError::Denied(_)) => Handled::retry(
             "HandlerMisconfigured",

@@ -165,7 +165,13 @@ impl fmt::Display for Error {
             ErrorKind::Conflict { code } => write!(f, "conflict ({})", or(code, "no code"))?,
             ErrorKind::Throttled { .. } => f.write_str("throttled (429)")?,
             ErrorKind::Unavailable { .. } => f.write_str("not available")?,
-            ErrorKind::Refused { status, code } => write!(f, "refused ({status}{})", after_space(code))?,
+            ErrorKind::Refused { status, code } => {
+                let code = after_space(code);
+                match self.part {
+                    Some(part) => write!(f, "refused by {part} ({status}{code})")?,
+                    None => write!(f, "refused ({status}{code})")?,
+                }
+            }
             ErrorKind::Unexpected(what) => match self.part {
                 Some(part) => write!(f, "unexpected answer of {part}: {what}")?,
                 None => write!(f, "unexpected answer: {what}")?,

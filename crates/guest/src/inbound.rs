@@ -41,11 +41,13 @@ pub(crate) fn respond(response: http::Response<Body>, is_head: bool) -> Result<R
     let bodyless = is_head || matches!(parts.status.as_u16(), 204 | 304);
     let body = match body {
         Body::Full(bytes) => {
-            // Without a length the host answers in chunks, in two segments, and the second is delayed.
-            if bodyless {
-                parts.headers.remove(http::header::CONTENT_LENGTH);
-            } else {
+            // Without a length the host answers in chunks, in two segments, and the second is delayed. An
+            // answer to HEAD has the length that GET would have, which the API has set, and no body stream:
+            // hosts compare the two only where there is one.
+            if !bodyless {
                 parts.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
+            } else if !is_head {
+                parts.headers.remove(http::header::CONTENT_LENGTH);
             }
             Either::Left(Full::new(if bodyless { Bytes::new() } else { bytes }))
         }

@@ -6,6 +6,9 @@ use models::{AttemptOutcome, DeliveryId, Json, ResultBlob, TaskError, TaskState,
 
 use crate::{Policy, retry, transition};
 
+/// Longest wait that a handler can ask for: a queue hides a message no longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(models::MAX_DELAY_SECONDS);
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -13,8 +16,8 @@ pub enum Outcome {
     Completed(Option<Product>),
     /// The work cannot be done, now or later.
     Failed(TaskError),
-    /// It did not work out this time, or took too long: another attempt follows after the back-off, or
-    /// after `after` when that is longer (both at most `retry_cap`).
+    /// It did not work out this time, or took too long: another attempt follows after the back-off (at most
+    /// `retry_cap`), or after `after` when that is longer (at most seven days).
     Retry {
         /// What went wrong.
         error: TaskError,
@@ -88,7 +91,7 @@ pub fn settle(
             let n = current.attempt.saturating_sub(1);
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, n, fraction);
             transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), now);
-            Effect::Hide(wait.max(after.unwrap_or_default().min(policy.retry_cap)))
+            Effect::Hide(wait.max(after.unwrap_or_default().min(LONGEST_WAIT)))
         }
         Outcome::Released => {
             transition::put_back(&mut next, AttemptOutcome::Released, None, now);

@@ -57,6 +57,7 @@ fn problem(kinds: &[Kind]) -> Response {
     let header = match kinds.first().map(|kind| kind.status()) {
         Some(401) => Some("WWW-Authenticate"),
         Some(409) if kinds.contains(&Kind::ResultNotReady) => Some("Retry-After"),
+        Some(412) => Some("ETag"),
         Some(416) => Some("Content-Range"),
         Some(429 | 503) => Some("Retry-After"),
         _ => None,
@@ -109,7 +110,7 @@ fn headers() -> [(&'static str, Type, &'static str); 9] {
     [
         ("Accept-Ranges", Type::String, "`bytes`: ranges can be asked for."),
         ("Content-Range", Type::String, "Which bytes these are, and of how many."),
-        ("ETag", Type::String, "Version of the document, for `If-None-Match`."),
+        ("ETag", Type::String, "Version of the document, for `If-Match` and `If-None-Match`."),
         ("Location", Type::String, "Where to go on."),
         ("Operation-Location", Type::String, "Absolute address of the status monitor."),
         ("Preference-Applied", Type::String, "`wait=N` when the answer has waited."),

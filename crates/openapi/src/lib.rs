@@ -12,6 +12,7 @@ mod schemas;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths};
 
@@ -51,6 +52,8 @@ pub fn document() -> OpenApi {
     let tag = |name: &str, text: &str| TagBuilder::new().name(name).description(Some(text)).build();
     OpenApiBuilder::new()
         .info(info)
+        // Relative to where the document is, so that it leads through the prefix of a gateway.
+        .servers(Some([ServerBuilder::new().url(".").build()]))
         .paths(paths)
         .components(Some(components.build()))
         .tags(Some([

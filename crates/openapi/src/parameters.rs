@@ -100,6 +100,16 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
             ),
         ),
         (
+            "IfMatch",
+            parameter(
+                "If-Match",
+                header.clone(),
+                plain(Type::String),
+                "`ETag`s of the versions that the request is meant for, compared strongly, or `*`: of another version \
+                 it is `412` and changes nothing.",
+            ),
+        ),
+        (
             "IfNoneMatch",
             parameter(
                 "If-None-Match",

@@ -18,7 +18,8 @@ const ANY: [Kind; 2] = [Kind::AddressTooLong, Kind::HeadersTooLarge];
 const CLOSED: [Kind; 2] = [Kind::Unauthorized, Kind::Misconfigured];
 
 /// What can go wrong with any request that needs storage.
-const STORAGE: [Kind; 3] = [Kind::Internal, Kind::StorageUnavailable, Kind::Misconfigured];
+const STORAGE: [Kind; 4] =
+    [Kind::Internal, Kind::StorageUnavailable, Kind::CredentialsUnavailable, Kind::Misconfigured];
 
 /// What can go wrong with any request about one task.
 const TASK: [Kind; 6] = [

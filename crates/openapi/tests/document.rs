@@ -35,6 +35,13 @@ fn it_is_openapi_3_1() {
 }
 
 #[test]
+fn the_address_of_the_api_is_where_the_document_is() {
+    assert_eq!(document()["servers"], serde_json::json!([{ "url": "." }]));
+    // What the API replaces where the .NET sample has the document.
+    assert_eq!(openapi::text().matches(r#""servers":[{"url":"."}]"#).count(), 1);
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     let document = document();
     let mut found = Vec::new();

@@ -28,6 +28,7 @@ mod route;
 mod submit;
 mod tasks;
 mod wait;
+mod watched;
 
 use std::rc::Rc;
 use std::time::Duration;

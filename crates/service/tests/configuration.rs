@@ -136,3 +136,77 @@ fn connections_that_tasks_are_counted_against_are_those_of_the_host() {
     let limit = outbound.get("max_connections").or_else(|| outbound.get("max_concurrent_requests")).unwrap();
     assert_eq!(limit.as_integer(), i64::try_from(handler_limit::CONNECTIONS).ok());
 }
+
+#[test]
+fn a_variable_that_a_template_left_empty_has_its_default() {
+    for variable in VARIABLES.iter().filter(|variable| variable.name != "api_auth") {
+        let lookup = |asked: &str| (asked == variable.name).then(|| " ".to_owned());
+        assert!(ApiSettings::from_variables(&lookup).is_ok(), "{}", variable.name);
+        assert!(WorkerSettings::from_variables(&lookup).is_ok(), "{}", variable.name);
+    }
+    let worker = WorkerSettings::from_variables(&|name| (name == "task_handlers").then(String::new)).unwrap();
+    assert!(worker.handlers.is_empty());
+    // Except for the one whose default lets everybody in.
+    let open = ApiSettings::from_variables(&|name| (name == "api_auth").then(String::new)).unwrap_err();
+    assert_eq!((open.name, open.why.as_str()), ("api_auth", "it is empty"));
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_with_the_value_without_the_value() {
+    for (name, value, why) in [
+        ("max_dequeue_count", "0", "it is outside that range"),
+        ("max_dequeue_count", "-5", "it is negative"),
+        ("max_dequeue_count", "1.5", "it is a decimal number"),
+        ("max_dequeue_count", "99999999999999999999999", "it is far outside that range"),
+        ("max_dequeue_count", "\"5\"", "it is in quotation marks"),
+        ("max_dequeue_count", "five", "it is something else"),
+        ("trust_forwarded", "yes", "it is something else"),
+        ("task_handlers", "{", "it ends too early"),
+        ("task_handlers", "[]", "it is some other JSON value"),
+        ("task_handlers", "{'a':'b'}", "it is not JSON from line 1, column 2, on"),
+        ("task_handlers", "{\"a\":1}", "the value of a member is no absolute http(s) URL"),
+        ("task_handlers", "{\"a\":\"hidden\"}", "the value of a member is no absolute http(s) URL"),
+        ("task_queue_name", "ab", "it has 2 characters"),
+        ("task_queue_name", "Tasks", "it holds another character"),
+        ("task_queue_name", "a--b", "a hyphen in it is not between two letters or digits"),
+        ("public_base_url", "hidden", "it begins otherwise"),
+        ("public_base_url", "https://hidden/?a=b", "it has a query"),
+        ("public_base_url", "https://hidden/#top", "it has a fragment"),
+        ("public_base_url", "https://user:hidden@example.org", "it holds a user name"),
+        ("public_base_url", "https://", "it is no URL"),
+        ("api_auth", "hidden", "it is something else"),
+    ] {
+        let lookup = |asked: &str| (asked == name).then(|| value.to_owned());
+        let api = ApiSettings::from_variables(&lookup).map(drop);
+        let error = api.and(WorkerSettings::from_variables(&lookup).map(drop)).expect_err(name);
+        assert_eq!((error.name, error.why.as_str()), (name, why), "{value}");
+        let sentence = error.to_string();
+        assert!(sentence.ends_with(why) && !sentence.contains("hidden"), "{sentence}");
+    }
+    let keys = |list: &'static str| {
+        ApiSettings::from_variables(&|name| match name {
+            "api_auth" => Some("api-key".to_owned()),
+            "api_key_hashes" => Some(list.to_owned()),
+            _ => None,
+        })
+    };
+    assert_eq!(keys("").unwrap_err().why, "it is empty");
+    let first = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    assert_eq!(keys(first).map(drop), Ok(()));
+    assert_eq!(keys("2BB8").unwrap_err().why, "number 1 is no such digest");
+}
+
+#[test]
+fn the_prefix_is_the_path_of_the_public_address() {
+    for (url, prefix) in [
+        ("", ""),
+        ("https://a.example", ""),
+        ("https://a.example/", ""),
+        ("https://a.example:8443/work/", "/work"),
+        ("https://a.example/work/v1", "/work/v1"),
+    ] {
+        let settings =
+            ApiSettings::from_variables(&|name| (name == "public_base_url").then(|| url.to_owned())).unwrap();
+        assert_eq!(settings.prefix(), prefix, "{url}");
+    }
+}

@@ -2,6 +2,8 @@
 
 const KEY = "accepted.key";
 const LIMIT_MS = 30_000;
+// Where the API is: above this script, whatever a gateway puts in front.
+const ROOT = new URL("..", import.meta.url);
 
 /** Tells the page about `unauthorized` (detail: the problem) and `contact` (detail: whether the API answered). */
 export const bus = new EventTarget();
@@ -39,7 +41,7 @@ export async function send(method, path, { body, headers = {} } = {}) {
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
+    answer = await fetch(at(path), { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
   } catch {
     tell("contact", false);
     throw new Problem(0, { detail: "The API cannot be reached." });
@@ -52,10 +54,17 @@ export async function send(method, path, { body, headers = {} } = {}) {
   throw problem;
 }
 
-/** The path and query of an address, so that a link made for another host name stays on this one. */
-export function local(address) {
-  const url = new URL(address, location.href);
-  return url.pathname + url.search;
-}
+/** The address of what is at `path` of the API. */
+export const at = (path) => new URL(path.replace(/^\//, ""), ROOT).href;
+
+/** The same list as `address` has it, so that a link made for another host name or prefix stays on this one. */
+export const sameList = (address) => `/tasks${new URL(address, ROOT).search}`;
 
 export const taskPath = (id) => `/tasks/${encodeURIComponent(id)}`;
+
+/** Parses JSON so that numbers which a double cannot hold are shown, and sent on, as they were written. */
+export const parse = (text) =>
+  JSON.parse(text, (_, value, context) => {
+    const exact = typeof value !== "number" || !context?.source || !JSON.rawJSON || String(value) === context.source;
+    return exact ? value : JSON.rawJSON(context.source);
+  });

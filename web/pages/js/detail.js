@@ -1,6 +1,6 @@
 // One task in full: facts, progress, result or error, history, and what can be done with it.
 
-import { key, send, taskPath } from "./api.js";
+import { at, key, send, taskPath } from "./api.js";
 import { $, ago, el, isTerminal, say, show, span, stateWord, time } from "./dom.js";
 import { refresh } from "./live.js";
 import * as store from "./store.js";
@@ -73,7 +73,7 @@ function facts(task) {
 
 function result(task) {
   if (task.status !== "Succeeded") return [];
-  const link = el("a", { href: `${taskPath(task.id)}/result`, onclick: download }, "Open the result on its own");
+  const link = el("a", { href: at(`${taskPath(task.id)}/result`), onclick: download }, "Open the result on its own");
   if (task.result === undefined) {
     return task.resultLocation ? [el("h3", {}, "Result"), el("p", {}, "It is too large to show here, or not JSON. ", link)] : [];
   }

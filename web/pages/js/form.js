@@ -1,6 +1,6 @@
 // The form that submits a task.
 
-import { send } from "./api.js";
+import { parse, send } from "./api.js";
 import { $, el, show } from "./dom.js";
 import * as store from "./store.js";
 
@@ -66,7 +66,7 @@ async function submit(event) {
   once ||= fresh();
   try {
     const response = await send("POST", "/tasks", { body: body(), headers: { "idempotency-key": once } });
-    const task = await response.json();
+    const task = parse(await response.text());
     once = null;
     store.remember(task.id);
     store.put(task);

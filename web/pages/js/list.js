@@ -1,6 +1,6 @@
 // The list of tasks: filters, pages, rows.
 
-import { local, send } from "./api.js";
+import { parse, sameList, send } from "./api.js";
 import { $, ago, el, isTerminal, say, show, stateWord } from "./dom.js";
 import { refresh, watch } from "./live.js";
 import * as store from "./store.js";
@@ -46,11 +46,11 @@ async function read(path) {
   reading += 1;
   try {
     for (let page = 0; path && page < PAGES_AT_ONCE && found === 0; page += 1) {
-      const { value, nextLink } = await (await send("GET", path)).json();
+      const { value, nextLink } = parse(await (await send("GET", path)).text());
       if (mine !== generation) return;
       value.forEach((task) => store.put(task));
       found += value.length;
-      path = nextLink ? local(nextLink) : null;
+      path = nextLink ? sameList(nextLink) : null;
     }
     next = path;
     state = "ready";

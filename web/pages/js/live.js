@@ -1,6 +1,6 @@
 // Keeps tasks current: event streams for the few that matter most, polling for the others.
 
-import { bus, key, send, taskPath } from "./api.js";
+import { at, bus, key, parse, send, taskPath } from "./api.js";
 import { isTerminal } from "./dom.js";
 import * as store from "./store.js";
 
@@ -49,11 +49,11 @@ function align() {
 }
 
 function follow(id) {
-  const source = new EventSource(`${taskPath(id)}/events`);
+  const source = new EventSource(at(`${taskPath(id)}/events`));
   const take = (event) => {
     bus.dispatchEvent(new CustomEvent("contact", { detail: true }));
     try {
-      store.put(JSON.parse(event.data));
+      store.put(parse(event.data));
     } catch {
       return;
     }
@@ -78,7 +78,7 @@ export async function refresh(id) {
   const tag = store.etag(id);
   try {
     const answer = await send("GET", taskPath(id), { headers: tag ? { "if-none-match": tag } : {} });
-    if (answer.status !== 304) store.put(await answer.json(), answer.headers.get("etag"));
+    if (answer.status !== 304) store.put(parse(await answer.text()), answer.headers.get("etag"));
   } catch (problem) {
     if (problem.status === 404 || problem.status === 410) store.drop(id);
     throw problem;

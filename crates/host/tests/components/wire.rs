@@ -115,6 +115,31 @@ async fn every_answer_announces_its_length() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_answer_to_head_has_the_length_that_get_would_have_and_no_body() {
+    let world = Setup::with_account_key().start();
+    let id = id_of(&world.submit(&json!({"TaskName": "checksum", "Input": "x"})).await);
+    world.drain().await;
+    let task = format!("/tasks/{id}");
+    for path in
+        ["/", "/healthz", "/openapi.json", "/tasks", "/nothing/here", &task, &format!("{task}/result")]
+    {
+        let got = world.get(path).await;
+        let head = world.call(request("HEAD", path, "")).await;
+        assert_eq!(head.status(), got.status(), "{path}");
+        assert_eq!(head.headers()["content-length"], got.headers()["content-length"], "{path}");
+        assert!(head.body().is_empty() && !got.body().is_empty(), "{path}");
+    }
+    // Nothing to measure: a stream, and an answer that has no body.
+    let mut stream = request("HEAD", &format!("{task}/events"), "");
+    stream.headers_mut().insert("last-event-id", "other".parse().unwrap());
+    assert!(world.call(stream).await.headers().get("content-length").is_none());
+    let mut known = request("HEAD", &task, "");
+    known.headers_mut().insert("if-none-match", "*".parse().unwrap());
+    let known = world.call(known).await;
+    assert_eq!((known.status().as_u16(), known.headers().get("content-length")), (304, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn health_is_answered_without_any_request_to_storage() {
     let world = Setup::with_account_key().start();
     assert_eq!(world.get("/healthz").await.status(), 200);

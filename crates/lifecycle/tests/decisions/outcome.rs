@@ -76,7 +76,16 @@ fn a_retry_waits_longer_with_each_attempt_and_at_least_as_long_as_the_handler_as
         assert_eq!(hidden(attempt, None), Effect::Hide(secs(seconds)), "attempt {attempt}");
     }
     assert_eq!(hidden(1, Some(30)), Effect::Hide(secs(30)));
-    assert_eq!(hidden(1, Some(86_400)), Effect::Hide(secs(300)), "the cap holds for handlers, too");
+    assert_eq!(
+        hidden(1, Some(86_400)),
+        Effect::Hide(secs(86_400)),
+        "the cap of the back-off is not the handler's"
+    );
+    assert_eq!(
+        hidden(1, Some(u64::MAX)),
+        Effect::Hide(secs(604_800)),
+        "a queue hides a message for seven days"
+    );
 }
 
 #[test]

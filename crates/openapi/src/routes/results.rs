@@ -25,8 +25,14 @@ pub(super) fn result() -> Route {
     let bytes = |text| other(text, "*/*", ObjectBuilder::new());
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}/result", "getResult", "Read a task's result")
         .describe("The result as its handler gave it, with its own media type.")
-        .takes(&["Range", "IfRange", "IfNoneMatch"])
-        .problems(&[Kind::NoResult, Kind::ResultNotReady, Kind::ResultExpired, Kind::RangeNotSatisfiable])
+        .takes(&["Range", "IfRange", "IfMatch", "IfNoneMatch"])
+        .problems(&[
+            Kind::NoResult,
+            Kind::ResultNotReady,
+            Kind::ResultExpired,
+            Kind::PreconditionFailed,
+            Kind::RangeNotSatisfiable,
+        ])
         .answers("200", with_headers(bytes("The whole result."), &headers))
         .answers("204", bare("The task succeeded without a result."))
         .answers(

@@ -13,7 +13,8 @@ const FOLLOW: [&str; 5] = ["Location", "Operation-Location", "Retry-After", "ETa
 fn submission(path: &'static str, id: &str, summary: &str) -> Route {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("TaskRequest"))).build();
     let body = RequestBodyBuilder::new()
-        .description(Some("JSON in UTF-8, of limited size (1 MiB unless configured otherwise)."))
+        .description(Some("JSON in UTF-8, of limited size (1 MiB unless configured otherwise). `text/json` and `…/…+json` are taken \
+             as well, and UTF-16 when `charset` says so."))
         .required(Some(Required::True))
         .content("application/json", content)
         .build();
@@ -53,7 +54,8 @@ pub(super) fn submit() -> Route {
 
 pub(super) fn queue_task() -> Route {
     submission("/Tasks/QueueTask", "queueTask", "Submit a task, as the .NET sample has it")
-        .describe("As `POST /tasks`, with an empty answer. The path is compared without case.")
+        .describe("As `POST /tasks`, with an empty answer. The path is found as ASP.NET Core finds it: without case, escapes \
+                   resolved, with or without a slash at its end.")
         .answers("202", with_headers(bare("Accepted, now or by an earlier submission."), &FOLLOW))
 }
 
@@ -73,11 +75,12 @@ pub(super) fn monitor() -> Route {
         json("The task has succeeded; the result is at `Location`. Asked for with `redirect`.", "Monitor");
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}", "getTask", "Look at a task")
         .describe(
-            "The status monitor, as Azure's long-running operations have it. With `Accept: text/event-stream` \
-             the answer is the stream of `/tasks/{id}/events`.",
+            "The status monitor, as Azure's long-running operations have it. When `Accept` wants \
+             `text/event-stream` more than `application/json`, the answer is the stream of `/tasks/{id}/events`; \
+             wanted equally, it is JSON.",
         )
-        .takes(&["Redirect", "Prefer", "IfNoneMatch", "LastEventId"])
-        .problems(&[Kind::TooManyStreams])
+        .takes(&["Redirect", "Prefer", "IfMatch", "IfNoneMatch", "LastEventId"])
+        .problems(&[Kind::PreconditionFailed, Kind::TooManyStreams])
         .answers("200", event_stream(with_headers(json("The task as it stands.", "Monitor"), &headers)))
         .answers("204", bare("A stream was asked for, and the client has seen its end already."))
         .answers("303", with_headers(with_headers(ended, &headers), &["Location"]))
@@ -86,19 +89,22 @@ pub(super) fn monitor() -> Route {
 
 pub(super) fn delete() -> Route {
     Route::of_tasks(HttpMethod::Delete, "/tasks/{id}", "deleteTask", "Remove a task that has ended")
-        .problems(&[Kind::TaskNotEnded, Kind::Contended])
+        .takes(&["IfMatch"])
+        .problems(&[Kind::TaskNotEnded, Kind::PreconditionFailed, Kind::Contended])
         .answers("204", bare("Removed, with everything that belongs to it."))
 }
 
 pub(super) fn cancel() -> Route {
     Route::of_tasks(HttpMethod::Post, "/tasks/{id}/cancel", "cancelTask", "Cancel a task")
-        .problems(&[Kind::TaskEnded, Kind::Contended])
+        .takes(&["IfMatch"])
+        .problems(&[Kind::TaskEnded, Kind::PreconditionFailed, Kind::Contended])
         .answers("200", monitor_of("It had not started and is canceled."))
         .answers("202", monitor_of("It is running; its worker stops it at the next check."))
 }
 
 pub(super) fn retry() -> Route {
     Route::of_tasks(HttpMethod::Post, "/tasks/{id}/retry", "retryTask", "Try a failed task again")
-        .problems(&[Kind::TaskNotFailed, Kind::Contended])
+        .takes(&["IfMatch"])
+        .problems(&[Kind::TaskNotFailed, Kind::PreconditionFailed, Kind::Contended])
         .answers("202", monitor_of("It waits for another attempt."))
 }

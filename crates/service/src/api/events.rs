@@ -17,6 +17,7 @@ use super::headers::{LAST_EVENT_ID, text};
 use super::problem::{Kind, Refusal};
 use super::tasks::{Tasks, monitor_at};
 use super::wait::{Pauses, Place};
+use super::watched::Watched;
 use crate::body::Body;
 use crate::env::{Env, Instant};
 use crate::storage::{ETag, Read, StatusStore, Stored, TaskQueue};
@@ -55,6 +56,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
             address: call.task_url(&self.settings, id)?,
             tasks: Rc::clone(self),
             id,
+            watched: self.watchers.watch(&stored, self.env.instant()),
             etag: stored.etag.clone(),
             next: Next::First { stored: Box::new(stored), seen },
             started: self.env.instant(),
@@ -80,6 +82,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
 struct Watch<E, S, Q> {
     tasks: Rc<Tasks<E, S, Q>>,
     id: TaskId,
+    watched: Rc<Watched>,
     address: String,
     etag: ETag,
     next: Next,
@@ -121,7 +124,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Watch<E, S, Q> {
             let pause = self.pauses.next();
             self.tasks.env.sleep(pause).await;
             self.silent += pause;
-            match self.tasks.store.read(self.id, Some(&self.etag)).await {
+            match self.tasks.look(&self.watched, &self.etag, pause).await {
                 Ok(Read::Found(stored)) => {
                     self.failures = 0;
                     self.pauses = Pauses::new();

@@ -16,6 +16,7 @@ use super::health::Readiness;
 use super::metrics::Depths;
 use super::problem::Refusal;
 use super::remembered::Remembered;
+use super::watched::Watchers;
 use crate::env::Env;
 use crate::settings::ApiSettings;
 use crate::storage::{QueueName, Read, StatusStore, Stored, TaskQueue};
@@ -38,6 +39,8 @@ pub(crate) struct Tasks<E, S, Q> {
     depth: Remembered<Option<u64>>,
     pub(crate) readiness: Remembered<Readiness>,
     pub(crate) depths: Remembered<Depths>,
+    /// Tasks that streams and waits watch.
+    pub(crate) watchers: Watchers,
     /// Event streams that are open.
     pub(crate) streams: Rc<Cell<usize>>,
     /// Requests that wait for the end of a task.
@@ -54,6 +57,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
             depth: Remembered::new(),
             readiness: Remembered::new(),
             depths: Remembered::new(),
+            watchers: Watchers::default(),
             streams: Rc::default(),
             waits: Rc::default(),
         }

@@ -57,6 +57,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         let limit = Duration::from_secs(seconds);
         let start = self.env.instant();
         let mut pauses = Pauses::new();
+        let watched = self.watchers.watch(&stored, start);
         while !stored.document.state.is_terminal() {
             let spent = self.env.instant().since(start);
             let pause = pauses.next().min(limit.saturating_sub(spent));
@@ -64,7 +65,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
                 break;
             }
             self.env.sleep(pause).await;
-            match self.store.read(stored.document.task_id, Some(&stored.etag)).await {
+            match self.look(&watched, &stored.etag, pause).await {
                 Ok(Read::Found(newer)) => stored = *newer,
                 Ok(Read::Unchanged) => {}
                 Ok(Read::Missing) | Err(_) => break,

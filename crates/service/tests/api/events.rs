@@ -130,3 +130,45 @@ async fn so_many_streams_and_no_more_are_open_at_a_time() {
         assert_eq!(answer.status(), StatusCode::OK);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_streams_and_waits_of_an_instance_share_one_read_of_a_task() {
+    let reads = async |streams: usize, waits: usize| {
+        let world = World::new();
+        world.store_as(TaskState::InProgress);
+        world.memory.0.latency.set(Duration::from_millis(10));
+        let path = path();
+        let listen = async || {
+            let mut events = world.open(&path, &[]).await;
+            let mut last = None;
+            while let Some((_, monitor)) = events.status().await {
+                last = Some(monitor.status);
+            }
+            assert_eq!(last, Some(MonitorState::Succeeded));
+            world.now()
+        };
+        let task = format!("/tasks/{ID}");
+        let wait = async || {
+            let reply = world.ask(Method::GET, &task, &[("prefer", "wait=30")], "").await;
+            assert_eq!(reply.monitor().status, MonitorState::Succeeded);
+            world.now()
+        };
+        let end = async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            world.memory.change(id(), |document| document.state = TaskState::Completed);
+            world.now()
+        };
+        let listeners = futures::future::join_all((0..streams).map(|_| listen()));
+        let waiters = futures::future::join_all((0..waits).map(|_| wait()));
+        let (told, answered, ended) = futures::join!(listeners, waiters, end);
+        for told in told.into_iter().chain(answered) {
+            assert!(told.since(ended) <= Duration::from_millis(1200), "{:?}", told.since(ended));
+        }
+        // One for each request to begin with, the others are looks.
+        world.memory.take_requests().iter().filter(|request| **request == "read").count() - streams - waits
+    };
+    let alone = reads(1, 0).await;
+    assert!((20..40).contains(&alone), "{alone}");
+    let together = reads(40, 20).await;
+    assert!(together <= alone + 5, "{together} reads for sixty, {alone} for one");
+}

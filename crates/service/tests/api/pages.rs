@@ -8,8 +8,8 @@ async fn pages_are_served_from_their_assets_and_revalidated_by_etag() {
     for (path, asset) in [
         ("/", "index.html"),
         ("/swagger", "swagger/index.html"),
-        ("/openapi.json", "openapi.json"),
-        ("/swagger/v1/swagger.json", "openapi.json"),
+        ("/openapi.json", r#"{"servers":[{"url":"."}]}"#),
+        ("/swagger/v1/swagger.json", r#"{"servers":[{"url":"../.."}]}"#),
         ("/js/app.js", "js/app.js"),
     ] {
         let reply = world.get(path).await;
@@ -25,4 +25,21 @@ async fn pages_are_served_from_their_assets_and_revalidated_by_etag() {
     assert_eq!(world.get("/js/other.js").await.kind(), (404, "not-found".to_owned()));
     assert_eq!(world.get("/../Cargo.toml").await.kind(), (404, "not-found".to_owned()));
     assert_eq!(world.memory.take_requests(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reference_has_one_address_that_every_other_leads_to() {
+    let world = World::new();
+    for path in ["/swagger/", "/swagger/index.html"] {
+        let reply = world.get(path).await;
+        // Relative, so that it leads through whatever a gateway puts in front.
+        assert_eq!((reply.status, reply.header("location")), (StatusCode::PERMANENT_REDIRECT, "../swagger"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_description_says_where_the_api_is_seen_from_either_of_its_addresses() {
+    let world = World::new();
+    assert_eq!(world.get("/openapi.json").await.json()["servers"][0]["url"], ".");
+    assert_eq!(world.get("/swagger/v1/swagger.json").await.json()["servers"][0]["url"], "../..");
 }

@@ -50,6 +50,11 @@ async fn configuration_that_cannot_be_used_is_named_but_never_shown() {
             assert!(text.contains(name) || text.contains("api_key_hashes"), "{text}");
             assert!(!text.contains("s3cret"));
         }
+        let logged = format!("{:?}", world.env.lines.borrow());
+        assert!(
+            logged.contains("must be") && logged.contains("; it ") && !logged.contains("s3cret"),
+            "{logged}"
+        );
         assert_eq!(world.get("/").await.status, StatusCode::OK);
     }
 }

@@ -196,6 +196,138 @@ fn a_handler_that_wants_to_be_left_alone_is() {
 }
 
 #[test]
+fn a_handler_is_left_alone_until_the_date_or_for_the_time_it_names_up_to_seven_days() {
+    run(|world| async move {
+        // 2026-11-20T10:00:00Z is when the world begins.
+        for (value, least, most) in [
+            ("Fri, 20 Nov 2026 12:00:00 GMT", 7_000, 7_201),
+            ("Friday, 20-Nov-26 12:00:00 GMT", 7_000, 7_201),
+            ("Fri Nov 20 12:00:00 2026", 7_000, 7_201),
+            ("3600", 3_599, 3_602),
+            ("9999999999999999999999", 604_799, 604_801),
+            ("Fri, 20 Nov 2099 12:00:00 GMT", 604_799, 604_801),
+            // The back-off of two seconds alone: in the past, or no time at all.
+            ("Fri, 20 Nov 2020 12:00:00 GMT", 0, 3),
+            ("soon", 0, 3),
+            ("-5", 0, 3),
+        ] {
+            let busy =
+                Response::builder().status(503).header("retry-after", value).body(Bytes::new()).unwrap();
+            let started = world.now();
+            routed(&world, busy).await;
+            let message = world.messages("").pop().unwrap();
+            let hidden = models::Timestamp::from(message.visible_at).since(started).as_secs();
+            assert!((least..=most).contains(&hidden), "{value}: {hidden} s");
+            world.drop_messages().await;
+        }
+    });
+}
+
+#[test]
+fn progress_lines_are_read_as_other_platforms_write_them() {
+    run(|world| async move {
+        let done = "{\"PercentComplete\":10,\"Message\":\"a\",\"Result\":null,\"Error\":null}\r\n\
+                    {\"PercentComplete\":100,\"Message\":null,\"Result\":{\"n\":1},\"Error\":null}";
+        for (media_type, text) in [
+            (
+                "Application/X-NDJSON; charset=utf-8",
+                "{\"percentComplete\":50}\n{\"result\":{\"n\":1}}".to_owned(),
+            ),
+            ("application/jsonl", done.to_owned()),
+            ("application/x-jsonlines", format!("\u{feff}{done}\r\n\r\n")),
+            ("application/ndjson;charset=UTF-8", format!("\n \n{{}}\n\t\n{done}\n\n")),
+            (
+                "application/x-ndjson",
+                "{\"percent_complete\":5,\"message\":\"a\"}\r\n{\"result\":{ \"n\" : 1 }}\r".to_owned(),
+            ),
+        ] {
+            let document = routed(&world, reply(200, media_type, text.clone())).await;
+            assert_eq!(document.state, TaskState::Completed, "{media_type} {text}");
+            assert_eq!(document.result.unwrap().get(), r#"{"n":1}"#, "{text}");
+        }
+        let lines = |text: &'static str| reply(200, "application/x-ndjson", text);
+        for text in [
+            "{\"PercentComplete\":100,\"Message\":\"done\",\"Result\":null}\n",
+            "{\"percentComplete\":null,\"message\":null,\"result\":null,\"error\":null}",
+        ] {
+            let document = routed(&world, lines(text)).await;
+            assert_eq!((document.state, document.result), (TaskState::Completed, None), "{text}");
+        }
+        // A null result beside progress is no result: the handler died behind it.
+        let died =
+            routed(&world, lines("{\"percentComplete\":40,\"message\":\"a\",\"result\":null}\n")).await;
+        assert_eq!(died.state, TaskState::Pending);
+    });
+}
+
+#[test]
+fn progress_with_null_members_is_seen_while_the_handler_still_works() {
+    run(|world| async move {
+        let lines = "\u{feff}{\"PercentComplete\":60,\"Message\":\"half\",\"Result\":null,\"Error\":null}\r\n\
+                     {\"Result\":1}\r\n";
+        world.answer_tasks(move |_| (Duration::from_secs(30), reply(200, "application/jsonl", lines)));
+        let id = world.submit("routed", |_| {}).await;
+        let worker = world.worker(&[]);
+        let watch = async {
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            world.document(id)
+        };
+        let (_, seen) = tokio::join!(worker.drain(), watch);
+        assert_eq!((seen.percent_complete, seen.message.as_deref()), (Some(60), Some("half")));
+        assert_eq!(world.document(id).result.unwrap().get(), "1");
+    });
+}
+
+#[test]
+fn an_answer_that_is_coded_or_leads_elsewhere_fails_with_what_to_do() {
+    run(|world| async move {
+        let with = |status: u16, name: &'static str, value: &'static str| {
+            let builder = Response::builder().status(status).header("content-type", "application/json");
+            builder.header(name, value).body(Bytes::from_static(b"{}")).unwrap()
+        };
+        for (reply, words) in [
+            (with(200, "content-encoding", "gzip"), "Content-Encoding"),
+            (with(200, "content-encoding", "br"), "Content-Encoding"),
+            (with(302, "location", "https://elsewhere.example/hidden"), "redirects are not followed"),
+            (with(308, "location", "/other"), "task_handlers must name the final address"),
+        ] {
+            let document = routed(&world, reply).await;
+            let error = document.error.unwrap();
+            assert_eq!((document.state, error.code.as_str()), (TaskState::Failed, "HandlerFailed"));
+            assert!(error.message.contains(words) && !error.message.contains("hidden"), "{}", error.message);
+        }
+        let plain = routed(&world, with(200, "content-encoding", "Identity")).await;
+        assert_eq!((plain.state, plain.result.unwrap().get()), (TaskState::Completed, "{}"));
+    });
+}
+
+#[test]
+fn a_result_keeps_every_digit_and_is_in_the_document_only_where_all_can_read_it() {
+    run(|world| async move {
+        let exact = r#"{"n":1000000000000000000001,"x":1.10}"#;
+        let inline = routed(&world, reply(200, "text/json; charset=utf-8", format!("\u{feff}{exact}"))).await;
+        assert_eq!(inline.result.unwrap().get(), exact);
+        let lines = format!("{{\"result\":{exact}}}");
+        assert_eq!(
+            routed(&world, reply(200, "application/x-ndjson", lines)).await.result.unwrap().get(),
+            exact
+        );
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let deepest = routed(&world, reply(200, "application/json", nested(61))).await;
+        assert_eq!(deepest.result.unwrap().get(), nested(61));
+        for text in [nested(62), "9".repeat(381), "\"\\ud800\"".to_owned()] {
+            let document = routed(&world, reply(200, "application/json", text.clone())).await;
+            assert_eq!((document.state, &document.result), (TaskState::Completed, &None));
+            let blob = world.blob(&document.result_blob.unwrap().name).unwrap();
+            assert_eq!(
+                (&blob.content[..], blob.content_type.as_str()),
+                (text.as_bytes(), "application/json")
+            );
+        }
+    });
+}
+
+#[test]
 fn built_in_handlers_work_on_text_and_refuse_anything_else() {
     run(|world| async move {
         let worker = world.worker(&[]);

@@ -162,6 +162,27 @@ fn a_document_of_the_net_api_is_taken_as_pending_whatever_its_random_state() {
 }
 
 #[test]
+fn a_message_in_base64_with_line_breaks_is_done_and_not_given_up() {
+    run(|world| async move {
+        use base64::Engine as _;
+        for (byte, end) in [(1u8, "\n"), (2, "\r\n"), (3, " \t")] {
+            let id = TaskId::from_random_bytes([byte; 16]);
+            let text = json!({ "TaskName": "anything", "TaskDescription": "x".repeat(200), "Status": 0,
+                "TaskId": id.to_string(), "Priority": 2, "returnUri": null })
+            .to_string();
+            let solid = base64::engine::general_purpose::STANDARD.encode(&text);
+            let lines: Vec<_> =
+                solid.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect();
+            assert!(lines.len() > 3);
+            world.send(&(lines.join(end) + end)).await;
+            assert_eq!(world.worker(&[]).drain().await["completed"], 1, "{end:?}");
+            assert_eq!(world.document(id).state, TaskState::Completed);
+        }
+        assert_eq!(world.poison(), []);
+    });
+}
+
+#[test]
 fn what_the_net_worker_finished_stays_finished() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;

@@ -10,11 +10,10 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use azure::Instant;
 use models::TaskId;
 
 use super::tasks::Tasks;
-use crate::env::Env;
+use crate::env::{Env, Instant};
 use crate::storage::{Read, StatusStore, StorageError, Stored, TaskQueue};
 
 /// How long to wait before looking again whether another request's read is done, and how often.

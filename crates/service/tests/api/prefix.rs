@@ -12,7 +12,7 @@ const BASE: &str = "https://gateway.example/work/v1";
 fn addresses(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) if text.contains("/tasks") || text.contains("/swagger") => {
-            found.push(text.clone())
+            found.push(text.clone());
         }
         Value::Array(items) => items.iter().for_each(|item| addresses(item, found)),
         Value::Object(members) => members.values().for_each(|member| addresses(member, found)),

@@ -272,6 +272,9 @@ async fn ends() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     let mut found = Vec::new();
     scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
+    let stale = [("if-match", "\"0x8D0000000000000\"")];
+    scribe.ask(Method::POST, &format!("{}/cancel", task()), &stale, "").await;
+    found.push(("precondition", scribe.take()));
     scribe.ask(Method::DELETE, &task(), &[], "").await;
     scribe.ask(Method::POST, &format!("{}/cancel", task()), &[], "").await;
     scribe.says("once more");

@@ -128,11 +128,7 @@ mod tests {
     fn answered(status: u16, body: &str, lifetime: Duration) -> Result<Issued, Error> {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        issued(
-            &Answer::new("Get User Delegation Key", Part::Blob, response, now()),
-            lifetime,
-            at(now(), 0),
-        )
+        issued(&Answer::new("Get User Delegation Key", Part::Blob, response, now()), lifetime, at(now(), 0))
     }
 
     fn document(expiry: &str, value: &str) -> String {

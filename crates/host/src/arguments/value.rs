@@ -106,7 +106,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = units.iter().find_map(|(unit, from)| Some((text.strip_suffix(unit)?, from)));
     let (digits, from) = parsed.ok_or_else(|| "expected a number".to_owned())?;
     digits.parse().map(from).map_err(|error| {
-        format!("expected integer suffixed by `s`, `ms`, `us`, `μs`, or `ns`; got {text:?}; {error}")
+        format!(
+            "expected integer or range; got {text:?}; expected integer suffixed by `s`, `ms`, `us`, `μs`, or `ns`; \
+             got {text:?}; {error}"
+        )
     })
 }
 

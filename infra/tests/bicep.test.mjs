@@ -281,6 +281,7 @@ test("documents outlive the longest delay and poison originals their copies, by 
   const storage = "infra/modules/storage.bicep";
   const { container: blobs, lifecycle } = trees()[storage].resources;
   assert.deepEqual(blobs.config.loop_type.detail.array_name, ["", "-poison"]);
+  assert.match(read("crates/service/src/store/blob.rs"), /\{container\}-poison/, "the name that the worker uses");
   const { rules } = lifecycle.config.properties.policy;
   assert.deepEqual(rules.map(({ definition }) => definition.filters.prefixMatch), [["${containerName}/"], ["${containerName}-poison/"]]);
   for (const { definition } of rules) assert.equal(definition.actions.baseBlob.delete.daysAfterModificationGreaterThan, "keptDays");

@@ -49,6 +49,8 @@ pub struct TaskMessage {
     pub etag: Option<String>,
     /// Whether this project sent it: our messages carry `CreatedAt`, those of the .NET API do not.
     pub is_ours: bool,
+    /// [`TaskStatus::generation`] when the message was sent.
+    pub generation: u32,
     /// The whole document, when the message carries one.
     pub document: Option<TaskStatus>,
 }
@@ -65,6 +67,8 @@ pub enum MessageError {
     Unusable {
         /// The task it names.
         task_id: TaskId,
+        /// [`TaskStatus::generation`] when the message was sent, as far as it can be read.
+        generation: u32,
         /// What is wrong.
         reason: String,
     },
@@ -97,14 +101,20 @@ impl TaskMessage {
             .and_then(|mut members| members.required_type::<TaskId>("TaskId", "a GUID"))
             .map_err(unreadable)?
             .ok_or_else(|| unreadable(ContractError::Missing("TaskId")))?;
-        let unusable = |error: ContractError| MessageError::Unusable { task_id, reason: error.to_string() };
+        let generation = Members::parse(bytes)
+            .and_then(|mut members| members.nullable("Generation", "a number of retries"))
+            .ok()
+            .flatten()
+            .unwrap_or(0);
+        let unusable =
+            |error: ContractError| MessageError::Unusable { task_id, generation, reason: error.to_string() };
         let mut members = Members::parse(bytes).map_err(unusable)?;
         let etag = members.nullable::<String>("ETag", "a string").map_err(unusable)?;
         let is_ours = members.contains("CreatedAt");
         let whole = members.contains("TaskName");
         // Parsed even when it carries only the id, so that a broken member is found.
         let document = TaskStatus::from_members(members).map_err(unusable)?;
-        Ok(Self { task_id, etag, is_ours, document: whole.then_some(document) })
+        Ok(Self { task_id, etag, is_ours, generation, document: whole.then_some(document) })
     }
 
     /// The text to send for `document`, stored under `etag`: the whole document when it fits
@@ -118,9 +128,10 @@ impl TaskMessage {
             #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
             etag: Option<&'a str>,
         }
+        let (task_id, created_at, generation) = (document.task_id, document.created_at, document.generation);
         match serde_json::to_string(&Whole { document, etag }) {
             Ok(text) if fits_message(&text) => text,
-            _ => Reference { task_id: document.task_id, created_at: document.created_at, etag }.text(),
+            _ => Reference { task_id, created_at, generation, etag }.text(),
         }
     }
 
@@ -135,7 +146,8 @@ impl TaskMessage {
         let message = Self::parse(text).ok().filter(|message| message.is_ours)?;
         let created_at = message.document.as_ref().and_then(|document| document.created_at);
         let etag = message.etag.as_deref();
-        let reference = Reference { task_id: message.task_id, created_at, etag }.text();
+        let (task_id, generation) = (message.task_id, message.generation);
+        let reference = Reference { task_id, created_at, generation, etag }.text();
         fits_message(&reference).then_some(reference)
     }
 }
@@ -147,6 +159,8 @@ struct Reference<'a> {
     task_id: TaskId,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<crate::Timestamp>,
+    #[serde(skip_serializing_if = "crate::status::is_zero")]
+    generation: u32,
     #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
 }

@@ -46,9 +46,19 @@ pub struct TaskStatus {
     /// When a terminal task may be purged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// No attempt starts before this moment: the back-off of an attempt that is to be repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
     /// Number of the latest attempt, 1 for the first; 0 before it.
     #[serde(skip_serializing_if = "is_zero")]
     pub attempt: u32,
+    /// Attempts that count towards `max_dequeue_count`; see [`TaskStatus::attempts_used`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_used: Option<u32>,
+    /// How often the task was explicitly retried. A message of an earlier generation is not needed any
+    /// more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub generation: u32,
     /// When somebody asked for the task to be cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -161,7 +171,7 @@ pub enum AttemptOutcome {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &u32) -> bool {
+pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -182,7 +192,10 @@ impl TaskStatus {
             finished_at: None,
             not_before: None,
             expires_at: None,
+            retry_at: None,
             attempt: 0,
+            attempts_used: None,
+            generation: 0,
             cancel_requested_at: None,
             percent_complete: None,
             message: None,
@@ -222,7 +235,10 @@ impl TaskStatus {
             finished_at: m.nullable("FinishedAt", moment)?,
             not_before: m.nullable("NotBefore", moment)?,
             expires_at: m.nullable("ExpiresAt", moment)?,
+            retry_at: m.nullable("RetryAt", moment)?,
             attempt: m.nullable("Attempt", "a number of attempts")?.unwrap_or(0),
+            attempts_used: m.nullable("AttemptsUsed", "a number of attempts")?,
+            generation: m.nullable("Generation", "a number of retries")?.unwrap_or(0),
             cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
             percent_complete: m
                 .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
@@ -258,6 +274,19 @@ impl TaskStatus {
             && self.task_description == request.task_description
             && self.priority == request.priority
             && self.input == request.input
+    }
+
+    /// Attempts that count towards `max_dequeue_count`: those started since the task was accepted or last
+    /// explicitly retried, without those that a stopping worker handed back. Documents that no worker of
+    /// this version has written lack the member; then the history tells, as far as it goes back.
+    #[must_use]
+    pub fn attempts_used(&self) -> u32 {
+        let is_retry = |record: &AttemptRecord| record.outcome == Some(AttemptOutcome::RetryRequested);
+        self.attempts_used.unwrap_or_else(|| {
+            let since = self.history.iter().rev().take_while(|record| !is_retry(record));
+            let used = since.filter(|record| record.outcome != Some(AttemptOutcome::Released));
+            u32::try_from(used.count()).unwrap_or(u32::MAX)
+        })
     }
 
     /// Adds a record to the history and drops the oldest above [`HISTORY_LIMIT`].

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use models::{
-    AttemptOutcome, DeliveryId, MessageError, Schedule, TaskError, TaskMessage, TaskRequest, TaskState,
+    DeliveryId, DeliveryNote, MessageError, Schedule, TaskError, TaskMessage, TaskRequest, TaskState,
     TaskStatus, Timestamp,
 };
 
 use crate::{Policy, schedule, transition};
 
-/// The error code of a task whose message was delivered too often.
+/// The error code of a task of which too many attempts were started.
 const TOO_MANY_DELIVERIES: &str = "TooManyDeliveries";
 
 /// One receipt of a message, as far as decisions depend on it.
@@ -19,6 +19,8 @@ pub struct Receipt {
     pub id: DeliveryId,
     /// When the message was put.
     pub inserted_at: Timestamp,
+    /// What earlier deliveries noted in the message.
+    pub note: DeliveryNote,
 }
 
 /// What is stored under the task id of the message.
@@ -56,9 +58,11 @@ pub enum Step {
     /// The task may not start yet: put the message into the scheduled queue with this delay, then
     /// delete it from the task queue.
     Schedule(Duration),
-    /// Another message of the same task is being worked on: hide this one for so long. Only that other
-    /// attempt's end tells what is left to do.
+    /// Another message of the same task is being worked on, or the back-off of an attempt is not over:
+    /// hide this one for so long. Only then it shows what is left to do.
     Postpone(Duration),
+    /// A later delivery of the same message has started an attempt: this one lost its lease. Do nothing.
+    Leave,
 }
 
 /// Why a message is deleted without work.
@@ -68,6 +72,8 @@ pub enum Discard {
     Terminal,
     /// Its task was deleted or purged.
     Gone,
+    /// Its task was explicitly retried since it was sent, and has another message.
+    Older,
 }
 
 /// The document and version that a message may stand for, so that the first write needs no read before
@@ -86,7 +92,10 @@ pub fn presumed<'a>(message: &'a TaskMessage, receipt: &Receipt) -> Option<(&'a 
         && document.cancel_requested_at.is_none()
         && document.result.is_none()
         && document.result_blob.is_none()
-        && document.error.is_none();
+        && document.error.is_none()
+        && document.attempts_used.is_none()
+        && document.retry_at.is_none()
+        && document.generation == 0;
     (message.is_ours && fresh && receipt.id.dequeue_count == 1).then_some((document, etag))
 }
 
@@ -109,7 +118,7 @@ pub fn decide(
 ) -> Step {
     let (task_id, usable) = match message {
         Ok(message) => (message.task_id, Ok(message)),
-        Err(MessageError::Unusable { task_id, reason }) => (*task_id, Err(reason)),
+        Err(MessageError::Unusable { task_id, generation, reason }) => (*task_id, Err((reason, *generation))),
         Err(MessageError::Unreadable(reason)) => {
             return poison(format!("the message cannot be read: {reason}"), None);
         }
@@ -124,26 +133,26 @@ pub fn decide(
     };
     let mut document = stored.clone();
     match usable {
-        Err(reason) => unusable(reason, document, receipt, policy, now),
+        Err((reason, generation)) => unusable(reason, generation, document, receipt, policy, now),
         Ok(message) => {
             // The .NET API gives a new task a random state; its message says that the task is new.
             if !message.is_ours && !document.is_ours() {
                 document.state = TaskState::Pending;
             }
-            with_document(document, receipt, policy, now)
+            with_document(document, message.generation, receipt, policy, now)
         }
     }
 }
 
 fn without_document(
-    message: Result<&TaskMessage, &String>,
+    message: Result<&TaskMessage, (&String, u32)>,
     receipt: &Receipt,
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
     let message = match message {
         Ok(message) => message,
-        Err(reason) => return poison(format!("the message cannot be used: {reason}"), None),
+        Err((reason, _)) => return poison(format!("the message cannot be used: {reason}"), None),
     };
     if message.is_ours {
         return Step::Discard(Discard::Gone);
@@ -166,19 +175,24 @@ fn without_document(
     let mut created =
         TaskStatus::accepted(document.task_id, request, String::new(), receipt.inserted_at.min(now));
     created.return_uri.clone_from(&document.return_uri);
-    with_document(created, receipt, policy, now)
+    with_document(created, 0, receipt, policy, now)
 }
 
 fn unusable(
     reason: &str,
+    generation: u32,
     mut document: TaskStatus,
     receipt: &Receipt,
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
     let reason = format!("the message cannot be used: {reason}");
-    // A task that has its outcome keeps it, and one that runs on another message has no need of this one.
-    if document.state.is_terminal() || carried_by_another(&document, receipt, policy, now).is_some() {
+    // A task that has its outcome keeps it, and one that runs on another message, or was retried since,
+    // has no need of this one.
+    let is_needless = document.state.is_terminal()
+        || generation < document.generation
+        || carried_by_another(&document, receipt, policy, now).is_some();
+    if is_needless {
         return poison(reason, None);
     }
     let error = TaskError { code: "MessageUnusable".to_owned(), message: reason.clone() };
@@ -187,14 +201,24 @@ fn unusable(
     poison(reason, Some(document))
 }
 
-/// The usual case. The order of the exits is the order of their precedence.
-fn with_document(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, now: Timestamp) -> Step {
+/// The usual case, for a message of this generation. The order of the exits is the order of their
+/// precedence.
+fn with_document(
+    mut document: TaskStatus,
+    generation: u32,
+    receipt: &Receipt,
+    policy: &Policy,
+    now: Timestamp,
+) -> Step {
     if document.state.is_terminal() {
-        return match given_up(&document, receipt, policy) {
+        return match given_up(&document, receipt) {
             // The worker that gave it up died between the document and the copy.
             Some(reason) => poison(reason, None),
             None => Step::Discard(Discard::Terminal),
         };
+    }
+    if generation < document.generation {
+        return Step::Discard(Discard::Older);
     }
     if document.cancel_requested_at.is_some() {
         transition::finish(&mut document, TaskState::Cancelled, None, policy.retention, now);
@@ -205,11 +229,17 @@ fn with_document(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, n
     {
         return Step::Resume;
     }
+    if is_superseded(&document, receipt) {
+        return Step::Leave;
+    }
     if let Some(remaining) = carried_by_another(&document, receipt, policy, now) {
         return Step::Postpone(postponement(receipt.id.dequeue_count).min(remaining));
     }
-    if deliveries_used(&document, receipt) > policy.max_dequeue_count {
-        return exhausted(document, receipt, policy, now);
+    if document.attempts_used() >= policy.max_dequeue_count {
+        return exhausted(document, policy, now);
+    }
+    if let Some(remaining) = back_off_left(&document, receipt, now) {
+        return Step::Postpone(remaining);
     }
     // A message that storage showed at its time is due, whatever a clock of ours that was set back says.
     let wait = schedule::delay(&document, now.max(receipt.inserted_at));
@@ -218,6 +248,14 @@ fn with_document(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, n
     }
     transition::start(&mut document, &receipt.id, now);
     Step::Run(Box::new(document))
+}
+
+/// Whether the latest attempt was started by a later delivery of the same message.
+fn is_superseded(document: &TaskStatus, receipt: &Receipt) -> bool {
+    let latest = document.history.last().and_then(|record| record.delivery.as_ref());
+    latest.is_some_and(|id| {
+        id.message_id == receipt.id.message_id && id.dequeue_count > receipt.id.dequeue_count
+    })
 }
 
 /// How long the attempt of another message may still be running; `None` when there is none. Messages are
@@ -246,25 +284,27 @@ fn postponement(dequeue_count: u32) -> Duration {
     Duration::from_secs(10 << dequeue_count.saturating_sub(1).min(7))
 }
 
-/// Deliveries of this message that count as tries. One that ended because its worker was being stopped
-/// does not.
-fn deliveries_used(document: &TaskStatus, receipt: &Receipt) -> u32 {
-    let released = document.history.iter().filter(|record| {
-        record.outcome == Some(AttemptOutcome::Released)
-            && record.delivery.as_ref().is_some_and(|id| id.message_id == receipt.id.message_id)
+/// How much of the back-off of the latest attempt is left for this message. The one that brought the
+/// attempt was hidden for it, which storage's clock has judged; others are judged by ours, and never wait
+/// longer than the whole back-off.
+fn back_off_left(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Option<Duration> {
+    let retry_at = document.retry_at.filter(|_| document.state == TaskState::Pending)?;
+    let latest = document.history.last()?;
+    let was_hidden = latest.delivery.as_ref().is_some_and(|id| {
+        id.message_id == receipt.id.message_id && receipt.note.delivery >= id.dequeue_count
     });
-    receipt.id.dequeue_count.saturating_sub(u32::try_from(released.count()).unwrap_or(u32::MAX))
+    let whole = latest.ended_at.map_or(Duration::ZERO, |ended_at| retry_at.since(ended_at));
+    let left = retry_at.since(now).min(whole);
+    (!was_hidden && !left.is_zero()).then(|| schedule::whole_seconds(left))
 }
 
-fn exhausted(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, now: Timestamp) -> Step {
+/// Deliveries do not count: one that could start no attempt says nothing about the task.
+fn exhausted(mut document: TaskStatus, policy: &Policy, now: Timestamp) -> Step {
     let mut reason = format!(
-        "delivered {} times; max_dequeue_count allows {}",
-        receipt.id.dequeue_count, policy.max_dequeue_count
+        "attempts started without success: {}; max_dequeue_count allows {}",
+        document.attempts_used(),
+        policy.max_dequeue_count
     );
-    // What happened to a duplicate says nothing about the task, which its other message still carries.
-    if !is_carrier(&document, receipt) {
-        return poison(reason, None);
-    }
     if let Some(error) = &document.error {
         reason = format!("{reason}; the latest attempt failed: {}", error.message);
     }
@@ -274,19 +314,14 @@ fn exhausted(mut document: TaskStatus, receipt: &Receipt, policy: &Policy, now: 
     poison(reason, Some(document))
 }
 
-/// Why this message was given up, when the document says that it was.
-fn given_up(document: &TaskStatus, receipt: &Receipt, policy: &Policy) -> Option<String> {
+/// Why this message was given up, when the document says that it was: by a later delivery than the one
+/// that brought the latest attempt.
+fn given_up(document: &TaskStatus, receipt: &Receipt) -> Option<String> {
     let error = document.error.as_ref().filter(|error| error.code == TOO_MANY_DELIVERIES)?;
-    let given_up = document.state == TaskState::Failed
-        && deliveries_used(document, receipt) > policy.max_dequeue_count
-        && is_carrier(document, receipt);
-    given_up.then(|| error.message.clone())
-}
-
-/// Whether no other message than this one is known to have brought the latest attempt.
-fn is_carrier(document: &TaskStatus, receipt: &Receipt) -> bool {
-    let carrier = document.history.last().and_then(|record| record.delivery.as_ref());
-    carrier.is_none_or(|id| id.message_id == receipt.id.message_id)
+    let latest = document.history.last().and_then(|record| record.delivery.as_ref())?;
+    let is_later =
+        latest.message_id == receipt.id.message_id && latest.dequeue_count < receipt.id.dequeue_count;
+    (document.state == TaskState::Failed && is_later).then(|| error.message.clone())
 }
 
 fn poison(reason: String, document: Option<TaskStatus>) -> Step {

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - [`intake`]: what a submission does, given what is stored under its id.
+//! - [`redelivery`]: how to take a message up, by what its earlier deliveries noted.
 //! - [`delivery`]: what one delivery of a message asks for.
 //! - [`outcome`]: what an attempt's end writes, and what to do when somebody else wrote first.
 //! - [`lease`]: when to renew the hold on a message, and when to give up.
@@ -29,6 +30,7 @@ pub mod outcome;
 pub mod overload;
 pub mod pace;
 mod policy;
+pub mod redelivery;
 pub mod retention;
 pub mod retry;
 pub mod schedule;

@@ -90,11 +90,12 @@ pub fn settle(
         Outcome::Retry { error, after } => {
             let n = current.attempt.saturating_sub(1);
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, n, fraction);
-            transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), now);
-            Effect::Hide(wait.max(after.unwrap_or_default().min(LONGEST_WAIT)))
+            let wait = wait.max(after.unwrap_or_default().min(LONGEST_WAIT));
+            transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), wait, now);
+            Effect::Hide(wait)
         }
         Outcome::Released => {
-            transition::put_back(&mut next, AttemptOutcome::Released, None, now);
+            transition::put_back(&mut next, AttemptOutcome::Released, None, Duration::ZERO, now);
             Effect::Hide(Duration::ZERO)
         }
     };

@@ -5,9 +5,9 @@ use std::time::Duration;
 pub struct Policy {
     /// How long a received message stays hidden: the length of a lease.
     pub visibility: Duration,
-    /// Most deliveries of one message that may start work. A retry after a back-off is a delivery, too, so
-    /// that a task is tried at most so often in all; a delivery that ended because its worker was being
-    /// stopped does not count.
+    /// Most attempts of one task that are started, from its acceptance or its explicit retry on. One that a
+    /// stopping worker hands back does not count, nor does a delivery that starts none. Also how many
+    /// workers in a row a message may cost before an attempt is recorded, five at least.
     pub max_dequeue_count: u32,
     /// Longest time one attempt may take.
     pub task_timeout: Duration,

@@ -28,6 +28,9 @@ pub fn retry(document: &TaskStatus, by: Option<&str>, now: Timestamp) -> Retry {
     next.finished_at = None;
     next.expires_at = None;
     next.not_before = None;
+    // All attempts are there again, and messages from before are told from the one that follows.
+    next.attempts_used = Some(0);
+    next.generation = document.generation.saturating_add(1);
     next.cancel_requested_at = None;
     next.percent_complete = None;
     next.message = None;

@@ -35,7 +35,7 @@ impl Mark {
     #[must_use]
     pub fn of(document: &TaskStatus) -> Self {
         match document.state {
-            TaskState::Pending => Self::Waits(document.not_before),
+            TaskState::Pending => Self::Waits(document.not_before.max(document.retry_at)),
             TaskState::InProgress => Self::Runs,
             TaskState::Completed | TaskState::Failed | TaskState::Cancelled => {
                 Self::Ended(document.expires_at)
@@ -110,7 +110,8 @@ pub fn review(document: &TaskStatus, last_written: Timestamp, policy: &Policy, n
     }
     // Read later than it was listed, or written by a clock that is ahead.
     let alive_at = document.updated_at.unwrap_or(last_written).max(last_written);
-    let waits_until = document.not_before.filter(|_| document.state == TaskState::Pending);
+    let waits_until =
+        document.not_before.max(document.retry_at).filter(|_| document.state == TaskState::Pending);
     let alive_at = alive_at.max(waits_until.unwrap_or(alive_at));
     if alive_at.plus(silence(document.state, policy)) > now {
         return Review::Leave;

@@ -22,6 +22,8 @@ pub(crate) fn abandon(document: &mut TaskStatus) {
 
 /// → InProgress.
 pub(crate) fn start(document: &mut TaskStatus, delivery: &DeliveryId, now: Timestamp) {
+    document.attempts_used = Some(document.attempts_used().saturating_add(1));
+    document.retry_at = None;
     abandon(document);
     touch(document, now);
     document.state = TaskState::InProgress;
@@ -41,13 +43,17 @@ pub(crate) fn start(document: &mut TaskStatus, delivery: &DeliveryId, now: Times
     });
 }
 
-/// InProgress → Pending: another attempt follows.
+/// InProgress → Pending: another attempt follows, after `wait`.
 pub(crate) fn put_back(
     document: &mut TaskStatus,
     outcome: AttemptOutcome,
     error: Option<TaskError>,
+    wait: Duration,
     now: Timestamp,
 ) {
+    let handed_back = u32::from(outcome == AttemptOutcome::Released);
+    document.attempts_used = Some(document.attempts_used().saturating_sub(handed_back));
+    document.retry_at = (!wait.is_zero()).then(|| now.plus(wait));
     end_attempt(document, outcome, error.as_ref(), now);
     touch(document, now);
     document.state = TaskState::Pending;
@@ -71,6 +77,7 @@ pub(crate) fn finish(
     end_attempt(document, outcome, error.as_ref(), now);
     touch(document, now);
     document.state = state;
+    document.retry_at = None;
     document.finished_at = Some(now);
     document.expires_at = Some(retention::expires_at(now, keep_for));
     document.error = error;

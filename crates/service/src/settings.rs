@@ -39,6 +39,8 @@ pub struct StorageSettings {
     pub queue_name: String,
     /// `task_blob_container_name`.
     pub container_name: String,
+    /// Longest time for one operation with all its tries, where that is less than usual.
+    pub deadline: Option<Duration>,
 }
 
 /// Who may call the API.

@@ -56,6 +56,15 @@ impl StorageError {
             Self::Unavailable { .. } | Self::Misconfigured(_) => false,
         }
     }
+
+    /// How long storage asked to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
 }
 
 /// A document and the version it was read at.
@@ -120,7 +129,8 @@ pub struct ResultPart {
 
 /// Where task documents and results live.
 pub trait StatusStore {
-    /// Stores a new document; [`Write::Conflict`] when there is one of that id.
+    /// Stores a new document; [`Write::Conflict`] when there is one of that id. Makes what documents are
+    /// kept in when it is not there yet; no other write does.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -129,7 +139,9 @@ pub trait StatusStore {
     /// Reads a document; with `unless`, only when its version differs.
     ///
     /// # Errors
-    /// [`StorageError`], [`StorageError::Unreadable`] for a document that breaks the contract.
+    /// [`StorageError`], [`StorageError::Unreadable`] for a document that breaks the contract,
+    /// [`StorageError::Misconfigured`] when what documents are kept in does not exist: that says nothing
+    /// about the task.
     async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError>;
 
     /// Replaces the document of version `etag`.
@@ -164,6 +176,7 @@ pub trait StatusStore {
     async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError>;
 
     /// Stores an attachment only over version `etag`, or only when there is none of that name (`None`).
+    /// [`Write::Conflict`] also where no document was ever stored.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -279,8 +292,8 @@ pub trait TaskQueue {
         visibility: Duration,
     ) -> Result<Vec<Delivery>, StorageError>;
 
-    /// Hides the message for `visibility` from now (zero: gives it back at once). Answers with the new
-    /// pop receipt; the old one is dead.
+    /// Hides the message for `visibility` from now (zero: gives it back at once), and replaces its text when
+    /// one is given. Answers with the new pop receipt; the old one is dead.
     ///
     /// # Errors
     /// [`StorageError`]; when it is [`StorageError::Unavailable`] the receipt may be dead.
@@ -289,6 +302,7 @@ pub trait TaskQueue {
         queue: QueueName,
         delivery: &Delivery,
         visibility: Duration,
+        text: Option<&str>,
     ) -> Result<Held<String>, StorageError>;
 
     /// Deletes the message.

@@ -49,6 +49,8 @@ pub struct Call {
     pub task: Option<TaskId>,
     /// Whether it depends on the version that is stored.
     pub conditional: bool,
+    /// Which service it goes to.
+    pub part: Option<Part>,
 }
 
 impl Call {
@@ -65,35 +67,34 @@ impl Call {
             blob: None,
             task: None,
             conditional: false,
+            part: None,
         };
         match (uri.host(), uri.port_u16()) {
             (Some("127.0.0.1"), Some(10000)) => call.read_blob(request, path, query),
             (Some("127.0.0.1"), Some(10001)) => call.read_queue(request.method(), path, query),
-            (Some("127.0.0.1"), Some(10003 | 10004)) => call.op = Op::Credential,
-            (Some("handler.test"), _) => call.op = Op::Handler,
+            (Some("127.0.0.1"), Some(10003)) => (call.op, call.part) = (Op::Credential, Some(Part::Identity)),
+            (Some("127.0.0.1"), Some(10004)) => (call.op, call.part) = (Op::Credential, Some(Part::Vault)),
+            (Some("handler.test"), _) => (call.op, call.part) = (Op::Handler, Some(Part::Handler)),
             _ => {}
         }
         call
     }
 
-    /// Which service it goes to.
+    /// Whether an outage of `part` concerns it, when it comes from a worker or not.
     #[must_use]
-    pub fn part(&self) -> Option<Part> {
-        match self.op {
-            Op::Credential => Some(Part::Credentials),
-            Op::PutStatus | Op::PutAttachment | Op::GetBlob | Op::DeleteBlob | Op::ListBlobs => {
-                Some(Part::Blobs)
-            }
-            Op::PutMessage | Op::GetMessages | Op::LookAtQueue | Op::UpdateMessage | Op::DeleteMessage => {
-                Some(Part::Queues)
-            }
-            Op::Create => Some(if self.queue.is_some() { Part::Queues } else { Part::Blobs }),
-            Op::Handler | Op::Other => None,
+    pub fn is_hit_by(&self, part: Part, from_worker: bool) -> bool {
+        let Some(hit) = self.part else { return false };
+        match part {
+            Part::Everything => hit != Part::Handler,
+            Part::Credentials => matches!(hit, Part::Identity | Part::Vault),
+            Part::BlobsOfWorkers => hit == Part::Blobs && from_worker,
+            part => hit == part,
         }
     }
 
     fn read_blob(&mut self, request: &Request<Bytes>, path: &str, query: &str) {
         let rest = path.strip_prefix("/devstoreaccount1/").unwrap_or_default();
+        self.part = Some(Part::Blobs);
         if has(query, "comp", "userdelegationkey") {
             self.op = Op::Credential;
             return;
@@ -122,6 +123,7 @@ impl Call {
     fn read_queue(&mut self, method: &Method, path: &str, query: &str) {
         let rest = path.strip_prefix("/devstoreaccount1/").unwrap_or_default();
         let mut parts = rest.split('/');
+        self.part = Some(Part::Queues);
         self.queue = match parts.next() {
             Some(name) if name == QUEUE => Some(QueueKind::Tasks),
             Some(name) if name.ends_with("-scheduled") => Some(QueueKind::Scheduled),

@@ -44,6 +44,8 @@ impl Record {
             life.message_stored = true;
             self.moved.insert((task, queue), from.now);
         }
+        let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let generation = said.get("Generation").and_then(serde_json::Value::as_u64).unwrap_or(0);
         let message = Message {
             put_at: from.now,
             queue,
@@ -54,6 +56,9 @@ impl Record {
             visible_at: from.visible_at(visible),
             received_at: from.now,
             deliveries: 0,
+            kills: 0,
+            generation: u32::try_from(generation).unwrap_or(0),
+            deadly: from.role == Role::Outsider && said.get("Deadly").is_some(),
         };
         self.messages.insert(id.to_owned(), message);
     }
@@ -64,6 +69,15 @@ impl Record {
         let member = |name: &str| copy.get(name).and_then(|value| value.as_str()).unwrap_or_default();
         if member("Reason").is_empty() {
             self.broken(Promise::P3, from.now, "a poison copy without a reason".to_owned());
+        }
+        if member("Reason").contains("workers in a row ended") {
+            self.count("given up unread");
+            let kills = self.messages.get(member("MessageId")).map_or(0, |message| message.kills);
+            if kills < self.max_dequeue_count {
+                let most = self.max_dequeue_count;
+                let what = format!("a message that killed {kills} workers was given up, {most} are allowed");
+                self.broken(Promise::P9, from.now, what);
+            }
         }
         if let Some(secret) = self.secrets.find(member("Reason")) {
             let what = format!("the reason of a poison copy holds {secret:?}");
@@ -115,7 +129,20 @@ impl Record {
         }
     }
 
-    pub(crate) fn message_updated(&mut self, from: Source, call: &Call, response: &Response<Bytes>) {
+    pub(crate) fn message_updated(
+        &mut self,
+        from: Source,
+        call: &Call,
+        request: &Bytes,
+        response: &Response<Bytes>,
+    ) {
+        // What says that a worker survived gives the message back; it is not in its hands any more.
+        if note_of(request).is_some_and(|(_, lost)| lost == 0)
+            && let Some(id) = call.message.clone()
+        {
+            self.count("message given back with a note");
+            self.held.remove(&(from.instance, id));
+        }
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
         };
@@ -147,6 +174,11 @@ impl Record {
         if self.moved.get(&(task, other)).is_some_and(|at| *at >= message.received_at) {
             return;
         }
+        // A message from before an explicit retry has been replaced.
+        if message.generation < self.life(task).document().map_or(0, |document| document.generation) {
+            self.count("older message discarded");
+            return;
+        }
         // What was put before the document existed is not the message that its acceptance promised.
         if message.is_ours && message.put_at < self.life(task).created_at {
             return;
@@ -169,4 +201,13 @@ impl Record {
             self.broken(Promise::P3, from.now, what);
         }
     }
+}
+
+/// What an update notes in a message: the delivery, and how many workers may have been lost.
+pub(crate) fn note_of(request: &Bytes) -> Option<(u64, u64)> {
+    let xml = std::str::from_utf8(request).ok()?;
+    let text = unescape(elements(xml, "MessageText").first().copied()?);
+    let noted: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let number = |name: &str| noted.get(name).and_then(serde_json::Value::as_u64);
+    Some((number("NotedDelivery")?, number("LostWorkers").unwrap_or(0)))
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use models::{TaskId, Timestamp};
 
 use crate::call::Call;
-use crate::generate::STORM;
 use crate::promise::Promise;
 use crate::record::{Content, Digest, Document, Record, Role};
 use crate::watch::Source;
@@ -36,6 +35,7 @@ impl Record {
             let life = self.life(id);
             life.content = Some(Content::Readable(Box::new(new)));
             life.foreign = true;
+            life.counted = 0;
             return;
         }
         self.count(match new.status {
@@ -59,6 +59,7 @@ impl Record {
         if let Some(old) = old.filter(|old| old.created_at.is_some()) {
             self.transition(from, id, &old, &new);
         }
+        self.attempts_counted(from, id, &new);
         let start = new.not_before.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
         let start = start.map(|start| start.since(Timestamp::from_unix_millis(from.epoch * 1_000)));
         self.life(id).starts_at = start.unwrap_or_default();
@@ -71,6 +72,42 @@ impl Record {
             life.created_at = from.now;
         }
         life.content = Some(Content::Readable(Box::new(new)));
+    }
+
+    /// P9, and P8 for the pause before an attempt: what the document says of attempts is not believed.
+    fn attempts_counted(&mut self, from: Source, id: TaskId, new: &Document) {
+        let last = new.history.last().and_then(|last| last.outcome.as_deref());
+        let epoch = self.exact_epoch;
+        let life = self.life(id);
+        let old = life.document();
+        let (was_running, attempts) = old.map_or((false, 0), |old| (old.status == 1, old.attempt));
+        let retry_at = old.and_then(|old| old.retry_at.as_deref()?.parse::<Timestamp>().ok());
+        if life.content.is_none() || last == Some("RetryRequested") && new.status == 0 {
+            life.counted = 0;
+        }
+        if new.status == 1 && new.attempt > attempts {
+            life.counted += 1;
+            let now = epoch.map(|epoch| Timestamp::from_unix_millis(epoch * 1_000).plus(from.now));
+            if let (Some(retry_at), Some(now)) = (retry_at, now)
+                && now.plus(Duration::from_millis(1_100)) < retry_at
+            {
+                let early = retry_at.since(now);
+                let what = format!("task {id}: an attempt started {early:?} before the pause was over");
+                self.broken(Promise::P8, from.now, what);
+            }
+        } else if new.status == 0 && was_running && last == Some("Released") {
+            life.counted = life.counted.saturating_sub(1);
+        }
+        let counted = self.life(id).counted;
+        if new.status == 3 && new.error_code() == "TooManyDeliveries" {
+            self.count("given up after too many attempts");
+            if counted < self.max_dequeue_count {
+                let most = self.max_dequeue_count;
+                let what =
+                    format!("task {id}: given up after {counted} attempts, max_dequeue_count is {most}");
+                self.broken(Promise::P9, from.now, what);
+            }
+        }
     }
 
     fn transition(&mut self, from: Source, id: TaskId, old: &Document, new: &Document) {
@@ -88,6 +125,9 @@ impl Record {
             }
             let what = format!("task {id} had ended as {} and was written as {}", old.state(), new.state());
             self.broken(Promise::P2, from.now, what);
+        } else if new.generation != old.generation {
+            let what = format!("task {id}: messages of generation {} do not count any more", old.generation);
+            self.broken(Promise::P2, from.now, what);
         } else if new.attempt < old.attempt {
             let what = format!("task {id}: attempt {} became attempt {}", old.attempt, new.attempt);
             self.broken(Promise::P2, from.now, what);
@@ -96,8 +136,10 @@ impl Record {
 
     /// P2: what has an end must not take for ever to reach it.
     fn in_time(&mut self, from: Source, id: TaskId) {
-        let way = if self.clocks_agree { LONGEST_WAY } else { LONGEST_WAY + DAY };
-        let due = self.life(id).starts_at.max(STORM) + way;
+        // An attempt that the storm ended is made again.
+        let way = LONGEST_WAY + 2 * self.task_timeout;
+        let way = if self.clocks_agree { way } else { way + DAY };
+        let due = self.life(id).starts_at.max(self.calm_at) + way;
         if from.now > due {
             let late = from.now - due + way;
             self.broken(

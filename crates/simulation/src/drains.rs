@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
-use crate::generate::STORM;
 use crate::promise::Promise;
 use crate::record::{InstanceId, Record};
 use crate::scenario::Index;
@@ -56,12 +55,12 @@ impl Record {
             return;
         }
         let told = self.slots.rest_until.iter().map(|(_, until)| *until).max().unwrap_or_default();
-        let since = visible_at.max(self.slots.freed_at).max(told).max(STORM + AFTERMATH);
+        let since = visible_at.max(self.slots.freed_at).max(told).max(self.calm_at + AFTERMATH);
         let waited = from.now.saturating_sub(since);
         if waited > LONGEST_WAIT {
             let what = format!("message {id} was visible for {waited:?} while a slot was free");
             self.broken(Promise::P12, from.now, what);
-        } else if from.now > STORM + AFTERMATH && self.running.values().any(|running| *running > 0) {
+        } else if from.now > self.calm_at + AFTERMATH && self.running.values().any(|running| *running > 0) {
             self.count("delivery beside a running task");
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::garbage;
+use crate::outage;
 use crate::random::Dice;
 use crate::scenario::{
     Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step,
@@ -35,6 +36,11 @@ pub fn scenario(seed: u64) -> Scenario {
     // A fifth of the runs have fair weather: the promises hold there as well, order matters most, and it is
     // known how each task must end.
     let fair = dice.chance(20);
+    // A tenth have fair weather but for one part that is out of order, for longer than any count of deliveries
+    // allows.
+    let mut single = Dice::fork(seed, 8);
+    let is_single = single.chance(10);
+    let fair = fair || is_single;
     let mut tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs, fair)).collect();
     let mut elements = Vec::new();
     let of_clients = tasks.len();
@@ -52,10 +58,15 @@ pub fn scenario(seed: u64) -> Scenario {
         trouble(&mut dice, &knobs, &mut elements);
     }
     clocks(&mut Dice::fork(seed, 7), &knobs, fair, &mut elements);
+    if is_single {
+        outage::of_one(&mut single, &mut knobs, &mut elements);
+    } else if !fair {
+        outage::rare(&mut single, &mut knobs, &mut tasks, &mut elements);
+    }
     Scenario { seed, knobs, tasks, elements }
 }
 
-fn moment(dice: &mut Dice) -> Duration {
+pub(crate) fn moment(dice: &mut Dice) -> Duration {
     // Mostly early, so that things meet.
     let latest = dice.one_of(2_000, &[2_000, 20_000, 120_000]);
     Duration::from_millis(dice.below(latest))
@@ -355,6 +366,7 @@ mod tests {
             "SecondMessage",
             "DotNet",
             "Unusable",
+            "Deadly",
             "UnreadableDocument",
             "Refused",
             "DoneYetRefused",

@@ -44,7 +44,12 @@ pub async fn answer(
     let nth = usize::try_from(run).unwrap_or(1).min(steps.len()).saturating_sub(1);
     let step = steps.get(nth).copied().unwrap_or(Step::Complete);
     world.note(|| format!("handler   task {id} run {run}: {step:?}"));
-    follow(world, step, id, run, reply).await
+    let answer = follow(world, step, id, run, reply).await?;
+    let mut record = world.record.borrow_mut();
+    let life = record.life(id);
+    life.handler_completed |= answer.status() == 200;
+    life.handler_failed |= answer.status() == 422;
+    Some(answer)
 }
 
 async fn follow(

@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(700);
 const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Time between two wake-ups for the sweep: what the infrastructure's cron rule does.
 const NAP: Duration = Duration::from_secs(300);
+/// Time between two looks of the other loops while a task is not finished and nothing happens.
+const SHORT_NAP: Duration = Duration::from_secs(10);
 /// Longest time between two wake-ups for the sweep, once everything is quiet.
 const LONGEST_NAP: Duration = Duration::from_secs(24 * 3_600);
 
@@ -106,7 +108,13 @@ impl Launcher {
             let due = if is_first { sweep_at } else { Duration::MAX };
             let due = next.map_or(due, |next| next.min(due));
             let quiet = self.calm.get() && self.draining.get() == 0;
-            let longest = if quiet { LONGEST_NAP } else { LOOK };
+            let start = world.record.borrow().next_start();
+            let longest = match start {
+                _ if !quiet => LOOK,
+                // The sweep may send a message at any time.
+                Some(start) if start <= now => SHORT_NAP,
+                _ => LONGEST_NAP,
+            };
             let least = Duration::from_millis(if turn { 1 } else { 60 });
             world.exec.sleep(due.saturating_sub(now).clamp(least, longest)).await;
         }

@@ -1,6 +1,6 @@
 //! Runs the API and the worker under seeded faults in virtual time and checks the promises of the design.
 //!
-//! A [`scenario`] comes from a seed ([`generate`]) and says everything that happens. The [`world`] plays it:
+//! A [`scenario`] comes from a seed ([`generate`], [`outage`]) and says everything that happens. The [`world`] plays it:
 //! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers and
 //! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
@@ -14,6 +14,7 @@ pub mod cloud;
 pub mod deliveries;
 pub mod documents;
 pub mod drains;
+mod edit;
 pub mod env;
 pub mod executor;
 pub mod fleet;
@@ -24,6 +25,7 @@ pub mod launcher;
 pub mod mutation;
 pub mod native;
 pub mod network;
+pub mod outage;
 pub mod promise;
 pub mod random;
 pub mod record;

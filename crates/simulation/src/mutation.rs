@@ -8,6 +8,8 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use models::TaskId;
 
 use crate::call::{Call, QueueKind, elements, unescape};
+use crate::deliveries::note_of;
+use crate::edit::{changed, ends_with, is_code, member, with_members};
 use crate::promise::Promise;
 use crate::record::{Document, Record, Role};
 use crate::scenario::Op;
@@ -68,11 +70,25 @@ pub enum Mutation {
     StopAtBudget,
     /// A drain receives nothing while one of its tasks runs.
     LookWhenIdle,
+    /// A second message starts the next attempt before the pause is over.
+    IgnoreRetryAt,
+    /// A container that does not exist counts as a task that was deleted.
+    ContainerIsGone,
+    /// Deliveries count as attempts.
+    CountDeliveries,
+    /// Attempts that a stopping worker handed back count.
+    CountReleased,
+    /// A message that was given back looks like one that killed its worker.
+    ForgetSurvival,
+    /// A handler that does not do its part for now has failed the task.
+    HandlerErrorIsFinal,
+    /// A task of which an attempt was interrupted has failed.
+    InterruptionIsFinal,
 }
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 25] = [
+    pub const ALL: [(Self, &'static [Promise]); 32] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -98,6 +114,13 @@ impl Mutation {
         (Self::RestAlone, &[Promise::P11]),
         (Self::StopAtBudget, &[Promise::P12]),
         (Self::LookWhenIdle, &[Promise::P12]),
+        (Self::IgnoreRetryAt, &[Promise::P8]),
+        (Self::ContainerIsGone, &[Promise::P3]),
+        (Self::CountDeliveries, &[Promise::P9]),
+        (Self::CountReleased, &[Promise::P9]),
+        (Self::ForgetSurvival, &[Promise::P9]),
+        (Self::HandlerErrorIsFinal, &[Promise::P10]),
+        (Self::InterruptionIsFinal, &[Promise::P10]),
     ];
 
     /// The mutation of that name.
@@ -193,6 +216,33 @@ pub fn apply(
         (Mutation::ShareResultName, Op::PutAttachment | Op::PutStatus) => {
             request = signed(with_shared_name(request));
         }
+        (Mutation::CountReleased, Op::PutStatus) if is_worker => {
+            request = signed(changed(request, |document| {
+                if ends_with(document, 0, "Released") {
+                    let used = member(document, "AttemptsUsed").unwrap_or(0);
+                    document.insert("AttemptsUsed".to_owned(), (used + 1).into());
+                }
+            }));
+        }
+        (Mutation::InterruptionIsFinal, Op::PutStatus) if is_worker => {
+            request = signed(changed(request, |document| {
+                if member(document, "Status") == Some(2) && ends_with(document, 1, "Abandoned") {
+                    document.insert("Status".to_owned(), 3.into());
+                    document.insert(
+                        "Error".to_owned(),
+                        serde_json::json!({ "Code": "Interrupted", "Message": "a worker was lost" }),
+                    );
+                    document.remove("Result");
+                    document.remove("ResultBlob");
+                }
+            }));
+        }
+        (Mutation::ForgetSurvival, Op::UpdateMessage)
+            if is_worker && note_of(request.body()).is_some_and(|(_, lost)| lost == 0) =>
+        {
+            *request.body_mut() = Bytes::new();
+            request = signed(request);
+        }
         (Mutation::NeverSweep, Op::ListBlobs) if is_worker => {
             return xml("<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>");
         }
@@ -205,7 +255,13 @@ pub fn apply(
 
 /// What the component is told instead of `response`.
 #[must_use]
-pub fn lie(mutation: Mutation, source: Source, call: &Call, response: Response<Bytes>) -> Response<Bytes> {
+pub fn lie(
+    world: &World,
+    mutation: Mutation,
+    source: Source,
+    call: &Call,
+    mut response: Response<Bytes>,
+) -> Response<Bytes> {
     let status_code = response.status().as_u16();
     match (mutation, call.op, source.role) {
         (Mutation::IgnoreLoss, Op::UpdateMessage, Role::Worker)
@@ -217,6 +273,24 @@ pub fn lie(mutation: Mutation, source: Source, call: &Call, response: Response<B
             headers
                 .insert("x-ms-time-next-visible", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
             kept
+        }
+        (Mutation::ContainerIsGone, _, Role::Worker) if is_code(&response, "ContainerNotFound") => {
+            response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
+            response
+        }
+        (Mutation::HandlerErrorIsFinal, Op::Handler, Role::Worker) if status_code >= 500 => status(422),
+        (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
+            response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
+        }
+        (Mutation::CountDeliveries, Op::GetBlob, Role::Worker) if call.task.is_some() => {
+            let record = world.record.borrow();
+            let of_task = record.messages.values().filter(|message| message.task == call.task);
+            let deliveries = of_task.map(|message| message.deliveries).max().unwrap_or(0);
+            response.map(|body| {
+                with_members(body, |document| {
+                    document.insert("AttemptsUsed".to_owned(), deliveries.saturating_sub(1).into());
+                })
+            })
         }
         (Mutation::AcceptOtherContent, Op::GetBlob, Role::Api) if call.task.is_some() => {
             response.map(|body| {

@@ -13,7 +13,7 @@ use crate::call::{Call, elements};
 use crate::executor::Group;
 use crate::promise::Promise;
 use crate::record::{Document, InstanceId, Role};
-use crate::scenario::{Element, Fault, Op, Part};
+use crate::scenario::{Element, Fault, Op};
 use crate::watch::Source;
 use crate::world::{OUTSIDER, World};
 
@@ -41,6 +41,9 @@ impl World {
             let trouble = fault.map(|fault| format!("  << {fault:?}")).unwrap_or_default();
             format!("{} {}{trouble}", who(source), describe(&call, &request))
         });
+        if source.role == Role::Worker && self.record.borrow().is_deadly(from, &call) {
+            return self.die(from, "of a deadly message").await;
+        }
         let (tx, rx) = oneshot::channel();
         match fault {
             Some(Fault::CrashBefore) => return self.die(from, "before the request is sent").await,
@@ -55,12 +58,12 @@ impl World {
             Some(Fault::Refused(0)) => drop(tx),
             Some(Fault::Refused(status)) => {
                 self.exec.sleep(self.latency()).await;
-                let response = refusal(status);
+                let response = refusal(status, call.op);
                 if response.headers().contains_key("retry-after") {
                     let source = self.source(from);
                     self.record.borrow_mut().told_to_wait(source, &call, &request, ASKED_TO_WAIT);
                 }
-                return Ok(response);
+                return Ok(self.lie(source, &call, response));
             }
             _ => self.travel(source, call.clone(), request, fault, tx),
         }
@@ -81,7 +84,7 @@ impl World {
             Some(Fault::ResetAfter) => {
                 return Err(TransportError::Interrupted("connection reset".to_owned()));
             }
-            Some(Fault::DoneYetRefused(status)) => return Ok(refusal(status)),
+            Some(Fault::DoneYetRefused(status)) => return Ok(refusal(status, call.op)),
             _ => {}
         }
         let response = if fault == Some(Fault::Reordered) { response.map(reversed) } else { response };
@@ -162,7 +165,7 @@ impl World {
 
     fn lie(&self, source: Source, call: &Call, response: Response<Bytes>) -> Response<Bytes> {
         match self.mutation {
-            Some(mutation) => crate::mutation::lie(mutation, source, call, response),
+            Some(mutation) => crate::mutation::lie(self, mutation, source, call, response),
             None => response,
         }
     }
@@ -187,18 +190,18 @@ impl World {
         *count += 1;
         let planned = self.faults.get(&(call.op, *count - 1)).copied();
         drop(asked);
-        let fault = planned.or_else(|| self.outage(source.now, call));
+        let fault = planned.or_else(|| self.outage(source, call));
         if fault.is_some() {
             self.record.borrow_mut().count("fault");
         }
         fault
     }
 
-    fn outage(&self, now: Duration, call: &Call) -> Option<Fault> {
-        let hit = call.part()?;
+    fn outage(&self, source: Source, call: &Call) -> Option<Fault> {
         self.scenario.elements.iter().find_map(|element| match element {
             Element::Outage { at, lasts, part, status }
-                if (*at..*at + *lasts).contains(&now) && (*part == hit || *part == Part::Everything) =>
+                if (*at..*at + *lasts).contains(&source.now)
+                    && call.is_hit_by(*part, source.role == Role::Worker) =>
             {
                 Some(Fault::Refused(*status))
             }
@@ -270,8 +273,11 @@ fn reversed(body: Bytes) -> Bytes {
 }
 
 /// An answer of a service, or of something in front of it, that could not do its work.
-fn refusal(status: u16) -> Response<Bytes> {
+fn refusal(status: u16, op: Op) -> Response<Bytes> {
     let code = match status {
+        403 => "AuthorizationFailure",
+        404 if op == Op::Create => "ResourceNotFound",
+        404 => "ContainerNotFound",
         500 => "InternalError",
         503 => "ServerBusy",
         408 => "OperationTimedOut",

@@ -22,6 +22,11 @@ pub enum Promise {
     P7,
     /// Nothing grows without bound.
     P8,
+    /// A task becomes `TooManyDeliveries` only after `max_dequeue_count` attempts were started, and a message
+    /// is given up unread only after it killed that many workers.
+    P9,
+    /// After an outage of one part alone every accepted task comes to the end that its handler gives it.
+    P10,
     /// No drain is repeated sooner than the worker asked, by any loop of the replica.
     P11,
     /// A visible message is received within a bounded time while a replica has free slots.
@@ -30,7 +35,7 @@ pub enum Promise {
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -39,6 +44,8 @@ impl Promise {
         Self::P6,
         Self::P7,
         Self::P8,
+        Self::P9,
+        Self::P10,
         Self::P11,
         Self::P12,
     ];

@@ -46,6 +46,11 @@ pub struct Document {
     pub expires_at: Option<String>,
     /// Not to be started earlier.
     pub not_before: Option<String>,
+    /// No further attempt earlier.
+    pub retry_at: Option<String>,
+    /// Explicit retries so far.
+    #[serde(default)]
+    pub generation: u32,
     /// Attempts so far.
     #[serde(default)]
     pub attempt: u32,
@@ -83,6 +88,13 @@ impl Document {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.status >= 2
+    }
+
+    /// Why it failed, as a word.
+    #[must_use]
+    pub fn error_code(&self) -> &str {
+        let code = self.error.as_ref().and_then(|error| error.get("Code")?.as_str());
+        code.unwrap_or_default()
     }
 
     /// The name of the state.
@@ -127,6 +139,12 @@ pub struct Life {
     pub result: Option<(String, Digest)>,
     /// How often a handler was called for it.
     pub runs: u32,
+    /// Attempts that were started since it was accepted or explicitly retried, less those handed back.
+    pub counted: u32,
+    /// A handler has answered that the work is done.
+    pub handler_completed: bool,
+    /// A handler has answered that the work cannot be done.
+    pub handler_failed: bool,
 }
 
 impl Life {
@@ -181,6 +199,12 @@ pub struct Message {
     pub received_at: Duration,
     /// How often it was received.
     pub deliveries: u32,
+    /// How many instances died with it in hand.
+    pub kills: u32,
+    /// Explicit retries of its task when it was sent.
+    pub generation: u32,
+    /// Whether it is an [`crate::scenario::Foreign::Deadly`].
+    pub deadly: bool,
 }
 
 /// One instance's hold on a message.
@@ -202,6 +226,15 @@ pub struct Record {
     pub clocks_agree: bool,
     /// Whether a clock is set so far ahead that a document just written seems to have been silent for long.
     pub clocks_mislead: bool,
+    /// From when on nothing goes wrong any more.
+    pub calm_at: Duration,
+    /// The setting.
+    pub max_dequeue_count: u32,
+    /// Longest time of one attempt.
+    pub task_timeout: Duration,
+    /// True time at virtual time zero, in seconds since 1970, when pauses of attempts can be judged to the
+    /// second: all clocks are right and no lease ends early.
+    pub exact_epoch: Option<i64>,
     /// Promises broken so far.
     pub violations: Vec<Violation>,
     /// Tasks by id.
@@ -244,6 +277,10 @@ impl Record {
             trace: tracing.then(Vec::new),
             clocks_agree: true,
             clocks_mislead: false,
+            calm_at: Duration::ZERO,
+            max_dequeue_count: 1,
+            task_timeout: Duration::ZERO,
+            exact_epoch: None,
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             messages: BTreeMap::new(),
@@ -282,6 +319,30 @@ impl Record {
         if self.violations.len() < 20 {
             self.violations.push(Violation { promise, at, what });
         }
+    }
+
+    /// Whether the request is one that an instance does not survive.
+    #[must_use]
+    pub fn is_deadly(&self, from: InstanceId, call: &crate::call::Call) -> bool {
+        let touches = matches!(call.op, crate::scenario::Op::GetBlob | crate::scenario::Op::PutStatus);
+        touches
+            && call.task.is_some()
+            && self.held.iter().any(|((who, id), holding)| {
+                *who == from
+                    && Some(holding.task) == call.task
+                    && self.messages.get(id).is_some_and(|message| message.deadly)
+            })
+    }
+
+    /// An instance has died: what it had in hand may be what it died of.
+    pub fn died(&mut self, instance: InstanceId, now: Duration) {
+        let held = self.held.keys().filter(|(who, _)| *who == instance);
+        for (_, id) in held {
+            if let Some(message) = self.messages.get_mut(id).filter(|message| message.visible_at > now) {
+                message.kills += 1;
+            }
+        }
+        self.running.remove(&instance);
     }
 
     /// What is known of task `id`.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::call::{QUEUE, QueueKind};
 use crate::clients::Clients;
 use crate::fleet::{Fleet, Runner};
-use crate::generate::STORM;
 use crate::launcher::Launcher;
 use crate::mutation::Mutation;
 use crate::promise::{Promise, Violation};
@@ -104,7 +103,7 @@ impl Run {
         }
         let (world, calm) = (Rc::clone(world), Rc::clone(&self.calm));
         self.world.exec.spawn(PEOPLE, async move {
-            world.exec.sleep(STORM).await;
+            world.exec.sleep(world.scenario.calm_at()).await;
             world.note(|| "-- from here on nothing goes wrong --".to_owned());
             world.calm_down();
             calm.set(true);
@@ -116,7 +115,7 @@ impl Run {
     pub fn is_done(&self) -> bool {
         let now = self.world.exec.now();
         let broken = !self.world.record.borrow().violations.is_empty();
-        if broken || self.world.exec.polls() > MOST_POLLS || now > STORM + PATIENCE {
+        if broken || self.world.exec.polls() > MOST_POLLS || now > self.world.scenario.calm_at() + PATIENCE {
             return true;
         }
         // Not before the last request that is late has arrived: it may bring something to life again.
@@ -124,7 +123,9 @@ impl Run {
             return false;
         }
         let record = self.world.record.borrow();
-        if self.calm.get() && record.next_start().is_some_and(|start| now > start.max(STORM) + GIVE_UP) {
+        if self.calm.get()
+            && record.next_start().is_some_and(|start| now > start.max(record.calm_at) + GIVE_UP)
+        {
             return true;
         }
         record.waiting() == 0 && record.all_ended()
@@ -235,6 +236,9 @@ fn intrude(world: &Rc<World>, what: Foreign) {
                 world.outside(sign::put_blob(&format!("{id}-202"), text.clone()));
             }
             text
+        }
+        Foreign::Deadly(task) => {
+            format!(r#"{{"TaskId":"{}","CreatedAt":"2026-11-22T05:00:00.000Z","Deadly":true}}"#, id_of(task))
         }
         Foreign::Unusable(task) => format!(r#"{{"TaskId":"{}","Priority":99}}"#, id_of(task)),
         Foreign::UnreadableDocument { id, content } => {

@@ -173,6 +173,8 @@ pub enum Foreign {
     },
     /// A message that names a task and is otherwise unusable.
     Unusable(Index),
+    /// A second message for a task. Whoever reads or writes the document with it in hand dies.
+    Deadly(Index),
     /// A document that breaks the contract, and a message for it.
     UnreadableDocument {
         /// Id of the task.
@@ -294,11 +296,20 @@ pub enum Fault {
 pub enum Part {
     /// Blob Storage.
     Blobs,
+    /// Blob Storage as workers reach it; the API has no trouble. With status 404 the container does not exist,
+    /// as in another account.
+    BlobsOfWorkers,
     /// Storage Queue.
     Queues,
     /// Identity endpoint and Key Vault.
     Credentials,
-    /// All of them.
+    /// The identity endpoint.
+    Identity,
+    /// Key Vault.
+    Vault,
+    /// The task handler.
+    Handler,
+    /// Storage and credentials.
     Everything,
 }
 

@@ -25,6 +25,11 @@ pub fn judge(world: &Rc<World>) {
     if let Some(text) = leaked(&record) {
         record.broken(Promise::P7, now, text);
     }
+    if world.scenario.is_single_outage() {
+        for text in against_handlers(&record) {
+            record.broken(Promise::P10, now, text);
+        }
+    }
     if is_fair(world) {
         for (promise, text) in unexpected(world, &record) {
             record.broken(promise, now, text);
@@ -63,6 +68,28 @@ fn findings(record: &Record) -> Vec<(Promise, String)> {
     for (id, message) in &record.messages {
         if message.queue != QueueKind::Poison {
             found.push((Promise::P3, format!("message {id} in {:?} was never deleted", message.queue)));
+        }
+    }
+    found
+}
+
+/// P10: every accepted task has the end that its handler gave it, or used up its attempts (which P9 watches).
+fn against_handlers(record: &Record) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, life) in record.tasks.iter().filter(|(_, life)| !life.accepted.is_empty()) {
+        let Some(document) = life.document() else {
+            found.push(format!("task {id} is gone after an outage"));
+            continue;
+        };
+        let fits = match document.status {
+            // The built-in handler is not asked through the network.
+            2 => life.handler_completed || life.runs == 0,
+            3 => life.handler_failed || document.error_code() == "TooManyDeliveries",
+            _ => false,
+        };
+        if !fits {
+            let (state, code) = (document.state(), document.error_code());
+            found.push(format!("task {id} is {state} {code} after an outage, which no handler said"));
         }
     }
     found

@@ -120,7 +120,7 @@ impl Record {
             (Op::DeleteBlob, true) => self.blob_deleted(from, call),
             (Op::PutMessage, true) => self.message_put(from, call, request, response.body()),
             (Op::GetMessages, true) => self.messages_received(from, call, response.body()),
-            (Op::UpdateMessage, true) => self.message_updated(from, call, response),
+            (Op::UpdateMessage, true) => self.message_updated(from, call, request, response),
             (Op::DeleteMessage, true) => self.message_deleted(from, call),
             _ => {}
         }

@@ -73,6 +73,12 @@ impl World {
         record.clocks_agree = scenario.clocks_agree();
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.slots.places = scenario.knobs.workers * scenario.knobs.parallel;
+        record.calm_at = scenario.calm_at();
+        record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);
+        record.max_dequeue_count = scenario.knobs.max_dequeue_count;
+        let leases_end = scenario.elements.iter().any(|element| matches!(element, Element::LeasesEnd { .. }));
+        let is_exact = scenario.knobs.instance_skew_ms == 0 && scenario.clock_steps_ms() == 0 && !leases_end;
+        record.exact_epoch = is_exact.then_some(BEGINNING);
         let cloud = Cloud::new(&scenario, &mut record.secrets);
         let outsider = Machine { role: Role::Outsider, alive: true, skew: time::Duration::ZERO };
         Rc::new(Self {
@@ -162,7 +168,7 @@ impl World {
         let mut record = self.record.borrow_mut();
         record.count("crash");
         record.note(self.exec.now(), || format!("instance {instance} dies: {why}"));
-        record.running.remove(&instance);
+        record.died(instance, self.exec.now());
         record.slots_are_taken(instance, false, self.exec.now());
         drop(record);
         self.exec.kill(Self::group(instance));

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use models::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, TaskStatus};
+use models::{AttemptOutcome, DeliveryNote, MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, TaskStatus};
 
-use crate::samples::{accepted, id};
+use crate::samples::{accepted, full, id};
 
 const ETAG: &str = "\"0x8DC4F1A2B3C4D5E\"";
 
@@ -146,8 +146,8 @@ fn a_message_that_names_its_task_but_breaks_another_member_is_unusable() {
     ] {
         let text = format!("{{\"TaskName\":\"x\",\"TaskId\":\"{}\",{member}}}", id());
         match TaskMessage::parse(&text) {
-            Err(MessageError::Unusable { task_id, reason }) => {
-                assert_eq!(task_id, id(), "{member}");
+            Err(MessageError::Unusable { task_id, generation, reason }) => {
+                assert_eq!((task_id, generation), (id(), 0), "{member}");
                 let name = member.split('"').nth(1).unwrap();
                 assert!(reason.starts_with(name), "{member}: {reason}");
             }
@@ -161,4 +161,62 @@ fn the_last_of_two_members_counts_as_it_does_for_newtonsoft() {
     let text = format!("{{\"taskid\":\"nonsense\",\"TASKID\":\"{}\",\"Priority\":9,\"priority\":2}}", id());
     let message = TaskMessage::parse(&text).unwrap();
     assert_eq!((message.task_id, message.is_ours, message.document), (id(), false, None));
+}
+
+#[test]
+fn a_note_is_read_only_where_this_crate_writes_it() {
+    let note = |text: &str| {
+        let note = DeliveryNote::of(text, 9);
+        (note.delivery, note.lost_workers)
+    };
+    assert_eq!(note(r#"{"NotedDelivery":7,"TaskId":"x"}"#), (7, 0));
+    assert_eq!(note(r#"{"NotedDelivery":7,"LostWorkers":2,"TaskId":"x"}"#), (7, 2));
+    assert_eq!(note(&STANDARD.encode(r#"{"NotedDelivery":7,"LostWorkers":2,"TaskId":"x"}"#)), (7, 2));
+    for none in [
+        "",
+        "{}",
+        "{",
+        "not JSON",
+        r#"{"NotedDelivery":7}"#,
+        r#"{"NotedDelivery":-7,"TaskId":"x"}"#,
+        r#"{"NotedDelivery":4294967296,"TaskId":"x"}"#,
+        r#"{"TaskId":"x","NotedDelivery":7}"#,
+    ] {
+        assert_eq!(note(none), (0, 0), "{none}");
+        assert_eq!(DeliveryNote::removed_from(none), none);
+    }
+    // Copied from another message, which had been delivered more often.
+    assert_eq!(note(r#"{"NotedDelivery":9,"LostWorkers":2,"TaskId":"x"}"#), (0, 0));
+}
+
+#[test]
+fn a_note_is_left_out_where_it_has_no_room_or_no_object() {
+    let note = DeliveryNote { delivery: 3, lost_workers: 1 };
+    for text in ["", "{}", "{ }", "not JSON", "[1]", "bm90IGpzb24="] {
+        assert_eq!(note.written_to(text), None, "{text}");
+    }
+    // Nor where it could not be taken out again without a trace.
+    let message = r#"{"TaskId":"x"}"#;
+    for text in
+        [format!(" {message}"), format!("\u{feff}{message}"), format!("{}\n", STANDARD.encode(message))]
+    {
+        assert_eq!(note.written_to(&text), None, "{text:?}");
+    }
+    let spaced = format!("{message} \n");
+    assert_eq!(DeliveryNote::removed_from(&note.written_to(&spaced).unwrap()), spaced);
+    let full = format!("{{\"TaskId\":\"{}\"}}", "x".repeat(MESSAGE_LIMIT_BYTES - 13));
+    assert_eq!(full.len(), MESSAGE_LIMIT_BYTES);
+    assert_eq!(note.written_to(&full), None);
+}
+
+#[test]
+fn a_document_without_the_counter_tells_its_used_attempts_by_its_history() {
+    let mut document = full();
+    assert_eq!(document.attempts_used(), 1, "the counter");
+    document.attempts_used = None;
+    assert_eq!(document.attempts_used(), 1, "one since the explicit retry");
+    document.history[2].outcome = Some(AttemptOutcome::Released);
+    assert_eq!(document.attempts_used(), 0, "handed back");
+    document.history.remove(1);
+    assert_eq!(document.attempts_used(), 1, "abandoned");
 }

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use models::{
-    AttemptOutcome, AttemptRecord, DeliveryId, HISTORY_LIMIT, Json, MESSAGE_LIMIT_BYTES, ResultBlob,
-    TaskError, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
+    AttemptOutcome, AttemptRecord, DeliveryId, DeliveryNote, HISTORY_LIMIT, Json, MESSAGE_LIMIT_BYTES,
+    ResultBlob, TaskError, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -84,6 +84,7 @@ prop_compose! {
         id in any::<[u8; 16]>(),
         (created_at, updated_at, started_at, finished_at) in (of(moment()), of(moment()), of(moment()), of(moment())),
         (not_before, expires_at, cancel_requested_at) in (of(moment()), of(moment()), of(moment())),
+        (retry_at, attempts_used, generation) in (of(moment()), of(any::<u32>()), any::<u32>()),
         (attempt, percent_complete, message) in (any::<u32>(), of(0u8..=100), of(text())),
         (input, result, error) in (of(kept_json()), of(kept_json()), of(error())),
         result_blob in of((text(), text(), any::<u64>())),
@@ -92,7 +93,8 @@ prop_compose! {
         let result_blob = result_blob.map(|(name, content_type, size)| ResultBlob { name, content_type, size });
         TaskStatus {
             task_name, task_description, state, task_id: TaskId::from_random_bytes(id), priority, return_uri,
-            created_at, updated_at, started_at, finished_at, not_before, expires_at, attempt, cancel_requested_at,
+            created_at, updated_at, started_at, finished_at, not_before, expires_at, retry_at, attempt,
+            attempts_used, generation, cancel_requested_at,
             percent_complete, message, input, result, result_blob, error, owner, trace_parent, history,
         }
     }
@@ -115,7 +117,25 @@ proptest! {
         prop_assert_eq!(message.task_id, document.task_id);
         prop_assert_eq!(message.is_ours, document.created_at.is_some());
         prop_assert_eq!(message.etag, etag);
+        prop_assert_eq!(message.generation, document.generation);
         prop_assert_eq!(message.document, Some(document));
+    }
+
+    #[test]
+    fn a_note_changes_nothing_else_of_a_message(
+        (document, base64) in (document(), any::<bool>()),
+        (first, second) in ((1u32..99, any::<u32>()), (1u32..99, any::<u32>())),
+    ) {
+        let text = TaskMessage::text_for(&document, None);
+        let text = if base64 { STANDARD.encode(&text) } else { text };
+        let notes = [first, second].map(|(delivery, lost_workers)| DeliveryNote { delivery, lost_workers });
+        let mut noted = text.clone();
+        for note in notes {
+            noted = note.written_to(&noted).unwrap();
+            prop_assert_eq!(DeliveryNote::of(&noted, 100), note);
+            prop_assert_eq!(TaskMessage::parse(&noted), TaskMessage::parse(&text));
+            prop_assert_eq!(DeliveryNote::removed_from(&noted), text.as_str());
+        }
     }
 
     #[test]
@@ -124,6 +144,8 @@ proptest! {
         let _ = TaskStatus::parse(&bytes);
         let _ = TaskMessage::parse(&String::from_utf8_lossy(&bytes));
         let _ = TaskMessage::parse(&STANDARD.encode(&bytes));
+        let _ = DeliveryNote::default().written_to(&String::from_utf8_lossy(&bytes));
+        let _ = DeliveryNote::removed_from(&STANDARD.encode(&bytes));
     }
 
     #[test]

@@ -34,10 +34,10 @@ fn is_condition_not_met(answer: &Answer) -> bool {
     answer.status == 412 && !answer.code().starts_with("Lease")
 }
 
-/// The service says which of the two is missing; it makes no difference to who wants the blob.
+/// Only the blob. That there is no such container says nothing about it: somebody may be looking in the
+/// wrong place.
 fn is_missing(answer: &Answer) -> bool {
-    answer.status == 404
-        && matches!(answer.code().as_str(), "BlobNotFound" | "ContainerNotFound" | "ResourceNotFound")
+    answer.status == 404 && matches!(answer.code().as_str(), "BlobNotFound" | "ResourceNotFound")
 }
 
 pub(super) fn put(answer: &Answer, condition: Condition<'_>) -> Result<Put, Error> {

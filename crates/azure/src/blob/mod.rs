@@ -71,26 +71,26 @@ impl<E: Env + 'static> Blobs<E> {
         answers::put(&self.storage.send(&call).await?, condition)
     }
 
-    /// Reads a blob or a part of it. A missing container counts as a missing blob.
+    /// Reads a blob or a part of it.
     ///
     /// # Errors
-    /// [`Error`]; `Refused` with status 416 when the range begins at or beyond the end.
+    /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container; `Refused` with status 416 when the range begins at or beyond the end.
     pub async fn get(&self, name: &str, options: GetOptions<'_>) -> Result<Get, Error> {
         answers::get(self.storage.send(&requests::get(&self.container, name, &options)).await?)
     }
 
-    /// Reads a blob's properties; `None` when there is no such blob (or container).
+    /// Reads a blob's properties; `None` when there is no such blob.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
     pub async fn head(&self, name: &str) -> Result<Option<BlobProperties>, Error> {
         answers::head(&self.storage.send(&requests::head(&self.container, name)).await?)
     }
 
-    /// Deletes a blob. A blob (or container) that is not there counts as done.
+    /// Deletes a blob. A blob that is not there counts as done.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
     pub async fn delete(&self, name: &str, condition: Condition<'_>) -> Result<Deleted, Error> {
         let call = requests::delete(&self.container, name, condition);
         answers::delete(&self.storage.send(&call).await?, condition)

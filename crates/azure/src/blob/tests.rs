@@ -100,11 +100,16 @@ fn a_blob_is_read_whole_or_in_part() {
 
 #[test]
 fn what_is_not_there_is_told_from_what_did_not_come_from_storage() {
-    for code in ["BlobNotFound", "ContainerNotFound", "ResourceNotFound"] {
+    for code in ["BlobNotFound", "ResourceNotFound"] {
         assert_eq!(answers::get(coded(404, code)), Ok(Get::NotFound));
         assert_eq!(answers::head(&coded(404, code)), Ok(None));
         assert_eq!(answers::delete(&coded(404, code), Condition::Always), Ok(Deleted::Done));
     }
+    let nowhere = || coded(404, "ContainerNotFound");
+    let error = ErrorKind::NotFound { code: "ContainerNotFound".to_owned() };
+    assert_eq!(answers::get(nowhere()).unwrap_err().kind(), &error);
+    assert_eq!(answers::head(&nowhere()).unwrap_err().kind(), &error);
+    assert_eq!(answers::delete(&nowhere(), Condition::Always).unwrap_err().kind(), &error);
     assert_eq!(answers::get(coded(304, "ConditionNotMet")), Ok(Get::NotModified));
     assert_eq!(answers::get(coded(412, "ConditionNotMet")), Ok(Get::ConditionNotMet));
     assert_eq!(answers::delete(&coded(202, ""), Condition::Always), Ok(Deleted::Done));

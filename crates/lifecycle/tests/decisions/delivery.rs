@@ -4,7 +4,12 @@ use crate::samples::{
     POLICY, at, foreign, id, in_state, ours, pending, receipt, running, secs, theirs, unusable,
 };
 use lifecycle::delivery::{Discard, Found, Receipt, Step, decide, presumed};
-use models::{AttemptOutcome, MessageError, TaskMessage, TaskState, TaskStatus, Timestamp};
+use lifecycle::outcome::{Effect, Outcome, settle};
+use lifecycle::redelivery;
+use lifecycle::retry::{Retry, retry};
+use models::{
+    AttemptOutcome, HISTORY_LIMIT, MessageError, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp,
+};
 
 fn step(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Step {
     decide(&Ok(ours()), Found::Document(document), receipt, &POLICY, now)
@@ -17,10 +22,12 @@ fn word(step: &Step) -> &'static str {
         Step::Cancel(_) => "cancel",
         Step::Discard(Discard::Terminal) => "discard",
         Step::Discard(Discard::Gone) => "gone",
+        Step::Discard(Discard::Older) => "older",
         Step::Poison { document: Some(_), .. } => "fail, poison",
         Step::Poison { document: None, .. } => "poison",
         Step::Schedule(_) => "schedule",
         Step::Postpone(_) => "postpone",
+        Step::Leave => "leave",
     }
 }
 
@@ -52,20 +59,22 @@ fn every_state_and_message_has_its_step() {
     }
 }
 
+/// `document` after so many attempts that were started and did not end in success.
+fn used(mut document: TaskStatus, attempts: u32) -> TaskStatus {
+    document.attempts_used = Some(attempts);
+    document
+}
+
 #[test]
-fn a_delivery_above_the_limit_fails_the_task_and_says_why() {
+fn deliveries_that_started_no_attempt_never_fail_a_task() {
     for state in [TaskState::Pending, TaskState::InProgress] {
-        let document = in_state(state);
-        assert_eq!(word(&step(&document, &receipt("m1", 5), at(9))), "run", "{state:?}: the last try");
-        let Step::Poison { reason, document: Some(failed) } = step(&document, &receipt("m1", 6), at(9))
-        else {
-            panic!("{state:?}: the sixth delivery must be given up");
-        };
-        assert_eq!(failed.state, TaskState::Failed);
-        assert_eq!(failed.finished_at, Some(at(9)));
-        assert_eq!(failed.expires_at, Some(at(9 + 30 * 86_400)));
-        assert_eq!(failed.error.unwrap().message, reason);
-        assert_eq!(reason, "delivered 6 times; max_dequeue_count allows 5");
+        for count in [6, 7, 100, u32::MAX] {
+            assert_eq!(
+                word(&step(&in_state(state), &receipt("m1", count), at(9))),
+                "run",
+                "{state:?} {count}"
+            );
+        }
     }
     for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
         assert_eq!(word(&step(&in_state(state), &receipt("m1", 99), at(9))), "discard", "{state:?}");
@@ -73,45 +82,142 @@ fn a_delivery_above_the_limit_fails_the_task_and_says_why() {
 }
 
 #[test]
+fn a_task_fails_and_says_why_once_all_attempts_were_started() {
+    let mut document = pending();
+    for count in 1..=5 {
+        document = running(&document, &receipt("m1", count), at(u64::from(count) * 60));
+    }
+    assert_eq!((document.attempt, document.attempts_used()), (5, 5));
+    let Step::Poison { reason, document: Some(failed) } = step(&document, &receipt("m1", 6), at(400)) else {
+        panic!("the sixth attempt must not start");
+    };
+    assert_eq!(failed.state, TaskState::Failed);
+    assert_eq!(failed.finished_at, Some(at(400)));
+    assert_eq!(failed.expires_at, Some(at(400 + 30 * 86_400)));
+    assert_eq!(failed.error.unwrap().message, reason);
+    assert_eq!(reason, "attempts started without success: 5; max_dequeue_count allows 5");
+}
+
+#[test]
+fn the_history_counts_where_an_older_version_wrote_no_counter() {
+    let mut document = pending();
+    for count in 1..=5 {
+        document = running(&document, &receipt("m1", count), at(u64::from(count) * 60));
+    }
+    document.attempts_used = None;
+    assert_eq!(word(&step(&document, &receipt("m1", 6), at(400))), "fail, poison");
+    document.history[0].outcome = Some(AttemptOutcome::Released);
+    assert_eq!(word(&step(&document, &receipt("m1", 6), at(400))), "run");
+    let foreign = foreign(TaskState::InProgress);
+    assert_eq!(word(&step(&foreign, &receipt("m1", 6), at(400))), "run", "nothing is known of it");
+}
+
+#[test]
 fn the_poison_copy_of_a_given_up_message_is_made_up_for() {
-    let Step::Poison { reason, document: Some(failed) } =
-        step(&in_state(TaskState::InProgress), &receipt("m1", 6), at(9))
-    else {
+    let exhausted = used(in_state(TaskState::InProgress), 5);
+    let Step::Poison { reason, document: Some(failed) } = step(&exhausted, &receipt("m1", 6), at(9)) else {
         panic!("give up")
     };
     let again = step(&failed, &receipt("m1", 7), at(99));
     assert_eq!(again, Step::Poison { reason, document: None });
     assert_eq!(word(&step(&failed, &receipt("m2", 1), at(99))), "discard", "a duplicate was not given up");
-    assert_eq!(word(&step(&failed, &receipt("m1", 5), at(99))), "discard", "nor is a late reply");
+    assert_eq!(word(&step(&failed, &receipt("m1", 1), at(99))), "discard", "nor is a late reply");
 }
 
 #[test]
 fn giving_up_repeats_what_the_latest_attempt_said() {
-    let mut document = in_state(TaskState::Pending);
+    let mut document = used(in_state(TaskState::Pending), 5);
     document.error = in_state(TaskState::Failed).error;
     let Step::Poison { reason, .. } = step(&document, &receipt("m1", 6), at(9)) else { panic!("give up") };
     assert_eq!(
         reason,
-        "delivered 6 times; max_dequeue_count allows 5; the latest attempt failed: no such picture"
+        "attempts started without success: 5; max_dequeue_count allows 5; the latest attempt failed: no such \
+         picture"
     );
 }
 
 #[test]
-fn a_duplicate_that_was_delivered_too_often_does_not_fail_the_task_its_sibling_carries() {
-    let mut waiting = in_state(TaskState::InProgress);
-    waiting.state = TaskState::Pending;
-    waiting.history[0].outcome = Some(AttemptOutcome::Retried);
-    assert_eq!(word(&step(&waiting, &receipt("m2", 6), at(9))), "poison");
-    assert_eq!(word(&step(&waiting, &receipt("m1", 6), at(9))), "fail, poison");
+fn attempts_handed_back_by_stopping_workers_never_count() {
+    let mut document = pending();
+    for count in 1..=60 {
+        let now = at(u64::from(count) * 10);
+        document = ended(&running(&document, &receipt("m1", count), now), &Outcome::Released, now);
+        assert_eq!((document.attempt, document.attempts_used()), (count, 0));
+    }
+    assert_eq!(document.history.len(), HISTORY_LIMIT, "more than the history keeps");
+    assert_eq!(word(&step(&document, &receipt("m1", 61), at(700))), "run");
 }
 
 #[test]
-fn deliveries_ended_by_a_stopping_worker_are_not_counted() {
-    let mut document = in_state(TaskState::InProgress);
-    document.state = TaskState::Pending;
-    document.history[0].outcome = Some(AttemptOutcome::Released);
-    assert_eq!(word(&step(&document, &receipt("m1", 6), at(9))), "run");
-    assert_eq!(word(&step(&document, &receipt("m1", 7), at(9))), "fail, poison");
+fn an_explicit_retry_gives_all_attempts_again_and_ends_older_messages() {
+    let exhausted = used(in_state(TaskState::InProgress), 5);
+    let Step::Poison { document: Some(failed), .. } = step(&exhausted, &receipt("m1", 6), at(9)) else {
+        panic!("give up")
+    };
+    let Retry::Again(again) = retry(&failed, None, at(20)) else { panic!("failed tasks can be retried") };
+    assert_eq!((again.attempts_used(), again.generation), (0, 1));
+    // Deletions get lost, and replies to submissions: the message that was given up is still there.
+    let decided = |message: TaskMessage, document: &TaskStatus, receipt: &Receipt| {
+        decide(&Ok(message), Found::Document(document), receipt, &POLICY, at(30))
+    };
+    let new = TaskMessage::parse(&TaskMessage::text_for(&again, None)).unwrap();
+    let started = decided(new.clone(), &again, &receipt("m2", 1));
+    let Step::Run(started) = started else { panic!("{started:?}") };
+    for document in [&*again, &*started] {
+        for count in [1, 7, 100] {
+            let older = decided(ours(), document, &receipt("m1", count));
+            assert_eq!(older, Step::Discard(Discard::Older), "{count}");
+        }
+        let unusable =
+            decide(&Err(unusable()), Found::Document(document), &receipt("m1", 7), &POLICY, at(30));
+        assert_eq!(word(&unusable), "poison", "it does not fail the task");
+    }
+    assert_eq!(word(&decided(new, &started, &receipt("m2", 2))), "run");
+    let large =
+        TaskMessage { document: None, ..TaskMessage::parse(&TaskMessage::text_for(&again, None)).unwrap() };
+    assert_eq!(word(&decided(large, &again, &receipt("m2", 1))), "run", "one that refers to its document");
+}
+
+#[test]
+fn a_duplicate_does_not_bypass_the_back_off_of_an_attempt() {
+    let outcome = |after| Outcome::Retry { error: failure(), after: Some(secs(after)) };
+    let waiting = ended(&running(&pending(), &receipt("m1", 1), at(10)), &outcome(120), at(20));
+    assert_eq!(waiting.retry_at, Some(at(140)));
+    for (now, left) in [(20, 120), (80, 60), (139, 1)] {
+        assert_eq!(step(&waiting, &receipt("m2", 1), at(now)), Step::Postpone(secs(left)), "{now}");
+    }
+    assert_eq!(word(&step(&waiting, &receipt("m2", 1), at(140))), "run");
+    // By a clock that is far behind it waits for the whole back-off at most.
+    assert_eq!(step(&waiting, &receipt("m2", 1), at(0)), Step::Postpone(secs(120)));
+    // Storage hid the message that brought the attempt, unless that request failed.
+    let mut own = receipt("m1", 2);
+    assert_eq!(step(&waiting, &own, at(80)), Step::Postpone(secs(60)), "not hidden");
+    own.note = redelivery::survived(1);
+    assert_eq!(word(&step(&waiting, &own, at(80))), "run", "hidden for its whole back-off");
+    let released = ended(&running(&pending(), &receipt("m1", 1), at(10)), &Outcome::Released, at(20));
+    assert_eq!(word(&step(&released, &receipt("m2", 1), at(20))), "run");
+}
+
+#[test]
+fn a_delivery_that_a_later_one_replaced_does_nothing() {
+    let taken_over = running(&in_state(TaskState::InProgress), &receipt("m1", 3), at(61));
+    assert_eq!(step(&taken_over, &receipt("m1", 2), at(62)), Step::Leave);
+    let waiting = ended(&taken_over, &Outcome::Released, at(63));
+    assert_eq!(step(&waiting, &receipt("m1", 2), at(64)), Step::Leave);
+}
+
+fn failure() -> TaskError {
+    TaskError { code: "HandlerUnavailable".to_owned(), message: "503".to_owned() }
+}
+
+/// The document that the end of its attempt writes.
+fn ended(document: &TaskStatus, outcome: &Outcome, now: Timestamp) -> TaskStatus {
+    let effects = settle(outcome, document, &POLICY, now, 0.0);
+    let written = effects.into_iter().find_map(|effect| match effect {
+        Effect::Write(document) => Some(*document),
+        _ => None,
+    });
+    written.expect("every outcome writes the document")
 }
 
 #[test]
@@ -232,6 +338,13 @@ fn only_a_fresh_message_with_a_proper_version_stands_for_its_document() {
     assert_eq!((document.task_id, etag), (id(), "\"0x8DC\""));
 
     assert!(presumed(&good, &receipt("m1", 2)).is_none(), "delivered again: the version has moved on");
+    for used in [
+        TaskStatus { attempts_used: Some(0), ..pending() },
+        TaskStatus { generation: 1, ..pending() },
+        TaskStatus { retry_at: Some(at(9)), ..pending() },
+    ] {
+        assert!(presumed(&message(Some("\"0x8DC\""), used), &receipt("m1", 1)).is_none(), "not fresh");
+    }
     for etag in [None, Some("*"), Some(""), Some("0x8DC"), Some("W/\"1\""), Some("\"a\r\nb\""), Some("\"\"")]
     {
         assert!(presumed(&message(etag, pending()), &receipt("m1", 1)).is_none(), "{etag:?}");

@@ -10,6 +10,7 @@ mod outcome;
 mod pace;
 #[cfg(test)]
 mod properties;
+mod redelivery;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use lifecycle::delivery::{Found, Step, decide};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Review, review};
-use models::{TaskError, TaskState, TaskStatus};
+use models::{HISTORY_LIMIT, TaskError, TaskMessage, TaskState, TaskStatus};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -45,7 +45,9 @@ fn outcome(number: u8) -> Outcome {
 fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Option<TaskStatus> {
     match event {
         Event::Delivered { message, count, broken } => {
-            let parsed = if *broken { Err(unusable()) } else { Ok(ours()) };
+            // Message 2 stays one of the first generation.
+            let generation = if *message == 2 { 0 } else { document.generation };
+            let parsed = if *broken { Err(unusable()) } else { Ok(TaskMessage { generation, ..ours() }) };
             let receipt = receipt(&format!("m{message}"), *count);
             match decide(&parsed, Found::Document(document), &receipt, &POLICY, now) {
                 Step::Run(next) => {
@@ -54,7 +56,7 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
                 }
                 Step::Cancel(next) => Some(*next),
                 Step::Poison { document, .. } => document.map(|next| *next),
-                Step::Resume | Step::Discard(_) | Step::Schedule(_) | Step::Postpone(_) => None,
+                Step::Resume | Step::Discard(_) | Step::Schedule(_) | Step::Postpone(_) | Step::Leave => None,
             }
         }
         // Only a running attempt ends; a late one is stopped by the refused write before it gets here.
@@ -98,6 +100,16 @@ proptest! {
             let open = next.history.iter().filter(|record| record.outcome.is_none()).count();
             prop_assert_eq!(open, usize::from(next.state == TaskState::InProgress), "one record is open while it runs");
             prop_assert!(next.attempt >= document.attempt);
+            // The counter and, as long as nothing was dropped from it, the history agree.
+            if next.history.len() < HISTORY_LIMIT {
+                let counted = TaskStatus { attempts_used: None, ..next.clone() }.attempts_used();
+                prop_assert_eq!(next.attempts_used(), counted);
+            }
+            let too_many = next.error.as_ref().is_some_and(|error| error.code == "TooManyDeliveries");
+            if next.state == TaskState::Failed && too_many {
+                prop_assert!(next.attempts_used() >= POLICY.max_dequeue_count, "given up too early");
+            }
+            prop_assert!(next.retry_at.is_none() || next.state == TaskState::Pending);
             prop_assert_eq!(next.updated_at, Some(now));
             // What the client gave is never changed.
             prop_assert_eq!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 use lifecycle::Policy;
 use lifecycle::delivery::{Found, Receipt, Step, decide};
 use models::{
-    DeliveryId, Json, MessageError, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState,
-    TaskStatus, Timestamp,
+    DeliveryId, DeliveryNote, Json, MessageError, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest,
+    TaskState, TaskStatus, Timestamp,
 };
 
 pub(crate) const POLICY: Policy = Policy {
@@ -85,18 +85,18 @@ pub(crate) fn in_state(state: TaskState) -> TaskStatus {
 
 pub(crate) fn receipt(message_id: &str, dequeue_count: u32) -> Receipt {
     let id = DeliveryId { message_id: message_id.to_owned(), dequeue_count };
-    Receipt { id, inserted_at: at(0) }
+    Receipt { id, inserted_at: at(0), note: DeliveryNote::default() }
 }
 
 /// One of our messages, by its id alone.
 pub(crate) fn ours() -> TaskMessage {
-    TaskMessage { task_id: id(), etag: None, is_ours: true, document: None }
+    TaskMessage { task_id: id(), etag: None, is_ours: true, generation: 0, document: None }
 }
 
 pub(crate) fn theirs(state: TaskState) -> TaskMessage {
-    TaskMessage { task_id: id(), etag: None, is_ours: false, document: Some(foreign(state)) }
+    TaskMessage { task_id: id(), etag: None, is_ours: false, generation: 0, document: Some(foreign(state)) }
 }
 
 pub(crate) fn unusable() -> MessageError {
-    MessageError::Unusable { task_id: id(), reason: "Priority: must be 0, 1 or 2".to_owned() }
+    MessageError::Unusable { task_id: id(), generation: 0, reason: "Priority: must be 0, 1 or 2".to_owned() }
 }

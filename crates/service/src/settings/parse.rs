@@ -124,6 +124,7 @@ impl Reader<'_> {
             // Room for the suffixes of the scheduled and poison queues, and of the container of poisoned originals.
             queue_name: self.name("task_queue_name", 53)?,
             container_name: self.name("task_blob_container_name", 56)?,
+            deadline: None,
         })
     }
 
@@ -246,10 +247,13 @@ impl WorkerSettings {
             });
         }
         let unit: u64 = reader.parsed("simulate_unit_ms", |ms| (1..=3_600_000).contains(ms))?;
+        let visibility = reader.seconds("visibility_timeout_seconds", 1..=604_800)?;
+        // A delivery that cannot be dealt with is given back while its lease holds.
+        let storage = StorageSettings { deadline: Some(visibility / 2), ..reader.storage()? };
         Ok(Self {
-            storage: reader.storage()?,
+            storage,
             drain_token: Secret::new(reader.text("drain_token")),
-            visibility: reader.seconds("visibility_timeout_seconds", 1..=604_800)?,
+            visibility,
             max_dequeue_count: reader.parsed("max_dequeue_count", |n| (1..=1000).contains(n))?,
             max_concurrency,
             drain_budget: reader.seconds("drain_seconds", 1..=3600)?,

@@ -18,9 +18,11 @@ pub(super) struct Account<E> {
 
 impl<E: Env> Account<E> {
     pub(super) fn open(env: Rc<E>, settings: &StorageSettings) -> Self {
+        let usual = RetryPolicy::default();
         let policy = RetryPolicy {
             limits: Limits { max_response_bytes: LARGEST_ANSWER, ..Limits::default() },
-            ..RetryPolicy::default()
+            deadline: settings.deadline.unwrap_or(usual.deadline).min(usual.deadline),
+            ..usual
         };
         match AccountSource::decide(&config(settings)) {
             Ok(source) => {

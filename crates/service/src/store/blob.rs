@@ -52,22 +52,37 @@ impl<E: Env> BlobStore<E> {
         Ok(self.account.storage()?.blobs(&self.container))
     }
 
-    /// Writes a blob; makes the container when there is none yet.
+    /// Writes a blob; with `makes_container`, makes the container when there is none yet.
     async fn put(
         &self,
         container: &str,
         new: New<'_>,
         condition: Condition<'_>,
+        makes_container: bool,
     ) -> Result<Write, StorageError> {
         let blobs = self.account.storage()?.blobs(container);
         let mut outcome = new.put(&blobs, condition).await;
-        if outcome.as_ref().is_err_and(is_missing) {
+        if makes_container && outcome.as_ref().is_err_and(is_missing) {
             blobs.create_container().await.map_err(|error| self.account.error(&error))?;
             outcome = new.put(&blobs, condition).await;
         }
-        match outcome.map_err(|error| self.account.error(&error))? {
+        match outcome.map_err(|error| self.error(&error))? {
             Put::Stored(etag) => Ok(Write::Done(etag)),
             Put::ConditionNotMet => Ok(Write::Conflict),
+        }
+    }
+
+    /// A container that does not exist says nothing about what is to be in it. It is made with the first task;
+    /// later it is missing because the wrong account or name is configured, or because somebody deleted it.
+    fn error(&self, error: &azure::Error) -> StorageError {
+        if is_missing(error) {
+            StorageError::Misconfigured(format!(
+                "{error}: the container {} does not exist, which is made with the first task: check \
+                 task_blob_container_name, and the account that blob_endpoint or the credentials name",
+                self.container
+            ))
+        } else {
+            self.account.error(error)
         }
     }
 
@@ -82,12 +97,17 @@ impl<E: Env> BlobStore<E> {
             bytes: Bytes::from(document.to_bytes()),
             mark: Some(Mark::of(document)),
         };
-        self.put(&self.container, new, condition).await
+        // What replaces a document has its container, or is in the wrong place.
+        let is_new = condition == Condition::IfAbsent;
+        self.put(&self.container, new, condition, is_new).await
     }
 
     /// Size and version of an attachment from which no byte is wanted, or none is there.
     async fn nothing_of(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
-        let found = self.blobs()?.head(name).await.map_err(|error| self.account.error(&error))?;
+        let found = match self.blobs()?.head(name).await {
+            Err(error) if is_missing(&error) => None,
+            found => found.map_err(|error| self.account.error(&error))?,
+        };
         let wanted = found.filter(|properties| etag.is_none_or(|etag| etag == properties.etag));
         Ok(wanted.map(|properties| ResultPart {
             bytes: Bytes::new(),
@@ -128,7 +148,7 @@ impl<E: Env> StatusStore for BlobStore<E> {
     async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError> {
         let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
         let found = self.blobs()?.get(&id.status_blob_name(), options).await;
-        match found.map_err(|error| self.account.error(&error))? {
+        match found.map_err(|error| self.error(&error))? {
             Get::Found(blob) => Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?))),
             Get::NotModified => Ok(Read::Unchanged),
             Get::NotFound | Get::ConditionNotMet => Ok(Read::Missing),
@@ -141,7 +161,7 @@ impl<E: Env> StatusStore for BlobStore<E> {
 
     async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError> {
         let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
-        match deleted.map_err(|error| self.account.error(&error))? {
+        match deleted.map_err(|error| self.error(&error))? {
             Deleted::Done => Ok(Write::Done(etag.to_owned())),
             Deleted::ConditionNotMet => Ok(Write::Conflict),
         }
@@ -158,12 +178,12 @@ impl<E: Env> StatusStore for BlobStore<E> {
 
     async fn put_poisoned(&self, name: &str, bytes: Bytes) -> Result<(), StorageError> {
         let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
-        self.put(&self.poison, new, Condition::Always).await.map(drop)
+        self.put(&self.poison, new, Condition::Always, true).await.map(drop)
     }
 
     async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError> {
         let new = New { name, content_type, bytes, mark: None };
-        self.put(&self.container, new, Condition::Always).await.map(drop)
+        self.put(&self.container, new, Condition::Always, true).await.map(drop)
     }
 
     async fn swap_attachment(
@@ -174,7 +194,13 @@ impl<E: Env> StatusStore for BlobStore<E> {
         etag: Option<&str>,
     ) -> Result<Write, StorageError> {
         let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
-        self.put(&self.container, New { name, content_type, bytes, mark: None }, condition).await
+        match self.blobs()?.put(name, bytes, content_type, condition).await {
+            Ok(Put::Stored(etag)) => Ok(Write::Done(etag)),
+            Ok(Put::ConditionNotMet) => Ok(Write::Conflict),
+            // Whoever looks after documents finds none; a container made here would hide that it is missing.
+            Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
+            Err(error) => Err(self.error(&error)),
+        }
     }
 
     async fn read_attachment(
@@ -192,6 +218,7 @@ impl<E: Env> StatusStore for BlobStore<E> {
                 Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
             }
             Ok(Get::NotFound | Get::ConditionNotMet | Get::NotModified) => Ok(None),
+            Err(error) if is_missing(&error) => Ok(None),
             // The range begins at its end or beyond it, as every range of an empty one does.
             Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
                 self.nothing_of(name, etag).await
@@ -202,7 +229,7 @@ impl<E: Env> StatusStore for BlobStore<E> {
 
     async fn delete_attachment(&self, name: &str) -> Result<(), StorageError> {
         let deleted = self.blobs()?.delete(name, Condition::Always).await;
-        deleted.map(drop).map_err(|error| self.account.error(&error))
+        deleted.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn address(&self, id: TaskId) -> Result<String, StorageError> {
@@ -221,8 +248,11 @@ impl<E: Env> StatusStore for BlobStore<E> {
     }
 
     async fn probe(&self) -> Result<(), StorageError> {
-        // Any name will do: that there is no such blob is an answer, given to good credentials only.
-        let found = self.blobs()?.head("probe").await;
-        found.map(drop).map_err(|error| self.account.error(&error))
+        // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
+        // credentials only.
+        match self.blobs()?.head("probe").await {
+            Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
+            _ => Ok(()),
+        }
     }
 }

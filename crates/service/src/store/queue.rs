@@ -110,9 +110,12 @@ impl<E: Env> TaskQueue for StorageQueues<E> {
         queue: QueueName,
         delivery: &Delivery,
         visibility: Duration,
+        text: Option<&str>,
     ) -> Result<Held<String>, StorageError> {
         let receipt = Secret::new(delivery.pop_receipt.as_str());
-        let outcome = self.queue(queue)?.update(&delivery.message_id, &receipt, visibility, None).await;
+        let text = text.map(for_xml);
+        let queue = self.queue(queue)?;
+        let outcome = queue.update(&delivery.message_id, &receipt, visibility, text.as_deref()).await;
         Ok(match self.held(outcome)? {
             Held::Yes(updated) => Held::Yes(updated.pop_receipt.expose().to_owned()),
             Held::Lost => Held::Lost,

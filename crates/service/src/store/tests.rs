@@ -103,7 +103,6 @@ async fn a_document_is_created_read_replaced_listed_and_deleted_by_its_version()
     let world = World::new();
     let (store, _) = opened(&world);
     let mut task = document(&world, 1);
-    assert_eq!(store.read(task.task_id, None).await, Ok(Read::Missing));
     let Write::Done(first) = store.create(&task).await.unwrap() else { panic!("conflict") };
     assert_eq!(store.create(&task).await, Ok(Write::Conflict));
     let Read::Found(stored) = store.read(task.task_id, None).await.unwrap() else { panic!("missing") };
@@ -122,6 +121,32 @@ async fn a_document_is_created_read_replaced_listed_and_deleted_by_its_version()
     assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(second.clone())));
     assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(second.clone())), "gone already");
     assert_eq!(store.replace(&task, &second).await, Ok(Write::Conflict));
+}
+
+#[tokio::test]
+async fn a_missing_container_says_nothing_about_a_task_and_is_made_for_a_new_one_only() {
+    let world = World::new();
+    let (store, _) = opened(&world);
+    let task = document(&world, 1);
+    let errors = [
+        store.read(task.task_id, None).await.map(drop),
+        store.replace(&task, "\"1\"").await.map(drop),
+        store.delete(task.task_id, "\"1\"").await.map(drop),
+        store.swap_attachment("sweep-state", "text/plain", Bytes::new(), Some("\"1\"")).await.map(drop),
+        store.delete_attachment("result").await,
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        let named = matches!(&error, StorageError::Misconfigured(s) if s.contains("container tasks does not exist")
+            && s.contains("task_blob_container_name"));
+        assert!(named, "{error}");
+    }
+    let state = store.swap_attachment("sweep-state", "text/plain", Bytes::new(), None).await;
+    assert_eq!(state, Ok(Write::Conflict), "there is nothing to sweep");
+    assert_eq!(store.read_attachment("sweep-state", 0..9, None).await, Ok(None));
+    assert_eq!(store.read_attachment("sweep-state", 0..0, None).await, Ok(None));
+    assert_eq!(world.requests(Operation::CreateContainer), 0);
+    assert!(matches!(store.create(&task).await, Ok(Write::Done(_))));
+    assert_eq!(store.read(document(&world, 2).task_id, None).await, Ok(Read::Missing));
 }
 
 #[tokio::test]
@@ -160,15 +185,19 @@ async fn a_message_is_received_renewed_and_deleted_until_the_lease_is_lost() {
     let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
     assert_eq!(value(&delivery.text), value(text), "the same JSON");
 
-    let Held::Yes(receipt) = queues.update(QueueName::Tasks, &delivery, minute).await.unwrap() else {
+    let Held::Yes(receipt) =
+        queues.update(QueueName::Tasks, &delivery, minute, Some("{\u{fffe}}")).await.unwrap()
+    else {
         panic!("lost")
     };
     let stale = delivery.clone();
     delivery.pop_receipt = receipt;
-    assert_eq!(queues.update(QueueName::Tasks, &stale, minute).await, Ok(Held::Lost));
+    assert_eq!(queues.update(QueueName::Tasks, &stale, minute, None).await, Ok(Held::Lost));
     assert_eq!(queues.delete(QueueName::Tasks, &stale).await, Ok(Held::Lost));
     assert_eq!(queues.delete(QueueName::Poison, &delivery).await, Ok(Held::Lost), "no such queue");
     assert_eq!(queues.depth(QueueName::Tasks).await, Ok(1));
+    let texts: Vec<_> = world.fake.borrow().messages(EMULATOR_ACCOUNT, "taskqueue").map(|m| m.text).collect();
+    assert_eq!(texts, ["{\\ufffe}"], "replaced by the update");
     assert_eq!(queues.delete(QueueName::Tasks, &delivery).await, Ok(Held::Yes(())));
     assert_eq!(queues.delete(QueueName::Tasks, &delivery).await, Ok(Held::Lost));
 }

@@ -168,7 +168,7 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
         // A renewal that takes longer than the rest of the lease is none.
         let rest = self.held_since.plus(visibility).since(now);
         let renewed = {
-            let renewal = pin!(self.engine.queue.update(QueueName::Tasks, &self.delivery, visibility));
+            let renewal = pin!(self.engine.queue.update(QueueName::Tasks, &self.delivery, visibility, None));
             match select(renewal, pin!(self.engine.env.sleep(rest))).await {
                 Either::Left((renewed, _)) => renewed,
                 Either::Right(_) => return Err(Stop::LeaseLost),
@@ -183,7 +183,8 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
             Err(error) => {
                 // The lease still holds for half its time; a receipt that is dead shows at the next try.
                 self.engine.note("a lease could not be renewed", &error);
-                self.renew_at = self.engine.env.instant().plus(visibility / 10);
+                let pause = (visibility / 10).max(error.retry_after().unwrap_or_default());
+                self.renew_at = self.engine.env.instant().plus(pause);
                 return Ok(());
             }
         }

@@ -1,7 +1,8 @@
 //! One delivery, from its text to its end.
 
 use lifecycle::delivery::{Found, Receipt, Step, decide, presumed};
-use models::{DeliveryId, MessageError, TaskId, TaskMessage, TaskStatus};
+use lifecycle::redelivery::survived;
+use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 
 use super::attempt::Attempt;
 use super::counts::Verdict;
@@ -43,18 +44,29 @@ impl Known {
 
 impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     /// Does what one delivery asks for. Never fails: whatever happens ends in a verdict, and a message that
-    /// is not deleted comes back when its lease runs out.
+    /// is not deleted comes back when its lease runs out, or what it was given back for.
     pub(super) async fn deliver(
         &self,
         delivery: Delivery,
         held_since: Instant,
         released: Released,
     ) -> Report {
-        let message = TaskMessage::parse(&delivery.text);
-        let task_id = task_of(&message);
         let started = self.env.instant();
-        match self.perform(&message, delivery, held_since, released).await {
-            Ok(verdict) => {
+        let (mut delivery, mut held_since) = (delivery, held_since);
+        let mut kept = survived(delivery.dequeue_count);
+        let mut task_id = None;
+        let performed = match self.take_up(&mut delivery, &mut held_since, &mut kept).await {
+            Ok(None) => {
+                let message = TaskMessage::parse(&delivery.text);
+                task_id = task_of(&message);
+                self.perform(&message, &delivery, held_since, released).await
+            }
+            Ok(Some(report)) => Ok(report),
+            Err(error) => Err(error),
+        };
+        match performed {
+            Ok(report) => {
+                let verdict = report.verdict;
                 if matches!(verdict, Verdict::Discarded | Verdict::Deferred | Verdict::Lost) {
                     let milliseconds = self.env.instant().since(started).as_millis();
                     self.env.log(
@@ -64,25 +76,27 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                             .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
                     );
                 }
-                verdict.into()
+                report
             }
-            Err(error) => Report {
-                verdict: Verdict::Lost,
-                rest: self.note("a delivery could not be dealt with; its message comes back", &error),
-            },
+            Err(error) => {
+                let rest = self.note("a delivery could not be dealt with; its message comes back", &error);
+                self.leave(&delivery, kept, rest).await;
+                Report { verdict: Verdict::Lost, rest }
+            }
         }
     }
 
     async fn perform(
         &self,
         message: &Result<TaskMessage, MessageError>,
-        delivery: Delivery,
+        delivery: &Delivery,
         held_since: Instant,
         released: Released,
-    ) -> Result<Verdict, StorageError> {
+    ) -> Result<Report, StorageError> {
         let receipt = Receipt {
             id: DeliveryId { message_id: delivery.message_id.clone(), dequeue_count: delivery.dequeue_count },
             inserted_at: delivery.inserted_at,
+            note: DeliveryNote::of(&delivery.text, delivery.dequeue_count),
         };
         let mut known = self.first_look(message, &receipt).await?;
         for _ in 0..TRIES {
@@ -92,24 +106,26 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                 Step::Run(document) => match self.write(&document, known.etag()).await? {
                     Write::Done(etag) => {
                         let stored = Stored { document: *document, etag };
-                        return Ok(Attempt::new(self, delivery, receipt.id, stored, held_since)
+                        return Ok(Attempt::new(self, delivery.clone(), receipt.id, stored, held_since)
                             .run(released)
-                            .await);
+                            .await
+                            .into());
                     }
                     Write::Conflict => true,
                 },
                 Step::Resume => {
                     let (Known::Stored(stored) | Known::Presumed(stored)) = known else {
-                        return Ok(Verdict::Lost);
+                        return Ok(Verdict::Lost.into());
                     };
-                    return Ok(Attempt::new(self, delivery, receipt.id, *stored, held_since)
+                    return Ok(Attempt::new(self, delivery.clone(), receipt.id, *stored, held_since)
                         .run(released)
-                        .await);
+                        .await
+                        .into());
                 }
                 Step::Cancel(document) => match self.write(&document, known.etag()).await? {
                     Write::Done(_) => {
-                        self.discard(&delivery).await;
-                        return Ok(Verdict::Cancelled);
+                        self.discard(delivery).await;
+                        return Ok(Verdict::Cancelled.into());
                     }
                     Write::Conflict => true,
                 },
@@ -119,39 +135,43 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                         None => false,
                     };
                     if !refused {
-                        self.poison(QueueName::Tasks, &delivery, &reason).await?;
-                        return Ok(Verdict::Poisoned);
+                        self.poison(QueueName::Tasks, delivery, &reason).await?;
+                        return Ok(Verdict::Poisoned.into());
                     }
                     refused
                 }
                 Step::Discard(_) => {
-                    self.discard(&delivery).await;
-                    return Ok(Verdict::Discarded);
+                    self.discard(delivery).await;
+                    return Ok(Verdict::Discarded.into());
                 }
                 Step::Schedule(delay) => {
-                    let text = match (TaskMessage::text_to_forward(&delivery.text), &known) {
+                    let original = DeliveryNote::removed_from(&delivery.text);
+                    let text = match (TaskMessage::text_to_forward(&original), &known) {
                         (Some(text), _) => text,
                         (None, Known::Stored(stored) | Known::Presumed(stored)) => {
                             TaskMessage::text_for(&stored.document, Some(&stored.etag))
                         }
-                        (None, Known::Missing | Known::Unreadable(_)) => delivery.text.clone(),
+                        (None, Known::Missing | Known::Unreadable(_)) => original.into_owned(),
                     };
                     self.queue.send(QueueName::Scheduled, &text, delay).await?;
-                    self.discard(&delivery).await;
-                    return Ok(Verdict::Deferred);
+                    self.discard(delivery).await;
+                    return Ok(Verdict::Deferred.into());
                 }
                 Step::Postpone(delay) => {
-                    return match self.queue.update(QueueName::Tasks, &delivery, delay).await? {
-                        Held::Yes(_) => Ok(Verdict::Deferred),
-                        Held::Lost => Ok(Verdict::Lost),
-                    };
+                    let given_back = self.give_back(delivery, delay, survived(delivery.dequeue_count)).await;
+                    return Ok(match given_back {
+                        Ok(Held::Yes(_)) => Verdict::Deferred.into(),
+                        Ok(Held::Lost) => Verdict::Lost.into(),
+                        Err(error) => self.kept(&error),
+                    });
                 }
+                Step::Leave => return Ok(Verdict::Lost.into()),
             };
             if refused && let Some(id) = task_of(message) {
                 known = self.look_up(id).await?;
             }
         }
-        Ok(Verdict::Lost)
+        Ok(Verdict::Lost.into())
     }
 
     /// What the message itself says where that is enough, otherwise what is stored.

@@ -20,6 +20,7 @@ mod message;
 mod poison;
 mod progress;
 mod promote;
+mod redelivery;
 mod settle;
 mod sweep;
 

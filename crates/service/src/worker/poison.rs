@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use models::{PoisonCopy, fits_message};
+use models::{DeliveryNote, PoisonCopy, fits_message};
 
 use super::engine::Engine;
 use crate::env::Env;
@@ -49,8 +49,10 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
 }
 
 fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
-    let is_plain = delivery.text.chars().all(xml_can_carry);
-    let message = if is_plain { delivery.text.clone() } else { STANDARD.encode(&delivery.text) };
+    // As it was sent, without what workers noted in it.
+    let original = DeliveryNote::removed_from(&delivery.text);
+    let is_plain = original.chars().all(xml_can_carry);
+    let message = if is_plain { original.clone().into_owned() } else { STANDARD.encode(&*original) };
     let mut copy = PoisonCopy {
         reason: reason.chars().take(LONGEST_REASON).collect(),
         message: Some(message),
@@ -67,7 +69,7 @@ fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
     let name = format!("{}-poison", delivery.message_id);
     (copy.message, copy.encoding, copy.blob) = (None, None, Some(name.clone()));
     let text = serde_json::to_string(&copy).unwrap_or_default();
-    Copy { text, attachment: Some((name, delivery.text.clone().into_bytes().into())) }
+    Copy { text, attachment: Some((name, original.into_owned().into_bytes().into())) }
 }
 
 /// The `Char` production of XML 1.0. A message holds nothing else, unless it came in by another door.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lifecycle::outcome::{Effect, Outcome, Product, Standing, settle, standing};
+use lifecycle::redelivery::survived;
 use lifecycle::retention::result_name;
 use models::TaskStatus;
 
@@ -11,7 +12,7 @@ use super::attempt::Attempt;
 use super::counts::Verdict;
 use crate::env::Env;
 use crate::log::{Level, Line};
-use crate::storage::{QueueName, Read, StatusStore, StorageError, TaskQueue, Write};
+use crate::storage::{Read, StatusStore, StorageError, TaskQueue, Write};
 
 /// How often an end is tried to be written, and the first pause between two tries; pauses double.
 const TRIES: u32 = 5;
@@ -80,7 +81,12 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Attempt<'_, E, S, Q> {
                 }
                 if let Some(error) = error {
                     self.engine.note("the end of an attempt could not be written", &error);
-                    self.engine.env.sleep(PAUSE * 2u32.pow(n)).await;
+                    let asked = error.retry_after().unwrap_or_default();
+                    if asked > self.engine.policy.visibility {
+                        // The lease does not last so long.
+                        break;
+                    }
+                    self.engine.env.sleep(asked.max(PAUSE * 2u32.pow(n))).await;
                 }
             }
             // The next delivery finds the attempt unfinished, or that the last try did arrive.
@@ -120,7 +126,8 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Attempt<'_, E, S, Q> {
 
     /// Gives the message back after `wait`. When that fails it comes back with the end of the lease.
     async fn hide(&self, wait: Duration) {
-        if let Err(error) = self.engine.queue.update(QueueName::Tasks, &self.delivery, wait).await {
+        let note = survived(self.id.dequeue_count);
+        if let Err(error) = self.engine.give_back(&self.delivery, wait, note).await {
             self.engine.note("a message could not be given back early", &error);
         }
     }

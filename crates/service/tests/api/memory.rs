@@ -248,7 +248,13 @@ impl TaskQueue for Memory {
         panic!("the API never receives a message");
     }
 
-    async fn update(&self, _: QueueName, _: &Delivery, _: Duration) -> Result<Held<String>, StorageError> {
+    async fn update(
+        &self,
+        _: QueueName,
+        _: &Delivery,
+        _: Duration,
+        _: Option<&str>,
+    ) -> Result<Held<String>, StorageError> {
         panic!("the API never updates a message");
     }
 

@@ -127,7 +127,7 @@ fn a_task_that_kills_every_worker_is_given_up() {
         let [copy] = &world.poison()[..] else { panic!("one copy") };
         assert_eq!(
             (copy.dequeue_count, copy.reason.as_str()),
-            (6, "delivered 6 times; max_dequeue_count allows 5")
+            (6, "attempts started without success: 5; max_dequeue_count allows 5")
         );
     });
 }

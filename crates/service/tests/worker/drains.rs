@@ -170,7 +170,8 @@ fn a_released_task_goes_on_elsewhere_at_once_and_loses_no_try() {
     run(|world| async move {
         let worker = world.worker(&[("simulate_unit_ms", "60000"), ("max_dequeue_count", "1")]);
         let id = world.submit("simulate", |_| {}).await;
-        for round in 1..=3 {
+        // More often than the history keeps.
+        for round in 1..=26 {
             let started = world.now();
             let lines = vec![(Duration::from_secs(2), "stop"), (Duration::from_secs(3), "release")];
             let counts = worker.drain_under(Lines { lines, breaks: false }).await;

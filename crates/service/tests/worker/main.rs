@@ -15,6 +15,8 @@ mod leases;
 #[cfg(test)]
 mod million;
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod route;

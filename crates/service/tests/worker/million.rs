@@ -211,7 +211,13 @@ impl TaskQueue for Storage {
         Ok(Vec::new())
     }
 
-    async fn update(&self, _: QueueName, _: &Delivery, _: Duration) -> Result<Held<String>, StorageError> {
+    async fn update(
+        &self,
+        _: QueueName,
+        _: &Delivery,
+        _: Duration,
+        _: Option<&str>,
+    ) -> Result<Held<String>, StorageError> {
         panic!("nothing is received")
     }
 

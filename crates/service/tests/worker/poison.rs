@@ -1,7 +1,10 @@
 //! Messages that are given up, and where they are kept.
 
 use std::cell::Cell;
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
 use models::{TaskId, TaskState, TaskStatus};
 use serde_json::json;
 
@@ -106,17 +109,19 @@ fn what_a_message_says_about_a_stored_task_does_not_count() {
 #[test]
 fn a_copy_that_was_not_stored_keeps_the_message_and_is_made_up_for() {
     run(|world| async move {
-        let id = world.submit("checksum", |_| {}).await;
+        world.answer_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
+        let id = world.submit("routed", |_| {}).await;
+        // The worker of the only attempt dies.
+        let doomed = world.worker(&[]);
+        assert!(tokio::time::timeout(Duration::from_secs(5), doomed.drain()).await.is_err());
+        tokio::time::sleep(Duration::from_secs(60)).await;
         let refused = Cell::new(0);
         world.fail(move |line| {
             let fails = line.starts_with("PutMessage /taskqueue-poison") && refused.get() < 20;
             refused.set(refused.get() + u32::from(fails));
             if fails { Fault::Answer(500) } else { Fault::None }
         });
-        // Delivered before by somebody who did nothing with it.
         let worker = world.worker(&[("max_dequeue_count", "1")]);
-        world.receive().await;
-        world.reveal();
         assert_eq!(worker.drain().await["lost"], 1, "no copy, no deletion");
         assert_eq!(world.document(id).state, TaskState::Failed);
         assert_eq!(world.messages("").len(), 1);
@@ -133,6 +138,8 @@ fn a_message_of_the_net_api_makes_its_document_when_there_is_none() {
         let text = format!(
             "{{\"TaskName\":\"anything\",\"TaskDescription\":\"d\",\"Status\":2,\"TaskId\":\"{id}\",\"Priority\":0,\"returnUri\":null}}"
         );
+        // Its API has made the container.
+        world.overwrite("anything", b"");
         world.send(&text).await;
         assert_eq!(world.worker(&[]).drain().await["completed"], 1);
         let document = world.document(id);

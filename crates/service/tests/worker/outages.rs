@@ -1,0 +1,203 @@
+//! One part of the system is out of order, for longer than any count of deliveries allows.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use models::{AttemptOutcome, DeliveryNote, TaskState};
+use serde_json::json;
+
+use crate::world::{Fault, World, drain_request, run};
+
+const HOUR: u64 = 3_600;
+
+/// Drains for so long of virtual time, as the launcher does.
+async fn drain_for(world: &std::rc::Rc<World>, variables: &[(&str, &str)], seconds: u64) {
+    let until = world.now().plus(Duration::from_secs(seconds));
+    let worker = world.worker(variables);
+    while world.now() < until {
+        let counts = worker.ask(drain_request(Bytes::new())).await.1;
+        let rest = counts["retryAfterSeconds"].as_u64().unwrap_or(1);
+        tokio::time::sleep(Duration::from_secs(rest.max(1))).await;
+    }
+}
+
+#[test]
+fn no_task_fails_while_documents_cannot_be_written_for_hours() {
+    for status in [403, 503] {
+        run(|world| async move {
+            let mut ids = Vec::new();
+            for _ in 0..3 {
+                ids.push(world.submit("checksum", |_| {}).await);
+            }
+            world
+                .fail(move |line| if line.contains("/tasks/") { Fault::Answer(status) } else { Fault::None });
+            drain_for(&world, &[("max_dequeue_count", "2")], 6 * HOUR).await;
+            for message in world.messages("") {
+                // Often enough to notice the recovery soon, seldom enough to spare storage.
+                let most = 6 * u32::try_from(HOUR).unwrap() / 150 + 10;
+                assert!((20..most).contains(&message.dequeue_count), "{}", message.dequeue_count);
+            }
+            world.fail(|_| Fault::None);
+            let recovered = world.now();
+            world.worker(&[("max_dequeue_count", "2")]).drain_until_quiet(&world).await;
+            for id in ids {
+                let document = world.document(id);
+                assert_eq!((document.state, document.attempt), (TaskState::Completed, 1), "{status}");
+                let late = document.finished_at.unwrap().since(recovered);
+                assert!(late <= Duration::from_secs(330), "the longest pause is 5 minutes: {late:?}");
+            }
+            assert!(world.poison().is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_missing_container_keeps_the_messages_and_names_what_to_check() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        let elsewhere = [("task_blob_container_name", "elsewhere")];
+        let counts = world.worker(&elsewhere).drain().await;
+        assert_eq!((&counts["lost"], &counts["discarded"]), (&json!(1), &json!(0)));
+        assert!(world.has_logged("the container elsewhere does not exist"));
+        assert!(world.has_logged("task_blob_container_name"));
+        // Nor does an idle worker's sweep make the container, which would turn the task into a missing one.
+        drain_for(&world, &elsewhere, 2 * HOUR).await;
+        assert_eq!(world.messages("").len(), 1);
+        world.worker(&[]).drain_until_quiet(&world).await;
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}
+
+#[test]
+fn a_message_that_kills_every_worker_is_given_up_unread_and_its_task_runs_with_another() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        let original = world.messages("")[0].text.clone();
+        // Whoever reads the document with this message in hand is gone.
+        let deadly = Cell::new(true);
+        let lost = std::rc::Rc::new(Cell::new(0));
+        let counted = std::rc::Rc::clone(&lost);
+        world.fail(move |line| {
+            deadly.set(deadly.get() && !line.starts_with("PutMessage /taskqueue-poison"));
+            let kills = deadly.get() && line.contains("/tasks/") && line.contains("-202");
+            counted.set(counted.get() + u32::from(kills));
+            if kills { Fault::Silence } else { Fault::None }
+        });
+        for _ in 0..10 {
+            let doomed = world.worker(&[]);
+            let drain = tokio::time::timeout(Duration::from_secs(5), doomed.drain()).await;
+            assert!(drain.is_err(), "killed before its first write");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        assert_eq!(lost.get(), 10);
+        let counts = world.worker(&[]).drain().await;
+        assert_eq!(counts["poisoned"], 1);
+        let [copy] = &world.poison()[..] else { panic!("one copy") };
+        assert!(copy.reason.starts_with("5 workers in a row ended"), "{}", copy.reason);
+        assert_eq!(copy.message.as_deref(), Some(original.as_str()), "without any note");
+        // The sweep misses the message.
+        assert_eq!(world.document(id).state, TaskState::Pending);
+        drain_for(&world, &[], HOUR).await;
+        assert_eq!((world.document(id).state, world.document(id).attempt), (TaskState::Completed, 1));
+    });
+}
+
+#[test]
+fn replies_that_never_arrive_for_hours_fail_no_task() {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        world.fail(|line| if line.starts_with("GetMessages") { Fault::LoseReply } else { Fault::None });
+        drain_for(&world, &[], 3 * HOUR).await;
+        assert!(world.messages("")[0].dequeue_count > 100);
+        world.fail(|_| Fault::None);
+        world.worker(&[]).drain_until_quiet(&world).await;
+        assert_eq!((world.document(id).state, world.document(id).attempt), (TaskState::Completed, 1));
+    });
+}
+
+#[test]
+fn an_old_message_does_not_undo_an_explicit_retry() {
+    run(|world| async move {
+        let broken = Response::builder().status(503).body(Bytes::new()).unwrap();
+        world.answer_tasks(move |_| (Duration::ZERO, broken.clone()));
+        let id = world.submit("routed", |_| {}).await;
+        // The deletion of the message that is given up gets lost.
+        world.fail(|line| if line.starts_with("DeleteMessage") { Fault::Answer(403) } else { Fault::None });
+        let mut poisoned = json!(0);
+        let worker = world.worker(&[("max_dequeue_count", "2")]);
+        while poisoned == json!(0) {
+            poisoned = worker.drain().await["poisoned"].clone();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(world.document(id).error.unwrap().code, "TooManyDeliveries");
+        world.fail(|_| Fault::None);
+
+        let lifecycle::retry::Retry::Again(again) =
+            lifecycle::retry::retry(&world.document(id), None, world.now())
+        else {
+            panic!("it has failed")
+        };
+        world.overwrite(&id.status_blob_name(), &again.to_bytes());
+        let [old] = &world.messages("")[..] else { panic!("the old message is still there") };
+        assert!(old.dequeue_count > 2);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(worker.drain().await["discarded"], 1);
+        assert_eq!(world.document(id), *again, "nothing has happened to the task");
+        world.answer_tasks(|_| (Duration::ZERO, Response::new(Bytes::new())));
+        world.send(&models::TaskMessage::text_for(&again, None)).await;
+        assert_eq!(worker.drain().await["completed"], 1);
+    });
+}
+
+#[test]
+fn a_second_message_does_not_shorten_the_wait_that_a_handler_asked_for() {
+    run(|world| async move {
+        let started = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let (noted, clock) = (std::rc::Rc::clone(&started), std::rc::Rc::clone(&world));
+        world.answer_tasks(move |_| {
+            noted.borrow_mut().push(clock.now());
+            let first = noted.borrow().len() == 1;
+            let reply =
+                Response::builder().status(if first { 429 } else { 200 }).header("retry-after", "120");
+            (Duration::ZERO, reply.body(Bytes::new()).unwrap())
+        });
+        let id = world.submit("routed", |_| {}).await;
+        let text = world.messages("")[0].text.clone();
+        let worker = world.worker(&[]);
+        assert_eq!(worker.drain().await["retried"], 1);
+        world.send(&text).await;
+        worker.drain_until_quiet(&world).await;
+        let [first, second] = started.borrow()[..] else { panic!("two attempts") };
+        let waited = second.since(first).as_secs();
+        assert!((120..125).contains(&waited), "{waited} s");
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}
+
+#[test]
+fn a_message_is_given_back_while_its_lease_holds_and_says_that_its_worker_survived() {
+    for (visibility, fault) in
+        [("4", Fault::Answer(503)), ("4", Fault::Silence), ("60", Fault::Answer(503)), ("60", Fault::Silence)]
+    {
+        given_back(visibility, fault);
+    }
+}
+
+fn given_back(visibility: &'static str, fault: Fault) {
+    run(|world| async move {
+        let id = world.submit("checksum", |_| {}).await;
+        let text = world.messages("")[0].text.clone();
+        world.fail(move |line| if line.contains("/tasks/") { fault } else { Fault::None });
+        world.worker(&[("visibility_timeout_seconds", visibility)]).drain().await;
+        let noted = world.messages("")[0].text.clone();
+        assert_eq!(DeliveryNote::of(&noted, 2), DeliveryNote { delivery: 1, lost_workers: 0 });
+        assert_eq!(DeliveryNote::removed_from(&noted), text);
+        world.fail(|_| Fault::None);
+        world.worker(&[]).drain_until_quiet(&world).await;
+        let document = world.document(id);
+        assert_eq!(document.history[0].outcome, Some(AttemptOutcome::Completed));
+        assert_eq!(document.attempts_used, Some(1));
+    });
+}

@@ -175,8 +175,8 @@ impl Drain {
         now >= self.budget && self.empty > 0 && now.saturating_sub(self.looked_at) <= LONGEST_LOOK
     }
 
-    /// Upkeep was done.
-    pub fn tended(&mut self, now: Duration) {
-        self.upkeep_at = now + UPKEEP;
+    /// Upkeep was done, or a part of it, and the rest is due at once.
+    pub fn tended(&mut self, is_part: bool, now: Duration) {
+        self.upkeep_at = if is_part { now } else { now + UPKEEP };
     }
 }

@@ -132,8 +132,10 @@ fn stopped_drain_receives_nothing_and_ends_with_its_last_task() {
 fn upkeep_is_due_every_five_seconds() {
     let mut drain = Drain::new(8, BUDGET);
     assert_eq!((drain.upkeep_in(s(0)), drain.upkeep_in(s(6))), (Some(s(5)), Some(s(0))));
-    drain.tended(s(6));
+    drain.tended(false, s(6));
     assert_eq!(drain.upkeep_in(s(7)), Some(s(4)));
+    drain.tended(true, s(11));
+    assert_eq!(drain.upkeep_in(s(11)), Some(s(0)), "a pass of the sweep goes on");
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                     let tended: Counts = tended;
                     include(&mut counts, &tended);
                     let now = elapsed();
-                    pace.tended(now);
+                    pace.tended(tended.more, now);
                     if tended.promoted > 0 {
                         pace.promoted(now);
                     }

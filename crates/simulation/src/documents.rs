@@ -136,8 +136,8 @@ impl Record {
 
     /// P2: what has an end must not take for ever to reach it.
     fn in_time(&mut self, from: Source, id: TaskId) {
-        // An attempt that the storm ended is made again.
-        let way = LONGEST_WAY + 2 * self.task_timeout;
+        // An attempt that the storm ended is made again, and tasks of hours wait for each other when all slots are taken.
+        let way = LONGEST_WAY + 2 * self.task_timeout + self.hours;
         let way = if self.clocks_agree { way } else { way + DAY };
         let due = self.life(id).starts_at.max(self.calm_at) + way;
         if from.now > due {

@@ -235,6 +235,8 @@ pub struct Record {
     /// True time at virtual time zero, in seconds since 1970, when pauses of attempts can be judged to the
     /// second: all clocks are right and no lease ends early.
     pub exact_epoch: Option<i64>,
+    /// How long all submitted tasks together work that take hours.
+    pub hours: Duration,
     /// Promises broken so far.
     pub violations: Vec<Violation>,
     /// Tasks by id.
@@ -281,6 +283,7 @@ impl Record {
             max_dequeue_count: 1,
             task_timeout: Duration::ZERO,
             exact_epoch: None,
+            hours: Duration::ZERO,
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             messages: BTreeMap::new(),

@@ -459,6 +459,23 @@ impl Scenario {
         steps.max().unwrap_or(0)
     }
 
+    /// How long the submitted tasks work, one after the other, that take an hour or more.
+    #[must_use]
+    pub fn hours(&self) -> Duration {
+        let hours = |task: &Task| {
+            let steps = task.steps.iter().map(|step| match step {
+                Step::Slow(seconds) if *seconds >= 3_600 => *seconds,
+                _ => 0,
+            });
+            Duration::from_secs(steps.max().unwrap_or(0))
+        };
+        let submitted = self.elements.iter().filter_map(|element| match element {
+            Element::Submit { task, .. } => self.tasks.get(*task),
+            _ => None,
+        });
+        submitted.map(hours).sum()
+    }
+
     /// Whether clocks differ by no more than the service expects.
     #[must_use]
     pub fn clocks_agree(&self) -> bool {

@@ -71,6 +71,7 @@ impl World {
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
         let mut record = Record::new(tracing);
         record.clocks_agree = scenario.clocks_agree();
+        record.hours = scenario.hours();
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.slots.places = scenario.knobs.workers * scenario.knobs.parallel;
         record.calm_at = scenario.calm_at();

@@ -20,8 +20,8 @@ const AFTERMATH: Duration = Duration::from_secs(300);
 /// What is known of the slots of all workers.
 #[derive(Debug, Default)]
 pub struct Slots {
-    /// How many instances work at a time.
-    pub places: usize,
+    /// Drains under way. A loop without one has no slots: its replica may not have been started.
+    draining: usize,
     /// Instances whose slots are all taken by handlers.
     full: Vec<InstanceId>,
     /// When a slot became free while all had been taken.
@@ -31,6 +31,10 @@ pub struct Slots {
 }
 
 impl Slots {
+    fn are_all_taken(&self) -> bool {
+        self.full.len() >= self.draining.max(1)
+    }
+
     fn rest_of(&self, worker: Index) -> Duration {
         self.rest_until.iter().find(|(whose, _)| *whose == worker).map_or(Duration::ZERO, |(_, until)| *until)
     }
@@ -40,7 +44,7 @@ impl Record {
     /// All slots of an instance are taken, or not any more.
     pub fn slots_are_taken(&mut self, instance: InstanceId, taken: bool, now: Duration) {
         let slots = &mut self.slots;
-        if slots.full.len() >= slots.places {
+        if slots.are_all_taken() {
             slots.freed_at = now;
         }
         slots.full.retain(|other| *other != instance);
@@ -51,7 +55,7 @@ impl Record {
 
     /// P12 at the moment a message is received that had become visible at `visible_at`.
     pub fn message_waited(&mut self, from: Source, id: &str, visible_at: Duration) {
-        if self.slots.full.len() >= self.slots.places {
+        if self.slots.are_all_taken() {
             return;
         }
         let told = self.slots.rest_until.iter().map(|(_, until)| *until).max().unwrap_or_default();
@@ -71,11 +75,18 @@ impl World {
     pub fn drain_begins(&self, worker: Index) {
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
+        record.slots.draining += 1;
         let until = record.slots.rest_of(worker);
         if now < until {
             let what = format!("worker {worker} drains {:?} before the time that it was told", until - now);
             record.broken(Promise::P11, now, what);
         }
+    }
+
+    /// A drain is over, with an answer or without.
+    pub fn drain_is_over(&self) {
+        let mut record = self.record.borrow_mut();
+        record.slots.draining = record.slots.draining.saturating_sub(1);
     }
 
     /// The launcher reads the answer to a drain. It is read here as well, apart from `models`, so that a mistake

@@ -154,6 +154,7 @@ impl Launcher {
         let answer = self.answer(own, place, request).await;
         let now = self.world.exec.now();
         self.draining.set(self.draining.get() - 1);
+        self.world.drain_is_over();
         self.set_line(own, None);
         self.world.note(|| {
             let text = answer.as_ref().map_or("no answer".into(), |answer| {

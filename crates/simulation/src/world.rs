@@ -73,7 +73,6 @@ impl World {
         record.clocks_agree = scenario.clocks_agree();
         record.hours = scenario.hours();
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
-        record.slots.places = scenario.knobs.workers * scenario.knobs.parallel;
         record.calm_at = scenario.calm_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);
         record.max_dequeue_count = scenario.knobs.max_dequeue_count;

@@ -141,7 +141,9 @@ impl Record {
             && let Some(id) = call.message.clone()
         {
             self.count("message given back with a note");
-            self.held.remove(&(from.instance, id));
+            let key = (from.instance, id);
+            self.held.remove(&key);
+            self.in_hand.remove(&key);
         }
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

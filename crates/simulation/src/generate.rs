@@ -183,7 +183,7 @@ fn step(dice: &mut Dice, knobs: &Knobs) -> Step {
         68..70 => Step::Slow(knobs.task_timeout + dice.between(0, 30)),
         70..77 => Step::Fail,
         77..86 => Step::Retry,
-        86..90 => Step::Throttle(dice.one_of(0, &[1, 30, 86_400])),
+        86..90 => Step::Throttle(dice.one_of(0, &[1, 30, 3_600])),
         90..94 => Step::Trap,
         94..97 => Step::Hang,
         _ => Step::Reset,

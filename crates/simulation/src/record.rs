@@ -251,6 +251,8 @@ pub struct Record {
     pub lost: BTreeMap<(InstanceId, TaskId), Duration>,
     /// Messages that an instance has received and not seen the end of.
     pub held: BTreeMap<(InstanceId, String), Holding>,
+    /// Messages that instances were given and have not deleted since, those that name no task among them.
+    pub in_hand: BTreeSet<(InstanceId, String)>,
     /// When a message for the task was last put into the queue.
     pub moved: BTreeMap<(TaskId, QueueKind), Duration>,
     /// Until when writes that storage refused must not be repeated.
@@ -291,6 +293,7 @@ impl Record {
             attachments: BTreeMap::new(),
             lost: BTreeMap::new(),
             held: BTreeMap::new(),
+            in_hand: BTreeSet::new(),
             moved: BTreeMap::new(),
             told_to_wait: HashMap::new(),
             secrets: crate::secrets::Secrets::default(),
@@ -339,8 +342,8 @@ impl Record {
 
     /// An instance has died: what it had in hand may be what it died of.
     pub fn died(&mut self, instance: InstanceId, now: Duration) {
-        let held = self.held.keys().filter(|(who, _)| *who == instance);
-        for (_, id) in held {
+        let in_hand = self.in_hand.iter().filter(|(who, _)| *who == instance);
+        for (_, id) in in_hand {
             if let Some(message) = self.messages.get_mut(id).filter(|message| message.visible_at > now) {
                 message.kills += 1;
             }

@@ -124,7 +124,9 @@ impl Run {
         }
         let record = self.world.record.borrow();
         if self.calm.get()
-            && record.next_start().is_some_and(|start| now > start.max(record.calm_at) + GIVE_UP)
+            && record
+                .next_start()
+                .is_some_and(|start| now > start.max(record.calm_at) + GIVE_UP + record.hours)
         {
             return true;
         }

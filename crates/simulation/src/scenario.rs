@@ -459,12 +459,15 @@ impl Scenario {
         steps.max().unwrap_or(0)
     }
 
-    /// How long the submitted tasks work, one after the other, that take an hour or more.
+    /// How long the submitted tasks work, one after the other, that take an hour or more, and how long those wait
+    /// whose handlers ask for an hour between two attempts.
     #[must_use]
     pub fn hours(&self) -> Duration {
+        let attempts = u64::from(self.knobs.max_dequeue_count);
         let hours = |task: &Task| {
             let steps = task.steps.iter().map(|step| match step {
                 Step::Slow(seconds) if *seconds >= 3_600 => *seconds,
+                Step::Throttle(seconds) if *seconds >= 3_600 => attempts * *seconds,
                 _ => 0,
             });
             Duration::from_secs(steps.max().unwrap_or(0))

@@ -160,10 +160,11 @@ impl Record {
             (Op::GetMessages, 200) => {
                 let text = std::str::from_utf8(response.body()).unwrap_or_default();
                 for (id, receipt) in elements(text, "MessageId").iter().zip(elements(text, "PopReceipt")) {
+                    let key = (from.instance, (*id).to_owned());
+                    self.in_hand.insert(key.clone());
                     let Some(task) = self.messages.get(*id).and_then(|message| message.task) else {
                         continue;
                     };
-                    let key = (from.instance, (*id).to_owned());
                     let times = self.held.get(&key).map_or(0, |holding| holding.times) + 1;
                     self.held.insert(key, Holding { task, receipt: unescape(receipt), times });
                     self.lost.remove(&(from.instance, task));
@@ -201,7 +202,9 @@ impl Record {
             }
             (Op::DeleteMessage, 204) => {
                 if let Some(id) = call.message.clone() {
-                    self.held.remove(&(from.instance, id));
+                    let key = (from.instance, id);
+                    self.held.remove(&key);
+                    self.in_hand.remove(&key);
                 }
             }
             _ => {}

@@ -27,6 +27,10 @@ pub enum StorageError {
     /// Configuration or permissions are wrong; a retry does not help, an operator does.
     #[error("{0}")]
     Misconfigured(String),
+    /// What documents are kept in does not exist, which says nothing about any of them; an operator has to look
+    /// at the configuration, unless no task was ever submitted.
+    #[error("{0}")]
+    NoContainer(String),
     /// A stored document does not follow the contract.
     #[error("the stored document of task {task_id} cannot be read: {reason}")]
     Unreadable {
@@ -53,7 +57,7 @@ impl StorageError {
     pub fn concerns_one(&self) -> bool {
         match self {
             Self::Unreadable { .. } | Self::Blocked(_) | Self::Refused(_) => true,
-            Self::Unavailable { .. } | Self::Misconfigured(_) => false,
+            Self::Unavailable { .. } | Self::Misconfigured(_) | Self::NoContainer(_) => false,
         }
     }
 
@@ -140,8 +144,7 @@ pub trait StatusStore {
     ///
     /// # Errors
     /// [`StorageError`], [`StorageError::Unreadable`] for a document that breaks the contract,
-    /// [`StorageError::Misconfigured`] when what documents are kept in does not exist: that says nothing
-    /// about the task.
+    /// [`StorageError::NoContainer`] when what documents are kept in does not exist.
     async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError>;
 
     /// Replaces the document of version `etag`.

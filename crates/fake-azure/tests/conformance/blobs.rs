@@ -180,11 +180,17 @@ pub(crate) async fn deleting_is_final_and_repeatable<E: Env + 'static>(ground: &
 }
 
 pub(crate) async fn what_is_missing_is_called_missing<E: Env + 'static>(ground: &Ground<E>) {
-    let blobs = ground.storage.blobs(&ground.name());
+    let blobs = ground.container().await;
     assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap(), Get::NotFound);
     assert_eq!(blobs.head("blob").await.unwrap(), None);
     assert_eq!(blobs.delete("blob", Condition::Always).await.unwrap(), Deleted::Done);
+
+    // That there is no container says nothing about a blob.
+    let blobs = ground.storage.blobs(&ground.name());
     let missing = ErrorKind::NotFound { code: "ContainerNotFound".to_owned() };
+    assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap_err().kind(), &missing);
+    assert_eq!(blobs.head("blob").await.unwrap_err().kind(), &missing);
+    assert_eq!(blobs.delete("blob", Condition::Always).await.unwrap_err().kind(), &missing);
     let error = blobs.put("blob", Bytes::new(), "text/plain", Condition::IfAbsent).await.unwrap_err();
     assert_eq!(error.kind(), &missing);
     assert_eq!(blobs.list("", None, 10).await.unwrap_err().kind(), &missing);

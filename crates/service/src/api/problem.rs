@@ -168,7 +168,9 @@ impl From<StorageError> for Refusal {
                 Self::new(kind, sentence)
                 .retry_after(seconds.clamp(1, 3600))
             }
-            StorageError::Misconfigured(sentence) => Self::new(Kind::Misconfigured, sentence).retry_after(30),
+            StorageError::Misconfigured(sentence) | StorageError::NoContainer(sentence) => {
+                Self::new(Kind::Misconfigured, sentence).retry_after(30)
+            }
             StorageError::Unreadable { .. } => Self::new(
                 Kind::DocumentUnreadable,
                 "The stored document of this task does not follow the contract. An operator must look at it.",

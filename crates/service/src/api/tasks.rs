@@ -19,7 +19,7 @@ use super::remembered::Remembered;
 use super::watched::Watchers;
 use crate::env::Env;
 use crate::settings::ApiSettings;
-use crate::storage::{QueueName, Read, StatusStore, Stored, TaskQueue};
+use crate::storage::{QueueName, Read, StatusStore, StorageError, Stored, TaskQueue};
 
 /// How long a queue depth that was once read decides about overload.
 const DEPTH_AGE: Duration = Duration::from_secs(5);
@@ -77,12 +77,13 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
         id: TaskId,
     ) -> LocalBoxFuture<'a, Result<Stored, Refusal>> {
         Box::pin(async move {
-            match self.store.read(id, None).await? {
-                Read::Found(stored) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
+            match self.store.read(id, None).await {
+                Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
                     Ok(*stored)
                 }
-                // Another caller's task looks like none.
-                _ => Err(Refusal::task_not_found()),
+                // Another caller's task looks like none. Before the first submission there is no container.
+                Ok(_) | Err(StorageError::NoContainer(_)) => Err(Refusal::task_not_found()),
+                Err(error) => Err(error.into()),
             }
         })
     }

@@ -76,7 +76,7 @@ impl<E: Env> BlobStore<E> {
     /// later it is missing because the wrong account or name is configured, or because somebody deleted it.
     fn error(&self, error: &azure::Error) -> StorageError {
         if is_missing(error) {
-            StorageError::Misconfigured(format!(
+            StorageError::NoContainer(format!(
                 "{error}: the container {} does not exist, which is made with the first task: check \
                  task_blob_container_name, and the account that blob_endpoint or the credentials name",
                 self.container

@@ -136,7 +136,7 @@ async fn a_missing_container_says_nothing_about_a_task_and_is_made_for_a_new_one
         store.delete_attachment("result").await,
     ];
     for error in errors.map(Result::unwrap_err) {
-        let named = matches!(&error, StorageError::Misconfigured(s) if s.contains("container tasks does not exist")
+        let named = matches!(&error, StorageError::NoContainer(s) if s.contains("container tasks does not exist")
             && s.contains("task_blob_container_name"));
         assert!(named, "{error}");
     }

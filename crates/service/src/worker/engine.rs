@@ -50,7 +50,7 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
         let rest = match error {
             StorageError::Unavailable { retry_after, .. } => Some(retry_after.unwrap_or(DEFAULT_REST)),
             // An operator has to act; until then every further delivery would only use up a try.
-            StorageError::Misconfigured(_) => Some(OPERATOR_REST),
+            StorageError::Misconfigured(_) | StorageError::NoContainer(_) => Some(OPERATOR_REST),
             // A matter of this one request.
             StorageError::Refused(_) | StorageError::Blocked(_) | StorageError::Unreadable { .. } => None,
         };

@@ -168,7 +168,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                 Step::Leave => return Ok(Verdict::Lost.into()),
             };
             if refused && let Some(id) = task_of(message) {
-                known = self.look_up(id).await?;
+                known = self.look_up(message, id).await?;
             }
         }
         Ok(Verdict::Lost.into())
@@ -189,14 +189,23 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                 return Ok(Known::Presumed(Box::new(stored)));
             }
         }
-        self.look_up(id).await
+        self.look_up(message, id).await
     }
 
-    async fn look_up(&self, id: TaskId) -> Result<Known, StorageError> {
+    async fn look_up(
+        &self,
+        message: &Result<TaskMessage, MessageError>,
+        id: TaskId,
+    ) -> Result<Known, StorageError> {
         match self.store.read(id, None).await {
             Ok(Read::Found(stored)) => Ok(Known::Stored(stored)),
             Ok(Read::Missing | Read::Unchanged) => Ok(Known::Missing),
             Err(StorageError::Unreadable { reason, .. }) => Ok(Known::Unreadable(reason)),
+            // A usable message of ours had a document, so that the container is missing for another reason. Of
+            // one of the .NET API the document is made, and the container with it; others are given up.
+            Err(StorageError::NoContainer(_)) if !message.as_ref().is_ok_and(|message| message.is_ours) => {
+                Ok(Known::Missing)
+            }
             Err(error) => Err(error),
         }
     }

@@ -138,8 +138,6 @@ fn a_message_of_the_net_api_makes_its_document_when_there_is_none() {
         let text = format!(
             "{{\"TaskName\":\"anything\",\"TaskDescription\":\"d\",\"Status\":2,\"TaskId\":\"{id}\",\"Priority\":0,\"returnUri\":null}}"
         );
-        // Its API has made the container.
-        world.overwrite("anything", b"");
         world.send(&text).await;
         assert_eq!(world.worker(&[]).drain().await["completed"], 1);
         let document = world.document(id);

@@ -202,8 +202,8 @@ fn the_prefix_is_the_path_of_the_public_address() {
         ("", ""),
         ("https://a.example", ""),
         ("https://a.example/", ""),
-        ("https://a.example:8443/work/", "/work"),
-        ("https://a.example/work/v1", "/work/v1"),
+        ("https://a.example:8443/jobs/", "/jobs"),
+        ("https://a.example/jobs/v1", "/jobs/v1"),
     ] {
         let settings =
             ApiSettings::from_variables(&|name| (name == "public_base_url").then(|| url.to_owned())).unwrap();

@@ -25,6 +25,7 @@ pub mod launcher;
 pub mod mutation;
 pub mod native;
 pub mod network;
+mod op;
 pub mod outage;
 pub mod promise;
 pub mod random;

@@ -46,5 +46,5 @@ test("metrics are read with their labels and comments are not", () => {
 
 test("a list made for another host or prefix goes on at this one", () => {
   assert.equal(sameList("http://10.0.0.1:8080/tasks?top=25&continuation=a%2Fb"), "/tasks?top=25&continuation=a%2Fb");
-  assert.equal(sameList("https://gateway.example/work/v1/tasks?top=1"), "/tasks?top=1");
+  assert.equal(sameList("https://gateway.example/jobs/v1/tasks?top=1"), "/tasks?top=1");
 });

@@ -2,7 +2,7 @@
 
 import { createServer, request } from "node:http";
 
-export const PREFIX = "/work/v1";
+export const PREFIX = "/jobs/v1";
 
 /**
  * Starts it; `to(url)` says where requests go. What is asked for outside of the prefix is 404 and kept in `beside`: an

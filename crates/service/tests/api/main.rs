@@ -13,6 +13,7 @@ mod world;
 
 mod auth;
 mod azure;
+mod broken_parts;
 mod cancel;
 mod clients;
 mod conditions;

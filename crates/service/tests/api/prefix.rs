@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::world::{ID, World};
 
-const BASE: &str = "https://gateway.example/work/v1";
+const BASE: &str = "https://gateway.example/jobs/v1";
 
 /// Every string of a JSON value that looks like an address of this API.
 fn addresses(value: &Value, found: &mut Vec<String>) {
@@ -25,7 +25,7 @@ fn check(body: &[u8], what: &str) {
     addresses(&serde_json::from_slice(body).unwrap(), &mut found);
     assert!(!found.is_empty(), "{what}");
     for text in found {
-        let with_prefix = text.matches("/work/v1/").count();
+        let with_prefix = text.matches("/jobs/v1/").count();
         let all = text.matches("/tasks").count() + text.matches("/swagger").count();
         assert_eq!(with_prefix, all, "{what}: {text}");
     }
@@ -46,7 +46,7 @@ async fn every_address_in_bodies_and_headers_leads_through_the_gateway() {
         (Method::PUT, "/tasks".to_owned()),
     ] {
         let reply = world.ask(method, &path, &[], "").await;
-        assert_eq!(reply.problem().instance, Some(format!("/work/v1{path}")));
+        assert_eq!(reply.problem().instance, Some(format!("/jobs/v1{path}")));
         check(&reply.body, &path);
     }
 

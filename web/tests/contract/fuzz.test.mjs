@@ -39,11 +39,14 @@ async function tasks() {
 /**
  * The fuzzer's configuration. HEAD and OPTIONS are answered but, being no operations of their own, not
  * described one by one. What is refused for reasons that no schema can tell (a moment too far away) or
- * accepted although a schema cannot tell why (names in any case) is not judged.
+ * accepted although a schema cannot tell why (names in any case) is not judged. Header values that are not UTF-8
+ * are answered by the host itself and not sent.
  */
 function configuration(id) {
   const chosen = id ? `\n[parameters]\n"path.id" = "${id}"\n` : "";
-  return `[phases.coverage]
+  return `hooks = "${path("fuzz_hooks.py")}"
+
+[phases.coverage]
 unexpected-methods = ["PUT", "PATCH", "TRACE"]
 
 [checks]

@@ -19,7 +19,7 @@ const FEWEST_LOST_WORKERS: u32 = 5;
 /// The first pause of a message that was left alone, and the longest. Independent of the back-off of
 /// attempts: what waits is storage, and the message should be back soon after it is.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How to take a message up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn survived(dequeue_count: u32) -> DeliveryNote {
 }
 
 /// How long to hide a message whose delivery ended in an error before an attempt was started: about 10 s,
-/// 20 s, 40 s, … 300 s, and never less than storage asked for. `fraction` is jitter, uniform in `[0, 1]`.
+/// 20 s, 40 s, 60 s, and never less than storage asked for. `fraction` is jitter, uniform in `[0, 1]`.
 #[must_use]
 pub fn pause(dequeue_count: u32, asked: Option<Duration>, fraction: f64) -> Duration {
     let doublings = dequeue_count.saturating_sub(1);

@@ -234,7 +234,8 @@ impl Sweep {
             return false;
         }
         let expires = retention::expires_at(last_written, policy.retention);
-        let margin = silence(TaskState::InProgress, policy);
+        // Its own moment may be later by as much as clocks differ; then the pass before could not judge it yet.
+        let margin = silence(TaskState::InProgress, policy) + CLOCK_SKEW;
         self.full || last_written >= self.since.minus(margin) || (self.since <= expires && expires <= now)
     }
 }

@@ -107,7 +107,8 @@ impl Launcher {
             }
             let due = if is_first { sweep_at } else { Duration::MAX };
             let due = next.map_or(due, |next| next.min(due));
-            let quiet = self.calm.get() && self.draining.get() == 0;
+            // A request that is late may bring a message.
+            let quiet = self.calm.get() && self.draining.get() == 0 && world.under_way() == 0;
             let start = world.record.borrow().next_start();
             let longest = match start {
                 _ if !quiet => LOOK,

@@ -285,13 +285,14 @@ fn postponement(dequeue_count: u32) -> Duration {
 }
 
 /// How much of the back-off of the latest attempt is left for this message. The one that brought the
-/// attempt was hidden for it, which storage's clock has judged; others are judged by ours, and never wait
-/// longer than the whole back-off.
+/// attempt was hidden for it, as the note of that delivery tells, and storage's clock has judged it. Others are
+/// judged by ours, and never wait longer than the whole back-off; so is that one when its worker died before it
+/// could hide the message, or when a later delivery gave it back for another reason.
 fn back_off_left(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Option<Duration> {
     let retry_at = document.retry_at.filter(|_| document.state == TaskState::Pending)?;
     let latest = document.history.last()?;
     let was_hidden = latest.delivery.as_ref().is_some_and(|id| {
-        id.message_id == receipt.id.message_id && receipt.note.delivery >= id.dequeue_count
+        id.message_id == receipt.id.message_id && receipt.note.delivery == id.dequeue_count
     });
     let whole = latest.ended_at.map_or(Duration::ZERO, |ended_at| retry_at.since(ended_at));
     let left = retry_at.since(now).min(whole);

@@ -194,6 +194,9 @@ fn a_duplicate_does_not_bypass_the_back_off_of_an_attempt() {
     assert_eq!(step(&waiting, &own, at(80)), Step::Postpone(secs(60)), "not hidden");
     own.note = redelivery::survived(1);
     assert_eq!(word(&step(&waiting, &own, at(80))), "run", "hidden for its whole back-off");
+    let mut later = receipt("m1", 3);
+    later.note = redelivery::survived(2);
+    assert_eq!(step(&waiting, &later, at(80)), Step::Postpone(secs(60)), "hidden for another reason");
     let released = ended(&running(&pending(), &receipt("m1", 1), at(10)), &Outcome::Released, at(20));
     assert_eq!(word(&step(&released, &receipt("m2", 1), at(20))), "run");
 }

@@ -7,6 +7,7 @@ use crate::fits_message;
 
 const DELIVERY: &str = "{\"NotedDelivery\":";
 const WORKERS: &str = "\"LostWorkers\":";
+const BACKED_OFF: &str = "\"BackedOffAttempt\":";
 
 /// What earlier deliveries of a queue message noted in its text, as first members of its JSON object.
 ///
@@ -19,6 +20,8 @@ pub struct DeliveryNote {
     pub delivery: u32,
     /// Deliveries that noted their beginning, that one included, since the last that noted its end.
     pub lost_workers: u32,
+    /// The latest attempt for whose whole back-off the message was hidden, by its number; 0 when there is none.
+    pub backed_off: u32,
 }
 
 impl DeliveryNote {
@@ -39,11 +42,13 @@ impl DeliveryNote {
         if members.trim_start().starts_with('}') {
             return None;
         }
-        let workers = match self.lost_workers {
+        let member = |name: &str, value: u32| match value {
             0 => String::new(),
-            count => format!("{WORKERS}{count},"),
+            value => format!("{name}{value},"),
         };
-        let noted = format!("{DELIVERY}{},{workers}{members}", self.delivery);
+        let workers = member(WORKERS, self.lost_workers);
+        let backed_off = member(BACKED_OFF, self.backed_off);
+        let noted = format!("{DELIVERY}{},{workers}{backed_off}{members}", self.delivery);
         let noted = if is_base64 { STANDARD.encode(noted) } else { noted };
         fits_message(&noted).then_some(noted)
     }
@@ -76,17 +81,17 @@ fn json_of(text: &str) -> Option<(Cow<'_, str>, bool)> {
 /// The note at the beginning of a JSON object, and the members behind it.
 fn split(json: &str) -> (DeliveryNote, &str) {
     let members = json.strip_prefix('{').unwrap_or(json);
-    let Some((delivery, rest)) = json.strip_prefix(DELIVERY).and_then(number) else {
+    let Some((delivery, rest)) = number_of(json, DELIVERY) else {
         return (DeliveryNote::default(), members);
     };
-    match rest.strip_prefix(WORKERS).and_then(number) {
-        Some((lost_workers, rest)) => (DeliveryNote { delivery, lost_workers }, rest),
-        None => (DeliveryNote { delivery, lost_workers: 0 }, rest),
-    }
+    let optional = |rest, name| number_of(rest, name).unwrap_or((0, rest));
+    let (lost_workers, rest) = optional(rest, WORKERS);
+    let (backed_off, rest) = optional(rest, BACKED_OFF);
+    (DeliveryNote { delivery, lost_workers, backed_off }, rest)
 }
 
-/// A number and what follows the comma behind it.
-fn number(text: &str) -> Option<(u32, &str)> {
-    let (digits, rest) = text.split_once(',')?;
+/// The number of a member with this name at the beginning of `text`, and what follows the comma behind it.
+fn number_of<'a>(text: &'a str, name: &str) -> Option<(u32, &'a str)> {
+    let (digits, rest) = text.strip_prefix(name)?.split_once(',')?;
     Some((digits.parse().ok()?, rest))
 }

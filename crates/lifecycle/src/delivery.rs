@@ -58,9 +58,16 @@ pub enum Step {
     /// The task may not start yet: put the message into the scheduled queue with this delay, then
     /// delete it from the task queue.
     Schedule(Duration),
-    /// Another message of the same task is being worked on, or the back-off of an attempt is not over:
-    /// hide this one for so long. Only then it shows what is left to do.
+    /// Another message of the same task is being worked on: hide this one for so long. Only then it shows
+    /// what is left to do.
     Postpone(Duration),
+    /// The back-off of an attempt is not over: hide the message for so long, and note for which attempt.
+    BackOff {
+        /// For how long.
+        wait: Duration,
+        /// The number of the attempt.
+        attempt: u32,
+    },
     /// A later delivery of the same message has started an attempt: this one lost its lease. Do nothing.
     Leave,
 }
@@ -239,7 +246,7 @@ fn with_document(
         return exhausted(document, policy, now);
     }
     if let Some(remaining) = back_off_left(&document, receipt, now) {
-        return Step::Postpone(remaining);
+        return Step::BackOff { wait: remaining, attempt: document.attempt };
     }
     // A message that storage showed at its time is due, whatever a clock of ours that was set back says.
     let wait = schedule::delay(&document, now.max(receipt.inserted_at));
@@ -284,16 +291,13 @@ fn postponement(dequeue_count: u32) -> Duration {
     Duration::from_secs(10 << dequeue_count.saturating_sub(1).min(7))
 }
 
-/// How much of the back-off of the latest attempt is left for this message. The one that brought the
-/// attempt was hidden for it, as the note of that delivery tells, and storage's clock has judged it. Others are
-/// judged by ours, and never wait longer than the whole back-off; so is that one when its worker died before it
-/// could hide the message, or when a later delivery gave it back for another reason.
+/// How much of the back-off of the latest attempt is left for this message. One that was hidden for it, as
+/// its note tells, has been judged by storage's clock. Others are judged by ours, and are hidden for the whole
+/// back-off at most: by a clock that is hours behind, the back-off would not end before the clock gets there.
 fn back_off_left(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Option<Duration> {
     let retry_at = document.retry_at.filter(|_| document.state == TaskState::Pending)?;
     let latest = document.history.last()?;
-    let was_hidden = latest.delivery.as_ref().is_some_and(|id| {
-        id.message_id == receipt.id.message_id && receipt.note.delivery == id.dequeue_count
-    });
+    let was_hidden = receipt.note.backed_off == document.attempt;
     let whole = latest.ended_at.map_or(Duration::ZERO, |ended_at| retry_at.since(ended_at));
     let left = retry_at.since(now).min(whole);
     (!was_hidden && !left.is_zero()).then(|| schedule::whole_seconds(left))

@@ -44,15 +44,21 @@ pub fn approach(dequeue_count: u32, note: DeliveryNote, policy: &Policy) -> Appr
     let without_trace = dequeue_count.saturating_sub(1).saturating_sub(note.delivery);
     if note.lost_workers > 0 || without_trace >= bound {
         let lost_workers = note.lost_workers.saturating_add(1);
-        return Approach::Announce(DeliveryNote { delivery: dequeue_count, lost_workers });
+        return Approach::Announce(DeliveryNote { delivery: dequeue_count, lost_workers, ..note });
     }
     Approach::Plain
 }
 
-/// The note of a delivery whose worker gives the message back.
+/// The note of a delivery whose worker gives the message back. `note` is what the message says until then.
 #[must_use]
-pub fn survived(dequeue_count: u32) -> DeliveryNote {
-    DeliveryNote { delivery: dequeue_count, lost_workers: 0 }
+pub fn survived(dequeue_count: u32, note: DeliveryNote) -> DeliveryNote {
+    DeliveryNote { delivery: dequeue_count, lost_workers: 0, ..note }
+}
+
+/// The note of a delivery whose worker hides the message for the back-off of `attempt`.
+#[must_use]
+pub fn backed_off(dequeue_count: u32, attempt: u32) -> DeliveryNote {
+    DeliveryNote { delivery: dequeue_count, lost_workers: 0, backed_off: attempt }
 }
 
 /// How long to hide a message whose delivery ended in an error before an attempt was started: about 10 s,

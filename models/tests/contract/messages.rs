@@ -167,11 +167,13 @@ fn the_last_of_two_members_counts_as_it_does_for_newtonsoft() {
 fn a_note_is_read_only_where_this_crate_writes_it() {
     let note = |text: &str| {
         let note = DeliveryNote::of(text, 9);
-        (note.delivery, note.lost_workers)
+        (note.delivery, note.lost_workers, note.backed_off)
     };
-    assert_eq!(note(r#"{"NotedDelivery":7,"TaskId":"x"}"#), (7, 0));
-    assert_eq!(note(r#"{"NotedDelivery":7,"LostWorkers":2,"TaskId":"x"}"#), (7, 2));
-    assert_eq!(note(&STANDARD.encode(r#"{"NotedDelivery":7,"LostWorkers":2,"TaskId":"x"}"#)), (7, 2));
+    assert_eq!(note(r#"{"NotedDelivery":7,"TaskId":"x"}"#), (7, 0, 0));
+    assert_eq!(note(r#"{"NotedDelivery":7,"LostWorkers":2,"TaskId":"x"}"#), (7, 2, 0));
+    assert_eq!(note(&STANDARD.encode(r#"{"NotedDelivery":7,"LostWorkers":2,"TaskId":"x"}"#)), (7, 2, 0));
+    assert_eq!(note(r#"{"NotedDelivery":7,"BackedOffAttempt":3,"TaskId":"x"}"#), (7, 0, 3));
+    assert_eq!(note(r#"{"NotedDelivery":7,"LostWorkers":2,"BackedOffAttempt":3,"TaskId":"x"}"#), (7, 2, 3));
     for none in [
         "",
         "{}",
@@ -182,16 +184,16 @@ fn a_note_is_read_only_where_this_crate_writes_it() {
         r#"{"NotedDelivery":4294967296,"TaskId":"x"}"#,
         r#"{"TaskId":"x","NotedDelivery":7}"#,
     ] {
-        assert_eq!(note(none), (0, 0), "{none}");
+        assert_eq!(note(none), (0, 0, 0), "{none}");
         assert_eq!(DeliveryNote::removed_from(none), none);
     }
     // Copied from another message, which had been delivered more often.
-    assert_eq!(note(r#"{"NotedDelivery":9,"LostWorkers":2,"TaskId":"x"}"#), (0, 0));
+    assert_eq!(note(r#"{"NotedDelivery":9,"LostWorkers":2,"TaskId":"x"}"#), (0, 0, 0));
 }
 
 #[test]
 fn a_note_is_left_out_where_it_has_no_room_or_no_object() {
-    let note = DeliveryNote { delivery: 3, lost_workers: 1 };
+    let note = DeliveryNote { delivery: 3, lost_workers: 1, backed_off: 0 };
     for text in ["", "{}", "{ }", "not JSON", "[1]", "bm90IGpzb24="] {
         assert_eq!(note.written_to(text), None, "{text}");
     }

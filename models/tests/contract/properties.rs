@@ -124,13 +124,13 @@ proptest! {
     #[test]
     fn a_note_changes_nothing_else_of_a_message(
         (document, base64) in (document(), any::<bool>()),
-        (first, second) in ((1u32..99, any::<u32>()), (1u32..99, any::<u32>())),
+        notes in vec((1u32..99, any::<u32>(), any::<u32>()), 2),
     ) {
         let text = TaskMessage::text_for(&document, None);
         let text = if base64 { STANDARD.encode(&text) } else { text };
-        let notes = [first, second].map(|(delivery, lost_workers)| DeliveryNote { delivery, lost_workers });
         let mut noted = text.clone();
-        for note in notes {
+        for (delivery, lost_workers, backed_off) in notes {
+            let note = DeliveryNote { delivery, lost_workers, backed_off };
             noted = note.written_to(&noted).unwrap();
             prop_assert_eq!(DeliveryNote::of(&noted, 100), note);
             prop_assert_eq!(TaskMessage::parse(&noted), TaskMessage::parse(&text));

@@ -8,7 +8,8 @@ use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::redelivery;
 use lifecycle::retry::{Retry, retry};
 use models::{
-    AttemptOutcome, HISTORY_LIMIT, MessageError, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp,
+    AttemptOutcome, DeliveryNote, HISTORY_LIMIT, MessageError, TaskError, TaskMessage, TaskState, TaskStatus,
+    Timestamp,
 };
 
 fn step(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Step {
@@ -27,6 +28,7 @@ fn word(step: &Step) -> &'static str {
         Step::Poison { document: None, .. } => "poison",
         Step::Schedule(_) => "schedule",
         Step::Postpone(_) => "postpone",
+        Step::BackOff { .. } => "back off",
         Step::Leave => "leave",
     }
 }
@@ -183,22 +185,39 @@ fn a_duplicate_does_not_bypass_the_back_off_of_an_attempt() {
     let outcome = |after| Outcome::Retry { error: failure(), after: Some(secs(after)) };
     let waiting = ended(&running(&pending(), &receipt("m1", 1), at(10)), &outcome(120), at(20));
     assert_eq!(waiting.retry_at, Some(at(140)));
+    let back_off = |wait| Step::BackOff { wait: secs(wait), attempt: 1 };
     for (now, left) in [(20, 120), (80, 60), (139, 1)] {
-        assert_eq!(step(&waiting, &receipt("m2", 1), at(now)), Step::Postpone(secs(left)), "{now}");
+        assert_eq!(step(&waiting, &receipt("m2", 1), at(now)), back_off(left), "{now}");
     }
     assert_eq!(word(&step(&waiting, &receipt("m2", 1), at(140))), "run");
-    // By a clock that is far behind it waits for the whole back-off at most.
-    assert_eq!(step(&waiting, &receipt("m2", 1), at(0)), Step::Postpone(secs(120)));
-    // Storage hid the message that brought the attempt, unless that request failed.
-    let mut own = receipt("m1", 2);
-    assert_eq!(step(&waiting, &own, at(80)), Step::Postpone(secs(60)), "not hidden");
-    own.note = redelivery::survived(1);
-    assert_eq!(word(&step(&waiting, &own, at(80))), "run", "hidden for its whole back-off");
-    let mut later = receipt("m1", 3);
-    later.note = redelivery::survived(2);
-    assert_eq!(step(&waiting, &later, at(80)), Step::Postpone(secs(60)), "hidden for another reason");
     let released = ended(&running(&pending(), &receipt("m1", 1), at(10)), &Outcome::Released, at(20));
     assert_eq!(word(&step(&released, &receipt("m2", 1), at(20))), "run");
+}
+
+#[test]
+fn each_message_is_hidden_once_for_the_back_off_of_an_attempt() {
+    let outcome = Outcome::Retry { error: failure(), after: Some(secs(120)) };
+    let waiting = ended(&running(&pending(), &receipt("m1", 1), at(10)), &outcome, at(20));
+    let back_off = |wait| Step::BackOff { wait: secs(wait), attempt: 1 };
+    for message in ["m1", "m2"] {
+        let mut own = receipt(message, 2);
+        assert_eq!(step(&waiting, &own, at(80)), back_off(60), "not hidden yet");
+        // By a clock that is hours behind it waits for the whole back-off, and not again.
+        assert_eq!(step(&waiting, &own, at(0)), back_off(120));
+        own.note = redelivery::backed_off(1, 1);
+        for now in [0, 80] {
+            assert_eq!(word(&step(&waiting, &own, at(now))), "run", "storage has judged the back-off");
+        }
+        own.note = redelivery::survived(1, DeliveryNote::default());
+        assert_eq!(step(&waiting, &own, at(80)), back_off(60), "hidden for another reason");
+    }
+    let mut later = receipt("m1", 3);
+    later.note = redelivery::survived(2, redelivery::backed_off(1, 1));
+    assert_eq!(word(&step(&waiting, &later, at(80))), "run", "hidden for it, then for another reason");
+    let again = ended(&running(&waiting, &receipt("m1", 2), at(140)), &outcome, at(150));
+    later.note = redelivery::backed_off(1, 1);
+    let expected = Step::BackOff { wait: secs(60), attempt: 2 };
+    assert_eq!(step(&again, &later, at(210)), expected, "hidden for an earlier attempt");
 }
 
 #[test]

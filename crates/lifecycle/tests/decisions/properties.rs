@@ -56,7 +56,12 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
                 }
                 Step::Cancel(next) => Some(*next),
                 Step::Poison { document, .. } => document.map(|next| *next),
-                Step::Resume | Step::Discard(_) | Step::Schedule(_) | Step::Postpone(_) | Step::Leave => None,
+                Step::Resume
+                | Step::Discard(_)
+                | Step::Schedule(_)
+                | Step::Postpone(_)
+                | Step::BackOff { .. }
+                | Step::Leave => None,
             }
         }
         // Only a running attempt ends; a late one is stopped by the refused write before it gets here.

@@ -2,11 +2,11 @@
 
 use crate::samples::{POLICY, secs};
 use lifecycle::Policy;
-use lifecycle::redelivery::{Approach, approach, pause, survived};
+use lifecycle::redelivery::{Approach, approach, backed_off, pause, survived};
 use models::DeliveryNote;
 
 fn note(delivery: u32, lost_workers: u32) -> DeliveryNote {
-    DeliveryNote { delivery, lost_workers }
+    DeliveryNote { delivery, lost_workers, backed_off: 0 }
 }
 
 #[test]
@@ -38,10 +38,21 @@ fn deliveries_without_a_trace_alone_never_condemn_a_message() {
 #[test]
 fn a_worker_that_survives_clears_the_message() {
     for count in [1, 9, 1_000] {
-        assert_eq!(approach(count + 1, survived(count), &POLICY), Approach::Plain);
-        assert_eq!(approach(count + 5, survived(count), &POLICY), Approach::Plain);
-        assert_eq!(approach(count + 6, survived(count), &POLICY), Approach::Announce(note(count + 6, 1)));
+        let kept = survived(count, note(count - 1, 4));
+        assert_eq!(kept, note(count, 0));
+        assert_eq!(approach(count + 1, kept, &POLICY), Approach::Plain);
+        assert_eq!(approach(count + 5, kept, &POLICY), Approach::Plain);
+        assert_eq!(approach(count + 6, kept, &POLICY), Approach::Announce(note(count + 6, 1)));
     }
+}
+
+#[test]
+fn later_notes_keep_the_attempt_that_was_backed_off() {
+    let hidden = backed_off(1, 3);
+    assert_eq!(hidden, DeliveryNote { backed_off: 3, ..note(1, 0) });
+    assert_eq!(survived(2, hidden), DeliveryNote { backed_off: 3, ..note(2, 0) });
+    let Approach::Announce(announced) = approach(8, hidden, &POLICY) else { panic!("six left no trace") };
+    assert_eq!(announced, DeliveryNote { backed_off: 3, ..note(8, 1) });
 }
 
 #[test]

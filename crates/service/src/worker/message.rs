@@ -1,7 +1,7 @@
 //! One delivery, from its text to its end.
 
 use lifecycle::delivery::{Found, Receipt, Step, decide, presumed};
-use lifecycle::redelivery::survived;
+use lifecycle::redelivery::{backed_off, survived};
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 
 use super::attempt::Attempt;
@@ -10,7 +10,7 @@ use super::drain::{Released, Report};
 use super::engine::Engine;
 use crate::env::{Env, Instant};
 use crate::log::Line;
-use crate::storage::{Delivery, Held, QueueName, Read, StatusStore, StorageError, Stored, TaskQueue, Write};
+use crate::storage::{Delivery, QueueName, Read, StatusStore, StorageError, Stored, TaskQueue, Write};
 
 /// How often a document that keeps changing under our writes is read again before the message is left to
 /// its next delivery.
@@ -53,7 +53,8 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
     ) -> Report {
         let started = self.env.instant();
         let (mut delivery, mut held_since) = (delivery, held_since);
-        let mut kept = survived(delivery.dequeue_count);
+        let note = DeliveryNote::of(&delivery.text, delivery.dequeue_count);
+        let mut kept = survived(delivery.dequeue_count, note);
         let mut task_id = None;
         let performed = match self.take_up(&mut delivery, &mut held_since, &mut kept).await {
             Ok(None) => {
@@ -158,12 +159,12 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
                     return Ok(Verdict::Deferred.into());
                 }
                 Step::Postpone(delay) => {
-                    let given_back = self.give_back(delivery, delay, survived(delivery.dequeue_count)).await;
-                    return Ok(match given_back {
-                        Ok(Held::Yes(_)) => Verdict::Deferred.into(),
-                        Ok(Held::Lost) => Verdict::Lost.into(),
-                        Err(error) => self.kept(&error),
-                    });
+                    let note = survived(delivery.dequeue_count, receipt.note);
+                    return Ok(self.defer(delivery, delay, note).await);
+                }
+                Step::BackOff { wait, attempt } => {
+                    let note = backed_off(delivery.dequeue_count, attempt);
+                    return Ok(self.defer(delivery, wait, note).await);
                 }
                 Step::Leave => return Ok(Verdict::Lost.into()),
             };

@@ -52,6 +52,15 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
         }
     }
 
+    /// Gives the message back for `wait`: its task cannot be started yet.
+    pub(super) async fn defer(&self, delivery: &Delivery, wait: Duration, note: DeliveryNote) -> Report {
+        match self.give_back(delivery, wait, note).await {
+            Ok(Held::Yes(_)) => Verdict::Deferred.into(),
+            Ok(Held::Lost) => Verdict::Lost.into(),
+            Err(error) => self.kept(&error),
+        }
+    }
+
     /// The end of a delivery whose message could not be updated. Another update would ask the same of the same
     /// service; the message comes back when its lease runs out.
     pub(super) fn kept(&self, error: &StorageError) -> Report {

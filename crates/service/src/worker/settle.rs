@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lifecycle::outcome::{Effect, Outcome, Product, Standing, settle, standing};
-use lifecycle::redelivery::survived;
+use lifecycle::redelivery::{backed_off, survived};
 use lifecycle::retention::result_name;
-use models::TaskStatus;
+use models::{DeliveryNote, TaskStatus};
 
 use super::attempt::Attempt;
 use super::counts::Verdict;
@@ -67,7 +67,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Attempt<'_, E, S, Q> {
                             }
                         },
                         Effect::Hide(wait) => {
-                            self.hide(wait).await;
+                            self.hide(wait, &outcome).await;
                             break 'tries verdict_of(&outcome);
                         }
                         Effect::Delete => {
@@ -125,8 +125,13 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Attempt<'_, E, S, Q> {
     }
 
     /// Gives the message back after `wait`. When that fails it comes back with the end of the lease.
-    async fn hide(&self, wait: Duration) {
-        let note = survived(self.id.dequeue_count);
+    async fn hide(&self, wait: Duration, outcome: &Outcome) {
+        let note = match outcome {
+            Outcome::Retry { .. } => backed_off(self.id.dequeue_count, self.number),
+            _ => {
+                survived(self.id.dequeue_count, DeliveryNote::of(&self.delivery.text, self.id.dequeue_count))
+            }
+        };
         if let Err(error) = self.engine.give_back(&self.delivery, wait, note).await {
             self.engine.note("a message could not be given back early", &error);
         }

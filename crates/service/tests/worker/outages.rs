@@ -192,7 +192,7 @@ fn given_back(visibility: &'static str, fault: Fault) {
         world.fail(move |line| if line.contains("/tasks/") { fault } else { Fault::None });
         world.worker(&[("visibility_timeout_seconds", visibility)]).drain().await;
         let noted = world.messages("")[0].text.clone();
-        assert_eq!(DeliveryNote::of(&noted, 2), DeliveryNote { delivery: 1, lost_workers: 0 });
+        assert_eq!(DeliveryNote::of(&noted, 2), DeliveryNote { delivery: 1, lost_workers: 0, backed_off: 0 });
         assert_eq!(DeliveryNote::removed_from(&noted), text);
         world.fail(|_| Fault::None);
         world.worker(&[]).drain_until_quiet(&world).await;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use models::{
-    DeliveryId, DeliveryNote, MessageError, Schedule, TaskError, TaskMessage, TaskRequest, TaskState,
-    TaskStatus, Timestamp,
+    DeliveryId, DeliveryNote, MessageError, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp,
 };
 
 use crate::{Policy, schedule, transition};
@@ -144,7 +143,7 @@ pub fn decide(
         Ok(message) => {
             // The .NET API gives a new task a random state; its message says that the task is new.
             if !message.is_ours && !document.is_ours() {
-                document.state = TaskState::Pending;
+                transition::reset_random_state(&mut document);
             }
             with_document(document, message.generation, receipt, policy, now)
         }
@@ -170,18 +169,7 @@ fn without_document(
             None,
         );
     };
-    // Only the members of the .NET contract: a message is not a place to hand in results or owners.
-    let request = TaskRequest {
-        task_id: Some(document.task_id),
-        task_name: document.task_name.clone(),
-        task_description: document.task_description.clone(),
-        priority: document.priority,
-        input: None,
-        schedule: Schedule::Now,
-    };
-    let mut created =
-        TaskStatus::accepted(document.task_id, request, String::new(), receipt.inserted_at.min(now));
-    created.return_uri.clone_from(&document.return_uri);
+    let created = transition::create(document, receipt.inserted_at.min(now));
     with_document(created, 0, receipt, policy, now)
 }
 
@@ -204,7 +192,7 @@ fn unusable(
     }
     let error = TaskError { code: "MessageUnusable".to_owned(), message: reason.clone() };
     transition::abandon(&mut document);
-    transition::finish(&mut document, TaskState::Failed, Some(error), policy.retention, now);
+    transition::fail(&mut document, error, policy.retention, now);
     poison(reason, Some(document))
 }
 
@@ -228,7 +216,7 @@ fn with_document(
         return Step::Discard(Discard::Older);
     }
     if document.cancel_requested_at.is_some() {
-        transition::finish(&mut document, TaskState::Cancelled, None, policy.retention, now);
+        transition::cancel(&mut document, policy.retention, now);
         return Step::Cancel(Box::new(document));
     }
     if document.state == TaskState::InProgress
@@ -315,7 +303,7 @@ fn exhausted(mut document: TaskStatus, policy: &Policy, now: Timestamp) -> Step 
     }
     let error = TaskError { code: TOO_MANY_DELIVERIES.to_owned(), message: reason.clone() };
     transition::abandon(&mut document);
-    transition::finish(&mut document, TaskState::Failed, Some(error), policy.retention, now);
+    transition::fail(&mut document, error, policy.retention, now);
     poison(reason, Some(document))
 }
 

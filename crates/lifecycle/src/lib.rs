@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod overload;
 pub mod pace;
 mod policy;
+mod product;
 pub mod redelivery;
 pub mod retention;
 pub mod retry;

@@ -1,58 +1,50 @@
-//! What the end of an attempt writes, and what to do when somebody else wrote first.
+//! The end of an attempt: what it writes, and how it continues after a conflict.
 
 use std::time::Duration;
 
-use models::{AttemptOutcome, DeliveryId, Json, ResultBlob, TaskError, TaskState, TaskStatus, Timestamp};
+use models::{AttemptOutcome, DeliveryId, TaskError, TaskState, TaskStatus, Timestamp};
 
+pub use crate::product::Product;
 use crate::{Policy, retry, transition};
 
-/// Longest wait that a handler can ask for: a queue hides a message no longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(models::MAX_DELAY_SECONDS);
+/// The longest wait that a handler can ask for, which is the maximum visibility timeout of a message.
+const MAX_HANDLER_WAIT: Duration = Duration::from_secs(models::MAX_DELAY_SECONDS);
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The work is done.
     Completed(Option<Product>),
-    /// The work cannot be done, now or later.
+    /// The work failed permanently.
     Failed(TaskError),
-    /// It did not work out this time, or took too long: another attempt follows after the back-off (at most
-    /// `retry_cap`), or after `after` when that is longer (at most seven days).
+    /// The work failed temporarily or timed out. Another attempt follows after the back-off (at most
+    /// `retry_cap`), or after `after` if that is longer (at most seven days).
     Retry {
         /// What went wrong.
         error: TaskError,
-        /// How long the handler asked to wait.
+        /// The wait that the handler asked for.
         after: Option<Duration>,
     },
-    /// The handler was stopped because somebody asked for it.
+    /// The handler was stopped because a client cancelled the task.
     Cancelled,
-    /// The handler was stopped because its worker is: another one may continue at once.
+    /// The handler was stopped because its worker stops. Another worker may continue at once.
     Released,
 }
 
-/// What the work produced.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Product {
-    /// Kept in the document.
-    Inline(Json),
-    /// Kept in a blob of its own.
-    Blob(ResultBlob),
-}
-
-/// One thing to do. They are done in the order given; when one is refused or fails, the rest is not done.
+/// One effect. Perform effects in the order given; if one is refused or fails, do not perform the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Store the result's bytes under this name; nothing refers to it yet.
+    /// Store the result's bytes in the blob of this name. No document refers to it yet.
     StoreResult(String),
     /// Write the document over the version that was read.
     Write(Box<TaskStatus>),
-    /// Hide the message for so long; then it is delivered again.
+    /// Hide the message for this time; it is then delivered again.
     Hide(Duration),
-    /// Delete the message. Always the last effect.
+    /// Delete the message. It is always the last effect.
     Delete,
 }
 
-/// What the end of an attempt does to `current`, the document as last read or written by this attempt.
+/// Returns the effects of an attempt's end, given `current`, the document that this attempt read or wrote last.
 ///
 /// `fraction` is the jitter of the back-off, uniform in `[0, 1]`.
 #[must_use]
@@ -67,30 +59,24 @@ pub fn settle(
     let mut effects = Vec::with_capacity(3);
     let last = match outcome {
         Outcome::Completed(product) => {
-            next.percent_complete = next.percent_complete.map(|_| 100);
-            match product {
-                Some(Product::Inline(value)) => next.result = Some(value.clone()),
-                Some(Product::Blob(blob)) => {
-                    effects.push(Effect::StoreResult(blob.name.clone()));
-                    next.result_blob = Some(blob.clone());
-                }
-                None => {}
+            if let Some(Product::Blob(blob)) = product {
+                effects.push(Effect::StoreResult(blob.name.clone()));
             }
-            transition::finish(&mut next, TaskState::Completed, None, policy.retention, now);
+            transition::complete(&mut next, product.as_ref(), policy.retention, now);
             Effect::Delete
         }
         Outcome::Failed(error) => {
-            transition::finish(&mut next, TaskState::Failed, Some(error.clone()), policy.retention, now);
+            transition::fail(&mut next, error.clone(), policy.retention, now);
             Effect::Delete
         }
         Outcome::Cancelled => {
-            transition::finish(&mut next, TaskState::Cancelled, None, policy.retention, now);
+            transition::cancel(&mut next, policy.retention, now);
             Effect::Delete
         }
         Outcome::Retry { error, after } => {
             let n = current.attempt.saturating_sub(1);
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, n, fraction);
-            let wait = wait.max(after.unwrap_or_default().min(LONGEST_WAIT));
+            let wait = wait.max(after.unwrap_or_default().min(MAX_HANDLER_WAIT));
             transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), wait, now);
             Effect::Hide(wait)
         }
@@ -104,30 +90,30 @@ pub fn settle(
     effects
 }
 
-/// Where an attempt stands, judged by the document as it is stored now.
+/// The position of an attempt, according to the document that is stored now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is still this attempt's task: go on, writing over the version just read.
+    /// The attempt is still the current one: continue, and write over the version just read.
     Mine,
-    /// Somebody asked for the task to be cancelled: stop the handler, settle as [`Outcome::Cancelled`].
+    /// A client requested the cancellation: stop the handler and settle as [`Outcome::Cancelled`].
     CancelRequested,
-    /// What this attempt wanted to write is stored already; only the reply was lost. Go on behind it.
+    /// This attempt's write is stored; only the response to it was lost. Continue with the next effect.
     Written,
     /// The task has its outcome: stop, write nothing, delete the message.
     Terminal,
-    /// Another attempt has taken over: stop, write nothing, leave the message. Its lease runs out, and
-    /// its next delivery finds what the other attempt made of the task.
+    /// Another attempt has started, or the document is deleted: stop, write nothing, leave the message. Its lease
+    /// expires, and its next delivery finds the state that the other attempt left.
     Superseded,
 }
 
-/// Judges the attempt that delivery `own` brought. `current` is `None` when the document is gone.
+/// Returns the position of the attempt that delivery `own` started. `current` is `None` if the document is gone.
 #[must_use]
 pub fn standing(current: Option<&TaskStatus>, own: &DeliveryId) -> Standing {
     let Some(current) = current else { return Standing::Superseded };
     if current.state.is_terminal() {
         return Standing::Terminal;
     }
-    // The last record is this attempt's, or somebody else has started or asked for another since.
+    // Otherwise another attempt was started, or requested by a client, since.
     let Some(record) = current.history.last().filter(|record| record.delivery.as_ref() == Some(own)) else {
         return Standing::Superseded;
     };
@@ -139,7 +125,8 @@ pub fn standing(current: Option<&TaskStatus>, own: &DeliveryId) -> Standing {
     }
 }
 
-/// The document with the handler's progress in it, for a conditional write.
+/// Returns the document with the handler's progress, for a conditional write. A value that is `None` stays as
+/// it is; `percent` is limited to 100.
 #[must_use]
 pub fn with_progress(
     current: &TaskStatus,
@@ -148,8 +135,6 @@ pub fn with_progress(
     now: Timestamp,
 ) -> TaskStatus {
     let mut next = current.clone();
-    transition::touch(&mut next, now);
-    next.percent_complete = percent.map(|percent| percent.min(100)).or(next.percent_complete);
-    next.message = message.map(str::to_owned).or(next.message);
+    transition::progress(&mut next, percent, message, now);
     next
 }

@@ -1,55 +1,37 @@
-//! Trying again: how long to wait, and the explicit retry of a failed task.
+//! Repeated attempts: the back-off between them, and the explicit retry of a failed task.
 
 use std::time::Duration;
 
-use models::{AttemptOutcome, AttemptRecord, TaskState, TaskStatus, Timestamp};
+use models::{TaskState, TaskStatus, Timestamp};
 
 use crate::schedule::whole_seconds;
 use crate::transition;
 
-/// What to do with a request to try a failed task again.
+/// What to do with a request to retry a task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Retry {
-    /// Write this document (If-Match), then send its message. The one exception to "terminal is final".
+    /// Write this document (If-Match), then send its message. This is the only way out of a terminal state.
     Again(Box<TaskStatus>),
-    /// Only a failed task can be tried again: refuse.
+    /// The task has not failed: refuse.
     NotFailed,
 }
 
-/// Decides about a request `by` somebody to try `document` again, and records who asked and when.
+/// Decides on a request of caller `by` to retry `document`. The history records the caller and the time.
 #[must_use]
 pub fn retry(document: &TaskStatus, by: Option<&str>, now: Timestamp) -> Retry {
     if document.state != TaskState::Failed {
         return Retry::NotFailed;
     }
     let mut next = document.clone();
-    transition::touch(&mut next, now);
-    next.state = TaskState::Pending;
-    next.finished_at = None;
-    next.expires_at = None;
-    next.not_before = None;
-    // All attempts are there again, and messages from before are told from the one that follows.
-    next.attempts_used = Some(0);
-    next.generation = document.generation.saturating_add(1);
-    next.cancel_requested_at = None;
-    next.percent_complete = None;
-    next.message = None;
-    next.record(AttemptRecord {
-        attempt: document.attempt,
-        started_at: now,
-        ended_at: None,
-        outcome: Some(AttemptOutcome::RetryRequested),
-        error: None,
-        by: by.map(str::to_owned),
-        delivery: None,
-    });
+    transition::retry(&mut next, by, now);
     Retry::Again(Box::new(next))
 }
 
-/// Back-off before try `n + 1`, `n` counting the tries that failed before this one: full jitter,
-/// `min(cap, base·2^n) · fraction`, in whole seconds rounded up because storage counts whole seconds.
+/// Exponential back-off with full jitter: `min(cap, base·2^n) · fraction`, where `n` failed attempts came before
+/// the latest one.
 ///
-/// `fraction` is uniform in `[0, 1]`; anything else counts as 1.
+/// The result is in whole seconds, rounded up, because storage counts whole seconds. `fraction` is uniform in
+/// `[0, 1]`; any other value counts as 1.
 #[must_use]
 pub fn back_off(base: Duration, cap: Duration, n: u32, fraction: f64) -> Duration {
     let longest = 2u32.checked_pow(n).and_then(|factor| base.checked_mul(factor)).map_or(cap, |d| d.min(cap));

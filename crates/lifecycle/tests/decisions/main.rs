@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod diagram;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod outcome;
@@ -10,6 +12,7 @@ mod outcome;
 mod pace;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
 mod redelivery;
 #[cfg(test)]
 mod requests;

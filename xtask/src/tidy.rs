@@ -9,6 +9,7 @@ mod dependencies;
 mod documents;
 mod length;
 mod lockfile;
+mod log_lines;
 mod machine;
 mod markers;
 mod tree;
@@ -20,7 +21,7 @@ use tree::Tree;
 /// A rule: sentences about what is wrong.
 type Rule = fn(&Tree) -> Vec<String>;
 
-const RULES: [(&str, Rule); 10] = [
+const RULES: [(&str, Rule); 11] = [
     ("code map", code_map::check),
     ("dependency direction", dependencies::direction),
     ("rules for packages that exist", dependencies::existence),
@@ -29,6 +30,7 @@ const RULES: [(&str, Rule); 10] = [
     ("documented commands exist", commands::check),
     ("file length", length::check),
     ("npm lock file", lockfile::check),
+    ("log messages", log_lines::check),
     ("paths of one machine", machine::check),
     ("unfinished work", markers::check),
 ];

@@ -17,7 +17,7 @@ impl World {
         let submitted = *method == Method::POST
             && matches!(path.to_ascii_lowercase().as_str(), "/tasks" | "/tasks/queuetask");
         if submitted && status == 202 {
-            self.both_are_stored(answer);
+            self.both_are_stored(instance, answer);
         }
         if let Some(id) = path.strip_suffix("/cancel").and_then(task_in)
             && matches!(status, 200 | 202)
@@ -27,13 +27,14 @@ impl World {
     }
 
     /// P1 at the moment of the 202.
-    fn both_are_stored(&self, answer: &Response<Bytes>) {
+    fn both_are_stored(&self, instance: InstanceId, answer: &Response<Bytes>) {
         let Some(id) = task_of(answer) else { return };
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
         let life = record.life(id);
         let (document, ended) = (life.content.is_some(), life.document().is_some_and(Document::is_terminal));
         let (message, deleted) = (life.message_stored, life.deleted);
+        let ended = ended || life.seen_ended.contains(&instance);
         if !document && !deleted {
             record.broken(Promise::P1, now, format!("task {id} was accepted without a document"));
         } else if !message && !ended && !deleted {

@@ -43,6 +43,7 @@ impl Record {
             let life = self.life(task);
             life.foreign |= from.role == Role::Outsider;
             life.message_stored = true;
+            life.seen_ended.clear();
             self.moved.insert((task, queue), from.now);
         }
         let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
@@ -73,7 +74,11 @@ impl Record {
         }
         if member("Reason").contains("workers in a row ended") {
             self.count("given up unread");
-            let kills = self.messages.get(member("MessageId")).map_or(0, |message| message.kills);
+            let id = member("MessageId");
+            let kills = match self.messages.get(id) {
+                Some(message) => message.kills,
+                None => self.kills_of_deleted.get(id).copied().unwrap_or(0),
+            };
             if kills < self.max_dequeue_count {
                 let most = self.max_dequeue_count;
                 let what = format!("a message that killed {kills} workers was given up, {most} are allowed");
@@ -162,6 +167,9 @@ impl Record {
     pub(crate) fn message_deleted(&mut self, from: Source, call: &Call) {
         let Some(id) = &call.message else { return };
         let Some(message) = self.messages.remove(id) else { return };
+        if message.kills > 0 {
+            self.kills_of_deleted.insert(id.clone(), message.kills);
+        }
         if from.role == Role::Outsider || self.poisoned.contains(id) {
             return;
         }

@@ -131,6 +131,9 @@ pub struct Life {
     pub deleted: bool,
     /// A message for it was stored since it was created.
     pub message_stored: bool,
+    /// API instances that read an ended document after the last message was stored: what they answer was right
+    /// then, also when an explicit retry of another request is between its two writes now.
+    pub seen_ended: BTreeSet<InstanceId>,
     /// Variants that were answered 202 since it was created.
     pub accepted: BTreeSet<u8>,
     /// Explicit retries so far.
@@ -243,6 +246,8 @@ pub struct Record {
     pub tasks: BTreeMap<TaskId, Life>,
     /// Messages that exist.
     pub messages: BTreeMap<String, Message>,
+    /// Workers that each deleted message killed: a copy of it may arrive in the poison queue late.
+    pub kills_of_deleted: BTreeMap<String, u32>,
     /// Ids of messages of which there is a copy in the poison queue.
     pub poisoned: BTreeSet<String>,
     /// Blobs that are not status documents.
@@ -289,6 +294,7 @@ impl Record {
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             messages: BTreeMap::new(),
+            kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),
             attachments: BTreeMap::new(),
             lost: BTreeMap::new(),

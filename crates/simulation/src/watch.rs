@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::call::{Call, QueueKind, elements, unescape};
 use crate::promise::Promise;
-use crate::record::{Digest, Holding, InstanceId, Record, Role};
+use crate::record::{Digest, Document, Holding, InstanceId, Record, Role};
 use crate::scenario::Op;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -122,7 +122,15 @@ impl Record {
             (Op::GetMessages, true) => self.messages_received(from, call, response.body()),
             (Op::UpdateMessage, true) => self.message_updated(from, call, request, response),
             (Op::DeleteMessage, true) => self.message_deleted(from, call),
+            (Op::GetBlob, true) if from.role == Role::Api => self.document_read(from, call),
             _ => {}
+        }
+    }
+
+    fn document_read(&mut self, from: Source, call: &Call) {
+        let Some(life) = call.task.map(|task| self.life(task)) else { return };
+        if life.document().is_some_and(Document::is_terminal) {
+            life.seen_ended.insert(from.instance);
         }
     }
 

@@ -6,13 +6,15 @@ mod warm;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use azure::Secret;
+use clap::CommandFactory as _;
 
-use crate::arguments::Request;
+use crate::arguments::{CommandLine, Role};
 use crate::environment::{Additions, additions};
 use crate::health;
 use crate::listener;
@@ -43,27 +45,26 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs what the command line asked for, with `environment` as the launcher's own.
-pub async fn run(request: Request, environment: &BTreeMap<String, String>) -> Exit {
-    match request {
-        Request::Help => {
-            print!("{}", crate::arguments::HELP);
-            Exit::Clean
-        }
-        Request::Version => {
-            println!("launcher {}", env!("CARGO_PKG_VERSION"));
-            Exit::Clean
-        }
-        Request::Api(options) => api::run(&options, environment).await,
-        Request::Worker(options) => worker::run(&options, environment).await,
-        Request::Warm(options) => warm::run(&options, environment).await,
-        Request::Health(options) => match health::once(&options.url, options.timeout).await {
+/// Runs what the command line asks for, with `environment` as the launcher's own.
+pub async fn run(role: Role, environment: &BTreeMap<String, String>) -> Exit {
+    match role {
+        Role::Api(options) => api::run(&options, environment).await,
+        Role::Worker(options) => worker::run(&options, environment).await,
+        Role::Warm(options) => warm::run(&options, environment).await,
+        Role::Health(options) => match health::once(&options.url, options.timeout).await {
             Ok(()) => Exit::Clean,
             Err(reason) => {
                 Line::error("not healthy").with("reason", reason).write();
                 Exit::HostFailed
             }
         },
+        Role::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut CommandLine::command(), "launcher", &mut script);
+            // Refused only by a reader that has left.
+            let _ = io::stdout().write_all(&script);
+            Exit::Clean
+        }
     }
 }
 

@@ -175,7 +175,10 @@ async fn what_cannot_be_started_or_understood_has_its_own_exit_code_and_sentence
     let unclear = Launcher::start(&["api", "spin"], &[]).ended().await;
     assert_eq!(unclear.code, 2);
     assert!(unclear.stderr.contains("--help"), "{}", unclear.stderr);
-    let help = Launcher::start(&["--help"], &[]).ended().await;
+    let help = Launcher::start(&["api", "--help"], &[]).ended().await;
     assert_eq!(help.code, 0);
-    assert!(help.stdout.contains("EXIT CODES"));
+    assert!(help.stdout.contains("Exit codes:"));
+    let script = Launcher::start(&["completions", "bash"], &[]).ended().await;
+    assert_eq!(script.code, 0);
+    assert!(script.stdout.contains("--drain-url"));
 }

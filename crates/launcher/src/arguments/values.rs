@@ -5,18 +5,39 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http::Uri;
-use lexopt::{Parser, ValueExt as _};
 
-use super::UsageError;
-
-pub(super) fn health_of(drain_url: &Uri) -> Result<Uri, UsageError> {
-    let mut parts = drain_url.clone().into_parts();
-    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/.well-known/spin/health"));
-    Uri::from_parts(parts).map_err(|_| UsageError::new("--drain-url is not an http:// URL"))
+/// Parses a number of seconds from `min` to `max`, with decimals.
+pub(super) fn seconds(
+    min: f64,
+    max: f64,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse::<f64>() {
+        Ok(number) if number >= min && number <= max => Ok(Duration::from_secs_f64(number)),
+        _ => Err(format!("it is not a number of seconds from {min} to {max}")),
+    }
 }
 
-/// Where a host that was started so answers whether it is healthy: at its own `--listen`, or Spin's default.
-pub(super) fn health_of_host(command: &[OsString]) -> Uri {
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "it is not address:port, such as 127.0.0.1:9464")
+}
+
+/// Parses an absolute http:// URL. The drain token must not leave this machine or pod, so no other scheme is
+/// needed.
+pub(super) fn url(text: &str) -> Result<Uri, &'static str> {
+    let uri = text.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+    uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+        .ok_or("it is not an http:// URL with a host, on this machine or in this pod")
+}
+
+/// The health route of Spin at `authority`.
+pub(super) fn health_at(authority: &str) -> Uri {
+    // Comes from a parsed URL or address, so it parses.
+    let url = format!("http://{authority}/.well-known/spin/health").parse();
+    url.unwrap_or_else(|_| Uri::from_static("http://127.0.0.1:3000/.well-known/spin/health"))
+}
+
+/// Where a host that was started so can be reached: at its own `--listen`, or Spin's default.
+pub(super) fn listen_address(command: &[OsString]) -> SocketAddr {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 3000));
     let mut arguments = command.iter().filter_map(|argument| argument.to_str());
     while let Some(argument) = arguments.next() {
@@ -31,54 +52,5 @@ pub(super) fn health_of_host(command: &[OsString]) -> Uri {
         IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    let text = format!("http://{listen}/.well-known/spin/health");
-    text.parse().unwrap_or_else(|_| Uri::from_static("http://127.0.0.1:3000/.well-known/spin/health"))
-}
-
-fn text(parser: &mut Parser, option: &str) -> Result<String, UsageError> {
-    let value = parser.value()?;
-    value.string().map_err(|_| UsageError::new(format!("{option}: the value is not text")))
-}
-
-pub(super) fn seconds(
-    parser: &mut Parser,
-    option: &str,
-    least: f64,
-    most: f64,
-) -> Result<Duration, UsageError> {
-    let text = text(parser, option)?;
-    match text.parse::<f64>() {
-        Ok(number) if number >= least && number <= most => Ok(Duration::from_secs_f64(number)),
-        _ => Err(UsageError::new(format!(
-            "{option}: {text:?} is not a number of seconds from {least} to {most}"
-        ))),
-    }
-}
-
-pub(super) fn parallel(parser: &mut Parser) -> Result<usize, UsageError> {
-    let text = text(parser, "--parallel")?;
-    match text.parse::<usize>() {
-        Ok(number) if (1..=64).contains(&number) => Ok(number),
-        _ => Err(UsageError::new(format!("--parallel: {text:?} is not a whole number from 1 to 64"))),
-    }
-}
-
-pub(super) fn address(parser: &mut Parser) -> Result<SocketAddr, UsageError> {
-    let text = text(parser, "--metrics-listen")?;
-    text.parse().map_err(|_| {
-        UsageError::new(format!("--metrics-listen: {text:?} is not address:port, such as 127.0.0.1:9464"))
-    })
-}
-
-pub(super) fn url(parser: &mut Parser, option: &str) -> Result<Uri, UsageError> {
-    let text = text(parser, option)?;
-    let refused = || {
-        UsageError::new(format!(
-            "{option}: {text:?} is not an http:// URL with a host (the drain token must not leave this machine \
-             or pod, so no other scheme is needed)"
-        ))
-    };
-    let uri: Uri = text.parse().map_err(|_| refused())?;
-    let usable = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
-    if usable { Ok(uri) } else { Err(refused()) }
+    listen
 }

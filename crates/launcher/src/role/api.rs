@@ -29,8 +29,7 @@ pub(super) async fn run(options: &ApiOptions, environment: &BTreeMap<String, Str
         }
     };
     let watch = options
-        .health_url
-        .clone()
+        .health_url()
         .map(|url| health::Watch::start(url, options.health_interval, Arc::clone(&metrics)));
     let ending = tokio::select! {
         ending = host.ended() => {

@@ -93,7 +93,8 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     async fn run(mut self, token: Secret) -> Exit {
-        let healthy = health::wait(&self.options.health_url, self.options.start_timeout);
+        let health_url = self.options.health_url();
+        let healthy = health::wait(&health_url, self.options.start_timeout);
         tokio::select! {
             ending = ended(&mut self.host) => return host_failed(ending),
             signal = self.signals.next() => {
@@ -107,7 +108,7 @@ impl Worker<'_> {
             },
         }
         self.metrics.set_healthy(true);
-        let (health_url, interval) = (self.options.health_url.clone(), self.options.health_interval);
+        let interval = self.options.health_interval;
         self.watch = Some(health::Watch::start(health_url, interval, Arc::clone(&self.metrics)));
         Line::info("draining").with("parallel", self.options.parallel).write();
 

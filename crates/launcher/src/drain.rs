@@ -27,7 +27,7 @@ use crate::signals::Phase;
 
 /// How a drain ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DrainOutcome {
     /// The worker answered with its report.
     Done(DrainReport),
     /// The worker answered something else.
@@ -41,7 +41,7 @@ pub enum Outcome {
     Broken(Broken),
 }
 
-impl Outcome {
+impl DrainOutcome {
     /// What the next drain depends on.
     #[must_use]
     pub fn ending(&self) -> Ending {
@@ -64,12 +64,12 @@ pub struct Target {
     pub limit: Duration,
 }
 
-/// Runs one drain to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`Outcome`].
-pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> Outcome {
+/// Runs one drain to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`DrainOutcome`].
+pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> DrainOutcome {
     match timeout(target.limit.saturating_mul(2), attempt(target, phases)).await {
         Ok(Ok(answer)) => understand(&answer),
-        Ok(Err(broken)) => Outcome::Broken(broken),
-        Err(_) => Outcome::Broken(Broken::new("the drain took longer than twice --drain-timeout")),
+        Ok(Err(broken)) => DrainOutcome::Broken(broken),
+        Err(_) => DrainOutcome::Broken(Broken::new("the drain took longer than twice --drain-timeout")),
     }
 }
 
@@ -127,16 +127,19 @@ async fn pass_on(
     }
 }
 
-fn understand(answer: &Response<Bytes>) -> Outcome {
+fn understand(answer: &Response<Bytes>) -> DrainOutcome {
     if answer.status() != StatusCode::OK {
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let seconds = retry_after.and_then(|text| text.trim().parse().ok());
-        return Outcome::Refused { status: answer.status(), retry_after: seconds.map(Duration::from_secs) };
+        return DrainOutcome::Refused {
+            status: answer.status(),
+            retry_after: seconds.map(Duration::from_secs),
+        };
     }
     match serde_json::from_slice(answer.body()) {
-        Ok(report) => Outcome::Done(report),
+        Ok(report) => DrainOutcome::Done(report),
         Err(_) => {
-            Outcome::Broken(Broken::new("the answer is not the JSON of a drain: is --drain-url right?"))
+            DrainOutcome::Broken(Broken::new("the answer is not the JSON of a drain: is --drain-url right?"))
         }
     }
 }
@@ -160,7 +163,7 @@ impl Body for Control {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &'static str) -> Outcome {
+    fn answer(status: u16, headers: &[(&str, &str)], body: &'static str) -> DrainOutcome {
         let mut answer = Response::builder().status(status);
         for (name, value) in headers {
             answer = answer.header(*name, *value);
@@ -171,7 +174,7 @@ mod tests {
     #[test]
     fn worker_s_report_is_read_member_by_member() {
         let golden = include_str!("../../../models/fixtures/drain-report.json");
-        let Outcome::Done(report) = answer(200, &[], golden) else { panic!("a report") };
+        let DrainOutcome::Done(report) = answer(200, &[], golden) else { panic!("a report") };
         let written: serde_json::Value = serde_json::from_str(golden).unwrap();
         for (name, count) in report.outcomes().into_iter().chain(report.upkeep()) {
             assert_eq!(written[name], count, "{name}");
@@ -180,7 +183,7 @@ mod tests {
         assert_eq!(written["retryAfterSeconds"], report.retry_after_seconds.unwrap());
         // All of them, each counted for the loop, the line or the metrics.
         assert_eq!(written.as_object().unwrap().len(), report.outcomes().len() + report.upkeep().len() + 3);
-        let ending = Outcome::Done(report).ending();
+        let ending = DrainOutcome::Done(report).ending();
         assert_eq!((ending.more, ending.rest), (true, report.retry_after()));
     }
 
@@ -193,15 +196,15 @@ mod tests {
 
     #[test]
     fn other_answers_are_refusals_or_broken_and_never_shown() {
-        let refused = |status, seconds: Option<u64>| Outcome::Refused {
+        let refused = |status, seconds: Option<u64>| DrainOutcome::Refused {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: seconds.map(Duration::from_secs),
         };
         assert_eq!(answer(503, &[("retry-after", "7")], "x"), refused(503, Some(7)));
         assert_eq!(answer(503, &[("retry-after", "soon")], "x"), refused(503, None));
         assert_eq!(answer(302, &[], ""), refused(302, None));
-        let Outcome::Broken(broken) = answer(200, &[], "<html>secret</html>") else { panic!("broken") };
+        let DrainOutcome::Broken(broken) = answer(200, &[], "<html>secret</html>") else { panic!("broken") };
         assert!(!broken.to_string().contains("secret"));
-        assert!(matches!(answer(200, &[], r#"{"received":-1}"#), Outcome::Broken(_)));
+        assert!(matches!(answer(200, &[], r#"{"received":-1}"#), DrainOutcome::Broken(_)));
     }
 }

@@ -7,7 +7,7 @@ use lifecycle::pace::{Next, Pace};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::drain::{Outcome, Target, drain};
+use crate::drain::{DrainOutcome, Target, drain};
 use crate::log::{Level, Line};
 use crate::metrics::Metrics;
 use crate::signals::Phase;
@@ -94,9 +94,9 @@ impl Replica {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, outcome: &Outcome, took: Duration) {
+    fn report(&self, outcome: &DrainOutcome, took: Duration) {
         let line = match outcome {
-            Outcome::Done(report) if report.did_something() || report.retry_after_seconds.is_some() => {
+            DrainOutcome::Done(report) if report.did_something() || report.retry_after_seconds.is_some() => {
                 let mut line =
                     Line::info("drained").with("received", report.received).with("more", report.more);
                 for (name, count) in report.outcomes().into_iter().chain(report.upkeep()) {
@@ -109,11 +109,11 @@ impl Replica {
                 }
                 line
             }
-            Outcome::Done(_) => match self.idle_line() {
+            DrainOutcome::Done(_) => match self.idle_line() {
                 Some(line) => line,
                 None => return,
             },
-            Outcome::Refused { status, retry_after } => {
+            DrainOutcome::Refused { status, retry_after } => {
                 let level = if status.is_server_error() { Level::Warn } else { Level::Error };
                 let mut line =
                     Line::new(level, "the worker refused to drain").with("status", status.as_u16());
@@ -125,7 +125,7 @@ impl Replica {
                     None => line,
                 }
             }
-            Outcome::Broken(broken) => {
+            DrainOutcome::Broken(broken) => {
                 Line::warn("a drain had no usable answer").with("reason", broken.to_string())
             }
         };

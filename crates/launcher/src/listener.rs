@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::encoding::prometheus_text;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -69,7 +70,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
             refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
-        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render()),
+        "/metrics" => (StatusCode::OK, prometheus_text::CONTENT_TYPE, metrics.render()),
         "/healthz" if metrics.is_healthy() => (StatusCode::OK, "text/plain", "the host answers\n".to_owned()),
         "/healthz" => {
             (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not answer\n".to_owned())

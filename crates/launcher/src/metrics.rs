@@ -1,171 +1,139 @@
 //! What the replica has done since it started, as Prometheus text.
 //!
-//! The components keep no counters: an instance lives for a second or an hour, and each would tell another
-//! story. The launcher lives exactly as long as the replica.
+//! The components keep no counters: an instance lives for a second or an hour, and each would count only its own
+//! requests. The launcher lives exactly as long as the replica.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use models::DrainReport;
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
 
-use crate::drain::Outcome;
+use crate::drain::DrainOutcome;
 
 /// Upper bounds of the duration histogram, in seconds.
-const BOUNDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+const DURATION_BUCKETS_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
 
-/// The counters of one replica.
-#[derive(Debug, Default)]
-pub struct Metrics(Mutex<Numbers>);
+/// Counters with one label.
+type Counters = Family<[(&'static str, &'static str); 1], Counter>;
 
-#[derive(Debug, Default)]
-struct Numbers {
-    healthy: bool,
-    running: u64,
-    drains: BTreeMap<&'static str, u64>,
-    received: u64,
-    tasks: BTreeMap<&'static str, u64>,
-    upkeep: BTreeMap<&'static str, u64>,
-    buckets: [u64; BOUNDS.len()],
-    durations: f64,
-    timed: u64,
+/// The metrics of one replica.
+#[derive(Debug)]
+pub struct Metrics {
+    healthy: Gauge,
+    running: Gauge,
+    drains: Counters,
+    received: Counter,
+    tasks: Counters,
+    upkeep: Counters,
+    durations: Histogram,
+    registry: Registry,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("accepted");
+        let mut counters = |name, help, label, values: &[&'static str]| {
+            let counters = Counters::default();
+            // Every series is there from the start: one that appears with its first value hides the first
+            // increase from a rate.
+            values.iter().for_each(|value| drop(counters.get_or_create(&[(label, value)])));
+            registered(&mut registry, name, help, counters)
+        };
+        // The encoder adds `_total` to the names of counters.
+        let drains = counters("drains", "Drains by result", "result", &["busy", "idle", "failed"]);
+        let outcomes = DrainReport::default().outcomes().map(|(name, _)| name);
+        let tasks = counters("tasks", "Deliveries by outcome", "outcome", &outcomes);
+        let actions = DrainReport::default().upkeep().map(|(name, _)| name);
+        let upkeep =
+            counters("upkeep", "Documents and scheduled messages attended to, by action", "action", &actions);
+        let registry = &mut registry;
+        Self {
+            healthy: registered(
+                registry,
+                "host_healthy",
+                "1 while the host answers, 0 before its first answer, after three failures in a row and after its end",
+                Gauge::default(),
+            ),
+            running: registered(registry, "drains_running", "Drains in flight", Gauge::default()),
+            received: registered(
+                registry,
+                "messages_received",
+                "Messages received from the task queue",
+                Counter::default(),
+            ),
+            durations: registered(
+                registry,
+                "drain_duration_seconds",
+                "Duration of drains that did something",
+                Histogram::new(DURATION_BUCKETS_SECONDS),
+            ),
+            drains,
+            tasks,
+            upkeep,
+            registry: std::mem::take(registry),
+        }
+    }
+}
+
+fn registered<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 impl Metrics {
-    fn update<T>(&self, change: impl FnOnce(&mut Numbers) -> T) -> T {
-        // A panic elsewhere leaves numbers that are still numbers.
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Records whether the host answers.
     pub fn set_healthy(&self, healthy: bool) {
-        self.update(|numbers| numbers.healthy = healthy);
+        self.healthy.set(healthy.into());
     }
 
     /// Whether the host answers, as far as is known.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.update(|numbers| numbers.healthy)
+        self.healthy.get() == 1
     }
 
     /// Records that a drain began.
     pub fn drain_started(&self) {
-        self.update(|numbers| numbers.running += 1);
+        self.running.inc();
     }
 
     /// Records that a drain ended.
-    pub fn drain_ended(&self, outcome: &Outcome, took: Duration) {
-        self.update(|numbers| {
-            numbers.running = numbers.running.saturating_sub(1);
-            match outcome {
-                Outcome::Done(report) if report.did_something() => {
-                    *numbers.drains.entry("busy").or_default() += 1;
-                    numbers.add(report);
-                    numbers.time(took);
-                }
-                Outcome::Done(_) => *numbers.drains.entry("idle").or_default() += 1,
-                Outcome::Refused { .. } | Outcome::Broken(_) => {
-                    *numbers.drains.entry("failed").or_default() += 1;
-                }
+    pub fn drain_ended(&self, outcome: &DrainOutcome, took: Duration) {
+        self.running.dec();
+        let result = match outcome {
+            DrainOutcome::Done(report) if report.did_something() => {
+                self.add(report);
+                self.durations.observe(took.as_secs_f64());
+                "busy"
             }
-        });
+            DrainOutcome::Done(_) => "idle",
+            DrainOutcome::Refused { .. } | DrainOutcome::Broken(_) => "failed",
+        };
+        self.drains.get_or_create(&[("result", result)]).inc();
     }
 
-    /// The text of `GET /metrics`.
-    #[must_use]
-    pub fn render(&self) -> String {
-        self.update(|numbers| numbers.render())
-    }
-}
-
-impl Numbers {
-    fn add(&mut self, report: &DrainReport) {
-        self.received += u64::from(report.received);
+    fn add(&self, report: &DrainReport) {
+        self.received.inc_by(report.received.into());
         for (name, count) in report.outcomes() {
-            *self.tasks.entry(name).or_default() += u64::from(count);
+            self.tasks.get_or_create(&[("outcome", name)]).inc_by(count.into());
         }
         for (name, count) in report.upkeep() {
-            *self.upkeep.entry(name).or_default() += u64::from(count);
+            self.upkeep.get_or_create(&[("action", name)]).inc_by(count.into());
         }
     }
 
-    fn time(&mut self, took: Duration) {
-        let seconds = took.as_secs_f64();
-        for (bucket, bound) in self.buckets.iter_mut().zip(BOUNDS) {
-            if seconds <= bound {
-                *bucket += 1;
-            }
-        }
-        self.durations += seconds;
-        self.timed += 1;
-    }
-
-    fn render(&self) -> String {
-        let mut page = Page(String::new());
-        page.head(
-            "accepted_host_healthy",
-            "gauge",
-            "1 while the host answers, 0 before its first answer, after three failures in a row and after its end",
-        );
-        page.number("accepted_host_healthy", u64::from(self.healthy));
-        page.head("accepted_drains_running", "gauge", "drains in flight");
-        page.number("accepted_drains_running", self.running);
-        page.head("accepted_drains_total", "counter", "drains by result");
-        page.labelled("accepted_drains_total", "result", ["busy", "idle", "failed"], &self.drains);
-        page.head("accepted_messages_received_total", "counter", "messages received from the task queue");
-        page.number("accepted_messages_received_total", self.received);
-        page.head("accepted_tasks_total", "counter", "deliveries by outcome");
-        let outcomes = DrainReport::default().outcomes().map(|(name, _)| name);
-        page.labelled("accepted_tasks_total", "outcome", outcomes, &self.tasks);
-        page.head(
-            "accepted_upkeep_total",
-            "counter",
-            "documents and scheduled messages attended to, by action",
-        );
-        let actions = DrainReport::default().upkeep().map(|(name, _)| name);
-        page.labelled("accepted_upkeep_total", "action", actions, &self.upkeep);
-        page.head("accepted_drain_duration_seconds", "histogram", "duration of drains that did something");
-        for (bound, count) in BOUNDS.iter().zip(self.buckets) {
-            page.line(&format!("accepted_drain_duration_seconds_bucket{{le=\"{bound}\"}} {count}"));
-        }
-        page.line(&format!("accepted_drain_duration_seconds_bucket{{le=\"+Inf\"}} {}", self.timed));
-        page.line(&format!("accepted_drain_duration_seconds_sum {}", self.durations));
-        page.number("accepted_drain_duration_seconds_count", self.timed);
-        page.0
-    }
-}
-
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, line: &str) {
-        self.0.push_str(line);
-        self.0.push('\n');
-    }
-
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
+    /// The text of `GET /metrics`, in the format of [`prometheus_text::CONTENT_TYPE`].
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.line(&format!("{name} {value}"));
-    }
-
-    /// Every label is shown from the start: a series that appears with its first value hides the first
-    /// increase from a rate.
-    fn labelled<const N: usize>(
-        &mut self,
-        name: &str,
-        label: &str,
-        values: [&'static str; N],
-        counts: &BTreeMap<&'static str, u64>,
-    ) {
-        for value in values {
-            let count = counts.get(value).copied().unwrap_or_default();
-            self.line(&format!("{name}{{{label}=\"{value}\"}} {count}"));
-        }
+        let _ = prometheus_text::encode(&mut text, &self.registry);
+        text
     }
 }
 
@@ -178,7 +146,7 @@ mod tests {
         let metrics = Metrics::default();
         let counts =
             DrainReport { received: 4, completed: 3, retried: 1, purged: 2, ..DrainReport::default() };
-        for outcome in [Outcome::Done(counts), Outcome::Done(counts), Outcome::Done(DrainReport::default())] {
+        for outcome in [counts, counts, DrainReport::default()].map(DrainOutcome::Done) {
             metrics.drain_started();
             metrics.drain_ended(&outcome, Duration::from_millis(300));
         }

@@ -1,4 +1,4 @@
-//! The host as a child process, and what process 1 owes to the children of others.
+//! The host as a child process, and the duties of process 1 towards orphaned processes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,14 +14,14 @@ use tokio::time::{Instant, timeout_at};
 
 /// How the host ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum HostExit {
     /// By itself, with this code.
     Code(i32),
     /// By this signal.
     Signal(i32),
 }
 
-impl Ending {
+impl HostExit {
     /// The exit code by which a shell would report it.
     #[must_use]
     pub fn exit_code(self) -> u8 {
@@ -33,7 +33,7 @@ impl Ending {
     }
 }
 
-impl From<ExitStatus> for Ending {
+impl From<ExitStatus> for HostExit {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
             (Some(code), _) => Self::Code(code),
@@ -42,13 +42,13 @@ impl From<ExitStatus> for Ending {
     }
 }
 
-/// A running host, leader of a process group of its own: a Ctrl-C in a terminal then reaches the launcher
-/// alone, which decides when the host is told; and what the host started is told with it.
+/// A running host, leader of a process group of its own: a Ctrl-C in a terminal then reaches only the launcher,
+/// which passes it on when it is time, to the host and all it started.
 #[derive(Debug)]
 pub struct Host {
     pid: Pid,
     children: Stream,
-    ending: Option<Ending>,
+    ending: Option<HostExit>,
 }
 
 impl Host {
@@ -60,7 +60,7 @@ impl Host {
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no host command"))?;
-        // Listening before there is a child: its end cannot be missed.
+        // Before there is a child, so that its end cannot be missed.
         let children = signal(SignalKind::child())?;
         adopt_orphans();
         let child = Command::new(program)
@@ -80,9 +80,9 @@ impl Host {
 
     /// Waits until the host has ended. Safe to drop and call again.
     ///
-    /// On the way it takes leave of every other child that ended: as process 1 of a container the launcher
-    /// inherits the orphans, and nobody else would free their entries.
-    pub async fn ended(&mut self) -> Ending {
+    /// It also reaps every other child that ended: as process 1 of a container the launcher inherits the orphans,
+    /// and no other process would free their entries in the process table.
+    pub async fn ended(&mut self) -> HostExit {
         loop {
             self.reap();
             if let Some(ending) = self.ending {
@@ -95,18 +95,18 @@ impl Host {
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == self.pid {
-                self.ending = Some(Ending::from(ExitStatus::from_raw(status.as_raw())));
+                self.ending = Some(HostExit::from(ExitStatus::from_raw(status.as_raw())));
             }
         }
     }
 
-    /// Asks the host and all it started to end.
+    /// Sends SIGTERM to the host and all it started.
     pub fn terminate(&self) {
         self.send(Signal::TERM);
     }
 
-    /// Passes SIGTERM and waits; what is left at `deadline` is killed.
-    pub async fn stop(&mut self, deadline: Instant) -> Ending {
+    /// Sends SIGTERM and waits; what is left at `deadline` is killed.
+    pub async fn stop(&mut self, deadline: Instant) -> HostExit {
         self.terminate();
         if let Ok(ending) = timeout_at(deadline, self.ended()).await {
             return ending;
@@ -114,17 +114,17 @@ impl Host {
         self.send(Signal::KILL);
         // Only a process in an uninterruptible system call outlives SIGKILL for long.
         let last = Instant::now() + Duration::from_secs(1);
-        timeout_at(last, self.ended()).await.unwrap_or(Ending::Signal(Signal::KILL.as_raw()))
+        timeout_at(last, self.ended()).await.unwrap_or(HostExit::Signal(Signal::KILL.as_raw()))
     }
 
     fn send(&self, signal: Signal) {
-        // The group may be gone already; then there is nobody to tell.
+        // Fails when the group is gone already, which is what the signal is for.
         let _ = kill_process_group(self.pid, signal);
     }
 }
 
 impl Drop for Host {
-    /// Whatever ends the launcher, the host's group does not outlive it.
+    /// The process group of the host never outlives the launcher.
     fn drop(&mut self) {
         self.send(Signal::KILL);
     }
@@ -144,11 +144,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ending_has_the_exit_code_that_a_shell_would_report() {
-        assert_eq!(Ending::Code(0).exit_code(), 0);
-        assert_eq!(Ending::Code(3).exit_code(), 3);
-        assert_eq!(Ending::Signal(9).exit_code(), 137);
-        assert_eq!(Ending::from(ExitStatus::from_raw(9)), Ending::Signal(9));
-        assert_eq!(Ending::from(ExitStatus::from_raw(3 << 8)), Ending::Code(3));
+    fn exit_code_is_what_a_shell_would_report() {
+        assert_eq!(HostExit::Code(0).exit_code(), 0);
+        assert_eq!(HostExit::Code(3).exit_code(), 3);
+        assert_eq!(HostExit::Signal(9).exit_code(), 137);
+        assert_eq!(HostExit::from(ExitStatus::from_raw(9)), HostExit::Signal(9));
+        assert_eq!(HostExit::from(ExitStatus::from_raw(3 << 8)), HostExit::Code(3));
     }
 }

@@ -12,8 +12,8 @@ use crate::log::{Level, Line};
 use crate::metrics::Metrics;
 use crate::signals::Phase;
 
-/// Lines about nothing are written at most this often.
-const IDLE_LINE: Duration = Duration::from_secs(60);
+/// Drains that found nothing write one line in this time.
+const IDLE_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the drains of one replica share.
 #[derive(Debug)]
@@ -51,13 +51,13 @@ impl Replica {
     }
 
     /// The loop at `index`: drains and pauses until the phase is no longer [`Phase::Running`] and its last drain
-    /// has ended. Two loops of one index are one too many.
+    /// has ended. Each index has one loop.
     ///
-    /// Has no error: whatever a drain meets becomes a pause.
+    /// Has no error: a drain that fails is followed by a pause.
     pub async fn run(&self, index: usize) {
         let mut phases = self.phases.clone();
         loop {
-            // Before the pace is asked: what changes from here on wakes the wait.
+            // Registered before the pace is read, so that a change from here on ends the wait.
             let mut due = std::pin::pin!(self.due.notified());
             due.as_mut().enable();
             if *phases.borrow_and_update() != Phase::Running {
@@ -66,7 +66,7 @@ impl Replica {
             let next = self.pace().next(index, self.started.elapsed());
             match next {
                 Next::Stop => return,
-                Next::Drain => self.once(index).await,
+                Next::Drain => self.drain_once(index).await,
                 Next::Wait(pause) => tokio::select! {
                     () = sleep(pause) => {}
                     () = due => {}
@@ -76,13 +76,13 @@ impl Replica {
         }
     }
 
-    async fn once(&self, index: usize) {
+    async fn drain_once(&self, index: usize) {
         let started = Instant::now();
         self.metrics.drain_started();
         let outcome = drain(&self.target, self.phases.clone()).await;
         let took = started.elapsed();
         self.metrics.drain_ended(&outcome, took);
-        self.report(&outcome, took);
+        self.log(&outcome, took);
         let woken = self.pace().ended(index, outcome.ending(), self.started.elapsed(), fraction());
         if woken {
             self.due.notify_waiters();
@@ -90,11 +90,11 @@ impl Replica {
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
-        // A panic elsewhere leaves a pace that is still one.
+        // Every method of the pace leaves it whole, also when another thread panicked.
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, outcome: &DrainOutcome, took: Duration) {
+    fn log(&self, outcome: &DrainOutcome, took: Duration) {
         let line = match outcome {
             DrainOutcome::Done(report) if report.did_something() || report.retry_after_seconds.is_some() => {
                 let mut line =
@@ -125,8 +125,8 @@ impl Replica {
                     None => line,
                 }
             }
-            DrainOutcome::Broken(broken) => {
-                Line::warn("a drain had no usable answer").with("reason", broken.to_string())
+            DrainOutcome::Failed(error) => {
+                Line::warn("a drain had no usable answer").with("reason", error.to_string())
             }
         };
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -136,7 +136,7 @@ impl Replica {
     fn idle_line(&self) -> Option<Line> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.drains += 1;
-        if idle.last_line.is_some_and(|last| last.elapsed() < IDLE_LINE) {
+        if idle.last_line.is_some_and(|last| last.elapsed() < IDLE_LOG_INTERVAL) {
             return None;
         }
         idle.last_line = Some(Instant::now());
@@ -155,7 +155,7 @@ fn advice(status: u16) -> Option<&'static str> {
     }
 }
 
-/// A uniform fraction in `[0, 1)` for jitter; the middle when the system has no randomness to give.
+/// A uniform fraction in `[0, 1)` for jitter; 0.5 when the system has no randomness.
 fn fraction() -> f64 {
     getrandom::u32().map_or(0.5, |bits| f64::from(bits) / (f64::from(u32::MAX) + 1.0))
 }

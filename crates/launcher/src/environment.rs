@@ -9,9 +9,9 @@ use crate::hosts::{self, Service};
 /// Sets the Spin variable of the name that follows, in capitals.
 pub const PREFIX: &str = "SPIN_VARIABLE_";
 
-/// Names of the platform and of the .NET sample, and the Spin variable each becomes. The .NET configuration
-/// system compares names without case, so a deployment that worked there works here.
-const NAMES: [(&str, &str); 8] = [
+/// Names of the platform and of the .NET sample, and the Spin variable each becomes. They are compared without
+/// case, as the .NET configuration system does.
+const VARIABLES: [(&str, &str); 8] = [
     ("IDENTITY_ENDPOINT", "identity_endpoint"),
     ("IDENTITY_HEADER", "identity_header"),
     ("AzureADManagedIdentityClientId", "managed_identity_client_id"),
@@ -22,7 +22,7 @@ const NAMES: [(&str, &str); 8] = [
     ("SasTokenExpiry", "sas_token_expiry_minutes"),
 ];
 
-/// What to add to the host's environment, and what the operator should know.
+/// Additions to the environment of the host, with warnings for the operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Additions {
     /// Environment variables to set, `SPIN_VARIABLE_…`. All are treated as secret, since some are.
@@ -45,33 +45,34 @@ pub fn spin_name(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
 }
 
-/// Decides what to add to `environment`. What is set there, also to nothing, is never overridden.
+/// Derives the additions to `environment`. A variable that is set there, even to an empty value, is never
+/// overridden.
 #[must_use]
 pub fn additions(environment: &BTreeMap<String, String>) -> Additions {
-    let mut found = Found { environment, additions: Additions::default() };
-    for (original, name) in NAMES {
-        if let Some(value) = look_up(environment, original) {
-            found.set(name, value);
+    let mut derivation = Derivation { environment, additions: Additions::default() };
+    for (original, name) in VARIABLES {
+        if let Some(value) = value_of(environment, original) {
+            derivation.set(name, value);
         }
     }
-    found.derive_hosts();
-    found.additions
+    derivation.derive_hosts();
+    derivation.additions
 }
 
 /// The value of a name, an exact match before one that differs in case; empty is the same as absent.
-fn look_up<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+fn value_of<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
     let exact = environment.get(name);
     let any_case =
         || environment.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     exact.or_else(any_case).map(String::as_str).filter(|value| !value.is_empty())
 }
 
-struct Found<'a> {
+struct Derivation<'a> {
     environment: &'a BTreeMap<String, String>,
     additions: Additions,
 }
 
-impl Found<'_> {
+impl Derivation<'_> {
     fn set(&mut self, name: &str, value: &str) {
         let key = spin_name(name);
         if !self.environment.contains_key(&key) {
@@ -79,7 +80,7 @@ impl Found<'_> {
         }
     }
 
-    /// The value that the host will see, empty when there is none.
+    /// The value that the host will get, empty when there is none.
     fn get(&self, name: &str) -> Secret {
         let key = spin_name(name);
         match self.environment.get(&key) {
@@ -158,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_adds_nothing() {
+    fn nothing_is_added_to_an_empty_environment() {
         assert_eq!(added(&[("PATH", "/bin"), ("StorageCS", "")]), []);
     }
 
     #[test]
-    fn every_name_of_the_platform_and_of_the_original_is_mapped() {
+    fn names_of_the_platform_and_the_original_are_mapped() {
         let table: [(Pairs, Pairs); 7] = [
             (
                 &[("IDENTITY_ENDPOINT", "http://localhost:42356/msi/token"), ("IDENTITY_HEADER", "h")],
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_not_overridden_even_when_it_is_empty() {
+    fn variable_that_is_set_is_never_overridden() {
         let environment = [
             ("IDENTITY_ENDPOINT", "http://localhost:1/msi/token"),
             ("SPIN_VARIABLE_IDENTITY_ENDPOINT", "http://127.0.0.1:2/other"),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_derived_is_a_warning_that_names_the_variables_and_no_value() {
+    fn underivable_host_is_a_warning_without_values() {
         let table: [(Pairs, &str); 3] = [
             (
                 &[(

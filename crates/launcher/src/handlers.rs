@@ -1,4 +1,4 @@
-//! Pure: whether the task handlers of the drains of a replica leave storage its connections.
+//! Checks, without I/O, that the task handlers of a replica leave connections to storage.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::environment::spin_name;
 /// `max_concurrency` when it is not set.
 const DEFAULT_CONCURRENCY: usize = 32;
 
-/// Checks what the worker cannot: it does not know how many drains there are side by side.
+/// Checks what the worker cannot check: it does not know how many drains run side by side.
 ///
 /// # Errors
-/// A sentence that says what to lower. What the worker refuses by itself is left to it.
+/// A sentence that says what to lower. Values that the worker refuses by itself are not checked here.
 pub fn check(environment: &BTreeMap<String, String>, drains: usize) -> Result<(), String> {
     let variable = |name: &str| environment.get(&spin_name(name)).map(|value| value.trim());
     let handlers: BTreeMap<String, String> =
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn handlers_outside_of_all_drains_together_leave_storage_connections() {
+    fn outside_handlers_leave_connections_to_storage() {
         let outside = r#"{"a":"http://a.spin.internal/","b":"https://work.example.org/run"}"#;
         let inside = r#"{"a":"http://a.spin.internal/"}"#;
         for (handlers, concurrency, drains, usable) in [
@@ -44,7 +44,7 @@ mod tests {
             (Some(outside), None, 7, false),
             (Some(inside), Some("256"), 2, true),
             (None, Some("256"), 64, true),
-            // The worker says what is wrong with these.
+            // The worker refuses these.
             (Some("{"), Some("256"), 2, true),
             (Some(outside), Some("many"), 2, true),
         ] {

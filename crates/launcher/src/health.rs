@@ -1,7 +1,7 @@
-//! Asks whether the host answers: waits until it does, and watches whether it still does.
+//! Health of the host: waits until it answers, and watches whether it still does.
 //!
-//! A host that does not answer is not killed here. `/healthz` turns to 503, and the platform's liveness probe, which
-//! knows what else it has to weigh, restarts the container.
+//! A host that does not answer is not killed here. `/healthz` turns to 503, and the liveness probe of the platform
+//! restarts the container.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,39 +14,39 @@ use crate::connection::get;
 use crate::log::Line;
 use crate::metrics::Metrics;
 
-/// One try; a host that hangs is asked again on a new connection.
-const TRY: Duration = Duration::from_secs(2);
-/// Between tries: the host of a development machine is up within milliseconds.
-const PAUSE: Duration = Duration::from_millis(50);
+/// One request while waiting; a host that hangs gets the next one on a new connection.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between requests while waiting: the host of a development machine is up within milliseconds.
+const WAIT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Failures in a row that make a host unhealthy.
-const FAILURES: u32 = 3;
-/// How long one answer may take to a watch, or the watch's interval if that is shorter.
-const ANSWER: Duration = Duration::from_secs(5);
-/// Between tries of a watch until the first answer.
-const FIRST: Duration = Duration::from_millis(250);
+const UNHEALTHY_AFTER_FAILURES: u32 = 3;
+/// How long a response to a watch may take; the interval of the watch if that is shorter.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between requests of a watch until the first 2xx.
+const STARTUP_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Asks `url` once.
+/// Requests `url` once.
 ///
 /// # Errors
-/// The reason, when the answer is not 2xx or takes longer than `limit`.
-pub async fn once(url: &Uri, limit: Duration) -> Result<(), String> {
+/// The reason, when the response is not 2xx or takes longer than `limit`.
+pub async fn probe(url: &Uri, limit: Duration) -> Result<(), String> {
     match get(url, limit).await {
-        Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(format!("it answered {}", answer.status().as_u16())),
-        Err(broken) => Err(broken.to_string()),
+        Ok(response) if response.status().is_success() => Ok(()),
+        Ok(response) => Err(format!("it answered {}", response.status().as_u16())),
+        Err(error) => Err(error.to_string()),
     }
 }
 
-/// Polls `url` until it answers 2xx.
+/// Polls `url` until the response is 2xx.
 ///
 /// # Errors
 /// A sentence with the last reason, when `limit` is over.
-pub async fn wait(url: &Uri, limit: Duration) -> Result<(), String> {
+pub async fn wait_until_healthy(url: &Uri, limit: Duration) -> Result<(), String> {
     let deadline = Instant::now() + limit;
     loop {
-        let Err(reason) = once(url, TRY).await else { return Ok(()) };
-        if Instant::now() + PAUSE >= deadline {
+        let Err(reason) = probe(url, WAIT_TIMEOUT).await else { return Ok(()) };
+        if Instant::now() + WAIT_INTERVAL >= deadline {
             return Err(format!(
                 "the host was not healthy within {} s at {}://{}{}: {reason}; raise --start-timeout if it needs \
                  longer",
@@ -56,22 +56,22 @@ pub async fn wait(url: &Uri, limit: Duration) -> Result<(), String> {
                 url.path(),
             ));
         }
-        sleep(PAUSE).await;
+        sleep(WAIT_INTERVAL).await;
     }
 }
 
-/// What the answers so far make of a host.
+/// The state of a host after the responses so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct State {
     healthy: bool,
     failures: u32,
 }
 
-impl Standing {
-    /// Whether a host that answered, or did not, has by this become healthy or unhealthy; `None`: neither.
+impl State {
+    /// Counts one more request; returns the new health when it has changed.
     fn after(&mut self, answered: bool) -> Option<bool> {
         self.failures = if answered { 0 } else { self.failures.saturating_add(1) };
-        let healthy = self.failures == 0 || self.healthy && self.failures < FAILURES;
+        let healthy = self.failures == 0 || self.healthy && self.failures < UNHEALTHY_AFTER_FAILURES;
         (std::mem::replace(&mut self.healthy, healthy) != healthy).then_some(healthy)
     }
 }
@@ -81,7 +81,7 @@ impl Standing {
 pub struct Watch(JoinHandle<()>);
 
 impl Watch {
-    /// Asks `url` every `interval`, starting at once, and tells `metrics` when what they say is not right any more.
+    /// Requests `url` every `interval`, starting at once, and updates `metrics` when the health changes.
     #[must_use]
     pub fn start(url: Uri, interval: Duration, metrics: Arc<Metrics>) -> Self {
         Self(tokio::spawn(watch(url, interval, metrics)))
@@ -95,28 +95,28 @@ impl Drop for Watch {
 }
 
 async fn watch(url: Uri, interval: Duration, metrics: Arc<Metrics>) {
-    let mut standing = Standing { healthy: metrics.is_healthy(), failures: 0 };
-    let mut answered_once = standing.healthy;
+    let mut state = State { healthy: metrics.is_healthy(), failures: 0 };
+    let mut answered_once = state.healthy;
     loop {
-        let asked = Instant::now();
-        let answer = once(&url, ANSWER.min(interval)).await;
-        answered_once |= answer.is_ok();
-        match (standing.after(answer.is_ok()), answer) {
+        let started = Instant::now();
+        let result = probe(&url, WATCH_TIMEOUT.min(interval)).await;
+        answered_once |= result.is_ok();
+        match (state.after(result.is_ok()), result) {
             (Some(true), _) => {
                 metrics.set_healthy(true);
                 Line::info("the host answers").write();
             }
-            (Some(false), answer) => {
+            (Some(false), result) => {
                 metrics.set_healthy(false);
-                let reason = answer.err().unwrap_or_default();
+                let reason = result.err().unwrap_or_default();
                 Line::error("the host does not answer")
                     .with("reason", reason)
-                    .with("failures", FAILURES)
+                    .with("failures", UNHEALTHY_AFTER_FAILURES)
                     .write();
             }
             (None, _) => {}
         }
-        sleep_until(asked + if answered_once { interval } else { interval.min(FIRST) }).await;
+        sleep_until(started + if answered_once { interval } else { interval.min(STARTUP_INTERVAL) }).await;
     }
 }
 
@@ -125,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_failures_in_a_row_are_unhealthy_and_one_answer_is_healthy_again() {
-        let mut standing = Standing { healthy: false, failures: 0 };
-        let told: Vec<_> =
+    fn unhealthy_after_three_failures_and_healthy_after_one_answer() {
+        let mut state = State { healthy: false, failures: 0 };
+        let changes: Vec<_> =
             [false, false, false, false, true, true, false, false, true, false, false, false, false, true]
                 .into_iter()
-                .map(|answered| standing.after(answered))
+                .map(|answered| state.after(answered))
                 .collect();
         let (no, up, down) = (None, Some(true), Some(false));
-        assert_eq!(told, [no, no, no, no, up, no, no, no, no, no, no, down, no, up]);
+        assert_eq!(changes, [no, no, no, no, up, no, no, no, no, no, no, down, no, up]);
     }
 }

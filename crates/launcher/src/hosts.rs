@@ -1,4 +1,4 @@
-//! Which hosts the manifest must allow, derived from the endpoints in use.
+//! Derives the hosts that the manifest must allow from the endpoints in use.
 
 use azure::Secret;
 use http::Uri;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_has_scheme_host_and_port_and_nothing_else() {
+    fn origin_has_scheme_host_and_port_and_nothing_else() {
         let table = [
             ("http://localhost:42356/msi/token", Some("http://localhost:42356")),
             ("https://Vault.Example/", Some("https://vault.example")),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_source_of_an_account_wins() {
+    fn most_specific_source_of_an_account_wins() {
         let development = Secret::new("UseDevelopmentStorage=true");
         let none = Secret::default();
         let table = [
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_connection_string_gives_its_hosts() {
+    fn hosts_come_from_every_form_of_connection_string() {
         let table = [
             (
                 "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=a2V5;EndpointSuffix=core.usgovcloudapi.net",
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_is_found_by_address_or_name() {
+    fn vault_is_found_by_address_or_name() {
         let found = |url, name| key_vault(url, name).unwrap();
         assert_eq!(found("https://v.vault.azure.cn/", "x").as_deref(), Some("https://v.vault.azure.cn"));
         assert_eq!(found("", "mine").as_deref(), Some("https://mine.vault.azure.net"));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_source_is_named_and_not_shown() {
+    fn unusable_source_is_named_and_not_shown() {
         let secret = Secret::new("AccountName=a;AccountKey=hidden;BlobEndpoint=hidden");
         let sentences = [
             storage(Service::Queue, "hidden", &Secret::default(), "").unwrap_err(),

@@ -1,16 +1,16 @@
-//! The container's entry point in both roles: turns the platform's environment into Spin variables, starts
-//! the host it is given and, for the worker, calls the drain route until it is told to stop.
+//! The entry point of the container: turns the environment of the platform into Spin variables, starts the host it
+//! is given and, for the worker, calls the drain route until it is told to stop.
 //!
 //! # Layout
 //! * [`arguments`] – the command line, as values.
-//! * [`environment`], [`hosts`] – pure: which Spin variables follow from an environment.
-//! * [`handlers`] – pure: whether the task handlers leave storage its connections.
+//! * [`environment`], [`hosts`] – derive Spin variables from an environment, without I/O.
+//! * [`handlers`] – checks that the task handlers leave connections to storage.
 //! * [`drain`] – one `POST /drain`, with the control stream that can end it early.
 //! * [`drainer`] – the loops around it, side by side; `lifecycle::pace` says when each drains.
 //! * [`health`] – waits until the host answers, and watches whether it still does.
-//! * [`connection`] – the HTTP client both use.
+//! * [`connection`] – the HTTP client of both.
 //! * [`child`], [`signals`] – the host as a child process; the duties of process 1.
-//! * [`metrics`], [`listener`], [`log`] – what an operator sees.
+//! * [`metrics`], [`listener`], [`log`] – for the operator.
 //! * [`role`] – puts the above together.
 
 pub mod arguments;

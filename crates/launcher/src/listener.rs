@@ -1,4 +1,4 @@
-//! `GET /metrics` and `GET /healthz`, when asked for.
+//! Serves `GET /metrics` and `GET /healthz` when `--metrics-listen` is given.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,12 +21,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::metrics::Metrics;
 
-/// Connections at a time: one scraper, one prober and some curiosity.
-const CONNECTIONS: usize = 16;
-/// A connection that is neither used nor closed for this long is closed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Connections at a time: a scraper, a prober and a few operators.
+const MAX_CONNECTIONS: usize = 16;
+/// A connection is closed after this time.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 
-/// Listens on `address` and answers in the background.
+/// Listens on `address` and serves in the background.
 ///
 /// # Errors
 /// When the address cannot be used.
@@ -38,32 +38,32 @@ pub async fn start(address: SocketAddr, metrics: Arc<Metrics>) -> io::Result<Soc
 }
 
 async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: trying at once would spin.
+            // Out of file descriptors, most likely: accepting again at once would spin.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
         let metrics = Arc::clone(&metrics);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer(request.method(), request.uri().path(), &metrics);
-                async move { Ok::<_, Infallible>(answer) }
+                let response = respond(request.method(), request.uri().path(), &metrics);
+                async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))
                 .serve_connection(TokioIo::new(stream), service);
-            // A client that misbehaves loses its connection; there is nothing to do about it here.
-            let _ = timeout(PATIENCE, connection).await;
-            drop(place);
+            // An error is the client's: its connection is closed.
+            let _ = timeout(MAX_CONNECTION_AGE, connection).await;
+            drop(permit);
         });
     }
 }
 
-fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
+fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
     let (status, kind, text) = match path {
         "/metrics" | "/healthz" if !matches!(*method, Method::GET | Method::HEAD) => {
             let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
@@ -81,10 +81,10 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
 }
 
 fn plain(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::from(text)));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    answer
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
 }
 
 #[cfg(test)]
@@ -92,9 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn health_follows_the_host_and_other_routes_and_methods_are_refused() {
+    fn healthz_follows_the_host_and_other_requests_are_refused() {
         let metrics = Metrics::default();
-        let status = |method: Method, path| answer(&method, path, &metrics).status().as_u16();
+        let status = |method: Method, path| respond(&method, path, &metrics).status().as_u16();
         assert_eq!(status(Method::GET, "/healthz"), 503);
         metrics.set_healthy(true);
         assert_eq!(status(Method::GET, "/healthz"), 200);

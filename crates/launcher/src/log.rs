@@ -1,20 +1,20 @@
 //! Structured log lines: one JSON object a line on standard error, in the form the components use.
 //!
 //! What may be logged: names, counts, durations, statuses. Never a variable's value, the drain token or the
-//! text of an answer.
+//! text of a response.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// How much attention a line needs.
+/// The severity of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// The normal course of things.
+    /// Normal operation.
     Info,
-    /// Something an operator may want to look at; the launcher copes.
+    /// The launcher recovers by itself; an operator may want to look at the cause.
     Warn,
-    /// Something an operator must look at.
+    /// An operator has to act.
     Error,
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one_json_object_with_time_level_and_message() {
+    fn line_is_one_json_object_with_time_level_and_message() {
         let line = Line::warn("drain failed").with("status", 503).with("reason", "a \"b\"\nc");
         let text = line.to_json(OffsetDateTime::UNIX_EPOCH);
         assert!(!text.contains('\n'));

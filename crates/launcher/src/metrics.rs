@@ -112,7 +112,7 @@ impl Metrics {
                 "busy"
             }
             DrainOutcome::Done(_) => "idle",
-            DrainOutcome::Refused { .. } | DrainOutcome::Broken(_) => "failed",
+            DrainOutcome::Refused { .. } | DrainOutcome::Failed(_) => "failed",
         };
         self.drains.get_or_create(&[("result", result)]).inc();
     }

@@ -1,11 +1,12 @@
-//! The roles of the launcher, put together from the other modules: two that a replica can have, one for the
-//! image's build and one for its probe.
+//! The roles of the launcher, put together from the other modules: two for a replica, one for the build of the
+//! image and one for its probe.
 
 mod api;
 mod warm;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use azure::Secret;
 use clap::CommandFactory as _;
 
 use crate::arguments::{CommandLine, Role};
+use crate::child::Host;
 use crate::environment::{Additions, additions};
 use crate::health;
 use crate::listener;
@@ -24,9 +26,9 @@ use crate::metrics::Metrics;
 /// Why the launcher ends, as an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Told to stop, and stopped.
+    /// Stopped by a signal.
     Clean,
-    /// The host could not be started, was not healthy in time, or ended; what was asked of it had no answer.
+    /// The host could not be started, was not healthy in time, ended, or did not answer a request.
     HostFailed,
     /// The command line or the environment is not usable.
     Usage,
@@ -51,7 +53,7 @@ pub async fn run(role: Role, environment: &BTreeMap<String, String>) -> Exit {
         Role::Api(options) => api::run(&options, environment).await,
         Role::Worker(options) => worker::run(&options, environment).await,
         Role::Warm(options) => warm::run(&options, environment).await,
-        Role::Health(options) => match health::once(&options.url, options.timeout).await {
+        Role::Health(options) => match health::probe(&options.url, options.timeout).await {
             Ok(()) => Exit::Clean,
             Err(reason) => {
                 Line::error("not healthy").with("reason", reason).write();
@@ -68,8 +70,8 @@ pub async fn run(role: Role, environment: &BTreeMap<String, String>) -> Exit {
     }
 }
 
-/// Decides the additional variables and tells the operator their names.
-fn prepare(environment: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+/// The variables to add for the host; their names are logged.
+fn host_variables(environment: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
     let additions = additions(environment);
     if !additions.variables.is_empty() {
         Line::info("variables set from the environment").with("names", additions.names()).write();
@@ -79,6 +81,15 @@ fn prepare(environment: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
         Line::warn("a variable is missing").with("advice", warning).write();
     }
     variables
+}
+
+/// Starts the host; `None` after a log line with the reason when that fails.
+fn start_host(command: &[OsString], variables: &BTreeMap<String, Secret>) -> Option<Host> {
+    Host::start(command, variables)
+        .inspect_err(|error| {
+            Line::error("the host cannot be started").with("reason", error.to_string()).write();
+        })
+        .ok()
 }
 
 /// Starts the listener when there is to be one.

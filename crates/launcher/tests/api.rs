@@ -14,7 +14,7 @@ async fn api(script: &str, environment: &[(&str, &str)]) -> support::Ended {
 }
 
 #[tokio::test]
-async fn the_host_sees_the_platform_s_values_as_spin_variables() {
+async fn host_gets_values_of_the_platform_as_spin_variables() {
     let environment = [
         ("IDENTITY_ENDPOINT", "http://127.0.0.1:42356/msi/token"),
         ("IDENTITY_HEADER", "header-secret"),
@@ -38,14 +38,14 @@ SPIN_VARIABLE_STORAGE_CONNECTION_STRING=UseDevelopmentStorage=true
 }
 
 #[tokio::test]
-async fn it_exits_with_the_host_s_own_code() {
+async fn exit_code_is_the_one_of_the_host() {
     assert_eq!(api("exit 0", &[]).await.code, 0);
     assert_eq!(api("exit 7", &[]).await.code, 7);
     assert_eq!(api("kill -9 $$", &[]).await.code, 137);
 }
 
 #[tokio::test]
-async fn a_signal_is_passed_on_and_the_end_is_clean() {
+async fn signal_is_passed_on_and_the_end_is_clean() {
     for signal in [Signal::TERM, Signal::INT] {
         let script = "trap 'echo told; exit 143' TERM; echo ready; while :; do sleep 0.05; done";
         let mut launcher = Launcher::start(&["api", "--linger", "0.1", "--", "sh", "-c", script], &[]);
@@ -78,14 +78,14 @@ async fn request_in_flight_at_sigterm_is_answered_within_the_linger() {
 }
 
 #[tokio::test]
-async fn new_requests_are_served_in_the_linger_and_a_second_signal_ends_it_at_once() {
+async fn requests_are_served_in_the_linger_until_a_second_signal() {
     let port = free_port().to_string();
     let line = ["api", "--linger", "3600", "--", "python3", "-c", HOST, &port];
     let mut launcher = Launcher::start(&line, &[]);
     launcher.output_line().await;
     launcher.signal(Signal::TERM);
     launcher.error_until("stopping").await;
-    // A platform goes on routing for a while.
+    // A platform goes on routing for some seconds.
     assert!(get(&format!("127.0.0.1:{port}"), "/").await.starts_with("HTTP/1.1 200"));
     launcher.signal(Signal::TERM);
     let ended = launcher.ended().await;
@@ -94,7 +94,7 @@ async fn new_requests_are_served_in_the_linger_and_a_second_signal_ends_it_at_on
 }
 
 #[tokio::test]
-async fn host_that_ends_by_itself_in_the_linger_is_not_waited_for() {
+async fn linger_ends_with_the_host() {
     let script = "trap '' TERM; echo ready; sleep 0.5; exit 7";
     let line = ["api", "--linger", "3600", "--", "sh", "-c", script];
     let mut launcher = Launcher::start(&line, &[]);
@@ -104,7 +104,7 @@ async fn host_that_ends_by_itself_in_the_linger_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn hung_host_turns_healthz_to_503_and_an_answer_to_200_again() {
+async fn healthz_is_503_while_the_host_hangs_and_200_after() {
     let port = free_port().to_string();
     let url = format!("http://127.0.0.1:{port}/");
     let own = ["api", "--linger", "0", "--metrics-listen", "127.0.0.1:0", "--health-interval", "0.2"];
@@ -113,7 +113,7 @@ async fn hung_host_turns_healthz_to_503_and_an_answer_to_200_again() {
     let pid = launcher.output_line().await;
     let address = metrics_address(&mut launcher).await;
     healthz_is(&address, 200).await;
-    // The kernel still accepts its connections; nobody answers them.
+    // The kernel still accepts its connections, which stay unanswered.
     signal_to(&pid, Signal::STOP);
     healthz_is(&address, 503).await;
     assert!(get(&address, "/metrics").await.contains("accepted_host_healthy 0"));
@@ -122,11 +122,11 @@ async fn hung_host_turns_healthz_to_503_and_an_answer_to_200_again() {
     launcher.signal(Signal::TERM);
     let ended = launcher.ended().await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains("no answer in time"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no response in time"), "{}", ended.stderr);
 }
 
 #[tokio::test]
-async fn a_host_that_ignores_the_signal_is_killed_with_all_it_started_when_the_grace_period_is_over() {
+async fn process_group_is_killed_when_the_grace_period_is_over() {
     let script = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300";
     let line = ["api", "--linger", "0", "--grace", "0.5", "--", "sh", "-c", script];
     let mut launcher = Launcher::start(&line, &[]);
@@ -154,7 +154,7 @@ async fn gone(pid: &str) -> bool {
 
 #[tokio::test]
 async fn orphans_of_the_host_are_reaped() {
-    // The inner shell ends at once and leaves its child to whoever adopts orphans.
+    // The inner shell ends at once; its child becomes an orphan.
     let script = "sh -c 'sleep 0.1 & echo $!'; sleep 300";
     let mut launcher = Launcher::start(&["api", "--linger", "0", "--", "sh", "-c", script], &[]);
     let orphan = launcher.output_line().await;
@@ -168,7 +168,7 @@ async fn orphans_of_the_host_are_reaped() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_or_understood_has_its_own_exit_code_and_sentence() {
+async fn refusals_have_their_own_exit_code_and_sentence() {
     let missing = Launcher::start(&["api", "--", "/no/such/host"], &[]).ended().await;
     assert_eq!(missing.code, 1);
     assert!(missing.stderr.contains("cannot be started"), "{}", missing.stderr);

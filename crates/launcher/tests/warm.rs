@@ -7,8 +7,8 @@ mod support;
 use answers::Answers;
 use support::Launcher;
 
-/// Nobody listens there.
-const NOBODY: &str = "http://127.0.0.1:9/";
+/// A closed port.
+const CLOSED: &str = "http://127.0.0.1:9/";
 
 // Likewise.
 #[cfg(test)]
@@ -59,7 +59,7 @@ async fn run(arguments: &[&str]) -> support::Ended {
 }
 
 #[tokio::test]
-async fn a_host_is_asked_for_each_page_once_and_told_to_end() {
+async fn host_is_asked_for_each_page_once_and_stopped() {
     let answers = Answers::start().await;
     let (health, page, refused) = (answers.at(200), answers.at(204), answers.at(403));
     let host = "trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done";
@@ -71,21 +71,21 @@ async fn a_host_is_asked_for_each_page_once_and_told_to_end() {
 }
 
 #[tokio::test]
-async fn a_warm_up_fails_when_the_host_ends_is_never_healthy_or_its_component_fails() {
+async fn warm_up_fails_with_the_host_or_its_component() {
     let answers = Answers::start().await;
     let (health, broken) = (answers.at(200), answers.at(500));
     let sleep = ["--", "sleep", "60"];
     for (line, words) in [
-        (["warm", "--health-url", NOBODY, "--", "sh", "-c", "exit 3"].to_vec(), "ended by itself with 3"),
+        (["warm", "--health-url", CLOSED, "--", "sh", "-c", "exit 3"].to_vec(), "ended by itself with 3"),
         (
-            [&["warm", "--health-url", NOBODY, "--start-timeout", "0.3"], &sleep[..]].concat(),
+            [&["warm", "--health-url", CLOSED, "--start-timeout", "0.3"], &sleep[..]].concat(),
             "not healthy within",
         ),
         (
             [&["warm", "--health-url", &health, "--get", &broken], &sleep[..]].concat(),
             "/500: it answered 500",
         ),
-        ([&["warm", "--health-url", &health, "--get", NOBODY], &sleep[..]].concat(), "cannot connect"),
+        ([&["warm", "--health-url", &health, "--get", CLOSED], &sleep[..]].concat(), "cannot connect"),
     ] {
         let ended = run(&line).await;
         assert_eq!(ended.code, 1, "{line:?}");
@@ -94,9 +94,9 @@ async fn a_warm_up_fails_when_the_host_ends_is_never_healthy_or_its_component_fa
 }
 
 #[tokio::test]
-async fn a_probe_says_by_its_exit_code_whether_the_host_is_healthy() {
+async fn exit_code_of_a_probe_is_the_health_of_the_host() {
     let answers = Answers::start().await;
-    for (url, code) in [(answers.at(200), 0), (answers.at(503), 1), (NOBODY.to_owned(), 1)] {
+    for (url, code) in [(answers.at(200), 0), (answers.at(503), 1), (CLOSED.to_owned(), 1)] {
         assert_eq!(run(&["health", "--url", &url, "--timeout", "5"]).await.code, code, "{url}");
     }
     assert_eq!(run(&["health"]).await.code, 2);

@@ -37,7 +37,7 @@ fn with_host(worker: &FakeWorker, script: &str, more: &[&str]) -> Launcher {
 }
 
 #[tokio::test]
-async fn on_a_signal_a_running_drain_is_told_to_stop_and_waited_for() {
+async fn running_drain_is_told_to_stop_on_a_signal_and_waited_for() {
     let mut worker = FakeWorker::start([Step::After("stop")]).await;
     let launcher = attached(&worker, &[]);
     assert_eq!(worker.next_drain().await, "Bearer token-of-the-test");
@@ -51,7 +51,7 @@ async fn on_a_signal_a_running_drain_is_told_to_stop_and_waited_for() {
 }
 
 #[tokio::test]
-async fn when_the_grace_period_is_nearly_over_messages_are_handed_back() {
+async fn messages_are_handed_back_when_the_grace_period_is_nearly_over() {
     let mut worker = FakeWorker::start([Step::After("release")]).await;
     let launcher = attached(&worker, &["--grace", "1"]);
     worker.next_drain().await;
@@ -62,7 +62,7 @@ async fn when_the_grace_period_is_nearly_over_messages_are_handed_back() {
 }
 
 #[tokio::test]
-async fn a_second_signal_hands_the_messages_back_at_once() {
+async fn messages_are_handed_back_at_once_on_a_second_signal() {
     let mut worker = FakeWorker::start([Step::After("release")]).await;
     let launcher = attached(&worker, &["--grace", "3600"]);
     worker.next_drain().await;
@@ -74,7 +74,7 @@ async fn a_second_signal_hands_the_messages_back_at_once() {
 }
 
 #[tokio::test]
-async fn a_drain_that_never_ends_does_not_outlast_the_grace_period() {
+async fn endless_drain_does_not_outlast_the_grace_period() {
     let mut worker = FakeWorker::start([Step::Never]).await;
     let host = "trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done";
     let launcher = with_host(&worker, host, &["--grace", "1"]);
@@ -86,7 +86,7 @@ async fn a_drain_that_never_ends_does_not_outlast_the_grace_period() {
 }
 
 #[tokio::test]
-async fn the_host_is_told_only_after_the_drains_ended() {
+async fn host_gets_sigterm_only_after_the_drains_ended() {
     let mut worker = FakeWorker::start([Step::After("release")]).await;
     let host = "trap 'echo told; exit 0' TERM; echo up; while :; do sleep 0.05; done";
     let mut launcher = with_host(&worker, host, &["--grace", "3600"]);
@@ -104,7 +104,7 @@ async fn the_host_is_told_only_after_the_drains_ended() {
 }
 
 #[tokio::test]
-async fn when_the_host_dies_everything_ends_at_once_with_1() {
+async fn launcher_exits_with_1_when_the_host_dies() {
     let mut worker = FakeWorker::start([Step::Never]).await;
     let mut launcher = with_host(&worker, "echo $$; exec sleep 300", &["--grace", "3600"]);
     let host = launcher.output_line().await.parse().unwrap();
@@ -116,7 +116,7 @@ async fn when_the_host_dies_everything_ends_at_once_with_1() {
 }
 
 #[tokio::test]
-async fn a_host_started_here_is_told_a_random_token_that_no_log_line_shows() {
+async fn random_token_reaches_the_host_and_no_log_line() {
     let mut worker = FakeWorker::start([Step::Answer(503, "")]).await;
     let mut launcher = with_host(&worker, "echo $SPIN_VARIABLE_DRAIN_TOKEN; exec sleep 300", &[]);
     let token = launcher.output_line().await;
@@ -129,7 +129,7 @@ async fn a_host_started_here_is_told_a_random_token_that_no_log_line_shows() {
 }
 
 #[tokio::test]
-async fn work_is_followed_by_the_next_drain_at_once_and_failures_by_a_pause() {
+async fn next_drain_is_at_once_after_work_and_paused_after_failure() {
     let busy = r#"{"received":2,"completed":2}"#;
     let script = [
         Step::Answer(200, busy),
@@ -155,7 +155,7 @@ async fn work_is_followed_by_the_next_drain_at_once_and_failures_by_a_pause() {
 }
 
 #[tokio::test]
-async fn idle_drains_pause_longer_and_longer_and_write_one_line() {
+async fn idle_drains_pause_longer_each_time_and_log_once() {
     let mut worker = FakeWorker::start([]).await;
     let launcher = attached(&worker, &[]);
     for _ in 0..5 {
@@ -170,11 +170,10 @@ async fn idle_drains_pause_longer_and_longer_and_write_one_line() {
 }
 
 #[tokio::test]
-async fn drains_run_side_by_side_and_one_that_leaves_messages_wakes_the_others() {
-    let url_of_three = |worker: &FakeWorker| worker.drain_url();
+async fn three_drains_run_side_by_side() {
     let script = [Step::After("stop"), Step::After("stop"), Step::After("stop")];
     let mut worker = FakeWorker::start(script).await;
-    let url = url_of_three(&worker);
+    let url = worker.drain_url();
     let launcher = Launcher::start(&["worker", "--parallel", "3", "--drain-url", &url], &TOKEN);
     for _ in 0..3 {
         worker.next_drain().await;
@@ -207,7 +206,7 @@ async fn metrics_and_health_are_served_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_host_that_never_gets_healthy_is_given_up_with_a_sentence() {
+async fn host_that_never_gets_healthy_is_given_up_with_advice() {
     let url = "http://127.0.0.1:1/drain";
     let arguments =
         ["worker", "--drain-url", url, "--start-timeout", "0.3", "--", "sh", "-c", "echo $$; exec sleep 300"];
@@ -218,14 +217,14 @@ async fn a_host_that_never_gets_healthy_is_given_up_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn without_host_and_token_it_says_which_variable_to_set() {
+async fn missing_token_is_refused_with_the_variable_to_set() {
     let ended = Launcher::start(&["worker", "--drain-url", "http://127.0.0.1:1/drain"], &[]).ended().await;
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("SPIN_VARIABLE_DRAIN_TOKEN"), "{}", ended.stderr);
 }
 
 #[tokio::test]
-async fn no_loop_drains_again_before_the_time_that_one_was_told() {
+async fn retry_after_seconds_holds_for_every_loop() {
     // What a throttled worker says: it received something, so that there is more, and needs a rest.
     let throttled = r#"{"received":2,"lost":2,"more":true,"retryAfterSeconds":2}"#;
     let script =
@@ -246,7 +245,7 @@ async fn no_loop_drains_again_before_the_time_that_one_was_told() {
 }
 
 #[tokio::test]
-async fn rest_told_to_one_loop_holds_for_a_loop_whose_drain_ends_later() {
+async fn retry_after_seconds_holds_for_a_loop_that_ends_later() {
     let script = [Step::After("stop"), Step::Answer(200, r#"{"received":1,"retryAfterSeconds":60}"#)];
     let mut worker = FakeWorker::start(script).await;
     let url = worker.drain_url();
@@ -263,7 +262,7 @@ async fn rest_told_to_one_loop_holds_for_a_loop_whose_drain_ends_later() {
 }
 
 #[tokio::test]
-async fn drain_beyond_its_time_is_told_to_stop_and_given_up_after_twice_the_time() {
+async fn slow_drain_is_stopped_and_given_up_after_twice_its_time() {
     let mut worker = FakeWorker::start([Step::Never]).await;
     let launcher = attached(&worker, &["--drain-timeout", "1"]);
     worker.next_drain().await;
@@ -278,7 +277,7 @@ async fn drain_beyond_its_time_is_told_to_stop_and_given_up_after_twice_the_time
 }
 
 #[tokio::test]
-async fn hung_host_turns_a_worker_s_healthz_to_503_and_an_answer_to_200_again() {
+async fn healthz_of_a_worker_is_503_while_the_host_hangs() {
     let worker = FakeWorker::start([]).await;
     let (port, url) = (free_port().to_string(), worker.drain_url());
     let health = format!("http://127.0.0.1:{port}/");
@@ -297,7 +296,7 @@ async fn hung_host_turns_a_worker_s_healthz_to_503_and_an_answer_to_200_again() 
 }
 
 #[tokio::test]
-async fn task_handlers_that_would_starve_storage_are_refused_before_the_host_starts() {
+async fn too_many_task_handlers_are_refused_before_the_host_starts() {
     let handlers = [
         ("SPIN_VARIABLE_TASK_HANDLERS", r#"{"resize":"https://work.example.org/"}"#),
         ("SPIN_VARIABLE_MAX_CONCURRENCY", "101"),

@@ -1,13 +1,13 @@
-//! `launcher api`: starts the host with the right variables and is otherwise not there.
+//! `launcher api`: starts the host with the right variables, passes signals on and exits with its code.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Exit, listen, prepare};
+use super::{Exit, host_variables, listen, start_host};
 use crate::arguments::ApiOptions;
-use crate::child::{Ending, Host};
+use crate::child::{Host, HostExit};
 use crate::health;
 use crate::log::Line;
 use crate::metrics::Metrics;
@@ -15,18 +15,14 @@ use crate::signals::StopSignals;
 
 /// Runs until the host ends.
 pub(super) async fn run(options: &ApiOptions, environment: &BTreeMap<String, String>) -> Exit {
-    // Before anything else: from here on no signal can end the launcher and leave a host behind.
+    // First of all: from here on no signal can end the launcher and leave a host behind.
     let Ok(mut signals) = StopSignals::listen() else { return Exit::HostFailed };
     let metrics = Arc::new(Metrics::default());
     if let Err(exit) = listen(options.metrics_listen, &metrics).await {
         return exit;
     }
-    let mut host = match Host::start(&options.command, &prepare(environment)) {
-        Ok(host) => host,
-        Err(error) => {
-            Line::error("the host cannot be started").with("reason", error.to_string()).write();
-            return Exit::HostFailed;
-        }
+    let Some(mut host) = start_host(&options.command, &host_variables(environment)) else {
+        return Exit::HostFailed;
     };
     let watch = options
         .health_url()
@@ -45,16 +41,16 @@ pub(super) async fn run(options: &ApiOptions, environment: &BTreeMap<String, Str
     drop(watch);
     metrics.set_healthy(false);
     match ending {
-        // What was asked for: it ended by the signal that was passed on, or with the code that shells and
-        // runtimes give for it (128 + SIGINT or SIGTERM), or with success.
-        Ending::Signal(_) | Ending::Code(0 | 130 | 143) => Exit::Clean,
-        ending @ Ending::Code(_) => Exit::Host(ending.exit_code()),
+        // As requested: ended by the signal that was passed on, with the code of shells and runtimes for it
+        // (128 + SIGINT or SIGTERM), or with success.
+        HostExit::Signal(_) | HostExit::Code(0 | 130 | 143) => Exit::Clean,
+        ending @ HostExit::Code(_) => Exit::Host(ending.exit_code()),
     }
 }
 
-/// Lets the host serve for a while, as the platform takes the replica out of its routes at about the time of the
-/// signal; then ends it. A host may stop in the middle of a request when it is told to.
-async fn stop(host: &mut Host, signals: &mut StopSignals, options: &ApiOptions) -> Ending {
+/// Lets the host serve for the linger, because the platform takes the replica out of its routes at about the time
+/// of the signal; then ends it. On SIGTERM a host may stop in the middle of a request.
+async fn stop(host: &mut Host, signals: &mut StopSignals, options: &ApiOptions) -> HostExit {
     tokio::select! {
         ending = host.ended() => return ending,
         () = sleep(options.linger) => {}

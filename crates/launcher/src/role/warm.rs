@@ -6,32 +6,28 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use tokio::time::Instant;
 
-use super::{Exit, prepare};
+use super::{Exit, host_variables, start_host};
 use crate::arguments::WarmOptions;
-use crate::child::{Ending, Host};
+use crate::child::HostExit;
 use crate::connection::get;
 use crate::health;
 use crate::log::Line;
 use crate::signals::StopSignals;
 
-/// One answer of a component whose first instance has to be made.
-const ANSWER: Duration = Duration::from_secs(30);
+/// How long one response may take: the first instance of the component has to be made.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs until the host has answered everything, and has ended.
+/// Runs until the host has answered every request, and has ended.
 pub(super) async fn run(options: &WarmOptions, environment: &BTreeMap<String, String>) -> Exit {
     let Ok(mut signals) = StopSignals::listen() else { return Exit::HostFailed };
-    let mut host = match Host::start(&options.command, &prepare(environment)) {
-        Ok(host) => host,
-        Err(error) => {
-            Line::error("the host cannot be started").with("reason", error.to_string()).write();
-            return Exit::HostFailed;
-        }
+    let Some(mut host) = start_host(&options.command, &host_variables(environment)) else {
+        return Exit::HostFailed;
     };
     let started = Instant::now();
     let outcome = tokio::select! {
         ending = host.ended() => Err(ended(ending)),
         signal = signals.next() => Err(format!("{signal} came before the end")),
-        outcome = ask(options) => outcome,
+        outcome = request_all(options) => outcome,
     };
     host.stop(Instant::now() + options.grace).await;
     match outcome {
@@ -47,25 +43,25 @@ pub(super) async fn run(options: &WarmOptions, environment: &BTreeMap<String, St
     }
 }
 
-fn ended(ending: Ending) -> String {
+fn ended(ending: HostExit) -> String {
     format!("the host ended by itself with {}", ending.exit_code())
 }
 
-async fn ask(options: &WarmOptions) -> Result<(), String> {
-    health::wait(&options.health_url, options.start_timeout).await?;
+async fn request_all(options: &WarmOptions) -> Result<(), String> {
+    health::wait_until_healthy(&options.health_url, options.start_timeout).await?;
     for url in &options.get {
-        one(url).await.map_err(|reason| format!("{}: {reason}", url.path()))?;
+        request_page(url).await.map_err(|reason| format!("{}: {reason}", url.path()))?;
     }
     Ok(())
 }
 
-/// Without configuration a component may well refuse what it is asked; it ran all the same.
-async fn one(url: &Uri) -> Result<(), String> {
-    match get(url, ANSWER).await {
-        Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {
+/// Accepts every status but 500: without configuration a component may refuse the request, but it ran.
+async fn request_page(url: &Uri) -> Result<(), String> {
+    match get(url, RESPONSE_TIMEOUT).await {
+        Ok(response) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
             Err("it answered 500, which a host does for a component that cannot run".to_owned())
         }
         Ok(_) => Ok(()),
-        Err(broken) => Err(broken.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }

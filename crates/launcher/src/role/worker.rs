@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Exit, listen, prepare};
+use super::{Exit, host_variables, listen, start_host};
 use crate::arguments::WorkerOptions;
-use crate::child::{Ending, Host};
+use crate::child::{Host, HostExit};
 use crate::drain::Target;
 use crate::drainer::Replica;
 use crate::environment::spin_name;
@@ -21,12 +21,12 @@ use crate::log::Line;
 use crate::metrics::Metrics;
 use crate::signals::{Phase, StopSignals};
 
-/// How long the host may take to end once nothing depends on it any more.
-const HOST_END: Duration = Duration::from_secs(5);
+/// How long the host may take to end after the last drain.
+const HOST_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until a signal, or until the host ends.
 pub(super) async fn run(options: &WorkerOptions, environment: &BTreeMap<String, String>) -> Exit {
-    // Before anything else: from here on no signal can end the launcher and leave a host behind.
+    // First of all: from here on no signal can end the launcher and leave a host behind.
     let Ok(signals) = StopSignals::listen() else { return Exit::HostFailed };
     let (token, variables) = match drain_token(environment, options.command.is_empty()) {
         Ok(found) => found,
@@ -48,20 +48,17 @@ pub(super) async fn run(options: &WorkerOptions, environment: &BTreeMap<String, 
     let host = if options.command.is_empty() {
         None
     } else {
-        let mut all = prepare(environment);
+        let mut all = host_variables(environment);
         all.extend(variables);
-        match Host::start(&options.command, &all) {
-            Ok(host) => Some(host),
-            Err(error) => {
-                Line::error("the host cannot be started").with("reason", error.to_string()).write();
-                return Exit::HostFailed;
-            }
+        match start_host(&options.command, &all) {
+            Some(host) => Some(host),
+            None => return Exit::HostFailed,
         }
     };
     Worker { options, host, signals, metrics, watch: None }.run(token).await
 }
 
-/// The token to present, and the variables that tell it to a host started here.
+/// The token to present, and the variables that hand it to a host started here.
 fn drain_token(
     environment: &BTreeMap<String, String>,
     host_runs: bool,
@@ -94,7 +91,7 @@ struct Worker<'a> {
 impl Worker<'_> {
     async fn run(mut self, token: Secret) -> Exit {
         let health_url = self.options.health_url();
-        let healthy = health::wait(&health_url, self.options.start_timeout);
+        let healthy = health::wait_until_healthy(&health_url, self.options.start_timeout);
         tokio::select! {
             ending = ended(&mut self.host) => return host_failed(ending),
             signal = self.signals.next() => {
@@ -137,13 +134,13 @@ impl Worker<'_> {
         let times = StopTimes::after(Instant::now(), self.options.grace);
         phase.send_replace(Phase::Stopping);
         tokio::select! {
-            () = all(&mut drains) => {}
+            () = all_ended(&mut drains) => {}
             ending = ended(&mut self.host) => return host_failed(ending),
             () = sleep_until(times.release) => release(phase, "the grace period is nearly over"),
             _ = self.signals.next() => release(phase, "a second signal"),
         }
         tokio::select! {
-            () = all(&mut drains) => {}
+            () = all_ended(&mut drains) => {}
             ending = ended(&mut self.host) => return host_failed(ending),
             () = sleep_until(times.give_up) => {
                 Line::warn("drains did not end in time; their messages come back when the leases run out")
@@ -161,17 +158,17 @@ impl Worker<'_> {
         self.watch = None;
         self.metrics.set_healthy(false);
         if let Some(host) = &mut self.host {
-            host.stop(kill.min(Instant::now() + HOST_END)).await;
+            host.stop(kill.min(Instant::now() + HOST_STOP_TIMEOUT)).await;
         }
     }
 }
 
-/// When what happens after a signal.
+/// The times of the steps after a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct StopTimes {
     /// Running drains hand their messages back.
     release: Instant,
-    /// Drains that still run are left alone.
+    /// Drains that still run are abandoned.
     give_up: Instant,
     /// The host is killed.
     kill: Instant,
@@ -188,19 +185,19 @@ fn release(phase: &watch::Sender<Phase>, why: &'static str) {
     phase.send_replace(Phase::Releasing);
 }
 
-async fn all(drains: &mut JoinSet<()>) {
+async fn all_ended(drains: &mut JoinSet<()>) {
     while drains.join_next().await.is_some() {}
 }
 
-/// The end of the host that was started here; never, when there is none.
-async fn ended(host: &mut Option<Host>) -> Ending {
+/// Waits for the end of the host that was started here; forever when there is none.
+async fn ended(host: &mut Option<Host>) -> HostExit {
     match host {
         Some(host) => host.ended().await,
         None => std::future::pending().await,
     }
 }
 
-fn host_failed(ending: Ending) -> Exit {
+fn host_failed(ending: HostExit) -> Exit {
     Line::error("the host ended by itself").with("exit_code", ending.exit_code()).write();
     Exit::HostFailed
 }
@@ -221,13 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_the_environment_is_used_as_it_is() {
+    fn token_from_the_environment_is_used_as_it_is() {
         let (token, variables) = token_of(Some("given"), true).unwrap();
         assert_eq!((token.expose(), variables.len()), ("given", 0));
     }
 
     #[test]
-    fn a_host_started_here_is_told_a_random_token_when_there_is_none() {
+    fn random_token_is_made_for_a_host_started_here() {
         let (token, variables) = token_of(None, false).unwrap();
         assert_eq!(token.expose().len(), 64);
         assert_eq!(variables["SPIN_VARIABLE_DRAIN_TOKEN"], token);
@@ -235,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn without_host_and_token_or_with_an_unusable_one_a_sentence_says_what_to_set() {
+    fn missing_or_unusable_token_is_refused_with_the_variable() {
         for (value, host_runs) in [(None, true), (Some("two words"), false), (Some("é"), false)] {
             assert!(token_of(value, host_runs).unwrap_err().contains("SPIN_VARIABLE_DRAIN_TOKEN"));
         }
     }
 
     #[tokio::test]
-    async fn messages_are_handed_back_before_the_host_is_killed_and_all_within_the_grace_period() {
+    async fn messages_are_handed_back_within_the_grace_period() {
         let now = Instant::now();
         let times = StopTimes::after(now, Duration::from_secs(25));
         assert_eq!((times.release - now).as_secs(), 20);

@@ -238,7 +238,7 @@ print(os.getpid(), flush=True)
 server.serve_forever()
 ";
 
-/// A port that nobody uses at the moment.
+/// A port that is free at the moment.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,12 +1,9 @@
 //! Running other programs, cargo above all, and saying what is run.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-
-use crate::artefacts;
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -71,27 +68,4 @@ pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
-}
-
-/// Hands a command to the crate that implements it.
-///
-/// # Errors
-/// When there is no such crate, or it fails.
-pub(crate) fn delegate(name: &str, arguments: Vec<OsString>) -> Result<()> {
-    let package = if name == "sim" { "simulation" } else { name };
-    if !root().join("crates").join(package).join("Cargo.toml").is_file() {
-        bail!("`cargo xtask {name}` runs crates/{package}, which is not part of this tree");
-    }
-    let mut program = if name == "sim" && !arguments.iter().any(|argument| argument == "--wasm") {
-        // Millions of steps of our own code: the profile that was made for it.
-        let mut run = cargo();
-        run.args(["run", "--profile", "sim", "--package", package, "--"]);
-        run
-    } else {
-        artefacts::components()?;
-        let features: &[&str] = if name == "sim" { &["--features", "simulation/wasm"] } else { &[] };
-        let programs = artefacts::Programs::build(&[(package, name)], features)?;
-        command(&programs.get(name)?.to_string_lossy())
-    };
-    succeed(program.args(arguments).stdin(Stdio::inherit()))
 }

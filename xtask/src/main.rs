@@ -3,6 +3,7 @@
 mod artefacts;
 mod command;
 mod crash;
+mod delegate;
 mod demo;
 mod http;
 mod interrupt;
@@ -78,7 +79,7 @@ fn run(command: &str, arguments: Vec<std::ffi::OsString>) -> Result<()> {
     match command {
         "up" => return up::run(options::Options::parse(arguments)?),
         "demo" => return demo::run(options::Options::parse(arguments)?),
-        "bench" | "sim" => return command::delegate(command, arguments),
+        "bench" | "sim" => return delegate::run(command, arguments),
         "test" => return test::run(options::host_of_tests(arguments)?),
         _ => {}
     }

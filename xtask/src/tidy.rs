@@ -3,10 +3,12 @@
 //! Each rule looks at a [`Tree`], the files of the project and its packages, and says what is wrong and why
 //! it matters. Each has a test that shows it can fail.
 
+mod circles;
 mod code_map;
 mod commands;
 mod dependencies;
 mod documents;
+mod imports;
 mod length;
 mod lockfile;
 mod log_lines;
@@ -21,8 +23,9 @@ use tree::Tree;
 /// A rule: sentences about what is wrong.
 type Rule = fn(&Tree) -> Vec<String>;
 
-const RULES: [(&str, Rule); 11] = [
+const RULES: &[(&str, Rule)] = &[
     ("code map", code_map::check),
+    ("circles of imports", circles::check),
     ("dependency direction", dependencies::direction),
     ("rules for packages that exist", dependencies::existence),
     ("licence", dependencies::licence),

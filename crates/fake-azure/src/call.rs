@@ -1,16 +1,16 @@
-//! One request, taken apart: which service and account it is for, and what it names.
+//! One request, taken apart.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode};
-use percent_encoding::percent_decode_str;
 
-use crate::config::{Config, Service};
+use crate::config::Config;
 use crate::reply::Refusal;
+use crate::service::Service;
+use crate::target::{Target, by_host_name, decode_query};
 
 /// The address a request came from, put into its extensions by the server; `sip` of a SAS is checked with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,18 +18,10 @@ pub struct PeerAddress(pub IpAddr);
 
 /// A request for a known service.
 pub(crate) struct Call {
-    pub(crate) service: Service,
     pub(crate) method: Method,
+    pub(crate) target: Target,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// The account, or the vault; empty when the host tells nothing.
-    pub(crate) account: String,
-    /// Container or queue, decoded; empty for the service itself.
-    pub(crate) name: String,
-    /// What follows the name, decoded: the blob's name, or `messages` and a message id.
-    pub(crate) rest: Option<String>,
-    /// Names and values, decoded, in the order of the request.
-    pub(crate) query: Vec<(String, String)>,
     /// The path as it was sent; signatures cover it.
     pub(crate) raw_path: String,
     /// Whether it came over TLS.
@@ -52,71 +44,43 @@ impl Call {
         config: &Config,
     ) -> Result<Self, Box<(Method, Refusal)>> {
         let (parts, body) = request.into_parts();
-        let refuse =
-            |message: &str| Box::new((parts.method.clone(), Refusal::bad_request("InvalidUri", message)));
         let authority = parts.uri.authority().cloned().or_else(|| {
             parts.headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok())
         });
         let host = authority.as_ref().map_or("", Authority::host).to_ascii_lowercase();
         let raw_path = parts.uri.path().to_owned();
-        let query = decode_query(parts.uri.query().unwrap_or(""))
-            .ok_or_else(|| refuse("The query of the request is not valid percent-encoded UTF-8."))?;
-
-        let by_name = by_host_name(&host);
-        let service = listener
-            .or_else(|| config.endpoints.get(authority.as_ref()?.as_str()).copied())
-            .or(by_name.map(|(service, _)| service))
-            .unwrap_or_else(|| by_shape(&raw_path, &query, config));
-        let host_style =
-            by_name.filter(|(named, _)| *named == service).map(|(_, account)| account.to_owned());
-
-        // Segments are split before decoding, so that an encoded slash stays inside a name.
-        let path = raw_path.strip_prefix('/').unwrap_or(&raw_path);
-        let is_storage = matches!(service, Service::Blob | Service::Queue);
+        let target = decode_query(parts.uri.query().unwrap_or("")).and_then(|query| {
+            let service = listener
+                .or_else(|| config.endpoints.get(authority.as_ref()?.as_str()).copied())
+                .or_else(|| by_host_name(&host).map(|(service, _)| service))
+                .unwrap_or_else(|| by_shape(&raw_path, &query, config));
+            Target::new(service, &host, &raw_path, query)
+        });
+        let Ok(target) = target else {
+            let message = "The address of the request is not valid percent-encoded UTF-8.";
+            return Err(Box::new((parts.method, Refusal::bad_request("InvalidUri", message))));
+        };
         let scheme = parts.uri.scheme_str().unwrap_or("http");
         let mut endpoint = format!("{scheme}://{}/", authority.as_ref().map_or("", Authority::as_str));
-        let (account, path) = match host_style {
-            Some(account) => (account, path),
-            None if is_storage => {
-                let (account, path) = path.split_once('/').unwrap_or((path, ""));
-                endpoint.push_str(account);
-                (account.to_owned(), path)
-            }
-            None => (String::new(), path),
-        };
-        let (name, rest) = match path.split_once('/') {
-            Some((name, rest)) => (name, Some(rest)),
-            None => (path, None),
-        };
-        let decode = |text: &str| {
-            percent_decode_str(text)
-                .decode_utf8()
-                .map(Cow::into_owned)
-                .map_err(|_| refuse("The path of the request is not valid percent-encoded UTF-8."))
-        };
-        let name = decode(name)?;
-        // Azure, like Windows, makes no difference between the two slashes.
-        let rest = rest.map(decode).transpose()?.map(|rest| rest.replace('\\', "/"));
+        if target.is_path_style(&host) {
+            endpoint.push_str(raw_path.split('/').nth(1).unwrap_or(""));
+        }
         Ok(Self {
-            service,
-            account: decode(&account)?,
-            name,
-            rest,
-            query,
             secure: scheme == "https",
             loopback: is_loopback(&host),
-            endpoint,
-            raw_path,
             peer: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
             method: parts.method,
             headers: parts.headers,
+            target,
+            raw_path,
+            endpoint,
             body,
         })
     }
 
     /// The first value of the query parameter.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.target.param(name)
     }
 
     /// The header's value when it is text; several are joined as HTTP says.
@@ -187,34 +151,6 @@ impl Call {
         metadata.sort();
         Ok(metadata)
     }
-}
-
-/// Decodes `a=b&c=d`. A parameter without a value has the empty one.
-fn decode_query(query: &str) -> Option<Vec<(String, String)>> {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
-    };
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name)?, decode(value)?))
-        })
-        .collect()
-}
-
-/// The service and account that a host name of Azure names, in any cloud.
-fn by_host_name(host: &str) -> Option<(Service, &str)> {
-    let (account, suffix) = host.split_once('.')?;
-    let service = match suffix.split_once('.')?.0 {
-        "blob" => Service::Blob,
-        "queue" => Service::Queue,
-        "vault" => Service::Vault,
-        _ => return None,
-    };
-    Some((service, account))
 }
 
 /// A guess for one port that serves everything.

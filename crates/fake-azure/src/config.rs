@@ -7,7 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::access::Action;
+use crate::rights::Action;
+use crate::service::Service;
 
 /// The account that every emulator of Azure Storage knows.
 pub const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
@@ -15,19 +16,6 @@ pub const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 /// The key of [`EMULATOR_ACCOUNT`]: public, well known, worthless.
 pub const EMULATOR_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-
-/// One of the four services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Service {
-    /// Blob Storage.
-    Blob,
-    /// Queue Storage.
-    Queue,
-    /// The managed-identity endpoint of Container Apps.
-    Identity,
-    /// Key Vault.
-    Vault,
-}
 
 /// A setting that cannot be used; the text says which and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

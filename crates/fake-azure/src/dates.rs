@@ -1,65 +1,26 @@
 //! The two date formats of the storage services: RFC 1123 in headers, ISO 8601 in SAS and XML requests.
 
-use time::{Date, Month, OffsetDateTime, Time, UtcOffset, Weekday};
+use httpdate::fmt_http_date;
+use time::macros::datetime;
+use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 /// What the services print as the expiry of a message that never expires.
 pub(crate) const NEVER: &str = "Fri, 31 Dec 9999 23:59:59 GMT";
 
-/// `Fri, 20 Nov 2026 10:00:00 GMT`.
+/// The last second that a header can name.
+const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
+
+/// `Fri, 20 Nov 2026 10:00:00 GMT`. Times outside 1970 to 9999 become the nearest of these.
 pub(crate) fn http_date(at: OffsetDateTime) -> String {
-    let at = at.to_offset(UtcOffset::UTC);
-    let day = match at.weekday() {
-        Weekday::Monday => "Mon",
-        Weekday::Tuesday => "Tue",
-        Weekday::Wednesday => "Wed",
-        Weekday::Thursday => "Thu",
-        Weekday::Friday => "Fri",
-        Weekday::Saturday => "Sat",
-        Weekday::Sunday => "Sun",
-    };
-    let month = match at.month() {
-        Month::January => "Jan",
-        Month::February => "Feb",
-        Month::March => "Mar",
-        Month::April => "Apr",
-        Month::May => "May",
-        Month::June => "Jun",
-        Month::July => "Jul",
-        Month::August => "Aug",
-        Month::September => "Sep",
-        Month::October => "Oct",
-        Month::November => "Nov",
-        Month::December => "Dec",
-    };
-    let (hour, minute, second) = at.to_hms();
-    format!("{day}, {:02} {month} {:04} {hour:02}:{minute:02}:{second:02} GMT", at.day(), at.year())
+    let at = at.clamp(OffsetDateTime::UNIX_EPOCH, LAST);
+    fmt_http_date(at.into())
 }
 
-/// Reads what [`http_date`] writes; `None` for anything else.
+/// Reads what [`http_date`] writes; `None` for anything else, the older formats of HTTP among it.
 pub(crate) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
-    let mut words = text.split_once(", ")?.1.split(' ');
-    let day = number(words.next()?, 2)?;
-    let month = match words.next()? {
-        "Jan" => Month::January,
-        "Feb" => Month::February,
-        "Mar" => Month::March,
-        "Apr" => Month::April,
-        "May" => Month::May,
-        "Jun" => Month::June,
-        "Jul" => Month::July,
-        "Aug" => Month::August,
-        "Sep" => Month::September,
-        "Oct" => Month::October,
-        "Nov" => Month::November,
-        "Dec" => Month::December,
-        _ => return None,
-    };
-    let year = number(words.next()?, 4)?;
-    let time = clock(words.next()?)?;
-    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()?;
-    let at = date.with_time(time).assume_utc();
-    // The weekday too must be right: comparing with what we would write checks every character.
-    (words.next() == Some("GMT") && words.next().is_none() && http_date(at) == text).then_some(at)
+    let at = httpdate::parse_http_date(text).ok()?.into();
+    // The weekday too must be right.
+    (http_date(at) == text).then_some(at)
 }
 
 /// `2026-11-20T10:00:00Z`.

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::fake::FakeAzure;
 use crate::ids::mix;
-use crate::queue::Message;
+use crate::state::queue::Message;
 use crate::state::{Change, Moment};
 
 impl FakeAzure {

@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use time::OffsetDateTime;
 
 use crate::access::{self, Credentials, Key, TokenIssuer};
 use crate::blob::Blocks;
 use crate::call::Call;
-use crate::config::{Config, Identity, Service, SetupError, decode_key};
+use crate::config::{Config, Identity, SetupError, decode_key};
 use crate::ids::Ids;
 use crate::operation::Operation;
 use crate::reply::{Refusal, Reply, finish};
+use crate::service::Service;
 use crate::state::State;
 use crate::{blob, cors, identity, queue, vault};
 
 /// Newest version of the storage protocol that is understood; what callers of no version get.
-const VERSION: &str = "2023-11-03";
+pub(crate) const VERSION: &str = "2023-11-03";
 
 /// Blob Storage, Queue Storage, Key Vault and the identity endpoint in memory.
 ///
@@ -30,7 +31,7 @@ pub struct FakeAzure {
     pub(crate) ids: Ids,
     /// Ids of answers come from their own counter, so that reading changes nothing that a journal must know.
     request_ids: Ids,
-    keys: BTreeMap<String, Vec<Key>>,
+    pub(crate) keys: BTreeMap<String, Vec<Key>>,
     pub(crate) issuer: TokenIssuer,
     pub(crate) requests: BTreeMap<Operation, u64>,
     pub(crate) vault_throttled: bool,
@@ -107,10 +108,10 @@ impl FakeAzure {
                 );
             }
         };
-        let operation = Operation::of(&call);
+        let operation = Operation::of(&call.method, &call.target);
         *self.requests.entry(operation).or_default() += 1;
         let version = call.header("x-ms-version").unwrap_or_else(|| VERSION.to_owned());
-        let (mut reply, version) = match call.service {
+        let (mut reply, version) = match call.target.service {
             Service::Identity => (identity::token(&call, &self.config, &self.issuer, now), None),
             Service::Vault => {
                 (vault::secret(&call, &self.config, &self.issuer, self.vault_throttled, now), None)
@@ -140,7 +141,7 @@ impl FakeAzure {
             return Err(Refusal::invalid_header("x-ms-version", &version));
         }
         // On Azure the account's name would not resolve.
-        let Some(keys) = self.keys.get(&call.account) else {
+        let Some(keys) = self.keys.get(&call.target.account) else {
             return Err(Refusal::not_found("ResourceNotFound", "The specified resource does not exist."));
         };
         let credentials = Credentials { keys, issuer: &self.issuer, identities: &self.config.identities };
@@ -148,7 +149,7 @@ impl FakeAzure {
         let deletion_delay =
             time::Duration::try_from(self.config.deletion_delay).unwrap_or(time::Duration::MAX);
         let (state, ids) = (&mut self.state, &mut self.ids);
-        if call.service == Service::Queue {
+        if call.target.service == Service::Queue {
             queue::perform(operation, queue::Context { call, state, ids, now, deletion_delay })
         } else {
             let (issuer, blocks) = (&self.issuer, &self.blocks);
@@ -227,20 +228,4 @@ fn prepare(account: &str, texts: &[String]) -> Result<Vec<Key>, SetupError> {
         .iter()
         .map(|text| decode_key(account, text).and_then(|key| Key::new(&key).ok_or_else(unusable)))
         .collect()
-}
-
-/// What the services do and this double does not, and what no service does.
-pub(crate) fn unsupported(call: &Call) -> Refusal {
-    if matches!(call.method, Method::GET | Method::HEAD | Method::PUT | Method::POST | Method::DELETE) {
-        return Refusal::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "NotImplemented",
-            format!("fake-azure does not know this operation: {} with these parameters.", call.method),
-        );
-    }
-    Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "UnsupportedHttpVerb",
-        "The resource doesn't support specified Http Verb.",
-    )
 }

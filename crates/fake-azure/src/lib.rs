@@ -7,10 +7,10 @@
 //!
 //! # Layout
 //! - [`fake`](FakeAzure): the four services as one value; [`Config`] sets them up.
-//! - `call`, `operation`: what a request is for. `access`: who sent it and what that allows.
+//! - `call`, `target`, `operation`: what a request is for. `access`: who sent it and what that allows.
 //! - `blob`, `queue`, `identity`, `vault`: one module per service.
-//! - `state`: what is stored; `view`: looking at it from tests; `disturb`: what goes wrong inside; `journal`:
-//!   keeping it over a restart.
+//! - `state`: what is stored; `view`: looking at it from tests; `sign`: requests of tests; `disturb`: what goes wrong
+//!   inside; `journal`: keeping it over a restart.
 //! - `server` (feature `server`): sockets around it; the binary `fake-azure`.
 //!
 //! Not there, and answered `501`: leases, snapshots, versions, tags, block lists, page and append blobs, stored access
@@ -31,18 +31,24 @@ mod names;
 mod operation;
 mod queue;
 mod reply;
+mod rights;
 #[cfg(feature = "server")]
 pub mod server;
+mod service;
+mod sign;
 mod state;
+mod target;
 mod vault;
 mod view;
 mod xml;
 
-pub use access::{Action, Role};
 pub use blob::Block;
 pub use call::PeerAddress;
-pub use config::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, Identity, Service, SetupError};
+pub use config::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, Identity, SetupError};
 pub use fake::FakeAzure;
 pub use journal::JournalError;
 pub use operation::Operation;
+pub use rights::{Action, Role};
+pub use service::Service;
+pub use target::Target;
 pub use view::{BlobView, MessageView};

@@ -2,9 +2,9 @@
 
 use http::Method;
 
-use crate::access::Action;
-use crate::call::Call;
-use crate::config::Service;
+use crate::rights::Action;
+use crate::service::Service;
+use crate::target::Target;
 
 /// Everything that is counted separately, named as in the REST reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,16 +53,17 @@ pub(crate) struct Need {
 }
 
 impl Operation {
-    /// What `call` asks for.
-    pub(crate) fn of(call: &Call) -> Self {
-        if call.method == Method::OPTIONS {
+    /// What a request with this method asks of its target.
+    #[must_use]
+    pub fn of(method: &Method, target: &Target) -> Self {
+        if method == Method::OPTIONS {
             return Self::Preflight;
         }
-        match call.service {
-            Service::Blob => blob(call),
-            Service::Queue => queue(call),
-            Service::Identity if call.method == Method::GET => Self::GetToken,
-            Service::Vault if call.method == Method::GET && call.name == "secrets" && call.rest.is_some() => {
+        match target.service {
+            Service::Blob => blob(method, target),
+            Service::Queue => queue(method, target),
+            Service::Identity if method == Method::GET => Self::GetToken,
+            Service::Vault if method == Method::GET && target.name == "secrets" && target.rest.is_some() => {
                 Self::GetSecret
             }
             Service::Identity | Service::Vault => Self::Unknown,
@@ -106,10 +107,10 @@ impl Operation {
     }
 }
 
-fn blob(call: &Call) -> Operation {
-    let (restype, comp) = (call.param("restype"), call.param("comp"));
-    let has_blob = call.rest.as_deref().is_some_and(|rest| !rest.is_empty());
-    match (call.method.as_str(), call.name.is_empty(), has_blob, restype, comp) {
+fn blob(method: &Method, target: &Target) -> Operation {
+    let (restype, comp) = (target.param("restype"), target.param("comp"));
+    let has_blob = target.rest.as_deref().is_some_and(|rest| !rest.is_empty());
+    match (method.as_str(), target.name.is_empty(), has_blob, restype, comp) {
         ("GET", true, false, None, Some("list")) => Operation::ListContainers,
         ("POST", true, false, Some("service"), Some("userdelegationkey")) => Operation::GetUserDelegationKey,
         ("PUT", false, false, Some("container"), None) => Operation::CreateContainer,
@@ -129,11 +130,11 @@ fn blob(call: &Call) -> Operation {
     }
 }
 
-fn queue(call: &Call) -> Operation {
-    let comp = call.param("comp");
-    let rest = call.rest.as_deref().map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let peek = call.param("peekonly").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    match (call.method.as_str(), call.name.is_empty(), rest.unwrap_or(""), comp) {
+fn queue(method: &Method, target: &Target) -> Operation {
+    let comp = target.param("comp");
+    let rest = target.rest.as_deref().map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let peek = target.param("peekonly").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    match (method.as_str(), target.name.is_empty(), rest.unwrap_or(""), comp) {
         ("GET", true, "", Some("list")) => Operation::ListQueues,
         ("PUT", false, "", None) => Operation::CreateQueue,
         ("GET" | "HEAD", false, "", Some("metadata")) => Operation::GetQueueMetadata,

@@ -74,6 +74,22 @@ impl Refusal {
         )
     }
 
+    /// What the services do and this crate does not, and what no service does.
+    pub(crate) fn unsupported(method: &Method) -> Self {
+        if matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::POST | Method::DELETE) {
+            return Self::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "NotImplemented",
+                format!("fake-azure does not know this operation: {method} with these parameters."),
+            );
+        }
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "UnsupportedHttpVerb",
+            "The resource doesn't support specified Http Verb.",
+        )
+    }
+
     /// A query parameter with a value that is never allowed.
     pub(crate) fn invalid_query(name: &str, value: &str) -> Self {
         Self::bad_request(

@@ -3,13 +3,19 @@
 //! Every mutation is one [`Change`]; applying the same changes to an empty state gives the same state. That is what
 //! the journal of the server writes down.
 
+pub(crate) mod blob;
+mod moment;
+pub(crate) mod queue;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::blob::{Blob, Container};
-use crate::queue::{Message, Queue, QueueInfo};
+pub(crate) use moment::Moment;
+
+use blob::{Blob, Container, ContainerInfo};
+use queue::{Message, Queue, QueueInfo};
 
 /// One account's data.
 #[derive(Debug, Clone, Default)]
@@ -73,34 +79,6 @@ pub(crate) enum Change {
     },
     /// Ids up to this one were given out.
     Counter(u64),
-}
-
-/// A container without its blobs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ContainerInfo {
-    pub(crate) etag: String,
-    pub(crate) modified: Moment,
-    pub(crate) metadata: Vec<(String, String)>,
-}
-
-/// A point in time, written as seconds and nanoseconds of the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(pub(crate) OffsetDateTime);
-
-impl Serialize for Moment {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.0.unix_timestamp(), self.0.nanosecond()).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (seconds, nanoseconds) = <(i64, u32)>::deserialize(deserializer)?;
-        OffsetDateTime::from_unix_timestamp(seconds)
-            .and_then(|at| at.replace_nanosecond(nanoseconds))
-            .map(Self)
-            .map_err(serde::de::Error::custom)
-    }
 }
 
 /// All accounts, with a record of changes when someone wants it.

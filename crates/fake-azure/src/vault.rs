@@ -5,10 +5,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::access::{Action, Audience, TokenIssuer, bearer};
+use crate::access::{Audience, TokenIssuer, bearer};
 use crate::call::Call;
 use crate::config::Config;
 use crate::reply::Reply;
+use crate::rights::Action;
 
 /// Answers a request for a secret.
 pub(crate) fn secret(
@@ -57,12 +58,12 @@ pub(crate) fn secret(
         .header("retry-after", "10");
     }
     // By address there is no vault name: then it is the only one there is.
-    let vault = if call.account.is_empty() {
+    let vault = if call.target.account.is_empty() {
         config.vaults.iter().next()
     } else {
-        config.vaults.get_key_value(&call.account)
+        config.vaults.get_key_value(&call.target.account)
     };
-    let path = call.rest.as_deref().unwrap_or_default();
+    let path = call.target.rest.as_deref().unwrap_or_default();
     let (name, version) = path.split_once('/').map_or((path, None), |(name, v)| (name, Some(v)));
     let found = vault.and_then(|(vault, secrets)| {
         let (name, value) = secrets.iter().find(|(secret, _)| secret.eq_ignore_ascii_case(name))?;

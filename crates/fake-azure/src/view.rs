@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use time::{Duration, OffsetDateTime};
 
-use crate::blob::{Blob, Block};
+use crate::blob::Block;
 use crate::fake::FakeAzure;
-use crate::queue::{Message, QueueInfo};
-use crate::state::{Change, ContainerInfo, Moment};
+use crate::state::blob::{Blob, ContainerInfo};
+use crate::state::queue::{Message, QueueInfo};
+use crate::state::{Change, Moment};
 
 /// A stored message, visible or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,14 +8,13 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::routes::Route;
 use crate::schemas::plain;
 
 const PROBLEM: &str = "application/problem+json";
 
-/// Every answer with a problem document that some route refers to, by its name.
-pub(crate) fn shared(routes: &[Route]) -> BTreeMap<String, Response> {
-    let sets = routes.iter().flat_map(|route| by_status(&route.problems).into_values());
+/// The responses with a problem document, by their names. `problems` are those of each route.
+pub(crate) fn shared<'a>(problems: impl Iterator<Item = &'a [Kind]>) -> BTreeMap<String, Response> {
+    let sets = problems.flat_map(|kinds| by_status(kinds).into_values());
     sets.map(|kinds| (name(&kinds), problem(&kinds))).collect()
 }
 

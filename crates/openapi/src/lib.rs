@@ -33,10 +33,11 @@ pub fn path() -> PathBuf {
 pub fn document() -> OpenApi {
     let mut paths = Paths::new();
     let mut components = ComponentsBuilder::new();
-    for (name, response) in answers::shared(&routes::all()) {
+    let routes = routes::all();
+    for (name, response) in answers::shared(routes.iter().map(|route| route.problems.as_slice())) {
         components = components.response(name, response);
     }
-    for route in routes::all() {
+    for route in routes {
         let (path, method, operation) = route.into_parts();
         paths.add_path_operation(path, vec![method], operation);
     }

@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use super::{Caller, Credentials, Key, failed};
 use crate::call::Call;
-use crate::config::Service;
 use crate::dates::parse_iso;
 use crate::reply::Refusal;
+use crate::service::Service;
 
 /// Authenticates a request with `sig` in its query.
 ///
@@ -29,7 +29,7 @@ pub(super) fn authenticate(
     }
     let caller = if call.param("ss").is_some() {
         account_sas(call, credentials.keys)?
-    } else if call.service == Service::Queue {
+    } else if call.target.service == Service::Queue {
         queue_sas(call, credentials.keys)?
     } else {
         blob_sas(call, credentials, now)?
@@ -43,13 +43,13 @@ pub(super) fn authenticate(
 
 fn account_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
     let get = |name: &str| call.param(name).unwrap_or_default();
-    let mut lines = vec![call.account.as_str()];
+    let mut lines = vec![call.target.account.as_str()];
     lines.extend(["sp", "ss", "srt", "st", "se", "sip", "spr", "sv"].map(get));
     if get("sv") >= "2020-12-06" {
         lines.push(get("ses"));
     }
     verify(keys, &(lines.join("\n") + "\n"), get("sig"))?;
-    let letter = if call.service == Service::Queue { 'q' } else { 'b' };
+    let letter = if call.target.service == Service::Queue { 'q' } else { 'b' };
     if !get("ss").contains(letter) {
         return Err(Refusal::forbidden(
             "AuthorizationServiceMismatch",
@@ -61,7 +61,7 @@ fn account_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
 
 fn queue_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
     let get = |name: &str| call.param(name).unwrap_or_default();
-    let resource = format!("/queue/{}/{}", call.account, call.name);
+    let resource = format!("/queue/{}/{}", call.target.account, call.target.name);
     refuse_policy(get("si"))?;
     let lines =
         [get("sp"), get("st"), get("se"), &resource, get("si"), get("sip"), get("spr"), get("sv")].join("\n");
@@ -78,10 +78,10 @@ fn blob_sas(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime) -> 
         "c" => true,
         other => return Err(failed(format!("sr={other} is not supported; b and c are."))),
     };
-    let mut resource = format!("/blob/{}/{}", call.account, call.name);
+    let mut resource = format!("/blob/{}/{}", call.target.account, call.target.name);
     if !whole_container {
         resource.push('/');
-        resource.push_str(call.rest.as_deref().unwrap_or_default());
+        resource.push_str(call.target.rest.as_deref().unwrap_or_default());
     }
     let delegated = call.param("skoid").is_some();
     let mut lines = vec![get("sp"), get("st"), get("se"), &resource];

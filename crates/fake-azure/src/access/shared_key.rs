@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
 use time::{Duration, OffsetDateTime};
 
@@ -31,7 +33,7 @@ pub(super) fn authenticate(
             "Authentication information is not given in the correct format. Check the value of Authorization header.",
         ));
     };
-    if account != call.account {
+    if account != call.target.account {
         return Err(failed(format!("The credential is of account {account}, the request is for another.")));
     }
     let date = call.header("x-ms-date").or_else(|| call.header("date"));
@@ -50,6 +52,11 @@ pub(super) fn authenticate(
         "The MAC signature found in the HTTP request is not the same as any computed signature. Server used \
          following string to sign: '{text}'."
     )))
+}
+
+/// The value of `Authorization` for `call`.
+pub(crate) fn authorization(call: &Call, key: &Key) -> String {
+    format!("SharedKey {}:{}", call.target.account, STANDARD.encode(key.sign(&string_to_sign(call))))
 }
 
 fn string_to_sign(call: &Call) -> String {
@@ -109,10 +116,10 @@ fn service_order(a: &str, b: &str) -> Ordering {
 
 fn canonicalized_resource(call: &Call, text: &mut String) {
     text.push('/');
-    text.push_str(&call.account);
+    text.push_str(&call.target.account);
     text.push_str(&call.raw_path);
     let mut parameters: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (name, value) in &call.query {
+    for (name, value) in &call.target.query {
         parameters.entry(name.to_ascii_lowercase()).or_default().push(value);
     }
     for (name, mut values) in parameters {

@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 
 use super::Key;
 use crate::call::Call;
-use crate::config::{Config, Service};
+use crate::config::Config;
 use crate::ids::mix;
+use crate::service::Service;
 
 /// Longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;

@@ -3,10 +3,10 @@
 
 use time::OffsetDateTime;
 
-use super::Blob;
 use crate::call::Call;
 use crate::dates::parse_http_date;
 use crate::reply::Refusal;
+use crate::state::blob::Blob;
 
 /// The conditions of one request.
 #[derive(Debug, Default)]

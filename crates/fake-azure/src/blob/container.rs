@@ -6,28 +6,29 @@ use super::Context;
 use crate::dates::http_date;
 use crate::names;
 use crate::reply::{Refusal, Reply};
-use crate::state::{Change, ContainerInfo, Moment};
+use crate::state::blob::ContainerInfo;
+use crate::state::{Change, Moment};
 
 pub(super) fn create(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     let Context { call, state, ids, now, .. } = context;
     let now = *now;
-    names::check(&call.name)?;
+    names::check(&call.target.name)?;
     let metadata = call.metadata()?;
-    let account = state.account(&call.account);
-    if account.containers_going.get(&call.name).is_some_and(|until| now < *until) {
+    let account = state.account(&call.target.account);
+    if account.containers_going.get(&call.target.name).is_some_and(|until| now < *until) {
         return Err(Refusal::conflict(
             "ContainerBeingDeleted",
             "The specified container is being deleted. Try operation later.",
         ));
     }
-    if account.containers.contains_key(&call.name) {
+    if account.containers.contains_key(&call.target.name) {
         return Err(Refusal::conflict("ContainerAlreadyExists", "The specified container already exists."));
     }
     let info = ContainerInfo { etag: ids.etag(), modified: Moment(now), metadata };
     let reply = describe(Reply::new(StatusCode::CREATED), &info);
     state.apply(Change::Container {
-        account: call.account.clone(),
-        name: call.name.clone(),
+        account: call.target.account.clone(),
+        name: call.target.name.clone(),
         container: info,
     });
     Ok(reply)
@@ -52,8 +53,8 @@ pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     context.container()?;
     let Context { call, state, now, deletion_delay, .. } = context;
     state.apply(Change::ContainerGone {
-        account: call.account.clone(),
-        name: call.name.clone(),
+        account: call.target.account.clone(),
+        name: call.target.name.clone(),
         until: Moment(now.saturating_add(*deletion_delay)),
     });
     Ok(Reply::new(StatusCode::ACCEPTED))

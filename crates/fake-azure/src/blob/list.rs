@@ -6,9 +6,10 @@ use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::Bound;
 
-use super::{Blob, Context};
+use super::Context;
 use crate::dates::http_date;
 use crate::reply::{Refusal, Reply};
+use crate::state::blob::Blob;
 use crate::xml::{escape, is_legal};
 
 /// Most entries of one page, and how many there are when the request does not say.
@@ -49,7 +50,7 @@ pub(super) fn blobs(context: &Context<'_>) -> Result<Reply, Refusal> {
         page.items.push(group.map_or((name.as_str(), Some(blob)), |group| (group, None)));
     }
 
-    let mut text = head(context, Some(&call.name), limit);
+    let mut text = head(context, Some(&call.target.name), limit);
     text.push_str("<Blobs>");
     for (name, blob) in &page.items {
         match blob {
@@ -66,7 +67,7 @@ pub(super) fn containers(context: &Context<'_>) -> Result<Reply, Refusal> {
     let prefix = context.call.param("prefix").unwrap_or("");
     let limit = max_results(context)?;
     let start = marker(context)?;
-    let containers = context.state.view(&context.call.account).map(|account| &account.containers);
+    let containers = context.state.view(&context.call.target.account).map(|account| &account.containers);
     let mut names = containers
         .into_iter()
         .flatten()

@@ -3,10 +3,11 @@
 use http::StatusCode;
 
 use super::condition::{Conditions, Unmet};
-use super::{Blob, Context, range};
+use super::{Context, range};
 use crate::access::Caller;
 use crate::dates::http_date;
 use crate::reply::{Refusal, Reply};
+use crate::state::blob::Blob;
 use crate::state::{Change, Moment};
 
 /// Largest blob that is taken in one piece, in bytes. Azure takes 5,000 MiB; this is a test double in memory.
@@ -87,8 +88,8 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
         .header("last-modified", &http_date(blob.modified.0))
         .header("x-ms-request-server-encrypted", "true");
     context.state.apply(Change::Blob {
-        account: call.account.clone(),
-        container: call.name.clone(),
+        account: call.target.account.clone(),
+        container: call.target.name.clone(),
         name,
         blob: Box::new(blob),
     });
@@ -164,8 +165,8 @@ pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> 
         .header("etag", &blob.etag)
         .header("last-modified", &http_date(blob.modified.0));
     context.state.apply(Change::Blob {
-        account: call.account.clone(),
-        container: call.name.clone(),
+        account: call.target.account.clone(),
+        container: call.target.name.clone(),
         name,
         blob: Box::new(blob),
     });
@@ -178,8 +179,8 @@ pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     conditions.check(Some(context.blob()?)).map_err(|_| Refusal::condition_not_met())?;
     let name = context.blob_name().to_owned();
     context.state.apply(Change::BlobGone {
-        account: call.account.clone(),
-        container: call.name.clone(),
+        account: call.target.account.clone(),
+        container: call.target.name.clone(),
         name,
     });
     Ok(Reply::new(StatusCode::ACCEPTED).header("x-ms-delete-type-permanent", "true"))

@@ -3,10 +3,11 @@
 use http::StatusCode;
 use time::Duration;
 
-use super::{Context, Message};
+use super::Context;
 use crate::call::Call;
 use crate::dates::{NEVER, http_date};
 use crate::reply::{Refusal, Reply};
+use crate::state::queue::Message;
 use crate::state::{Change, Moment};
 use crate::xml::{escape, leaves};
 
@@ -118,14 +119,14 @@ pub(super) fn update(context: &mut Context<'_>) -> Result<Reply, Refusal> {
 
 pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     let sequence = held(context)?.sequence;
-    let (account, queue) = (context.call.account.clone(), context.call.name.clone());
+    let (account, queue) = (context.call.target.account.clone(), context.call.target.name.clone());
     context.state.apply(Change::MessageGone { account, queue, sequence });
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
 pub(super) fn clear(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     context.queue()?;
-    let (account, queue) = (context.call.account.clone(), context.call.name.clone());
+    let (account, queue) = (context.call.target.account.clone(), context.call.target.name.clone());
     context.state.apply(Change::QueueCleared { account, queue });
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
@@ -137,7 +138,7 @@ pub(super) fn clear(context: &mut Context<'_>) -> Result<Reply, Refusal> {
 fn held<'a>(context: &'a mut Context<'_>) -> Result<&'a Message, Refusal> {
     let call = context.call;
     let receipt = call.param("popreceipt").ok_or_else(|| Refusal::missing_query("popreceipt"))?;
-    let id = call.rest.as_deref().and_then(|rest| rest.strip_prefix("messages/")).unwrap_or_default();
+    let id = call.target.rest.as_deref().and_then(|rest| rest.strip_prefix("messages/")).unwrap_or_default();
     let not_found = || Refusal::not_found("MessageNotFound", "The specified message does not exist.");
     let ids = context.ids.clone();
     let message = context.queue()?.find(id).ok_or_else(not_found)?;
@@ -154,7 +155,7 @@ fn held<'a>(context: &'a mut Context<'_>) -> Result<&'a Message, Refusal> {
 }
 
 fn store(context: &mut Context<'_>, message: Message) {
-    let (account, queue) = (context.call.account.clone(), context.call.name.clone());
+    let (account, queue) = (context.call.target.account.clone(), context.call.target.name.clone());
     context.state.apply(Change::Message { account, queue, message: Box::new(message) });
 }
 

@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 
-use super::{Context, QueueInfo};
+use super::Context;
 use crate::names;
 use crate::reply::{Refusal, Reply};
+use crate::state::queue::QueueInfo;
 use crate::state::{Change, Moment};
 use crate::xml::escape;
 
@@ -14,21 +15,21 @@ const MAX_RESULTS: i64 = 5000;
 pub(super) fn create(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     let Context { call, state, now, .. } = context;
     let now = *now;
-    names::check(&call.name)?;
+    names::check(&call.target.name)?;
     let metadata = call.metadata()?;
-    let account = state.account(&call.account);
-    if account.queues_going.get(&call.name).is_some_and(|until| now < *until) {
+    let account = state.account(&call.target.account);
+    if account.queues_going.get(&call.target.name).is_some_and(|until| now < *until) {
         return Err(Refusal::conflict("QueueBeingDeleted", "The specified queue is being deleted."));
     }
-    if let Some(queue) = account.queues.get(&call.name) {
+    if let Some(queue) = account.queues.get(&call.target.name) {
         if queue.info.metadata == metadata {
             return Ok(Reply::new(StatusCode::NO_CONTENT));
         }
         return Err(Refusal::conflict("QueueAlreadyExists", "The specified queue already exists."));
     }
     state.apply(Change::Queue {
-        account: call.account.clone(),
-        name: call.name.clone(),
+        account: call.target.account.clone(),
+        name: call.target.name.clone(),
         info: QueueInfo { metadata },
     });
     Ok(Reply::new(StatusCode::CREATED))
@@ -47,14 +48,14 @@ pub(super) fn metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
 pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     context.queue()?;
     let info = QueueInfo { metadata: context.call.metadata()? };
-    let (account, name) = (context.call.account.clone(), context.call.name.clone());
+    let (account, name) = (context.call.target.account.clone(), context.call.target.name.clone());
     context.state.apply(Change::Queue { account, name, info });
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
 pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     context.queue()?;
-    let (account, name) = (context.call.account.clone(), context.call.name.clone());
+    let (account, name) = (context.call.target.account.clone(), context.call.target.name.clone());
     let until = Moment(context.now.saturating_add(context.deletion_delay));
     context.state.apply(Change::QueueGone { account, name, until });
     Ok(Reply::new(StatusCode::NO_CONTENT))
@@ -66,7 +67,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, Refusal> {
     let prefix = call.param("prefix").unwrap_or("");
     let marker = call.param("marker").unwrap_or("");
     let limit = call.number("maxresults", 1, i64::MAX)?.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
-    let queues = context.state.view(&call.account).map(|account| &account.queues);
+    let queues = context.state.view(&call.target.account).map(|account| &account.queues);
     let mut names = queues
         .into_iter()
         .flatten()

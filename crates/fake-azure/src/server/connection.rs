@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use super::Shared;
 use crate::blob::MAX_BLOB;
 use crate::call::PeerAddress;
-use crate::config::Service;
+use crate::service::Service;
 
 /// How long a client may take to send the head of a request, keep-alive pauses included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::config::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, Identity, Service};
+use crate::config::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, Identity};
+use crate::service::Service;
 
 /// What the server serves and where. Port 0 is a free port.
 #[derive(Clone)]

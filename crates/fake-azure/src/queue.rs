@@ -3,17 +3,15 @@
 
 mod messages;
 mod queues;
-mod store;
 
 use time::OffsetDateTime;
-
-pub(crate) use store::{Message, Queue, QueueInfo};
 
 use crate::call::Call;
 use crate::ids::Ids;
 use crate::operation::Operation;
 use crate::reply::{Refusal, Reply};
 use crate::state::State;
+use crate::state::queue::Queue;
 
 /// What an operation of the service works with.
 pub(crate) struct Context<'a> {
@@ -41,7 +39,7 @@ pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<
         Operation::UpdateMessage => messages::update(&mut context),
         Operation::DeleteMessage => messages::delete(&mut context),
         Operation::ClearMessages => messages::clear(&mut context),
-        _ => Err(crate::fake::unsupported(context.call)),
+        _ => Err(Refusal::unsupported(&context.call.method)),
     }
 }
 
@@ -51,9 +49,9 @@ impl Context<'_> {
         let now = self.now;
         let queue = self
             .state
-            .account(&self.call.account)
+            .account(&self.call.target.account)
             .queues
-            .get_mut(&self.call.name)
+            .get_mut(&self.call.target.name)
             .ok_or_else(|| Refusal::not_found("QueueNotFound", "The specified queue does not exist."))?;
         queue.expire(now);
         Ok(queue)

@@ -14,8 +14,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use options::{Options, UsageError};
 
-use crate::config::Service;
 use crate::fake::FakeAzure;
+use crate::service::Service;
 use data_file::DataFile;
 
 /// How long running requests get after a stop was asked for.

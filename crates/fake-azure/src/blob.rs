@@ -10,11 +10,9 @@ mod range;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use http::StatusCode;
 #[cfg(feature = "server")]
 pub(crate) use object::MAX_BLOB;
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::access::{Caller, TokenIssuer};
@@ -22,29 +20,8 @@ use crate::call::Call;
 use crate::ids::Ids;
 use crate::operation::Operation;
 use crate::reply::{Refusal, Reply};
-use crate::state::{ContainerInfo, Moment, State};
-
-/// A container. It has a description from its creation on.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Container {
-    pub(crate) info: Option<ContainerInfo>,
-    pub(crate) blobs: BTreeMap<String, Blob>,
-}
-
-/// A stored block blob.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Blob {
-    #[serde(with = "base64_bytes")]
-    pub(crate) content: Bytes,
-    /// With its quotes.
-    pub(crate) etag: String,
-    pub(crate) created: Moment,
-    pub(crate) modified: Moment,
-    pub(crate) content_type: String,
-    /// Headers that come back as they were given: name and value.
-    pub(crate) properties: Vec<(String, String)>,
-    pub(crate) metadata: Vec<(String, String)>,
-}
+use crate::state::State;
+use crate::state::blob::{Blob, Container};
 
 /// Why a blob cannot be read, changed or deleted, although it is there and the caller may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +85,7 @@ pub(crate) struct Context<'a> {
 pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<Reply, Refusal> {
     if !context.blocks.is_empty() && context.blob().is_ok() {
         let call = context.call;
-        let place = (call.account.clone(), call.name.clone(), context.blob_name().to_owned());
+        let place = (call.target.account.clone(), call.target.name.clone(), context.blob_name().to_owned());
         context.blocks.get(&place).map_or(Ok(()), |block| block.check(operation))?;
     }
     match operation {
@@ -123,7 +100,7 @@ pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<
         Operation::GetBlobProperties => object::properties(&context),
         Operation::SetBlobMetadata => object::set_metadata(&mut context),
         Operation::DeleteBlob => object::delete(&mut context),
-        _ => Err(crate::fake::unsupported(context.call)),
+        _ => Err(Refusal::unsupported(&context.call.method)),
     }
 }
 
@@ -131,8 +108,8 @@ impl Context<'_> {
     /// The container that the call names.
     fn container(&self) -> Result<&Container, Refusal> {
         self.state
-            .view(&self.call.account)
-            .and_then(|account| account.containers.get(&self.call.name))
+            .view(&self.call.target.account)
+            .and_then(|account| account.containers.get(&self.call.target.name))
             .ok_or_else(|| Refusal::not_found("ContainerNotFound", "The specified container does not exist."))
     }
 
@@ -145,23 +122,6 @@ impl Context<'_> {
     }
 
     fn blob_name(&self) -> &str {
-        self.call.rest.as_deref().unwrap_or_default()
-    }
-}
-
-/// Bytes as base64 text.
-mod base64_bytes {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use bytes::Bytes;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        STANDARD.encode(bytes).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Bytes::from).map_err(serde::de::Error::custom)
+        self.call.target.rest.as_deref().unwrap_or_default()
     }
 }

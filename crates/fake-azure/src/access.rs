@@ -3,13 +3,12 @@
 //! Written from the REST reference alone: the client under test has its own signer, so that a mistake in one is
 //! seen by the other.
 
-mod action;
 mod sas;
 mod shared_key;
 mod signature;
 mod token;
 
-pub use action::{Action, Role};
+pub(crate) use shared_key::authorization;
 pub(crate) use signature::Key;
 pub(crate) use token::{Audience, TokenIssuer, bearer};
 
@@ -17,9 +16,10 @@ use http::StatusCode;
 use time::OffsetDateTime;
 
 use crate::call::Call;
-use crate::config::{Identity, Service};
+use crate::config::Identity;
 use crate::operation::{Need, Operation};
 use crate::reply::Refusal;
+use crate::service::Service;
 
 /// What storage knows about credentials.
 pub(crate) struct Credentials<'a> {
@@ -124,7 +124,7 @@ fn authenticate(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime)
                     ));
                 }
             }
-            let audience = Audience::Storage(&call.account, call.service);
+            let audience = Audience::Storage(&call.target.account, call.target.service);
             let object_id = credentials.issuer.check(token.trim(), audience, now).map_err(|why| {
                 Refusal::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationInfo", why)
                     .header("www-authenticate", credentials.issuer.storage_challenge())
@@ -144,7 +144,9 @@ fn authenticate(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime)
 /// is off (Blob) or that they are not authenticated (Queue has no public access to speak of).
 fn anonymous(call: &Call, issuer: &TokenIssuer) -> Refusal {
     let version = call.header("x-ms-version");
-    if version.is_some_and(|version| version.as_str() >= "2019-12-12") || call.service == Service::Queue {
+    if version.is_some_and(|version| version.as_str() >= "2019-12-12")
+        || call.target.service == Service::Queue
+    {
         return Refusal::new(
             StatusCode::UNAUTHORIZED,
             "NoAuthenticationInformation",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::state::Moment;
+use super::Moment;
 
 /// A queue's description.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to `POST /drain`: what one drain did, and when the next may begin.
+/// The response to `POST /drain`: what a drain did, and when the next one may start.
 ///
-/// Written by the worker, read by the launcher, which may be of another version: a member that is missing
-/// counts nothing, one that is not known is passed over.
+/// The worker writes it and the launcher reads it. They may be of different versions: a missing member counts as zero,
+/// and an unknown member is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DrainReport {
-    /// Messages received from the task queue; the sum of the nine below.
+    /// Messages received from the task queue; the sum of the next nine members.
     pub received: u32,
     /// Tasks that ended Completed.
     pub completed: u32,
@@ -17,33 +17,33 @@ pub struct DrainReport {
     pub failed: u32,
     /// Tasks that ended Cancelled.
     pub cancelled: u32,
-    /// Attempts that will be made again after a back-off.
+    /// Attempts that failed temporarily; another attempt follows after a back-off.
     pub retried: u32,
-    /// Messages given up; a copy of each is in the poison queue.
+    /// Messages that were given up; a copy of each is in the poison queue.
     pub poisoned: u32,
-    /// Deliveries that decided nothing: the lease went to another worker, or storage did not answer.
+    /// Deliveries without an outcome: the lease was lost to another worker, or storage failed.
     pub lost: u32,
-    /// Messages handed back unfinished because the replica stops.
+    /// Messages handed back because the replica stops.
     pub released: u32,
-    /// Messages that asked for nothing any more.
+    /// Messages deleted without work.
     pub discarded: u32,
-    /// Messages of tasks that have to wait.
+    /// Messages hidden or rescheduled because their tasks have to wait.
     pub deferred: u32,
     /// Messages moved from the scheduled queue to the task queue.
     pub promoted: u32,
-    /// Tasks whose lost message the sweep replaced.
+    /// Tasks for which the sweep sent a new message.
     pub requeued: u32,
     /// Expired tasks that the sweep deleted.
     pub purged: u32,
-    /// Whether there may be more to do: the drain ended for another reason than an empty queue.
+    /// Whether there may be more work: the drain ended for another reason than an empty queue.
     pub more: bool,
-    /// Set when storage was busy or broken: do not drain again before so many seconds have passed.
+    /// If storage was busy or failed: seconds in which not to drain again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
 }
 
 impl DrainReport {
-    /// What became of the messages, by the names that logs and metrics use.
+    /// Returns the numbers of messages by outcome, with the names that logs and metrics use.
     #[must_use]
     pub fn outcomes(&self) -> [(&'static str, u32); 9] {
         [
@@ -59,25 +59,25 @@ impl DrainReport {
         ]
     }
 
-    /// What was done beside the task queue.
+    /// Returns the numbers of promoted, requeued and purged tasks.
     #[must_use]
     pub fn upkeep(&self) -> [(&'static str, u32); 3] {
         [("promoted", self.promoted), ("requeued", self.requeued), ("purged", self.purged)]
     }
 
-    /// Whether the drain found anything to do.
+    /// Returns whether the drain did any work.
     #[must_use]
     pub fn did_something(&self) -> bool {
         self.received > 0 || self.upkeep().iter().any(|(_, count)| *count > 0)
     }
 
-    /// How long not to drain again.
+    /// Returns the time in which not to drain again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after_seconds.map(Duration::from_secs)
     }
 
-    /// Asks for a rest of `wait`, in whole seconds and at least one; a longer one asked for before stays.
+    /// Requests a rest of `wait`, rounded up to whole seconds, at least one. A longer earlier request stays.
     pub fn slow_down(&mut self, wait: Duration) {
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         self.retry_after_seconds = Some(self.retry_after_seconds.unwrap_or(0).max(seconds));

@@ -1,21 +1,21 @@
-/// Why a document, request or message does not follow the contract.
+/// A document, request or message does not follow the contract.
 ///
-/// The text names the member and says what would be accepted. It never repeats the offending value,
-/// which may be large or private.
+/// The text names the member and says what is accepted. It never contains the invalid value, which may be large or
+/// private.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
     /// The bytes are not one JSON object in UTF-8.
     #[error("the body must be one JSON object in UTF-8: {0}")]
     NotAnObject(String),
-    /// A member is present but cannot be used.
+    /// A member has an invalid value.
     #[error("{member}: {reason}")]
     Member {
-        /// The member's name as this contract spells it.
+        /// The name of the member, in the spelling of the contract.
         member: &'static str,
         /// What is wrong and what is accepted.
         reason: String,
     },
-    /// A member without which the document means nothing is absent.
+    /// A required member is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
 }

@@ -4,41 +4,42 @@ use serde_json::value::RawValue;
 
 use crate::node;
 
-/// Most levels of arrays and objects that any [`Json`] has.
+/// Maximum number of levels of arrays and objects in any [`Json`].
 pub const MAX_JSON_LEVELS: usize = 127;
 
-/// Most levels of arrays and objects in an `Input`. The .NET side reads the document and the message around
-/// it with Newtonsoft.Json, which refuses more than 64 levels, the document's own included.
+/// Maximum number of levels in an `Input`. The .NET side reads the document that contains it with Newtonsoft.Json,
+/// which refuses more than 64 levels including the document's own.
 pub const MAX_INPUT_LEVELS: usize = 63;
 
-/// Most levels of a result inside the document. A page of the list holds it three levels down, and its
-/// readers stop at 64 as well.
+/// Maximum number of levels of a result in the document. A page of the list contains it three levels down, and readers
+/// of the list have a limit of 64 as well.
 pub const MAX_RESULT_LEVELS: usize = 61;
 
-/// Longest number, in characters: Newtonsoft.Json reads no longer whole number.
+/// Maximum length of a number in characters, which is the limit of Newtonsoft.Json for whole numbers.
 pub const MAX_NUMBER_CHARS: usize = 380;
 
-/// One JSON value, kept as compact text so that numbers of any size and the order of members survive.
+/// A JSON value, stored as compact text to preserve numbers of any size and the order of members.
 ///
-/// Two values are equal when they hold the same: spelling and the order of members do not count, numbers
-/// are compared by value at any size and precision. Of several members of one name the last counts.
+/// Values are compared by content: the spelling of strings and numbers and the order of members are irrelevant.
+/// Numbers are compared by value at any size and precision. If an object has several members of one name, the last
+/// one counts.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 
-/// Why text is not a [`Json`], or why a [`Json`] cannot be stored where the .NET side reads it. Completes
-/// the sentence "it must …".
+/// Text is not a valid [`Json`], or not one that the .NET side can read. The message completes the sentence
+/// "it must …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// It is not one JSON value.
+    /// It is not a single JSON value.
     #[error("must be one JSON value")]
     Syntax,
-    /// It nests too deeply.
+    /// It has too many levels.
     #[error("must have at most {0} levels of arrays and objects")]
     TooDeep(usize),
     /// A number is too long.
     #[error("must not hold a number of more than {MAX_NUMBER_CHARS} characters")]
     LongNumber,
-    /// A string holds half of a surrogate pair.
+    /// A string contains a lone surrogate.
     #[error(
         "must not hold half of a surrogate pair (\\ud800 to \\udfff without its other half): it stands for no \
          character"
@@ -47,17 +48,16 @@ pub enum JsonError {
 }
 
 impl Json {
-    /// Takes JSON text; insignificant white space is dropped.
+    /// Parses JSON text and removes insignificant white space.
     ///
     /// # Errors
-    /// When the text is not one JSON value, nests deeper than [`MAX_JSON_LEVELS`] or holds half of a
-    /// surrogate pair.
+    /// If the text is not a single JSON value, has more than [`MAX_JSON_LEVELS`] levels or contains a lone surrogate.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         Self::read(text, MAX_JSON_LEVELS, usize::MAX)
     }
 
-    /// As [`Json::parse`], for a value that every reader of documents and messages is to read: with at most
-    /// `levels`, and no number of more than [`MAX_NUMBER_CHARS`].
+    /// Parses like [`Json::parse`], for a value that the .NET side must be able to read: at most `levels` levels, and
+    /// numbers of at most [`MAX_NUMBER_CHARS`].
     ///
     /// # Errors
     /// [`JsonError`].
@@ -66,7 +66,7 @@ impl Json {
     }
 
     fn read(text: &str, levels: usize, number_chars: usize) -> Result<Self, JsonError> {
-        // From bytes, as everywhere: a second copy of serde_json's parser is a twentieth of a component.
+        // From bytes, as everywhere: the parser is generic, and a second copy is a twentieth of a component's size.
         serde_json::from_slice::<&RawValue>(text.as_bytes()).map_err(|_| JsonError::Syntax)?;
         let survey = survey(text);
         if survey.levels > levels {
@@ -81,20 +81,20 @@ impl Json {
         RawValue::from_string(compact(text)).map(Self).map_err(|_| JsonError::Syntax)
     }
 
-    /// The compact JSON text.
+    /// Returns the compact JSON text.
     #[must_use]
     pub fn get(&self) -> &str {
         self.0.get()
     }
 
-    /// The text of a JSON string; `None` for any other value.
+    /// Returns the content of a JSON string; `None` for any other value.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {
         serde_json::from_slice(self.0.get().as_bytes()).ok()
     }
 
-    /// The parsed value, with numbers as far as 64 bits hold them; `null` when one is beyond all range.
-    /// To be shown or looked into, never to be compared or stored.
+    /// Returns the parsed value, with numbers limited to 64 bits, or `null` if a number is out of range. Use it for
+    /// display and inspection, not for comparison or storage.
     #[must_use]
     pub fn value(&self) -> Value {
         serde_json::from_slice(self.0.get().as_bytes()).unwrap_or(Value::Null)
@@ -114,7 +114,7 @@ impl PartialEq for Json {
 }
 
 impl std::fmt::Debug for Json {
-    /// The size only: inputs and results are the caller's data and do not belong in logs.
+    /// Formats only the size: inputs and results are data of the caller and must not be logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Json({} bytes)", self.get().len())
     }
@@ -133,7 +133,7 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// What one look over the text of a JSON value finds.
+/// Properties of the text of a JSON value.
 #[derive(Default)]
 struct Survey {
     levels: usize,
@@ -141,12 +141,12 @@ struct Survey {
     lone_surrogate: bool,
 }
 
-/// Whether a string of this JSON text holds half of a surrogate pair.
+/// Returns whether a string in this JSON text contains a lone surrogate.
 pub(crate) fn has_lone_surrogate(text: &str) -> bool {
     survey(text).lone_surrogate
 }
 
-/// Looks over JSON text in one pass, without recursion. Of other text the outcome means nothing.
+/// Scans JSON text in one pass, without recursion. The result for other text has no meaning.
 fn survey(text: &str) -> Survey {
     let mut found = Survey::default();
     let (mut levels, mut number, mut in_string) = (0usize, 0usize, false);
@@ -177,7 +177,7 @@ fn survey(text: &str) -> Survey {
     found
 }
 
-/// Takes what follows `\u`: whether it is a character, alone or with a second `\u` behind it.
+/// Consumes what follows `\u`. Returns whether it is a character, alone or together with a second `\u`.
 fn is_character(bytes: &mut std::str::Bytes<'_>) -> bool {
     match unit(bytes) {
         0xdc00..=0xdfff => false,
@@ -195,12 +195,12 @@ fn is_character(bytes: &mut std::str::Bytes<'_>) -> bool {
     }
 }
 
-/// The value of four hexadecimal digits.
+/// Parses four hexadecimal digits.
 fn unit(bytes: &mut std::str::Bytes<'_>) -> u32 {
     bytes.by_ref().take(4).fold(0, |value, byte| value * 16 + char::from(byte).to_digit(16).unwrap_or(0))
 }
 
-/// Drops white space outside strings. The text is known to be JSON.
+/// Removes white space outside strings. The text must be JSON.
 fn compact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut in_string, mut escaped) = (false, false);

@@ -1,14 +1,14 @@
-//! What crosses a wire in Accepted: the task request a client posts, the task status stored in a
-//! blob, the queue message, the status monitor a client polls, and problem documents.
+//! The wire formats of Accepted: task request, stored task status, queue message, status monitor, problem document
+//! and drain report.
 //!
-//! The stored document and the queue message are shared with a .NET sample that reads and writes
-//! them with Newtonsoft JSON, so that either side of the system can be swapped in place: six members
-//! in PascalCase (`returnUri` excepted), enums as integers, names compared without case when read.
-//! Everything this project adds is an extra member that the other side ignores.
+//! A .NET sample reads and writes the stored document and the queue message with Newtonsoft.Json, so that each side
+//! of the system can be replaced independently of the other. They have six members in PascalCase (except
+//! `returnUri`), enums as integers, and case-insensitive names. This project adds further members, which the .NET side
+//! ignores.
 //!
-//! This crate holds types, parsing and serialisation; it decides nothing and does no I/O.
+//! This crate contains types, parsing and serialisation. It makes no decisions and does no I/O.
 //!
-//! A document as the .NET sample writes it, and what a client that polls is shown:
+//! A document of the .NET sample, and the status monitor that a client gets for it:
 //!
 //! ```
 //! use models::{Monitor, MonitorState, TaskPriority, TaskState, TaskStatus};

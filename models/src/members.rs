@@ -1,4 +1,4 @@
-//! The members of one JSON object, found by name without regard to case.
+//! The members of a JSON object with case-insensitive names.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use crate::json::has_lone_surrogate;
 use crate::{ContractError, Json, JsonError};
 
-/// The members of a JSON object, still unparsed, keyed by lower-cased name. The last of several
-/// members of one name counts, as it does for Newtonsoft JSON.
+/// The unparsed members of a JSON object by their lower-case name. If there are several members of one name, the last
+/// one counts, as in Newtonsoft.Json.
 pub(crate) struct Members(BTreeMap<String, Box<RawValue>>);
 
 impl Members {
@@ -29,7 +29,7 @@ impl Members {
                 Ok(members)
             }
         }
-        // A UTF-8 byte order mark is legal in front of a document written by .NET.
+        // .NET may write a UTF-8 byte order mark in front of a document.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let members = deserializer
@@ -43,20 +43,21 @@ impl Members {
         self.0.contains_key(&member.to_ascii_lowercase())
     }
 
-    /// The member's JSON text; `null` counts as present.
+    /// Removes and returns the member's JSON text; `null` counts as present.
     pub(crate) fn raw(&mut self, member: &'static str) -> Option<Box<RawValue>> {
         self.0.remove(&member.to_ascii_lowercase())
     }
 
-    /// The member as a `T`; `None` when it is absent. `expected` completes the sentence "must be …".
+    /// Removes the member and parses it as a `T`; `None` if it is absent. `expected` completes the sentence
+    /// "must be …".
     pub(crate) fn required_type<T: DeserializeOwned>(
         &mut self,
         member: &'static str,
         expected: &str,
     ) -> Result<Option<T>, ContractError> {
         let Some(raw) = self.raw(member) else { return Ok(None) };
-        // From bytes, as everywhere: serde_json's parser is generic over its input, and a second copy of it
-        // is a twentieth of a component.
+        // From bytes, as everywhere: the parser is generic over its input, and a second copy is a twentieth of a
+        // component's size.
         serde_json::from_slice(raw.get().as_bytes()).map(Some).map_err(|_| {
             let reason = if has_lone_surrogate(raw.get()) {
                 JsonError::LoneSurrogate.to_string()
@@ -67,7 +68,7 @@ impl Members {
         })
     }
 
-    /// The member as any JSON value that `parse` takes; `null` counts as absent.
+    /// Removes the member and parses it with `parse`; `null` counts as absent.
     pub(crate) fn json(
         &mut self,
         member: &'static str,
@@ -81,7 +82,7 @@ impl Members {
         }
     }
 
-    /// As [`Self::required_type`], with `null` taken as absent.
+    /// Like [`Self::required_type`], but `null` counts as absent.
     pub(crate) fn nullable<T: DeserializeOwned>(
         &mut self,
         member: &'static str,
@@ -91,8 +92,8 @@ impl Members {
     }
 }
 
-/// Where and why the text stops being JSON. Serde's own sentence can quote the input, so only what it is
-/// about and its position are kept.
+/// Returns where and why the text is not JSON. Serde's own message can contain input, so only its category and
+/// position are used.
 fn position(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Eof => return "it ends too early".to_owned(),

@@ -5,13 +5,14 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::members::Members;
 use crate::{ContractError, TaskId, TaskStatus};
 
-/// Largest text of a queue message, in bytes (Azure Storage Queue: 64 KiB).
+/// Maximum size of a message text in bytes, a limit of Storage Queue (64 KiB).
 pub const MESSAGE_LIMIT_BYTES: usize = 65_536;
-/// Largest request that carries a message (Azure Storage Queue), less the XML around the text.
-const ESCAPED_LIMIT_BYTES: usize = 131_584 - 256;
+/// Maximum size of a message text in bytes after XML escaping: the limit of Storage Queue for a request, less the XML
+/// around the text.
+const MAX_ESCAPED_BYTES: usize = 131_584 - 256;
 
-/// Whether `text` can be sent as a queue message: by its own size, and by its size as the XML that
-/// carries it, in which a character takes up to six bytes.
+/// Returns whether `text` can be sent as a queue message, by its size and by its size in the XML of the request, in
+/// which a character takes up to six bytes.
 #[must_use]
 pub fn fits_message(text: &str) -> bool {
     let (mut sent, mut escaped) = (0, 0);
@@ -19,18 +20,18 @@ pub fn fits_message(text: &str) -> bool {
         let (plain, xml) = match character {
             '&' | '\r' => (1, 5),
             '<' | '>' => (1, 4),
-            // Valid in JSON, not in XML: sent as the escapes of JSON.
+            // Valid in JSON, not in XML: sent as JSON escapes.
             '\u{fffe}' | '\u{ffff}' => (6, 6),
             other => (other.len_utf8(), other.len_utf8()),
         };
         sent += plain;
         escaped += xml;
     }
-    sent <= MESSAGE_LIMIT_BYTES && escaped <= ESCAPED_LIMIT_BYTES
+    sent <= MESSAGE_LIMIT_BYTES && escaped <= MAX_ESCAPED_BYTES
 }
 
-/// Base64 as writers of other platforms have it: with or without padding, whatever the bits that the last
-/// character does not need.
+/// Base64 as other platforms write it: with or without padding, and with any value of the unused bits of the last
+/// character.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -38,36 +39,36 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A queue message: the task document plus, in ours, the ETag the status blob had when it was sent.
+/// A queue message: the task document and, in messages of this project, the ETag of the status blob.
 ///
-/// A document too large for a message is sent as its id, creation time and ETag only.
+/// If the document is too large, the message contains only its id, creation time and ETag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskMessage {
-    /// Which task the message is about.
+    /// Id of the task.
     pub task_id: TaskId,
-    /// ETag of the status blob when the message was sent, as in the HTTP header, quotes included.
+    /// ETag of the status blob when the message was sent, in the form of the HTTP header, with quotes.
     pub etag: Option<String>,
-    /// Whether this project sent it: our messages carry `CreatedAt`, those of the .NET API do not.
+    /// Whether this project sent it. Its messages contain `CreatedAt`, those of the .NET API do not.
     pub is_ours: bool,
     /// [`TaskStatus::generation`] when the message was sent.
     pub generation: u32,
-    /// The whole document, when the message carries one.
+    /// The document, if the message contains it.
     pub document: Option<TaskStatus>,
 }
 
-/// Why a queue message cannot be used as it is.
+/// A queue message cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// It names no task: not JSON, not an object, or without a usable `TaskId`. Only a copy in the
-    /// poison queue can keep it.
+    /// It names no task: it is not a JSON object, or has no valid `TaskId`. Only a copy in the poison queue preserves
+    /// it.
     #[error("{0}")]
     Unreadable(String),
-    /// It names a task, but another member cannot be used.
+    /// It names a task, but another member is invalid.
     #[error("{reason}")]
     Unusable {
         /// The task it names.
         task_id: TaskId,
-        /// [`TaskStatus::generation`] when the message was sent, as far as it can be read.
+        /// [`TaskStatus::generation`] when the message was sent; 0 if it cannot be read.
         generation: u32,
         /// What is wrong.
         reason: String,
@@ -75,11 +76,11 @@ pub enum MessageError {
 }
 
 impl TaskMessage {
-    /// Reads the text of a queue message: JSON, or JSON in Base64 as the Azure Functions convention has it,
-    /// with or without line breaks and padding.
+    /// Parses the text of a queue message: JSON, or JSON in Base64 (the convention of Azure Functions), with or without
+    /// line breaks and padding.
     ///
     /// # Errors
-    /// [`MessageError::Unreadable`] without a usable task id, otherwise [`MessageError::Unusable`].
+    /// [`MessageError::Unreadable`] without a valid task id, otherwise [`MessageError::Unusable`].
     pub fn parse(text: &str) -> Result<Self, MessageError> {
         let trimmed = text.trim_start_matches('\u{feff}').trim();
         if trimmed.starts_with('{') {
@@ -112,12 +113,12 @@ impl TaskMessage {
         let etag = members.nullable::<String>("ETag", "a string").map_err(unusable)?;
         let is_ours = members.contains("CreatedAt");
         let whole = members.contains("TaskName");
-        // Parsed even when it carries only the id, so that a broken member is found.
+        // Parsed even if it contains only the id, to detect an invalid member.
         let document = TaskStatus::from_members(members).map_err(unusable)?;
         Ok(Self { task_id, etag, is_ours, generation, document: whole.then_some(document) })
     }
 
-    /// The text to send for `document`, stored under `etag`: the whole document when it fits
+    /// Returns the message text for `document`, which is stored with `etag`: the document if it fits
     /// ([`fits_message`]), otherwise its id, creation time and ETag.
     #[must_use]
     pub fn text_for(document: &TaskStatus, etag: Option<&str>) -> String {
@@ -135,9 +136,9 @@ impl TaskMessage {
         }
     }
 
-    /// The text to send on for a message that was received as `text`: the same when it fits. Other writers
-    /// spell XML otherwise, so that what they sent may be too large as we send it; a message of ours then
-    /// becomes its id, creation time and ETag. `None` when it names no stored document to refer to.
+    /// Returns the text with which to forward a message that was received as `text`: the same text if it fits. Other
+    /// clients escape XML differently, so a text that they sent may be too large in our escaping; a message of this
+    /// project is then reduced to its id, creation time and ETag. `None` if it names no stored document.
     #[must_use]
     pub fn text_to_forward(text: &str) -> Option<String> {
         if fits_message(text) {
@@ -152,7 +153,7 @@ impl TaskMessage {
     }
 }
 
-/// What is sent of a document that does not fit.
+/// The message of a document that does not fit.
 #[derive(serde::Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Reference<'a> {

@@ -4,7 +4,7 @@ use crate::{
     AttemptOutcome, AttemptRecord, Json, TaskError, TaskId, TaskPriority, TaskState, TaskStatus, Timestamp,
 };
 
-/// The state of a task in the words of the Azure REST guidelines for long-running operations.
+/// The state of a task, with the values of the Azure REST API guidelines for long-running operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum MonitorState {
@@ -44,29 +44,29 @@ impl From<MonitorState> for TaskState {
     }
 }
 
-/// The status monitor: what `GET /tasks/{id}` answers.
+/// The status monitor, the response to `GET /tasks/{id}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Monitor {
-    /// Identity of the task.
+    /// Id of the task.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = "uuid"))]
     pub id: TaskId,
-    /// Where the task stands.
+    /// State of the task.
     pub status: MonitorState,
-    /// The task's name.
+    /// Name of the task.
     pub name: String,
-    /// Free text for people; absent when empty.
+    /// Description of the task; absent if empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// `Low`, `Medium` or `High`.
     #[cfg_attr(feature = "openapi", schema(pattern = "^(Low|Medium|High)$"))]
     pub priority: String,
-    /// Progress, 0 to 100; 100 once succeeded.
+    /// Progress from 0 to 100; 100 after success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(maximum = 100))]
     pub percent_complete: Option<u8>,
-    /// What the handler last said about its progress.
+    /// Latest progress message of the handler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Number of the latest attempt; 0 before the first.
@@ -79,37 +79,36 @@ pub struct Monitor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub last_action_date_time: Option<Timestamp>,
-    /// When its first attempt started.
+    /// When the first attempt started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub started_date_time: Option<Timestamp>,
-    /// When it became terminal.
+    /// When the task became terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub finished_date_time: Option<Timestamp>,
-    /// It does not start before this moment.
+    /// The task does not start before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub not_before: Option<Timestamp>,
-    /// When it may be purged.
+    /// When the task may be purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub expires_date_time: Option<Timestamp>,
-    /// Whether somebody has asked for it to be cancelled.
+    /// Whether a client has requested its cancellation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_requested: bool,
-    /// The handler's result when it is JSON and small.
+    /// The result, if it is JSON of at most 16 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub result: Option<Json>,
-    /// Absolute address of the result when it is not in `result`.
-    // `Monitor::of` knows the path only, `/tasks/{id}/result`; the API puts its own address in front.
+    /// Absolute address of the result, if `result` does not contain it.
+    // `Monitor::of` sets only the path, `/tasks/{id}/result`; the API prepends its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_location: Option<String>,
-    /// Absolute address of what the operation made, once it has succeeded: pollers that follow the Azure
-    /// guidelines read it last. The task itself, because its own address needs no signature and does not
-    /// expire.
-    // Only the API knows its address, so `Monitor::of` leaves it out.
+    /// Absolute address of the resource after success, which pollers for the Azure guidelines read last. It is the
+    /// status monitor itself, whose address needs no signature and does not expire.
+    // Only the API knows its address, so `Monitor::of` omits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_location: Option<String>,
     /// Why the task, or its latest attempt, failed.
@@ -120,17 +119,17 @@ pub struct Monitor {
     pub history: Vec<MonitorAttempt>,
 }
 
-/// One attempt, or one explicit retry, as clients see it.
+/// One attempt or one explicit retry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MonitorAttempt {
     /// Number of the attempt, 1 for the first.
     pub attempt: u32,
-    /// When it started; for an explicit retry, when it was asked for.
+    /// When it started or, for an explicit retry, was requested.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = "date-time"))]
     pub started_date_time: Timestamp,
-    /// When it ended; absent while it runs, and for good when its worker died.
+    /// When it ended; absent while it runs, or if its worker crashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub ended_date_time: Option<Timestamp>,
@@ -140,7 +139,7 @@ pub struct MonitorAttempt {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<MonitorError>,
-    /// Who asked, for an explicit retry.
+    /// The caller who requested an explicit retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
@@ -158,15 +157,15 @@ impl From<&AttemptRecord> for MonitorAttempt {
     }
 }
 
-/// An error in the shape of the Azure REST guidelines.
+/// An error in the format of the Azure REST API guidelines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MonitorError {
-    /// A stable word for programs.
+    /// Stable identifier for programs.
     pub code: String,
-    /// A sentence for people.
+    /// Text for people.
     pub message: String,
-    /// Always empty today; part of the guideline's shape.
+    /// Part of the guidelines' format; always empty at present.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub details: Vec<serde_json::Value>,
@@ -178,24 +177,24 @@ impl From<&TaskError> for MonitorError {
     }
 }
 
-/// One page of tasks: what `GET /tasks` answers.
+/// One page of tasks, the response to `GET /tasks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MonitorList {
-    /// The tasks of this page, in no particular order. A page may be empty and still have a next one.
+    /// The tasks of this page, in no particular order. An empty page may have a next one.
     pub value: Vec<Monitor>,
-    /// How many further tasks were left out because what is stored of them cannot be read; absent when there
-    /// is none, and where callers are told apart.
+    /// Number of tasks omitted because their documents cannot be read; absent if there are none, or if callers are
+    /// distinguished.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unreadable: u32,
-    /// Absolute address of the next page; absent on the last.
+    /// Absolute address of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_link: Option<String>,
 }
 
 impl Monitor {
-    /// The view of a stored document.
+    /// Returns the status monitor of a stored document.
     #[must_use]
     pub fn of(document: &TaskStatus) -> Self {
         let completed = document.state == TaskState::Completed;

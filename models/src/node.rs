@@ -1,11 +1,11 @@
-//! Comparing two JSON texts by what they hold.
+//! Comparison of two JSON texts by content.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::number::Number;
 
-/// A value taken apart as far as it is compared.
+/// A value parsed as far as the comparison needs it.
 #[derive(PartialEq)]
 enum Node<'a> {
     /// `null`, `true` or `false`.
@@ -16,7 +16,7 @@ enum Node<'a> {
     Object(BTreeMap<Cow<'a, str>, Node<'a>>),
 }
 
-/// Whether two compact JSON texts hold the same. Text that is no JSON equals nothing.
+/// Returns whether two compact JSON texts have the same content. Text that is not JSON equals nothing.
 pub(crate) fn are_equal(a: &str, b: &str) -> bool {
     match (node(a), node(b)) {
         (Some(a), Some(b)) => a == b,
@@ -30,7 +30,7 @@ fn node(text: &str) -> Option<Node<'_>> {
     cursor.rest.is_empty().then_some(node)
 }
 
-/// Reads compact JSON whose syntax and depth have been checked, which is why it may recurse.
+/// Parses compact JSON. It may recurse because syntax and depth have been checked before.
 struct Cursor<'a> {
     rest: &'a str,
 }
@@ -62,7 +62,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What stands between the bracket in front and `end`, separated by commas.
+    /// Parses the items up to `end`, separated by commas, after the opening bracket.
     fn all(&mut self, end: char, mut one: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.rest = self.rest.get(1..)?;
         if let Some(rest) = self.rest.strip_prefix(end) {
@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A number or a word: everything up to the next sign of structure.
+    /// Parses a number or a literal name: everything up to the next structural character.
     fn plain(&mut self) -> Option<&'a str> {
         let end = self.rest.find([',', ']', '}']).unwrap_or(self.rest.len());
         self.take(end)
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_the_same_is_equal_however_it_is_spelt() {
+    fn equal_json_is_equal_in_any_spelling() {
         for (a, b) in [
             ("{\"a\":1,\"b\":[true,null]}", "{\"b\":[true,null],\"a\":1.0}"),
             ("\"\\u00e4\\/\"", "\"ä/\""),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_something_else_is_not() {
+    fn different_json_is_not_equal() {
         for (a, b) in [
             ("{\"amount\":1000000000000000000001}", "{\"amount\":1000000000000000000002}"),
             ("1", "\"1\""),

@@ -9,32 +9,32 @@ const DELIVERY: &str = "{\"NotedDelivery\":";
 const WORKERS: &str = "\"LostWorkers\":";
 const BACKED_OFF: &str = "\"BackedOffAttempt\":";
 
-/// What earlier deliveries of a queue message noted in its text, as first members of its JSON object.
+/// The note that workers write into the text of a queue message, as the first members of its JSON object.
 ///
-/// Storage counts deliveries and does not know what became of them. A worker that gives a message back
-/// notes that it survived; one that takes a suspicious message notes that it has begun. It is read and
-/// written without parsing the rest, which may be what ends the workers. The .NET reader ignores it.
+/// Storage counts deliveries but does not know their outcome. A worker that gives a message back notes that it
+/// survived the delivery. A worker that receives a suspicious message notes the delivery first. The note is read and
+/// written without parsing the rest of the message, which may be what crashes the workers. The .NET side ignores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeliveryNote {
-    /// The delivery that left the note, by its dequeue count; 0 when there is none.
+    /// Dequeue count of the delivery that wrote the note; 0 if there is no note.
     pub delivery: u32,
-    /// Deliveries that noted their beginning, that one included, since the last that noted its end.
+    /// Number of deliveries that noted their beginning, including that one, since the last one that noted its end.
     pub lost_workers: u32,
-    /// The latest attempt for whose whole back-off the message was hidden, by its number; 0 when there is none.
+    /// Number of the latest attempt for whose back-off the message was hidden; 0 if there is none.
     pub backed_off: u32,
 }
 
 impl DeliveryNote {
-    /// The note in `text`, received as delivery `dequeue_count`. A note of this delivery or a later one was
-    /// copied from another message and is none.
+    /// Returns the note in `text`, received as delivery `dequeue_count`. A note of this delivery or a later one was
+    /// copied from another message and does not count.
     #[must_use]
     pub fn of(text: &str, dequeue_count: u32) -> Self {
         let note = json_of(text).map(|(json, _)| split(&json).0).unwrap_or_default();
         if note.delivery < dequeue_count { note } else { Self::default() }
     }
 
-    /// `text` with this note instead of the one it has. `None` when it is not a JSON object with members,
-    /// or has no room for a note.
+    /// Returns `text` with this note in place of its present one; `None` if it is not a JSON object with members, or
+    /// too large with the note.
     #[must_use]
     pub fn written_to(self, text: &str) -> Option<String> {
         let (json, is_base64) = json_of(text)?;
@@ -53,7 +53,7 @@ impl DeliveryNote {
         fits_message(&noted).then_some(noted)
     }
 
-    /// `text` as its sender wrote it.
+    /// Returns `text` without its note, as its sender wrote it.
     #[must_use]
     pub fn removed_from(text: &str) -> Cow<'_, str> {
         match json_of(text) {
@@ -66,8 +66,8 @@ impl DeliveryNote {
     }
 }
 
-/// The JSON object that `text` is, or is the Base64 of. Nothing where a note could not be taken out again
-/// without a change to the rest: with white space in front of it, or in the Base64.
+/// Returns the JSON object in `text`, and whether `text` is its Base64. `None` if the note could not be removed again
+/// without changing the rest: if there is white space in front of the object, or in the Base64.
 fn json_of(text: &str) -> Option<(Cow<'_, str>, bool)> {
     if text.starts_with('{') {
         return Some((text.into(), false));
@@ -78,7 +78,7 @@ fn json_of(text: &str) -> Option<(Cow<'_, str>, bool)> {
     is_exact.then(|| (json.into(), true))
 }
 
-/// The note at the beginning of a JSON object, and the members behind it.
+/// Returns the note at the beginning of a JSON object, and the members after it.
 fn split(json: &str) -> (DeliveryNote, &str) {
     let members = json.strip_prefix('{').unwrap_or(json);
     let Some((delivery, rest)) = number_of(json, DELIVERY) else {
@@ -90,7 +90,7 @@ fn split(json: &str) -> (DeliveryNote, &str) {
     (DeliveryNote { delivery, lost_workers, backed_off }, rest)
 }
 
-/// The number of a member with this name at the beginning of `text`, and what follows the comma behind it.
+/// Parses a member with this name at the beginning of `text`. Returns its number and the text after the comma.
 fn number_of<'a>(text: &'a str, name: &str) -> Option<(u32, &'a str)> {
     let (digits, rest) = text.strip_prefix(name)?.split_once(',')?;
     Some((digits.parse().ok()?, rest))

@@ -1,33 +1,33 @@
-/// A JSON number by its value, whatever its size, precision and spelling: `1`, `1.0` and `10e-1` are equal,
-/// `-0` is `0`.
+/// A JSON number for comparison by value at any size, precision and spelling: `1`, `1.0` and `10e-1` are equal, `-0`
+/// equals `0`.
 ///
-/// Nothing is computed: the digits are compared as text, so that `1e999999999` costs no more than its own
-/// length. Two numbers are equal only when their values are.
+/// Digits are compared as text without arithmetic, so that the cost of `1e999999999` depends on its length only.
+/// Numbers with different values are never equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Number {
     negative: bool,
-    /// The significant digits, without zeros in front or behind. Empty is zero.
+    /// The significant digits, without leading and trailing zeros. Empty means zero.
     digits: String,
-    /// The power of ten that the digits, as a whole number, are multiplied by.
+    /// The power of ten by which the digits, read as a whole number, are multiplied.
     exponent: Exponent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exponent {
     Small(i64),
-    /// An exponent of more than 17 digits as it is written, and what the position of the point adds to it.
-    /// Two spellings of one such value may differ here; two values never agree.
+    /// An exponent of more than 17 digits as text, and the number that the position of the point adds to it. Two
+    /// spellings of one such value may differ; two different values never agree.
     Huge {
         written: String,
         shift: i64,
     },
 }
 
-/// Exponents of more digits are not added to.
-const MOST_EXPONENT_DIGITS: usize = 17;
+/// Exponents with more digits are compared as text.
+const MAX_EXPONENT_DIGITS: usize = 17;
 
 impl Number {
-    /// Takes the text of a JSON number.
+    /// Parses the text of a JSON number.
     pub(crate) fn of(text: &str) -> Self {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -50,7 +50,7 @@ impl Exponent {
             None => (1, written.strip_prefix('+').unwrap_or(written)),
         };
         let digits = digits.trim_start_matches('0');
-        if digits.len() <= MOST_EXPONENT_DIGITS {
+        if digits.len() <= MAX_EXPONENT_DIGITS {
             let value: i64 = digits.parse().unwrap_or(0);
             return Self::Small(sign * value + shift);
         }
@@ -59,7 +59,7 @@ impl Exponent {
     }
 }
 
-/// A body is far smaller than 2^63 bytes.
+/// A body is far smaller than 2^63 bytes, so the conversion does not saturate.
 fn length(text: &str) -> i64 {
     i64::try_from(text.len()).unwrap_or(i64::MAX)
 }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_is_equal_in_every_spelling() {
+    fn equal_numbers_are_equal_in_every_spelling() {
         for (a, b) in [
             ("1", "1.0"),
             ("1", "1e0"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn two_values_differ_at_any_size_and_precision() {
+    fn different_numbers_differ_at_any_size_and_precision() {
         for (a, b) in [
             ("1000000000000000000001", "1000000000000000000002"),
             ("18446744073709551615", "18446744073709551616"),

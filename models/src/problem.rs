@@ -1,24 +1,24 @@
 use serde::{Deserialize, Serialize};
 
-/// A problem document (RFC 9457), the body of every error answer, sent as `application/problem+json`.
+/// A problem document (RFC 9457), the body of every error response (`application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// A stable URI reference for the kind of problem, such as `/problems/task-not-found`.
+    /// Stable URI reference of the problem type, such as `/problems/task-not-found`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// A short summary, the same for every problem of this kind.
+    /// Short summary, the same for all problems of this type.
     pub title: String,
     /// The HTTP status code.
     pub status: u16,
-    /// What happened this time and what to do about it. Never holds a secret.
+    /// What happened and what to do about it. It never contains a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The path the request was sent to.
+    /// Path of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
-    /// The trace id of the request, to be quoted to operators.
+    /// Trace id of the request, for questions to the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
 }

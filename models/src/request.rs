@@ -1,54 +1,54 @@
 use crate::members::Members;
 use crate::{ContractError, Json, MAX_INPUT_LEVELS, TaskId, TaskPriority, TaskState, Timestamp};
 
-/// Longest `TaskName`, in Unicode characters.
+/// Maximum length of `TaskName` in Unicode characters.
 pub const MAX_NAME_CHARS: usize = 4096;
 
-/// Longest delay before a task may start: seven days, in seconds, the limit of a queue's visibility timeout.
+/// Maximum delay of a task in seconds: seven days, the maximum visibility timeout of a message.
 pub const MAX_DELAY_SECONDS: u64 = 604_800;
 
 /// When a task may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Schedule {
-    /// As soon as a worker is free.
+    /// At once.
     #[default]
     Now,
-    /// So many seconds after it was accepted (`DelaySeconds`), at most [`MAX_DELAY_SECONDS`].
+    /// This number of seconds after the acceptance (`DelaySeconds`), at most [`MAX_DELAY_SECONDS`].
     After(u64),
-    /// Not before this moment (`NotBefore`); the service refuses one more than seven days away.
+    /// At this time (`NotBefore`). The service refuses a time more than seven days ahead.
     At(Timestamp),
 }
 
-/// What a client posts. A `Status` or `returnUri` in the body is checked and then ignored: a new task
-/// is always Pending and its address is the service's to give.
+/// The body of a submission. `Status` and `returnUri` are validated and then ignored: a new task is always Pending, and
+/// the service determines its address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRequest {
-    /// `TaskId`: the client's own id, or `None` when the service is to make one. The nil id, which an unset
-    /// Guid of .NET is, counts as none.
+    /// `TaskId`; `None` if the service is to generate one. The nil id, the value of an unset .NET `Guid`, counts as
+    /// none.
     pub task_id: Option<TaskId>,
-    /// `TaskName`: which work to do; `task` when omitted. 1 to [`MAX_NAME_CHARS`] characters.
+    /// `TaskName`, which selects the handler: 1 to [`MAX_NAME_CHARS`] characters; `task` if omitted.
     pub task_name: String,
-    /// `TaskDescription`: free text for people; empty when omitted.
+    /// `TaskDescription`, for people; empty if omitted.
     pub task_description: String,
-    /// `Priority`: Medium when omitted.
+    /// `Priority`; Medium if omitted.
     pub priority: TaskPriority,
-    /// `Input`: any JSON value for the handler; `null` counts as none.
+    /// `Input`, any JSON value for the handler; `null` counts as none.
     pub input: Option<Json>,
     /// `DelaySeconds` or `NotBefore`.
     pub schedule: Schedule,
 }
 
 impl TaskRequest {
-    /// Reads a request body. Names are compared without case, unknown members are ignored, omitted
-    /// members get their defaults.
+    /// Parses a request body. Names are case-insensitive, unknown members are ignored, omitted members get their
+    /// defaults.
     ///
     /// # Errors
-    /// A sentence for the client when the body is not a JSON object or a member has the wrong type,
-    /// value or length. `null` is refused, except for `Input` and `returnUri`.
+    /// A sentence for the client if the body is not a JSON object or a member has the wrong type, value or length.
+    /// `null` is refused, except for `Input` and `returnUri`.
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
         let mut members = Members::parse(body)?;
         let task_id = match members.required_type::<String>("TaskId", "a GUID in a string")? {
-            // What an unset Guid is in .NET: no id was given, and two such tasks have nothing in common.
+            // The value of an unset .NET `Guid`: no id was given, and two such tasks are different tasks.
             Some(text) => Some(text.parse::<TaskId>()?).filter(|id| !id.is_nil()),
             None => None,
         };

@@ -3,45 +3,45 @@ use std::fmt;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The stored state of a task (`Status`), written as its integer; names are read as well.
+/// The stored state of a task (`Status`). It is written as an integer; names are also read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskState {
-    /// Accepted and waiting: for its time, for a worker, or for the next attempt.
+    /// Accepted and waiting for its start time, a worker or the next attempt.
     Pending = 0,
-    /// A worker has started an attempt. Left by its outcome, or taken over when the lease runs out.
+    /// A worker has started an attempt.
     InProgress = 1,
-    /// The work was done and its result stored. Terminal.
+    /// The work is done and the result is stored. Terminal.
     Completed = 2,
-    /// The work cannot be done; the error says why. Terminal, except for an explicit retry.
+    /// The work failed permanently; the error contains the reason. Terminal, except for an explicit retry.
     Failed = 3,
-    /// Stopped on request before it was done. Terminal.
+    /// A client cancelled the task before it was completed. Terminal.
     Cancelled = 4,
 }
 
-/// How urgent a task is (`Priority`), written as its integer; names are read as well.
+/// The priority of a task (`Priority`). It is written as an integer; names are also read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum TaskPriority {
-    /// Least urgent.
+    /// Lowest priority.
     Low = 0,
-    /// What a request without a priority gets.
+    /// The default.
     #[default]
     Medium = 1,
-    /// Most urgent.
+    /// Highest priority.
     High = 2,
 }
 
 impl TaskState {
-    /// Every state, in the order of its integer.
+    /// All states in the order of their integers.
     pub const ALL: [Self; 5] =
         [Self::Pending, Self::InProgress, Self::Completed, Self::Failed, Self::Cancelled];
 
-    /// Whether the state is never left again.
+    /// Returns whether the state is terminal. Only an explicit retry leaves a terminal state.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
 
-    /// The name of the state, as the .NET enum spells it.
+    /// Returns the name of the state in the .NET enum.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,10 +55,10 @@ impl TaskState {
 }
 
 impl TaskPriority {
-    /// Every priority, in the order of its integer.
+    /// All priorities in the order of their integers.
     pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
 
-    /// The name of the priority, as the .NET enum spells it.
+    /// Returns the name of the priority in the .NET enum.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl TaskPriority {
     }
 }
 
-/// Integer, as a number or as text, or name (without case), for both enums.
+/// Parses both enums: an integer, as a number or as text, or a case-insensitive name.
 struct Choice<T: 'static> {
     all: &'static [T],
     name: fn(T) -> &'static str,
@@ -96,7 +96,7 @@ impl<T: Copy> Visitor<'_> for Choice<T> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<T, E> {
-        // .NET's converter of enum names takes their numbers as text too.
+        // .NET's enum converter also parses numbers in strings.
         if let Ok(number) = value.trim().parse::<u64>() {
             return self.visit_u64(number);
         }

@@ -3,32 +3,32 @@ use serde::{Deserialize, Serialize};
 use crate::members::Members;
 use crate::{ContractError, Json, TaskId, TaskPriority, TaskRequest, TaskState, Timestamp};
 
-/// Most attempts kept in [`TaskStatus::history`]; the oldest are dropped first.
+/// Maximum number of records in [`TaskStatus::history`]; the oldest are dropped first.
 pub const HISTORY_LIMIT: usize = 20;
 
-/// The stored document: what is known of one task, in blob `{TaskId}-202`.
+/// The stored document of a task, in the blob `{TaskId}-202`.
 ///
-/// The first six members are the .NET contract. The others are this project's and absent from
-/// documents that the .NET side created.
+/// The first six members are the .NET contract. The others belong to this project; documents that the .NET side
+/// created do not have them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TaskStatus {
-    /// Which work to do.
+    /// Selects the handler.
     pub task_name: String,
-    /// Free text for people.
+    /// Description for people.
     pub task_description: String,
-    /// Where the task stands. On the wire `Status`.
+    /// State of the task. On the wire `Status`.
     #[serde(rename = "Status")]
     pub state: TaskState,
-    /// Identity of the task.
+    /// Id of the task.
     pub task_id: TaskId,
-    /// How urgent it is.
+    /// Priority of the task.
     pub priority: TaskPriority,
-    /// The blob's URL without any signature. On the wire `returnUri`, with a small r.
+    /// URL of the blob without a signature. On the wire `returnUri`, in camel case.
     #[serde(rename = "returnUri")]
     pub return_uri: Option<String>,
 
-    /// When the task was accepted. Its presence tells our documents from those of the .NET side.
+    /// When the task was accepted. Documents of the .NET side do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// When this document was last written.
@@ -40,64 +40,63 @@ pub struct TaskStatus {
     /// When the task became terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// The task does not start before this moment.
+    /// The task does not start before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
     /// When a terminal task may be purged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// No attempt starts before this moment: the back-off of an attempt that is to be repeated.
+    /// The next attempt does not start before this time: the end of the back-off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// Number of the latest attempt, 1 for the first; 0 before it.
+    /// Number of the latest attempt, 1 for the first; 0 before the first.
     #[serde(skip_serializing_if = "is_zero")]
     pub attempt: u32,
     /// Attempts that count towards `max_dequeue_count`; see [`TaskStatus::attempts_used`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts_used: Option<u32>,
-    /// How often the task was explicitly retried. A message of an earlier generation is not needed any
-    /// more.
+    /// Number of explicit retries. A message of an earlier generation is obsolete.
     #[serde(skip_serializing_if = "is_zero")]
     pub generation: u32,
-    /// When somebody asked for the task to be cancelled.
+    /// When a client requested the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
-    /// Progress, 0 to 100, as the handler last told it.
+    /// Latest progress of the handler, 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent_complete: Option<u8>,
-    /// What the handler last said about its progress.
+    /// Latest progress message of the handler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What the client gave the handler.
+    /// Input for the handler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Json>,
-    /// The handler's result when it is JSON and small.
+    /// The result, if it is JSON of at most 16 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Json>,
-    /// Where the handler's result is when it is large or not JSON.
+    /// Where the result is stored, if it is larger or not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_blob: Option<ResultBlob>,
     /// Why the task failed, or why its latest attempt did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
-    /// Whose task it is; absent when callers are not told apart.
+    /// The caller who submitted the task; absent if callers are not distinguished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// W3C `traceparent` of the request that submitted the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<String>,
-    /// The latest attempts, oldest first, at most [`HISTORY_LIMIT`].
+    /// The latest attempts and explicit retries, oldest first, at most [`HISTORY_LIMIT`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<AttemptRecord>,
 }
 
-/// Where a result too large for the status document, or not JSON, is stored.
+/// A result that is stored in a blob of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ResultBlob {
-    /// Name of the blob, in the container of the status blobs.
+    /// Name of the blob, in the container of the documents.
     pub name: String,
-    /// Media type as the handler gave it.
+    /// Media type of the handler's response.
     pub content_type: String,
     /// Size in bytes.
     pub size: u64,
@@ -108,21 +107,21 @@ pub struct ResultBlob {
 #[serde(rename_all = "PascalCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskError {
-    /// A stable word for programs, such as `HandlerFailed`.
+    /// Stable identifier for programs, such as `HandlerFailed`.
     pub code: String,
-    /// A sentence for people.
+    /// Text for people.
     pub message: String,
 }
 
-/// One attempt, or one explicit retry, in [`TaskStatus::history`].
+/// One attempt or one explicit retry in [`TaskStatus::history`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttemptRecord {
     /// Number of the attempt, 1 for the first.
     pub attempt: u32,
-    /// When it started; for an explicit retry, when it was asked for.
+    /// When it started or, for an explicit retry, was requested.
     pub started_at: Timestamp,
-    /// When it ended; absent while it runs, and for good when its worker died.
+    /// When it ended; absent while it runs, or if its worker crashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// How it ended; absent while it runs.
@@ -131,22 +130,22 @@ pub struct AttemptRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
-    /// Who asked, for an explicit retry.
+    /// The caller who requested an explicit retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Which delivery brought the attempt: how a redelivery is told from a duplicate message, and
-    /// a worker's own write whose reply was lost from another's.
+    /// The delivery that started the attempt. It distinguishes a redelivery from a duplicate message, and a worker's own
+    /// write whose response was lost from the write of another worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryId>,
 }
 
-/// One receipt of one queue message. No two deliveries have the same.
+/// Identifies one delivery of a queue message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeliveryId {
     /// Id of the message.
     pub message_id: String,
-    /// How often it had been delivered, 1 for the first time.
+    /// Dequeue count, 1 for the first delivery.
     pub dequeue_count: u32,
 }
 
@@ -154,19 +153,19 @@ pub struct DeliveryId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum AttemptOutcome {
-    /// The work was done.
+    /// The work is done.
     Completed,
-    /// The work cannot be done.
+    /// The work failed permanently.
     Failed,
-    /// Stopped because the task was cancelled.
+    /// The attempt was stopped because the task was cancelled.
     Cancelled,
-    /// Failed for now; another attempt follows.
+    /// The work failed temporarily; another attempt follows.
     Retried,
-    /// Its worker disappeared; the next delivery found it unfinished.
+    /// The worker crashed; the next delivery found the attempt unfinished.
     Abandoned,
-    /// The worker was stopping and handed the task back.
+    /// The worker stopped and handed the task back.
     Released,
-    /// Not an attempt: somebody asked for a failed task to be tried again.
+    /// No attempt: a client retried a failed task.
     RetryRequested,
 }
 
@@ -176,7 +175,7 @@ pub(crate) fn is_zero(number: &u32) -> bool {
 }
 
 impl TaskStatus {
-    /// The document of a task that was just accepted: Pending, with a creation time.
+    /// Creates the document of a newly accepted task: Pending, with a creation time.
     #[must_use]
     pub fn accepted(id: TaskId, request: TaskRequest, return_uri: String, now: Timestamp) -> Self {
         Self {
@@ -209,11 +208,11 @@ impl TaskStatus {
         }
     }
 
-    /// Reads a stored document, ours or the .NET side's. Names are compared without case, unknown
-    /// members are ignored.
+    /// Parses a stored document of this project or of the .NET side. Names are case-insensitive; unknown members are
+    /// ignored.
     ///
     /// # Errors
-    /// When it is not a JSON object, has no usable `TaskId`, or one of its members cannot be used.
+    /// If it is not a JSON object, has no valid `TaskId`, or has an invalid member.
     pub fn parse(bytes: &[u8]) -> Result<Self, ContractError> {
         Self::from_members(Members::parse(bytes)?)
     }
@@ -254,20 +253,20 @@ impl TaskStatus {
         })
     }
 
-    /// The document as stored: compact UTF-8 JSON, the .NET members first.
+    /// Serialises the document for storage: compact UTF-8 JSON with the .NET members first.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Serialising plain members into memory has no way to fail.
+        // Serialising these types into memory cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Whether this project created the document, rather than the .NET API.
+    /// Returns whether this project has written the document, and not only the .NET side.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.created_at.is_some()
     }
 
-    /// Whether `request` asks for the same work: equal name, description, priority and input.
+    /// Returns whether `request` has the same content: name, description, priority and input.
     #[must_use]
     pub fn has_content_of(&self, request: &TaskRequest) -> bool {
         self.task_name == request.task_name
@@ -276,9 +275,9 @@ impl TaskStatus {
             && self.input == request.input
     }
 
-    /// Attempts that count towards `max_dequeue_count`: those started since the task was accepted or last
-    /// explicitly retried, without those that a stopping worker handed back. Documents that no worker of
-    /// this version has written lack the member; then the history tells, as far as it goes back.
+    /// Returns the number of attempts that count towards `max_dequeue_count`: those started since the task was accepted
+    /// or last explicitly retried, except those that a stopping worker handed back. Documents of older versions do not
+    /// have the member; for these the history is counted.
     #[must_use]
     pub fn attempts_used(&self) -> u32 {
         let is_retry = |record: &AttemptRecord| record.outcome == Some(AttemptOutcome::RetryRequested);

@@ -6,37 +6,37 @@ use uuid::Uuid;
 
 use crate::ContractError;
 
-/// The identity of a task: a GUID, written in lower case with hyphens.
+/// The id of a task: a GUID in lower case with hyphens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(Uuid);
 
 impl TaskId {
-    /// Takes an id made elsewhere.
+    /// Wraps an existing id.
     #[must_use]
     pub fn from_uuid(id: Uuid) -> Self {
         Self(id)
     }
 
-    /// A random (version 4) id from 16 random bytes.
+    /// Returns a random (version 4) id from 16 random bytes.
     #[must_use]
     pub fn from_random_bytes(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
-    /// A name-based (version 8, RFC 9562) id from the first 16 bytes of a digest: the same digest
-    /// always gives the same task.
+    /// Returns a name-based (version 8, RFC 9562) id from the first 16 bytes of a digest. The same digest always gives
+    /// the same id.
     #[must_use]
     pub fn from_digest(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Whether it is the nil id, `00000000-0000-0000-0000-000000000000`, which stands for none.
+    /// Returns whether it is the nil id, `00000000-0000-0000-0000-000000000000`, which counts as no id.
     #[must_use]
     pub fn is_nil(self) -> bool {
         self.0.is_nil()
     }
 
-    /// Name of the blob that holds the task's status: `{TaskId}-202`.
+    /// Returns the name of the blob with the task's document: `{TaskId}-202`.
     #[must_use]
     pub fn status_blob_name(self) -> String {
         format!("{self}-202")
@@ -46,14 +46,14 @@ impl TaskId {
 impl FromStr for TaskId {
     type Err = ContractError;
 
-    /// Accepts what .NET's `Guid` does, in any case: 32 hexadecimal digits, with or without hyphens, in
-    /// braces or parentheses, or as the parts of its structure (`{0x…,0x…,0x…,{0x…,…}}`).
+    /// Parses all forms that .NET's `Guid` parses, case-insensitively: 32 hexadecimal digits, with or without hyphens,
+    /// in braces or parentheses, or in the form `{0x…,0x…,0x…,{0x…,…}}`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         let inner = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
-        // `Uuid` would also take the URN form, which .NET refuses.
+        // `Uuid` also parses the URN form, which .NET refuses.
         let plain = Some(inner.unwrap_or(text)).filter(|text| !text.starts_with("urn"));
-        // In parentheses there is one form only.
+        // Parentheses are allowed around one form only.
         let plain = plain.filter(|plain| inner.is_none() || plain.len() == 36);
         let found = plain.and_then(|text| Uuid::try_parse(text).ok()).or_else(|| of_parts(text));
         found.map(Self).ok_or_else(|| {
@@ -62,7 +62,7 @@ impl FromStr for TaskId {
     }
 }
 
-/// The form "X" of .NET: the parts of the structure in hexadecimal, the last eight in braces of their own.
+/// Parses the format "X" of .NET: the fields in hexadecimal, the last eight in inner braces.
 fn of_parts(text: &str) -> Option<Uuid> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (front, back) = text.strip_prefix('{')?.strip_suffix("}}")?.split_once(",{")?;

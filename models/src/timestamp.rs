@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment in UTC with millisecond resolution, written as RFC 3339 (`2026-11-20T10:00:00.000Z`).
+/// A UTC timestamp in milliseconds, written as RFC 3339 (`2026-11-20T10:00:00.000Z`).
 ///
-/// Always between the years 0001 and 9999, the range that .NET and RFC 3339 share.
+/// It is between the years 0001 and 9999, the common range of .NET and RFC 3339.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -16,39 +16,40 @@ const MIN_MILLIS: i64 = -62_135_596_800_000;
 const MAX_MILLIS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// Milliseconds since 1970-01-01T00:00:00Z, clamped to the supported years.
+    /// Creates a timestamp from milliseconds since 1970-01-01T00:00:00Z, clamped to the supported years.
     #[must_use]
     pub fn from_unix_millis(millis: i64) -> Self {
         Self(millis.clamp(MIN_MILLIS, MAX_MILLIS))
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn unix_millis(self) -> i64 {
         self.0
     }
 
-    /// Later by `duration`, clamped to the supported years.
+    /// Returns the timestamp `duration` later, clamped to the supported years.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_unix_millis(self.0.saturating_add(millis))
     }
 
-    /// Earlier by `duration`, clamped to the supported years.
+    /// Returns the timestamp `duration` earlier, clamped to the supported years.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_unix_millis(self.0.saturating_sub(millis))
     }
 
-    /// Time from `earlier` to `self`; zero when `earlier` is not earlier (clocks of two machines differ).
+    /// Returns the time from `earlier` to `self`; zero if `earlier` is later, which happens with clocks of two
+    /// machines.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// The same moment as a calendar date and time in UTC.
+    /// Returns the calendar date and time in UTC.
     #[must_use]
     pub fn to_date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)

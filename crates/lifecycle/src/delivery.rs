@@ -1,4 +1,4 @@
-//! What one delivery of a queue message asks for.
+//! The decision on one delivery of a queue message.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use models::{
 
 use crate::{Policy, schedule, transition};
 
-/// The error code of a task of which too many attempts were started.
+/// The error code of a task whose attempts are used up.
 const TOO_MANY_DELIVERIES: &str = "TooManyDeliveries";
 
 /// One receipt of a message, as far as decisions depend on it.
@@ -22,74 +22,77 @@ pub struct Receipt {
     pub note: DeliveryNote,
 }
 
-/// What is stored under the task id of the message.
+/// The document stored under the task id of the message.
 #[derive(Debug, Clone, Copy)]
 pub enum Found<'a> {
     /// This document.
     Document(&'a TaskStatus),
     /// Nothing.
     Missing,
-    /// A document that breaks the contract, and how.
+    /// A document that does not follow the contract, and the reason.
     Unreadable(&'a str),
 }
 
-/// What to do with a delivery. Documents are written conditionally: over the version that was read, or
-/// only if there is none when nothing was found. When the write is refused, read and decide again.
+/// What to do with a delivery.
+///
+/// Write documents conditionally: over the version that was read, or only if there is none when none was found. On
+/// a conflict, read the document and decide again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Write this document, which is InProgress, then run the handler.
     Run(Box<TaskStatus>),
-    /// The stored document already says that this very delivery started the attempt (the reply to the
-    /// write was lost): run the handler.
+    /// The stored document says that this delivery has started the attempt; the response to the write was lost. Run
+    /// the handler.
     Resume,
     /// Write this document, which is Cancelled, then delete the message.
     Cancel(Box<TaskStatus>),
-    /// There is nothing left to do: delete the message.
+    /// Delete the message: nothing is left to do.
     Discard(Discard),
-    /// Give the message up: write the document (which is Failed) when there is one, put a copy with the
-    /// reason into the poison queue, then delete the message.
+    /// Give the message up: write the document, which is Failed, if there is one; send a copy with the reason to the
+    /// poison queue; delete the message.
     Poison {
-        /// Why, for people.
+        /// The reason, as text for people.
         reason: String,
         /// The document to write first.
         document: Option<Box<TaskStatus>>,
     },
-    /// The task may not start yet: put the message into the scheduled queue with this delay, then
-    /// delete it from the task queue.
+    /// The task may not start yet: send its message to the scheduled queue with this delay, then delete the message
+    /// from the task queue.
     Schedule(Duration),
-    /// Another message of the same task is being worked on: hide this one for so long. Only then it shows
+    /// Another message of the same task is being processed: hide this one for this time. Its next delivery decides
     /// what is left to do.
     Postpone(Duration),
-    /// The back-off of an attempt is not over: hide the message for so long, and note for which attempt.
+    /// The back-off of an attempt is not over: hide the message, and note for which attempt it was hidden.
     BackOff {
-        /// For how long.
+        /// How long to hide it.
         wait: Duration,
         /// The number of the attempt.
         attempt: u32,
     },
-    /// A later delivery of the same message has started an attempt: this one lost its lease. Do nothing.
+    /// A later delivery of the same message has started an attempt, so the lease of this one is lost. Do nothing.
     Leave,
 }
 
 /// Why a message is deleted without work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discard {
-    /// Its task has its outcome.
+    /// Its task is terminal.
     Terminal,
     /// Its task was deleted or purged.
     Gone,
-    /// Its task was explicitly retried since it was sent, and has another message.
+    /// A client has retried its task since it was sent, and the task has another message.
     Older,
 }
 
-/// The document and version that a message may stand for, so that the first write needs no read before
-/// it: only a fresh document of ours, delivered for the first time. Storage confirms the version when it
-/// is written over; everything else is read.
+/// Returns the document and ETag carried by the message if they can be used without reading storage first.
+///
+/// That holds only for the first delivery of a new task that this project created. The conditional write detects a
+/// stale ETag.
 #[must_use]
 pub fn presumed<'a>(message: &'a TaskMessage, receipt: &Receipt) -> Option<(&'a TaskStatus, &'a str)> {
     let etag = message.etag.as_deref().filter(|etag| is_strong_etag(etag))?;
     let document = message.document.as_ref()?;
-    let fresh = document.state == TaskState::Pending
+    let is_new = document.state == TaskState::Pending
         && document.attempt == 0
         && document.history.is_empty()
         && document.started_at.is_none()
@@ -102,10 +105,10 @@ pub fn presumed<'a>(message: &'a TaskMessage, receipt: &Receipt) -> Option<(&'a 
         && document.attempts_used.is_none()
         && document.retry_at.is_none()
         && document.generation == 0;
-    (message.is_ours && fresh && receipt.id.dequeue_count == 1).then_some((document, etag))
+    (message.is_ours && is_new && receipt.id.dequeue_count == 1).then_some((document, etag))
 }
 
-/// `*` would match every version and an unquoted text none; both come from strangers only.
+/// `*` would match every version, and an unquoted text none. Only other programs send them.
 fn is_strong_etag(etag: &str) -> bool {
     let inner = etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inner.is_some_and(|inner| {
@@ -113,7 +116,7 @@ fn is_strong_etag(etag: &str) -> bool {
     })
 }
 
-/// Decides about one delivery, given its parsed message and what is stored under the task's id.
+/// Decides on one delivery, given its parsed message and the document stored under the task's id.
 #[must_use]
 pub fn decide(
     message: &Result<TaskMessage, MessageError>,
@@ -141,7 +144,7 @@ pub fn decide(
     match usable {
         Err((reason, generation)) => unusable(reason, generation, document, receipt, policy, now),
         Ok(message) => {
-            // The .NET API gives a new task a random state; its message says that the task is new.
+            // The .NET API gives a new task a random state; only its message shows that the task is new.
             if !message.is_ours && !document.is_ours() {
                 transition::reset_random_state(&mut document);
             }
@@ -182,8 +185,8 @@ fn unusable(
     now: Timestamp,
 ) -> Step {
     let reason = format!("the message cannot be used: {reason}");
-    // A task that has its outcome keeps it, and one that runs on another message, or was retried since,
-    // has no need of this one.
+    // A terminal task keeps its outcome. A task that another message runs, or that was retried since, does not need
+    // this message.
     let is_needless = document.state.is_terminal()
         || generation < document.generation
         || carried_by_another(&document, receipt, policy, now).is_some();
@@ -196,8 +199,7 @@ fn unusable(
     poison(reason, Some(document))
 }
 
-/// The usual case, for a message of this generation. The order of the exits is the order of their
-/// precedence.
+/// Decides on a usable message of a stored task. The order of the conditions is their precedence.
 fn with_document(
     mut document: TaskStatus,
     generation: u32,
@@ -207,7 +209,7 @@ fn with_document(
 ) -> Step {
     if document.state.is_terminal() {
         return match given_up(&document, receipt) {
-            // The worker that gave it up died between the document and the copy.
+            // The worker that gave it up crashed between the document and the copy.
             Some(reason) => poison(reason, None),
             None => Step::Discard(Discard::Terminal),
         };
@@ -236,7 +238,7 @@ fn with_document(
     if let Some(remaining) = back_off_left(&document, receipt, now) {
         return Step::BackOff { wait: remaining, attempt: document.attempt };
     }
-    // A message that storage showed at its time is due, whatever a clock of ours that was set back says.
+    // A message that storage made visible is due, even if this worker's clock was set back.
     let wait = schedule::delay(&document, now.max(receipt.inserted_at));
     if !wait.is_zero() && document.attempt == 0 {
         return Step::Schedule(wait);
@@ -245,7 +247,7 @@ fn with_document(
     Step::Run(Box::new(document))
 }
 
-/// Whether the latest attempt was started by a later delivery of the same message.
+/// Returns whether a later delivery of the same message started the latest attempt.
 fn is_superseded(document: &TaskStatus, receipt: &Receipt) -> bool {
     let latest = document.history.last().and_then(|record| record.delivery.as_ref());
     latest.is_some_and(|id| {
@@ -253,8 +255,9 @@ fn is_superseded(document: &TaskStatus, receipt: &Receipt) -> bool {
     })
 }
 
-/// How long the attempt of another message may still be running; `None` when there is none. Messages are
-/// duplicated by a lost reply to a submission or by the sweep. If a duplicate took the task over, two
+/// Returns how long the attempt of another message may still run; `None` if there is none.
+///
+/// A lost response to a submission, or the sweep, can duplicate a message. If a duplicate took over the task, two
 /// messages would take it from each other until both were given up.
 fn carried_by_another(
     document: &TaskStatus,
@@ -268,20 +271,22 @@ fn carried_by_another(
     let record = transition::running(document)?;
     let other = record.delivery.as_ref()?.message_id != receipt.id.message_id;
     let until = record.started_at.plus(policy.task_timeout).plus(policy.visibility);
-    // A start in the future is a clock that runs ahead; it must not hide a message for longer than a
-    // start right now would.
+    // A start in the future comes from a clock that is ahead; it must not hide the message for longer than a start
+    // at this moment would.
     let remaining = until.since(now).min(policy.task_timeout + policy.visibility);
     (other && !remaining.is_zero()).then(|| schedule::whole_seconds(remaining))
 }
 
-/// 10 s, 20 s, 40 s, … at most 1280 s: soon for short tasks, seldom for long ones.
+/// 10 s, 20 s, 40 s, … up to 1280 s, so that the check is soon for short tasks and rare for long ones.
 fn postponement(dequeue_count: u32) -> Duration {
     Duration::from_secs(10 << dequeue_count.saturating_sub(1).min(7))
 }
 
-/// How much of the back-off of the latest attempt is left for this message. One that was hidden for it, as
-/// its note tells, has been judged by storage's clock. Others are judged by ours, and are hidden for the whole
-/// back-off at most: by a clock that is hours behind, the back-off would not end before the clock gets there.
+/// Returns how much of the back-off of the latest attempt is left for this message.
+///
+/// If the message's note says that it was hidden for this back-off, storage's clock has measured it. Otherwise this
+/// worker's clock decides, and the message is hidden for the whole back-off at most: a clock that is hours behind
+/// would hide it for hours.
 fn back_off_left(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Option<Duration> {
     let retry_at = document.retry_at.filter(|_| document.state == TaskState::Pending)?;
     let latest = document.history.last()?;
@@ -291,7 +296,8 @@ fn back_off_left(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Op
     (!was_hidden && !left.is_zero()).then(|| schedule::whole_seconds(left))
 }
 
-/// Deliveries do not count: one that could start no attempt says nothing about the task.
+/// Gives up a task whose attempts are used up. Deliveries do not count, because one that starts no attempt says
+/// nothing about the task.
 fn exhausted(mut document: TaskStatus, policy: &Policy, now: Timestamp) -> Step {
     let mut reason = format!(
         "attempts started without success: {}; max_dequeue_count allows {}",
@@ -307,8 +313,8 @@ fn exhausted(mut document: TaskStatus, policy: &Policy, now: Timestamp) -> Step 
     poison(reason, Some(document))
 }
 
-/// Why this message was given up, when the document says that it was: by a later delivery than the one
-/// that brought the latest attempt.
+/// Returns why this message was given up if the document says that it was: a later delivery than the one that
+/// started the latest attempt gave it up.
 fn given_up(document: &TaskStatus, receipt: &Receipt) -> Option<String> {
     let error = document.error.as_ref().filter(|error| error.code == TOO_MANY_DELIVERIES)?;
     let latest = document.history.last().and_then(|record| record.delivery.as_ref())?;

@@ -1,88 +1,89 @@
-//! What one drain does next: receive, wait, finish what runs, or end.
+//! The next step of a drain: receive, wait, finish the running tasks, or end.
 //!
-//! A drain receives for its budget and then settles: it receives nothing, and ends when what runs has
-//! ended. When a task runs longer than that, free slots would be idle for as long as it takes, so the drain
-//! goes on with another round, twice as long. A message therefore waits for a free slot no longer than
-//! [`SETTLE`] and one [`LONGEST_LOOK`], however long other tasks run, and a drain ends as soon as one round
-//! leaves nothing behind that runs longer than [`SETTLE`].
+//! A drain receives until its budget is used up. It then receives nothing, so that it can end once the running
+//! tasks have ended. If a task runs longer, the free slots would stay idle, so the drain starts another round,
+//! twice as long. While a slot is free, a visible message therefore waits at most [`SETTLING_TIME`] plus
+//! [`MAX_EMPTY_QUEUE_PAUSE`], however long other tasks run. A drain ends after a round whose tasks all end within
+//! [`SETTLING_TIME`].
 //!
-//! Time is what has passed since the drain began.
+//! Times are durations since the start of the drain.
 
 use std::time::Duration;
 
-/// Most messages of one Get Messages.
-pub const LARGEST_BATCH: usize = 32;
-/// How long a drain receives nothing at the end of a round, so that it can end; at most its budget.
-pub const SETTLE: Duration = Duration::from_secs(20);
-/// The longest pause between two looks at a queue that was empty, while tasks of the drain run.
-pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
-/// The first of these pauses.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// How long to gather free slots before a small batch is received.
-const GATHER: Duration = Duration::from_millis(200);
-/// Rounds get no longer than this.
-const LONGEST_ROUND: Duration = Duration::from_secs(600);
-/// How often a drain with running tasks looks after what is not in the task queue.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// Messages per Get Messages, a limit of Storage Queue.
+pub const MAX_BATCH_MESSAGES: usize = 32;
+/// The time at the end of each round in which a drain receives nothing, so that it can end. It is at most the
+/// budget.
+pub const SETTLING_TIME: Duration = Duration::from_secs(20);
+/// The longest pause between two checks of an empty queue while tasks of the drain run.
+pub const MAX_EMPTY_QUEUE_PAUSE: Duration = Duration::from_secs(5);
+/// The first of these pauses; they double.
+const FIRST_EMPTY_QUEUE_PAUSE: Duration = Duration::from_secs(1);
+/// The time to collect free slots before a small batch is received.
+const SMALL_BATCH_DELAY: Duration = Duration::from_millis(200);
+/// The longest round, unless the budget is longer.
+const MAX_ROUND: Duration = Duration::from_secs(600);
+/// The time between two promotions or sweep steps beside running tasks.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a drain does.
+/// The next step of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Receive up to so many messages.
+    /// Receive up to this many messages.
     Receive(usize),
-    /// Nothing before this time has passed or a task has ended.
+    /// Wait for this time, or until a task has ended.
     Wait(Duration),
-    /// Nothing before a task has ended.
+    /// Wait until a task has ended.
     Finish,
-    /// End: nothing runs and nothing is to be received.
+    /// End: no task runs and nothing is to be received.
     End,
 }
 
-/// Where one drain stands.
+/// The state of one drain.
 #[derive(Debug, Clone)]
 pub struct Drain {
     slots: usize,
     budget: Duration,
     round: Duration,
-    round_ends: Duration,
+    round_ends_at: Duration,
     rounds: u32,
     stopped: bool,
     rest_until: Duration,
-    /// The last look found fewer messages than it asked for.
-    dry: bool,
-    /// Looks in a row that found nothing.
-    empty: u32,
-    /// When the last look ended.
-    looked_at: Duration,
-    /// When a small batch, or another look at an empty queue, is worth a request.
-    look_at: Duration,
+    /// Whether the last batch had fewer messages than were requested.
+    is_queue_empty: bool,
+    /// Number of batches in a row without a message.
+    empty_batches: u32,
+    /// When the last batch arrived.
+    received_at: Duration,
+    /// When to receive a small batch, or to check an empty queue again.
+    receive_at: Duration,
     upkeep_at: Duration,
 }
 
 impl Drain {
-    /// A drain that begins, with `slots` tasks at a time, and receives for `budget` at least.
+    /// Starts a drain with `slots` tasks at a time that receives for at least `budget`.
     #[must_use]
     pub fn new(slots: usize, budget: Duration) -> Self {
         Self {
             slots,
             budget,
             round: budget,
-            round_ends: budget,
+            round_ends_at: budget,
             rounds: 1,
             stopped: false,
             rest_until: Duration::ZERO,
-            dry: false,
-            empty: 0,
-            looked_at: Duration::ZERO,
-            look_at: Duration::ZERO,
-            upkeep_at: UPKEEP,
+            is_queue_empty: false,
+            empty_batches: 0,
+            received_at: Duration::ZERO,
+            receive_at: Duration::ZERO,
+            upkeep_at: UPKEEP_INTERVAL,
         }
     }
 
-    /// What to do at `now` while `running` tasks run and no look is under way.
+    /// Returns the next step at `now`, while `running` tasks run and no receive is in progress.
     pub fn next(&mut self, running: usize, now: Duration) -> Next {
         let rest = self.rest_until.saturating_sub(now);
-        let is_over = self.stopped || self.dry || !rest.is_zero() || now >= self.round_ends;
+        let is_over = self.stopped || self.is_queue_empty || !rest.is_zero() || now >= self.round_ends_at;
         if running == 0 && is_over {
             return Next::End;
         }
@@ -93,90 +94,94 @@ impl Drain {
         if !rest.is_zero() {
             return Next::Wait(rest);
         }
-        if now >= self.round_ends {
-            let settled = self.round_ends + SETTLE.min(self.budget);
-            if now < settled {
-                return Next::Wait(settled - now);
+        if now >= self.round_ends_at {
+            let settled_at = self.round_ends_at + SETTLING_TIME.min(self.budget);
+            if now < settled_at {
+                return Next::Wait(settled_at - now);
             }
-            self.round = self.round.saturating_mul(2).min(LONGEST_ROUND.max(self.budget));
-            self.round_ends = now + self.round;
+            self.round = self.round.saturating_mul(2).min(MAX_ROUND.max(self.budget));
+            self.round_ends_at = now + self.round;
             self.rounds = self.rounds.saturating_add(1);
         }
-        // Small batches cost as many requests as large ones; tasks that end together free many slots.
-        let enough = (self.slots.min(LARGEST_BATCH) / 2).max(1);
-        if !self.dry && free >= enough || now >= self.look_at {
-            Next::Receive(free.min(LARGEST_BATCH))
+        // A small batch costs as many requests as a large one, and tasks often end together.
+        let enough = (self.slots.min(MAX_BATCH_MESSAGES) / 2).max(1);
+        if !self.is_queue_empty && free >= enough || now >= self.receive_at {
+            Next::Receive(free.min(MAX_BATCH_MESSAGES))
         } else {
-            Next::Wait(self.look_at - now)
+            Next::Wait(self.receive_at - now)
         }
     }
 
-    /// A look that asked for `asked` messages found `found`.
-    pub fn received(&mut self, asked: usize, found: usize, now: Duration) {
-        self.dry = found < asked;
-        self.empty = if found == 0 { self.empty.saturating_add(1) } else { 0 };
-        let doublings = self.empty.saturating_sub(1).min(10);
-        let pause =
-            if self.dry { FIRST_LOOK.saturating_mul(1 << doublings).min(LONGEST_LOOK) } else { GATHER };
-        (self.looked_at, self.look_at) = (now, now + pause);
+    /// Records that a receive of up to `requested` messages returned `received`.
+    pub fn received(&mut self, requested: usize, received: usize, now: Duration) {
+        self.is_queue_empty = received < requested;
+        self.empty_batches = if received == 0 { self.empty_batches.saturating_add(1) } else { 0 };
+        let doublings = self.empty_batches.saturating_sub(1).min(10);
+        let pause = if self.is_queue_empty {
+            FIRST_EMPTY_QUEUE_PAUSE.saturating_mul(1 << doublings).min(MAX_EMPTY_QUEUE_PAUSE)
+        } else {
+            SMALL_BATCH_DELAY
+        };
+        (self.received_at, self.receive_at) = (now, now + pause);
     }
 
-    /// Messages were moved to the task queue: it is worth a look.
+    /// Records that messages were promoted to the task queue: receive again at once.
     pub fn promoted(&mut self, now: Duration) {
-        self.look_at = self.look_at.min(now);
+        self.receive_at = self.receive_at.min(now);
     }
 
-    /// Storage needs a rest.
+    /// Records that storage must not be called for `wait`.
     pub fn rest(&mut self, wait: Duration, now: Duration) {
         self.rest_until = self.rest_until.max(now + wait);
     }
 
-    /// How long storage needs to be left alone yet.
+    /// Returns how much longer storage must not be called; `None` if it may be called.
     #[must_use]
     pub fn rest_at(&self, now: Duration) -> Option<Duration> {
         Some(self.rest_until.saturating_sub(now)).filter(|rest| !rest.is_zero())
     }
 
-    /// Nothing new is received any more.
+    /// Stops receiving. Running tasks go on.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// Whether it was told to stop.
+    /// Returns whether [`Self::stop`] was called.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    /// Whether the last look found fewer messages than it asked for.
+    /// Returns whether the last batch had fewer messages than were requested.
     #[must_use]
     pub fn is_dry(&self) -> bool {
-        self.dry
+        self.is_queue_empty
     }
 
-    /// Rounds so far; above one, tasks run longer than the drain's budget.
+    /// Returns the number of rounds so far. More than one means that tasks run longer than the budget.
     #[must_use]
     pub fn rounds(&self) -> u32 {
         self.rounds
     }
 
-    /// How long until upkeep is due beside running tasks; `None` while there is to be none.
+    /// Returns the time until promotion and sweep are due beside running tasks; `None` after [`Self::stop`].
     #[must_use]
     pub fn upkeep_in(&self, now: Duration) -> Option<Duration> {
         let wait = self.upkeep_at.max(self.rest_until).saturating_sub(now);
         (!self.stopped).then_some(wait)
     }
 
-    /// Whether the sweep belongs to the upkeep. A short drain leaves it to one that finds nothing. And only who has
-    /// just seen the queue empty can tell a task that lost its message from one that waits in a long queue: a
-    /// drain without a free slot does not look, and does not sweep.
+    /// Returns whether upkeep includes a sweep step. A drain within its budget leaves the sweep to an idle one. The
+    /// queue must also have been empty recently: otherwise a task that lost its message cannot be distinguished
+    /// from one that waits in a long queue. A drain without free slots does not receive and hence does not sweep.
     #[must_use]
     pub fn sweeps(&self, now: Duration) -> bool {
-        now >= self.budget && self.empty > 0 && now.saturating_sub(self.looked_at) <= LONGEST_LOOK
+        let is_recent = now.saturating_sub(self.received_at) <= MAX_EMPTY_QUEUE_PAUSE;
+        now >= self.budget && self.empty_batches > 0 && is_recent
     }
 
-    /// Upkeep was done, or a part of it, and the rest is due at once.
+    /// Records that upkeep was done. If only a part of it was done (`is_part`), the rest is due at once.
     pub fn tended(&mut self, is_part: bool, now: Duration) {
-        self.upkeep_at = if is_part { now } else { now + UPKEEP };
+        self.upkeep_at = if is_part { now } else { now + UPKEEP_INTERVAL };
     }
 }

@@ -1,17 +1,17 @@
-//! How many tasks may be worked on outside of the application at a time.
+//! The limit on concurrent tasks of handlers outside the application.
 //!
-//! The task handler of such a task holds a connection of the host for as long as the task takes, and so
-//! does every request to storage while it is under way. When handlers take them all, leases are not renewed
-//! and every task is started again elsewhere.
+//! Such a handler occupies a connection of the host while its task runs, and so does every storage request while
+//! it is in progress. If handlers occupied all connections, leases could not be renewed and every task would be
+//! started again by another worker.
 
-/// Connections that one host may have open (`[outbound_http]` in `runtime-config.toml`).
+/// Outgoing connections of a host (`[outbound_http]` in `runtime-config.toml`).
 pub const CONNECTIONS: usize = 256;
-/// How many of them task handlers outside of the application may hold. The rest is for storage: a burst in
-/// which every task writes waits for them a few times over, far below the time of a lease.
+/// Connections that handlers outside the application may occupy. Storage requests share the rest: in a burst in
+/// which every task writes, each connection serves a few requests, which takes far less time than a lease.
 pub const FOR_HANDLERS: usize = 200;
 
-/// Whether a handler at `url` is reached through a connection: anything but a component of the same
-/// application, which the host calls in its own process.
+/// Returns whether a handler at `url` is outside the application and occupies a connection. The host calls a
+/// component of the same application in its own process.
 #[must_use]
 pub fn is_outside(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -21,7 +21,7 @@ pub fn is_outside(url: &str) -> bool {
     !name.to_ascii_lowercase().ends_with(".spin.internal")
 }
 
-/// Whether `drains` side by side, of `concurrency` tasks each, leave storage its connections.
+/// Returns whether `drains` concurrent drains of `concurrency` tasks each stay within [`FOR_HANDLERS`].
 #[must_use]
 pub fn fits(drains: usize, concurrency: usize) -> bool {
     drains.saturating_mul(concurrency) <= FOR_HANDLERS

@@ -1,4 +1,4 @@
-//! What a submission does, given what is stored under its id.
+//! The decision on a submission, given the document stored under its id.
 
 use std::time::Duration;
 
@@ -9,21 +9,22 @@ use crate::schedule;
 /// What to do with a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intake {
-    /// Nothing is stored: create the document, then send the message, then answer.
+    /// No document is stored: create it, send the message, respond.
     Accept,
-    /// The same was submitted before and nobody can tell whether its message was ever sent: send it
-    /// (again) with this delay, then answer as the first time. A duplicate message does no harm.
+    /// The same content was submitted before, and its message may be missing: send it again with this delay, then
+    /// respond as to the first submission. A duplicate message is harmless.
     Heal(Duration),
-    /// The same was submitted before and a worker has seen its message: answer as the first time.
+    /// The same content was submitted before and a worker has received its message: respond as to the first
+    /// submission.
     Replay,
-    /// The id is taken by a task with other content: refuse.
+    /// The id belongs to a task with other content: refuse.
     Different,
-    /// The id is taken by another caller's task: refuse, and reveal nothing.
+    /// The id belongs to a task of another caller: refuse without revealing anything about it.
     AnotherCaller,
 }
 
-/// Decides about `request` by `caller` (`None` when callers are not told apart), given the document
-/// stored under its id.
+/// Decides on `request` of `caller`, given the document stored under its id. `caller` is `None` if callers are not
+/// distinguished.
 #[must_use]
 pub fn intake(
     existing: Option<&TaskStatus>,
@@ -41,8 +42,8 @@ pub fn intake(
     if may_lack_message(existing) { Intake::Heal(schedule::delay(existing, now)) } else { Intake::Replay }
 }
 
-/// Whether the process that wrote this document may have died before it sent the message: true from the
-/// acceptance, or from an explicit retry, until a worker has written.
+/// Returns whether the process that wrote this document may have crashed before it sent the message. That is the
+/// case from the acceptance, or from an explicit retry, until a worker has written the document.
 fn may_lack_message(document: &TaskStatus) -> bool {
     let fresh = match document.history.last() {
         None => document.attempt == 0,

@@ -1,26 +1,26 @@
-//! The hold on a received message: when to renew it, and when to give up.
+//! The lease on a received message: when to renew it and when to stop the attempt.
 
 use std::time::Duration;
 
-/// What the holder of a lease has to do.
+/// What the holder of a lease has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renewal {
-    /// Nothing before this time has passed.
+    /// Wait for this time.
     Hold(Duration),
-    /// Half the lease is over: renew it with the newest receipt.
+    /// Half of the lease is over: renew it with the newest pop receipt.
     RenewNow,
-    /// It ran out before it could be renewed; somebody else may have the message. Stop the attempt and
+    /// The lease expired before it was renewed, and another worker may have the message. Stop the attempt and
     /// write nothing.
     Lost,
-    /// The attempt has had all the time one attempt may have. Stop it; it counts as timed out.
+    /// The attempt has reached its time limit. Stop it; it counts as timed out.
     CapReached,
 }
 
-/// What to do about a lease that was obtained `held` ago for an attempt that started `worked` ago, given the
-/// length of a lease and of an attempt.
+/// Decides on a lease that was obtained `held` ago, for an attempt that started `worked` ago. `visibility` is the
+/// length of a lease, `task_timeout` that of an attempt.
 ///
-/// Both ages are by the worker's monotonic clock, from before the request that obtained the hold was sent:
-/// a wall clock may be set, storage's clock may differ, and its answer takes time.
+/// Both ages are measured by the worker's monotonic clock from before the request that obtained the lease: a wall
+/// clock may be set, storage's clock may differ, and a response takes time.
 #[must_use]
 pub fn renewal(held: Duration, worked: Duration, visibility: Duration, task_timeout: Duration) -> Renewal {
     if held >= visibility {

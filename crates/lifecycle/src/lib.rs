@@ -1,23 +1,24 @@
-//! What happens next to a task: given its stored document, an event, a policy and the time, each
-//! function returns a value that says what to do. None of them does it.
+//! Decisions about tasks as pure functions: given a stored document, an event, a policy and the time, a function
+//! returns what to do. It does not do it.
 //!
-//! No async, no clock, no randomness, no I/O (see `clippy.toml`): `now` and jitter are arguments.
+//! There is no async, no clock, no randomness and no I/O (see `clippy.toml`): `now` and jitter are arguments.
 //!
-//! # Layout
-//! - [`intake`]: what a submission does, given what is stored under its id.
-//! - [`redelivery`]: how to take a message up, by what its earlier deliveries noted.
-//! - [`delivery`]: what one delivery of a message asks for.
-//! - [`outcome`]: what an attempt's end writes, and what to do when somebody else wrote first.
-//! - [`lease`]: when to renew the hold on a message, and when to give up.
-//! - [`cancel`], [`retry`]: what a client's request does to a document.
-//! - [`schedule`]: where the message of a task that may not start yet belongs.
-//! - [`sweep`], [`retention`]: which documents need a new message, or may go.
-//! - [`monitor`], [`overload`]: how long a client is asked to wait.
-//! - [`pace`]: when a replica drains next; [`drain`]: what one drain does next.
-//! - [`handler_limit`]: how many tasks may be worked on outside of the application.
+//! # Modules
+//! - [`intake`]: a submission, given the document stored under its id.
+//! - [`redelivery`]: a message, given its dequeue count and the notes of earlier deliveries.
+//! - [`delivery`]: one delivery of a message.
+//! - [`outcome`]: the end of an attempt, and how it continues after a conflict.
+//! - [`lease`]: when to renew a lease and when to stop the attempt.
+//! - [`cancel`], [`retry`]: requests of clients to cancel or retry a task.
+//! - [`schedule`]: delayed tasks.
+//! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
+//! - [`monitor`], [`overload`]: how long a client waits before its next request.
+//! - [`pace`], [`drain`]: when a replica drains next, and the steps of one drain.
+//! - [`handler_limit`]: concurrent tasks of handlers outside the application.
+//! - `transition`: the changes of a document, which are the arrows of the state diagram in ARCHITECTURE.md.
 //!
-//! *Architecture Invariant:* a terminal state is never left, except by [`retry::retry`]; and in every
-//! list of effects the deletion of the message comes last.
+//! *Invariants:* only [`retry::retry`] leaves a terminal state, and in every list of effects the deletion of the
+//! message is last.
 
 pub mod cancel;
 pub mod delivery;

@@ -1,16 +1,16 @@
-//! How long a client is asked to wait before it looks again.
+//! The `Retry-After` of the status monitor.
 
 use std::time::Duration;
 
 use models::{TaskState, TaskStatus, Timestamp};
 
-/// Longest `Retry-After`: a scheduled task may be cancelled or tried early, so a client looks now and then.
-const LONGEST: u64 = 300;
+/// The longest `Retry-After`. A delayed task may be cancelled before its start, so clients poll it now and then.
+const MAX_RETRY_AFTER_SECONDS: u64 = 300;
 
-/// `Retry-After` of the status monitor; `None` once the task is terminal.
+/// Returns the `Retry-After` of the status monitor; `None` if the task is terminal.
 ///
-/// A task that waits for its time: until then, at most five minutes. Otherwise a tenth of its age, 1 to
-/// 30 seconds, so that short tasks are noticed at once and long ones are not polled in vain.
+/// For a delayed task it is the time until its start, at most five minutes. Otherwise it is a tenth of the task's
+/// age, between 1 and 30 seconds, so that clients see the end of a short task soon and poll a long one rarely.
 #[must_use]
 pub fn retry_after(document: &TaskStatus, now: Timestamp) -> Option<Duration> {
     if document.state.is_terminal() {
@@ -18,7 +18,7 @@ pub fn retry_after(document: &TaskStatus, now: Timestamp) -> Option<Duration> {
     }
     let due = document.not_before.filter(|moment| *moment > now);
     let seconds = match (due, document.created_at) {
-        (Some(moment), _) => (moment.since(now).as_secs() + 1).min(LONGEST),
+        (Some(moment), _) => (moment.since(now).as_secs() + 1).min(MAX_RETRY_AFTER_SECONDS),
         (None, Some(created)) => {
             (now.since(created.max(document.not_before.unwrap_or(created))).as_secs() / 10).clamp(1, 30)
         }
@@ -27,9 +27,8 @@ pub fn retry_after(document: &TaskStatus, now: Timestamp) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// How long a task that waits in a queue of `depth` messages is left alone at least: a queue is taken to
-/// move at 50 tasks a second, and nobody is sent away for more than 30 seconds on such a guess. Zero for a
-/// task that runs, has ended or waits for its time.
+/// Returns the minimum `Retry-After` of a task that waits in a queue of `depth` messages. The estimate assumes 50
+/// tasks per second and is limited to 30 seconds. It is zero for a task that runs, has ended or is delayed.
 #[must_use]
 pub fn queue_wait(document: &TaskStatus, depth: u64, now: Timestamp) -> Duration {
     let waits =

@@ -1,18 +1,18 @@
-//! Whether the queue is too long to take more.
+//! Back-pressure: whether the queue is too long to accept a submission.
 
 use std::time::Duration;
 
-/// Whether a submission may come in.
+/// The decision on accepting a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// There is room.
+    /// Accept it.
     Admit,
     /// The queue is above its limit: refuse with `429` and this `Retry-After`.
     Refuse(Duration),
 }
 
-/// Decides by the number of messages in the queue; without a `limit` everything comes in. The further
-/// the queue is above its limit, the longer the client is asked to wait: 5 to 120 seconds.
+/// Decides by the number of messages in the queue (`depth`); without a `limit` every submission is accepted. The
+/// wait is proportional to `depth` / `limit`, between 5 and 120 seconds.
 #[must_use]
 pub fn admission(depth: u64, limit: Option<u64>) -> Admission {
     match limit {

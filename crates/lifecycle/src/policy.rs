@@ -1,15 +1,16 @@
 use std::time::Duration;
 
-/// The limits that decisions depend on, as the operator configured them.
+/// The limits that decisions depend on, as configured by the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a received message stays hidden: the length of a lease.
+    /// Visibility timeout of a received message, which is the length of a lease.
     pub visibility: Duration,
-    /// Most attempts of one task that are started, from its acceptance or its explicit retry on. One that a
-    /// stopping worker hands back does not count, nor does a delivery that starts none. Also how many
-    /// workers in a row a message may cost before an attempt is recorded, five at least.
+    /// Maximum number of started attempts of a task, counted from its acceptance or its latest explicit retry. An
+    /// attempt that a stopping worker hands back does not count, nor does a delivery that starts none. It is also
+    /// the number of workers in a row, at least five, that may be lost with a message before an attempt is
+    /// recorded.
     pub max_dequeue_count: u32,
-    /// Longest time one attempt may take.
+    /// Time limit of one attempt.
     pub task_timeout: Duration,
     /// Upper bound of the first back-off.
     pub retry_base: Duration,

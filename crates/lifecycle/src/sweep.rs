@@ -1,11 +1,10 @@
-//! Reconciliation: which documents lost their message and need another, and which may be purged.
+//! The sweep: which tasks need a new message, and which documents may be purged.
 //!
-//! A worker walks over all documents in small steps, only while the task queue is empty, so that a
-//! document without a sign of life is not merely waiting in a long queue. One walk over everything is a
-//! pass. A pass lists every document and reads few: each is stored with a [`Mark`] that the listing tells, so
-//! that a pass knows when a document has to be looked at, and reads those whose moment has come. Documents
-//! without one, of the .NET side and of earlier releases, are read when they changed since the pass before,
-//! when their retention may end, and once a day, in a full pass.
+//! Workers list all documents in small steps, one complete listing being a pass. They do so only while the task
+//! queue is empty; otherwise a task without a write may just wait in a long queue. A pass lists every document and
+//! reads few: each document is stored with a [`Mark`] that the listing returns, and the pass reads those that are
+//! due. Documents without a mark, which the .NET side and earlier releases wrote, are read if they changed since the
+//! previous pass, if their retention may end, and once a day in a full pass.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,24 +13,24 @@ use models::{TaskState, TaskStatus, Timestamp};
 
 use crate::{Policy, retention, schedule, transition};
 
-/// Clocks of workers and storage may differ by so much.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
-/// A full pass at least so often.
-const FULL_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
+/// The assumed maximum difference between the clocks of workers and storage.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// The time between two full passes.
+const FULL_PASS_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// What a listing tells of a document: as much as the sweep needs in order to leave it alone.
+/// What a listing returns for a document, so that the sweep need not read it before it is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// Its message waits, until this moment when there is one.
+    /// The task waits, until this time if there is one.
     Waits(Option<Timestamp>),
     /// An attempt runs.
     Runs,
-    /// It is terminal, and may be purged at this moment.
+    /// The task is terminal and may be purged at this time; `None` means never.
     Ended(Option<Timestamp>),
 }
 
 impl Mark {
-    /// The mark to store with `document`.
+    /// Returns the mark to store with `document`.
     #[must_use]
     pub fn of(document: &TaskStatus) -> Self {
         match document.state {
@@ -43,7 +42,7 @@ impl Mark {
         }
     }
 
-    /// Reads what [`fmt::Display`] writes; `None` for anything else, which counts as no mark.
+    /// Parses what [`fmt::Display`] writes; `None` for anything else, which counts as no mark.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (word, moment) = match text.split_once(' ') {
@@ -58,7 +57,7 @@ impl Mark {
         }
     }
 
-    /// When a document with this mark that does not change has to be looked at; `None` is never.
+    /// Returns when a document with this mark is due if it is not written again; `None` means never.
     fn due(self, last_written: Timestamp, policy: &Policy) -> Option<Timestamp> {
         match self {
             Self::Waits(until) => {
@@ -85,30 +84,30 @@ impl fmt::Display for Mark {
     }
 }
 
-/// What to do about one document.
+/// What to do with one document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Review {
-    /// Nothing, or nothing yet.
+    /// Nothing.
     Leave,
-    /// It shows no sign of life: write this document (If-Match, so that one sweeper wins), then send its
-    /// message with this delay. When the process dies in between, a later pass finds it again.
+    /// Its message is missing: write this document (If-Match, so that one worker succeeds), then send its message with
+    /// this delay. If the process crashes in between, a later pass finds the document again.
     Requeue(Box<TaskStatus>, Duration),
-    /// It may go: delete these attachments, then the document.
+    /// Its retention is over: delete these attachments, then the document.
     Purge(Vec<String>),
 }
 
-/// Decides about one document, last written at `last_written` by storage's clock.
+/// Decides on one document. `last_written` is the time of its last write by storage's clock.
 #[must_use]
 pub fn review(document: &TaskStatus, last_written: Timestamp, policy: &Policy, now: Timestamp) -> Review {
     if document.state.is_terminal() {
         let expired = retention::is_expired(document, now);
         return if expired { Review::Purge(retention::attachments(document)) } else { Review::Leave };
     }
-    // The state of a document of the .NET side is random, and its message is that side's to keep.
+    // A document of the .NET side has a random state, and the .NET side is responsible for its message.
     if !document.is_ours() {
         return Review::Leave;
     }
-    // Read later than it was listed, or written by a clock that is ahead.
+    // It may have been written since it was listed, or by a clock that is ahead.
     let alive_at = document.updated_at.unwrap_or(last_written).max(last_written);
     let waits_until =
         document.not_before.max(document.retry_at).filter(|_| document.state == TaskState::Pending);
@@ -121,40 +120,40 @@ pub fn review(document: &TaskStatus, last_written: Timestamp, policy: &Policy, n
     Review::Requeue(Box::new(next), schedule::delay(document, now))
 }
 
-/// How long a document with a live message can go without a write: while its message is hidden by a
-/// lease or a back-off, or while an attempt runs that reports no progress.
+/// Returns how long a document whose message exists can stay without a write: while a lease or a back-off hides the
+/// message, or while an attempt runs that reports no progress.
 fn silence(state: TaskState, policy: &Policy) -> Duration {
     let hidden = policy.visibility.max(policy.retry_cap);
     let working = if state == TaskState::InProgress { policy.task_timeout } else { Duration::ZERO };
-    hidden + working + CLOCK_SKEW
+    hidden + working + MAX_CLOCK_SKEW
 }
 
-/// Where the sweep stands. Kept in storage and handed from worker to worker.
+/// The state of the sweep. It is stored and shared by all workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
-    /// Nobody takes the next step before this moment.
+    /// The next step is due at this time.
     pub next_at: Timestamp,
-    /// Where the pass under way continues; `None` between two passes.
+    /// Where the current pass continues in the listing; `None` between two passes.
     pub marker: Option<String>,
-    /// When the current pass, or the one before it, started.
+    /// When the current pass, or the previous one, started.
     pub pass_at: Timestamp,
-    /// When the latest pass that got to its end started. One whose worker died judged nothing for good.
+    /// When the latest complete pass started. A pass whose worker crashed does not count.
     pub done_at: Timestamp,
-    /// What was due before this moment was judged by earlier passes.
+    /// Earlier passes have processed everything that was due before this time.
     pub since: Timestamp,
-    /// Whether the pass reads every document without a mark, and everything that is overdue.
+    /// Whether this is a full pass, which reads all documents without a mark and everything that is overdue.
     pub full: bool,
-    /// When the last full pass that got to its end started.
+    /// When the latest complete full pass started.
     pub full_at: Timestamp,
-    /// Steps that were begun where this one begins and did not get further.
+    /// Number of steps that started at this marker and did not get further.
     pub tries: u32,
 }
 
-/// A step that is tried for the last time passes over what storage does not give.
-const MOST_TRIES: u32 = 3;
+/// The try of a step that skips what storage refuses to return.
+const MAX_STEP_TRIES: u32 = 3;
 
 impl Sweep {
-    /// Before the first pass ever: it is a full one, and due at once.
+    /// Returns the state before the first pass, which is a full one and due at once.
     #[must_use]
     pub fn unstarted() -> Self {
         let never = Timestamp::from_unix_millis(i64::MIN);
@@ -170,12 +169,12 @@ impl Sweep {
         }
     }
 
-    /// The state to write (If-Match) before a step is taken at `now`: claims the step for one lease, so
-    /// that others keep away and one that dies is replaced. `None` while no step is due.
+    /// Returns the state to write (If-Match) before a step at `now`; `None` if no step is due. The write claims the
+    /// step for the length of a lease, so that one worker performs it and another one replaces it after a crash.
     #[must_use]
     pub fn claim(&self, policy: &Policy, interval: Duration, now: Timestamp) -> Option<Self> {
-        // A moment further away than any that is ever written was written by a clock that was ahead.
-        let longest = interval.max(policy.visibility) + CLOCK_SKEW;
+        // A time further ahead than any that is written was written by a clock that was ahead.
+        let longest = interval.max(policy.visibility) + MAX_CLOCK_SKEW;
         let wait = self.next_at.since(now);
         if !wait.is_zero() && wait <= longest {
             return None;
@@ -185,21 +184,21 @@ impl Sweep {
         next.tries = self.tries.saturating_add(1);
         if self.marker.is_none() {
             let died = self.pass_at != self.done_at;
-            next.full = died && self.full || now >= self.full_at.min(now).plus(FULL_AT_LEAST);
+            next.full = died && self.full || now >= self.full_at.min(now).plus(FULL_PASS_INTERVAL);
             next.since = self.done_at.min(now);
             next.pass_at = now;
         }
         Some(next)
     }
 
-    /// Whether a claimed step passes over a document that storage does not give, instead of ending there: it
-    /// ended there before, and everything behind that document waits.
+    /// Returns whether a claimed step skips a document that storage refuses to return. Earlier tries ended there, and
+    /// all documents behind it wait.
     #[must_use]
     pub fn passes_over(&self) -> bool {
-        self.tries >= MOST_TRIES
+        self.tries >= MAX_STEP_TRIES
     }
 
-    /// The state to write after a claimed step that got to `marker` (`None`: the end).
+    /// Returns the state to write after a claimed step that ended at `marker`; `None` means the end of the listing.
     #[must_use]
     pub fn advance(&self, marker: Option<String>, interval: Duration, now: Timestamp) -> Self {
         let mut next = self.clone();
@@ -213,7 +212,7 @@ impl Sweep {
         next
     }
 
-    /// Whether the pass reads a document last written at `last_written` and listed with `mark`.
+    /// Returns whether the pass reads a document that was last written at `last_written` and listed with `mark`.
     #[must_use]
     pub fn wants(
         &self,
@@ -223,19 +222,22 @@ impl Sweep {
         now: Timestamp,
     ) -> bool {
         if let Some(mark) = mark {
-            // What came due before the latest pass was dealt with by it, but for the difference of clocks; where
-            // storage refused, once a day is enough.
-            let seen =
-                if self.full { Timestamp::from_unix_millis(i64::MIN) } else { self.since.minus(CLOCK_SKEW) };
+            // Earlier passes have processed what was due before, except for the clock skew. What storage refused is
+            // tried again once a day.
+            let seen = if self.full {
+                Timestamp::from_unix_millis(i64::MIN)
+            } else {
+                self.since.minus(MAX_CLOCK_SKEW)
+            };
             return mark.due(last_written, policy).is_some_and(|due| seen <= due && due <= now);
         }
-        // Too young to be judged, whatever it says; the next pass will see it as changed.
+        // It cannot be due yet, whatever its content; the next pass sees it as changed.
         if now.since(last_written) < silence(TaskState::Pending, policy) {
             return false;
         }
         let expires = retention::expires_at(last_written, policy.retention);
-        // Its own moment may be later by as much as clocks differ; then the pass before could not judge it yet.
-        let margin = silence(TaskState::InProgress, policy) + CLOCK_SKEW;
+        // Its own timestamp may be later by the clock skew; then it was not due in the previous pass.
+        let margin = silence(TaskState::InProgress, policy) + MAX_CLOCK_SKEW;
         self.full || last_written >= self.since.minus(margin) || (self.since <= expires && expires <= now)
     }
 }

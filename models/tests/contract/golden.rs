@@ -1,4 +1,4 @@
-//! Golden files. A change here is a change of the contract: other programs read these bytes.
+//! Golden files. A change of one changes the contract, because other programs read these bytes.
 
 use models::{
     DrainReport, Monitor, MonitorList, PoisonCopy, Problem, TaskMessage, TaskPriority, TaskState, TaskStatus,
@@ -22,7 +22,7 @@ fn assert_golden(name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn documents_of_the_net_side_are_read() {
+fn dotnet_documents_are_read() {
     let document = TaskStatus::parse(&fixture("net-document.json")).unwrap();
     assert_eq!(document.task_name, "Resize \"Größe\" <a&b>");
     assert_eq!(document.task_description, "Zeile 1\r\nZeile 2\t\u{7}");
@@ -38,7 +38,7 @@ fn documents_of_the_net_side_are_read() {
 }
 
 #[test]
-fn messages_of_the_net_side_are_read() {
+fn dotnet_messages_are_read() {
     let text = String::from_utf8(fixture("net-message.json")).unwrap();
     let message = TaskMessage::parse(&text).unwrap();
     assert_eq!((message.task_id, message.is_ours, &message.etag), (id(), false, &None));
@@ -48,7 +48,7 @@ fn messages_of_the_net_side_are_read() {
 }
 
 #[test]
-fn our_documents_are_stable_to_the_byte() {
+fn documents_equal_their_golden_files() {
     assert_golden("our-accepted-document.json", &accepted().to_bytes());
     assert_golden("our-full-document.json", &full().to_bytes());
     for name in ["our-accepted-document.json", "our-full-document.json"] {
@@ -58,7 +58,7 @@ fn our_documents_are_stable_to_the_byte() {
 }
 
 #[test]
-fn our_messages_are_stable_to_the_byte() {
+fn messages_equal_their_golden_files() {
     let etag = Some("\"0x8DC4F1A2B3C4D5E\"");
     assert_golden("our-message.json", TaskMessage::text_for(&accepted(), etag).as_bytes());
     let large = TaskStatus { task_description: "x".repeat(70_000), ..accepted() };
@@ -66,7 +66,7 @@ fn our_messages_are_stable_to_the_byte() {
 }
 
 #[test]
-fn what_clients_and_operators_see_is_stable_to_the_byte() {
+fn monitors_problems_and_poison_copies_equal_their_golden_files() {
     let pretty = |value: Value| serde_json::to_vec_pretty(&value).unwrap();
     assert_golden("monitor.json", &pretty(serde_json::to_value(Monitor::of(&full())).unwrap()));
     let list = MonitorList {
@@ -97,7 +97,7 @@ fn what_clients_and_operators_see_is_stable_to_the_byte() {
 }
 
 #[test]
-fn the_six_members_come_first_and_as_the_net_reader_expects_them() {
+fn dotnet_members_come_first_in_their_order() {
     let text = String::from_utf8(accepted().to_bytes()).unwrap();
     let names: Vec<&str> = text.split('"').filter(|part| part.starts_with(char::is_alphabetic)).collect();
     let position = |name: &str| names.iter().position(|other| *other == name).unwrap_or(usize::MAX);
@@ -110,8 +110,8 @@ fn the_six_members_come_first_and_as_the_net_reader_expects_them() {
 }
 
 #[test]
-fn a_net_worker_that_rewrites_our_document_leaves_one_we_can_read() {
-    // It keeps the members it knows.
+fn document_rewritten_by_a_dotnet_worker_is_readable() {
+    // It preserves the members of its contract.
     let mut value: Value = serde_json::from_slice(&full().to_bytes()).unwrap();
     let known = ["TaskName", "TaskDescription", "Status", "TaskId", "Priority", "returnUri"];
     value.as_object_mut().unwrap().retain(|name, _| known.contains(&name.as_str()));
@@ -122,7 +122,7 @@ fn a_net_worker_that_rewrites_our_document_leaves_one_we_can_read() {
 }
 
 #[test]
-fn the_monitor_speaks_the_guidelines_words() {
+fn monitor_uses_the_status_values_of_the_guidelines() {
     let words: Vec<Value> = TaskState::ALL
         .into_iter()
         .map(|state| {
@@ -138,7 +138,7 @@ fn the_monitor_speaks_the_guidelines_words() {
     assert_eq!(succeeded.percent_complete, Some(100));
 }
 
-/// Every member differs from its default and from every other.
+/// All members differ from their defaults and from each other.
 fn drain_report() -> DrainReport {
     DrainReport {
         received: 45,
@@ -160,7 +160,7 @@ fn drain_report() -> DrainReport {
 }
 
 #[test]
-fn answers_to_drains_are_stable_to_the_byte_and_read_back_whole() {
+fn drain_reports_equal_their_golden_files_and_round_trip() {
     assert_golden("drain-report.json", &serde_json::to_vec_pretty(&drain_report()).unwrap());
     assert_eq!(serde_json::from_slice::<DrainReport>(&fixture("drain-report.json")).unwrap(), drain_report());
     let outcomes: u32 = drain_report().outcomes().iter().map(|(_, count)| count).sum();
@@ -168,7 +168,7 @@ fn answers_to_drains_are_stable_to_the_byte_and_read_back_whole() {
 }
 
 #[test]
-fn answers_of_older_and_newer_workers_are_read() {
+fn drain_reports_of_other_versions_are_read() {
     let read = |text: &str| serde_json::from_str::<DrainReport>(text);
     assert_eq!(read("{}").unwrap(), DrainReport::default());
     let newer = read(r#"{"received":3,"completed":3,"news":[1]}"#).unwrap();
@@ -177,7 +177,7 @@ fn answers_of_older_and_newer_workers_are_read() {
 }
 
 #[test]
-fn longest_rest_asked_for_counts_in_whole_seconds() {
+fn longest_requested_rest_counts_in_whole_seconds() {
     let mut report = DrainReport::default();
     assert_eq!(report.retry_after(), None);
     for (asked, seconds) in [(10, 1), (2_001, 3), (1_000, 3), (30_000, 30)] {

@@ -1,4 +1,4 @@
-//! The wire contract: what others write is read, what we write does not change unnoticed.
+//! The wire contract: input of other programs is read, and output is compared with golden files.
 
 #[cfg(test)]
 mod golden;

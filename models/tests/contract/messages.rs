@@ -1,4 +1,4 @@
-//! Queue messages: every encoding that is accepted, and every mistake that is told apart.
+//! Queue messages: accepted encodings and errors.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use crate::samples::{accepted, full, id};
 const ETAG: &str = "\"0x8DC4F1A2B3C4D5E\"";
 
 #[test]
-fn a_message_is_read_as_plain_text_and_as_base64() {
+fn message_is_read_as_plain_text_and_as_base64() {
     let text = TaskMessage::text_for(&accepted(), Some(ETAG));
     let bytes = [b"\xEF\xBB\xBF".as_slice(), text.as_bytes()].concat();
     for spelling in [
@@ -27,9 +27,9 @@ fn a_message_is_read_as_plain_text_and_as_base64() {
 }
 
 #[test]
-fn base64_is_read_with_line_breaks_white_space_and_without_padding() {
+fn base64_is_read_with_white_space_and_without_padding() {
     let text = TaskMessage::text_for(&accepted(), Some(ETAG));
-    // Three lengths, so that every amount of padding occurs.
+    // Three lengths, for every amount of padding.
     for padding in ["", " ", "  "] {
         let solid = STANDARD.encode(format!("{text}{padding}"));
         let wrapped = |width: usize, end: &str| {
@@ -49,7 +49,7 @@ fn base64_is_read_with_line_breaks_white_space_and_without_padding() {
 }
 
 #[test]
-fn a_document_too_large_for_a_message_travels_as_a_reference() {
+fn too_large_document_is_sent_as_a_reference() {
     let sized = |length: usize| TaskStatus { task_description: "x".repeat(length), ..accepted() };
     let envelope = TaskMessage::text_for(&sized(0), Some(ETAG)).len();
     let largest = sized(MESSAGE_LIMIT_BYTES - envelope);
@@ -65,7 +65,7 @@ fn a_document_too_large_for_a_message_travels_as_a_reference() {
 }
 
 #[test]
-fn a_document_too_large_for_a_message_once_it_is_escaped_travels_as_a_reference() {
+fn too_large_document_after_escaping_is_sent_as_a_reference() {
     for (character, most) in [("&", 27_000), ("<", 33_000), (">", 33_000), ("\u{ffff}", 10_900)] {
         let document = TaskStatus { task_description: character.repeat(most), ..accepted() };
         let size = document.to_bytes().len();
@@ -80,7 +80,7 @@ fn a_document_too_large_for_a_message_once_it_is_escaped_travels_as_a_reference(
 }
 
 #[test]
-fn a_message_of_ours_that_others_spelled_shorter_is_sent_on_as_a_reference() {
+fn message_that_grows_when_rewritten_is_forwarded_as_a_reference() {
     let document = TaskStatus { task_description: "&".repeat(40_000), ..accepted() };
     let mut text: serde_json::Value = serde_json::from_slice(&document.to_bytes()).unwrap();
     text["ETag"] = ETAG.into();
@@ -94,7 +94,7 @@ fn a_message_of_ours_that_others_spelled_shorter_is_sent_on_as_a_reference() {
 }
 
 #[test]
-fn text_that_names_no_task_is_unreadable() {
+fn text_without_a_task_id_is_unreadable() {
     let noise = STANDARD.encode([0xff, 0xfe, 0x00]);
     let deep = format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));
     for text in [
@@ -126,7 +126,7 @@ fn text_that_names_no_task_is_unreadable() {
 }
 
 #[test]
-fn a_message_that_names_its_task_but_breaks_another_member_is_unusable() {
+fn message_with_a_task_id_and_an_invalid_member_is_unusable() {
     for member in [
         "\"Priority\":3",
         "\"Priority\":-1",
@@ -157,14 +157,14 @@ fn a_message_that_names_its_task_but_breaks_another_member_is_unusable() {
 }
 
 #[test]
-fn the_last_of_two_members_counts_as_it_does_for_newtonsoft() {
+fn last_of_duplicate_members_counts_as_in_newtonsoft() {
     let text = format!("{{\"taskid\":\"nonsense\",\"TASKID\":\"{}\",\"Priority\":9,\"priority\":2}}", id());
     let message = TaskMessage::parse(&text).unwrap();
     assert_eq!((message.task_id, message.is_ours, message.document), (id(), false, None));
 }
 
 #[test]
-fn a_note_is_read_only_where_this_crate_writes_it() {
+fn note_is_read_only_at_the_beginning() {
     let note = |text: &str| {
         let note = DeliveryNote::of(text, 9);
         (note.delivery, note.lost_workers, note.backed_off)
@@ -192,12 +192,12 @@ fn a_note_is_read_only_where_this_crate_writes_it() {
 }
 
 #[test]
-fn a_note_is_left_out_where_it_has_no_room_or_no_object() {
+fn note_is_omitted_without_room_or_object() {
     let note = DeliveryNote { delivery: 3, lost_workers: 1, backed_off: 0 };
     for text in ["", "{}", "{ }", "not JSON", "[1]", "bm90IGpzb24="] {
         assert_eq!(note.written_to(text), None, "{text}");
     }
-    // Nor where it could not be taken out again without a trace.
+    // Nor if it could not be removed again without changing the rest.
     let message = r#"{"TaskId":"x"}"#;
     for text in
         [format!(" {message}"), format!("\u{feff}{message}"), format!("{}\n", STANDARD.encode(message))]
@@ -212,7 +212,7 @@ fn a_note_is_left_out_where_it_has_no_room_or_no_object() {
 }
 
 #[test]
-fn a_document_without_the_counter_tells_its_used_attempts_by_its_history() {
+fn history_counts_used_attempts_without_a_counter() {
     let mut document = full();
     assert_eq!(document.attempts_used(), 1, "the counter");
     document.attempts_used = None;

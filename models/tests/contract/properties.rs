@@ -1,4 +1,4 @@
-//! Whatever a document holds survives; whatever bytes arrive, nothing panics.
+//! Documents and messages round-trip, and arbitrary bytes never panic.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,7 +42,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// `null` as a member means that there is none.
+/// A member that is `null` counts as absent.
 fn kept_json() -> impl Strategy<Value = Json> {
     json().prop_filter("null is no value", |value| !value.is_null()).prop_map(|value| Json::from(&value))
 }
@@ -102,14 +102,14 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_document_survives_being_stored(document in document()) {
+    fn document_round_trips_through_storage(document in document()) {
         let bytes = document.to_bytes();
         prop_assert_eq!(&TaskStatus::parse(&bytes).unwrap(), &document);
         prop_assert_eq!(TaskStatus::parse(&bytes).unwrap().to_bytes(), bytes, "and is written the same again");
     }
 
     #[test]
-    fn a_document_survives_being_sent(document in document(), etag in of(text()), base64 in any::<bool>()) {
+    fn document_round_trips_through_a_message(document in document(), etag in of(text()), base64 in any::<bool>()) {
         let text = TaskMessage::text_for(&document, etag.as_deref());
         prop_assert!(text.len() <= MESSAGE_LIMIT_BYTES);
         let sent = if base64 { STANDARD.encode(&text) } else { text };
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn a_note_changes_nothing_else_of_a_message(
+    fn note_changes_nothing_else_of_a_message(
         (document, base64) in (document(), any::<bool>()),
         notes in vec((1u32..99, any::<u32>(), any::<u32>()), 2),
     ) {
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_reader_panic(bytes in vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
         let _ = TaskRequest::parse(&bytes);
         let _ = TaskStatus::parse(&bytes);
         let _ = TaskMessage::parse(&String::from_utf8_lossy(&bytes));
@@ -149,16 +149,16 @@ proptest! {
     }
 
     #[test]
-    fn no_json_makes_a_reader_panic(value in json()) {
+    fn arbitrary_json_never_panics(value in json()) {
         let text = value.to_string();
         let _ = TaskRequest::parse(text.as_bytes());
         let _ = TaskStatus::parse(text.as_bytes());
         let _ = TaskMessage::parse(&text);
     }
 
-    /// A document with any member replaced by anything is read or refused with that member's name.
+    /// A document with one member replaced by any value is read, or refused with that member's name.
     #[test]
-    fn a_spoilt_member_is_refused_by_name(document in document(), which in any::<prop::sample::Index>(), value in json()) {
+    fn invalid_member_is_refused_by_name(document in document(), which in any::<prop::sample::Index>(), value in json()) {
         let mut members: Value = serde_json::from_slice(&document.to_bytes()).unwrap();
         let members = members.as_object_mut().unwrap();
         let name = members.keys().nth(which.index(members.len())).unwrap().clone();
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_inputs_are_equal_however_they_are_spelt(value in json()) {
+    fn equal_inputs_are_equal_in_any_spelling(value in json()) {
         let compact = Json::parse(&value.to_string()).unwrap();
         let pretty = Json::parse(&serde_json::to_string_pretty(&value).unwrap()).unwrap();
         prop_assert_eq!(&compact, &pretty);
@@ -177,13 +177,13 @@ proptest! {
     }
 
     #[test]
-    fn a_moment_survives_being_written(millis in any::<i64>()) {
+    fn timestamp_round_trips(millis in any::<i64>()) {
         let moment = Timestamp::from_unix_millis(millis);
         prop_assert_eq!(moment.to_string().parse::<Timestamp>().unwrap(), moment);
     }
 
     #[test]
-    fn the_history_keeps_the_latest_attempts(count in 0u32..60) {
+    fn history_keeps_the_latest_attempts(count in 0u32..60) {
         let mut document = accepted();
         for attempt in 1..=count {
             document.record(AttemptRecord {

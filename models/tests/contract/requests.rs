@@ -1,11 +1,11 @@
-//! Request bodies: what is accepted, what is refused, and in which words.
+//! Request bodies: what is accepted and refused, with which texts.
 
 use models::{Schedule, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
 
 use crate::samples::{accepted, id};
 
 #[test]
-fn an_empty_object_is_a_task_with_all_its_defaults() {
+fn empty_object_is_a_task_with_defaults() {
     let request = TaskRequest::parse(b"{}").unwrap();
     assert_eq!((request.task_id, request.task_name.as_str()), (None, "task"));
     assert_eq!((request.task_description.as_str(), request.priority), ("", TaskPriority::Medium));
@@ -13,7 +13,7 @@ fn an_empty_object_is_a_task_with_all_its_defaults() {
 }
 
 #[test]
-fn the_original_samples_body_is_accepted_in_any_spelling() {
+fn dotnet_sample_body_is_accepted_in_any_spelling() {
     let body = format!(
         "{{\"taskname\":\"a\",\"TASKDESCRIPTION\":\"b\",\"Status\":4,\"taskId\":\"{}\",\"Priority\":\"LOW\",\"ReturnUri\":null,\"x\":[]}}",
         id().to_string().to_uppercase()
@@ -24,7 +24,7 @@ fn the_original_samples_body_is_accepted_in_any_spelling() {
 }
 
 #[test]
-fn every_mistake_is_named_without_repeating_the_value() {
+fn error_names_the_member_without_its_value() {
     for (body, expected) in [
         ("", "the body must be one JSON object in UTF-8: it ends too early"),
         ("[]", "the body must be one JSON object in UTF-8: it is some other JSON value"),
@@ -54,7 +54,7 @@ fn every_mistake_is_named_without_repeating_the_value() {
 }
 
 #[test]
-fn a_name_is_measured_in_characters_and_may_hold_any_of_them() {
+fn name_length_is_measured_in_characters() {
     let with_name = |name: &str| {
         TaskRequest::parse(&serde_json::to_vec(&serde_json::json!({ "TaskName": name })).unwrap())
     };
@@ -65,7 +65,7 @@ fn a_name_is_measured_in_characters_and_may_hold_any_of_them() {
 }
 
 #[test]
-fn input_is_any_json_and_null_is_none() {
+fn input_is_any_json_value_and_null_is_none() {
     let input = |text: &str| TaskRequest::parse(format!("{{\"Input\":{text}}}").as_bytes()).map(|r| r.input);
     assert_eq!(input("null").unwrap(), None);
     for (text, kept) in [
@@ -78,12 +78,12 @@ fn input_is_any_json_and_null_is_none() {
 }
 
 #[test]
-fn input_nests_no_deeper_than_newtonsoft_reads_the_document_around_it() {
+fn input_depth_is_limited_to_what_newtonsoft_reads() {
     let input = |text: &str| TaskRequest::parse(format!("{{\"Input\":{text}}}").as_bytes()).map(|r| r.input);
     let nested = |depth: usize| format!("{}1{}", "[{\"a\":".repeat(depth / 2), "}]".repeat(depth / 2));
     let odd = |depth: usize| format!("[{}]", nested(depth - 1));
     let deepest = input(&odd(63)).unwrap();
-    // 64 levels with the document's own: what a reader of the .NET side takes.
+    // 64 levels with the document's own, the limit of the .NET side.
     let document = TaskStatus { input: deepest, ..accepted() };
     assert_eq!(levels(&String::from_utf8(document.to_bytes()).unwrap()), 64);
     assert_eq!(levels(&TaskMessage::text_for(&document, Some("\"0x8D\""))), 64);
@@ -109,7 +109,7 @@ fn levels(json: &str) -> usize {
 }
 
 #[test]
-fn input_holds_no_number_longer_than_newtonsoft_reads() {
+fn input_numbers_are_limited_to_what_newtonsoft_reads() {
     let input = |text: &str| TaskRequest::parse(format!("{{\"Input\":[{text}]}}").as_bytes());
     assert!(input(&"9".repeat(380)).is_ok());
     assert!(input(&format!("\"{}\"", "9".repeat(381))).is_ok());
@@ -120,7 +120,7 @@ fn input_holds_no_number_longer_than_newtonsoft_reads() {
 }
 
 #[test]
-fn a_repetition_is_told_from_other_work_by_the_value_of_every_number() {
+fn repeated_content_is_compared_by_the_value_of_numbers() {
     let stored = |input: &str| {
         let request = TaskRequest::parse(format!("{{\"Input\":{input}}}").as_bytes()).unwrap();
         TaskStatus::parse(&TaskStatus { input: request.input, ..accepted() }.to_bytes()).unwrap()
@@ -159,7 +159,7 @@ fn a_repetition_is_told_from_other_work_by_the_value_of_every_number() {
 }
 
 #[test]
-fn the_nil_guid_of_dotnet_means_that_no_id_was_given() {
+fn nil_guid_counts_as_no_id() {
     for nil in [
         "00000000-0000-0000-0000-000000000000",
         "00000000000000000000000000000000",
@@ -174,7 +174,7 @@ fn the_nil_guid_of_dotnet_means_that_no_id_was_given() {
 }
 
 #[test]
-fn an_id_is_read_in_every_form_that_dotnet_writes() {
+fn id_is_read_in_every_form_of_dotnet() {
     let id = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap();
     for text in [
         "0a8f5d7e3c1b4b8e9f6a2d4c6e8f0a1b",
@@ -208,7 +208,7 @@ fn an_id_is_read_in_every_form_that_dotnet_writes() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_named_as_what_it_is() {
+fn lone_surrogate_is_named_in_the_error() {
     let said = |body: &str| TaskRequest::parse(body.as_bytes()).unwrap_err().to_string();
     let half = "must not hold half of a surrogate pair (\\ud800 to \\udfff without its other half): it stands for no character";
     for value in
@@ -230,7 +230,7 @@ fn half_a_surrogate_pair_is_named_as_what_it_is() {
 }
 
 #[test]
-fn the_number_of_an_enum_may_be_text_and_nothing_between_two_of_them() {
+fn enum_number_may_be_text_but_not_fractional() {
     let priority = |text: &str| {
         TaskRequest::parse(format!("{{\"Priority\":{text}}}").as_bytes()).map(|request| request.priority).ok()
     };

@@ -11,7 +11,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_millis(1_795_168_800_000 + seconds * 1000)
 }
 
-/// As the API stores it.
+/// A document as the API stores it.
 pub(crate) fn accepted() -> TaskStatus {
     let request = TaskRequest {
         task_id: Some(id()),
@@ -27,7 +27,7 @@ pub(crate) fn accepted() -> TaskStatus {
     TaskStatus::accepted(id(), request, uri.to_owned(), at(0))
 }
 
-/// With a value in every member there is.
+/// A document with a value in every member.
 pub(crate) fn full() -> TaskStatus {
     let error = TaskError { code: "HandlerFailed".to_owned(), message: "no such picture".to_owned() };
     TaskStatus {

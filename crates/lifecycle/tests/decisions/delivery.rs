@@ -1,4 +1,4 @@
-//! What one delivery asks for: every state, every kind of message, every count.
+//! Deliveries: every state, every kind of message, every count.
 
 use crate::samples::{
     POLICY, at, foreign, id, in_state, ours, pending, receipt, running, secs, theirs, unusable,
@@ -33,10 +33,10 @@ fn word(step: &Step) -> &'static str {
     }
 }
 
-/// The documentation of deliveries as a table: each line one situation. The columns are the message
-/// that brought the first attempt delivered again (`m1`), and a duplicate of it (`m2`).
+/// One situation per row. The columns are the redelivery of the message that started the first attempt (`m1`), and a
+/// duplicate of it (`m2`).
 #[test]
-fn every_state_and_message_has_its_step() {
+fn every_state_and_message_has_one_step() {
     let cancelling = |state| {
         let mut document = in_state(state);
         document.cancel_requested_at = Some(at(3));
@@ -61,7 +61,7 @@ fn every_state_and_message_has_its_step() {
     }
 }
 
-/// `document` after so many attempts that were started and did not end in success.
+/// `document` after this number of attempts without success.
 fn used(mut document: TaskStatus, attempts: u32) -> TaskStatus {
     document.attempts_used = Some(attempts);
     document
@@ -84,7 +84,7 @@ fn deliveries_that_started_no_attempt_never_fail_a_task() {
 }
 
 #[test]
-fn a_task_fails_and_says_why_once_all_attempts_were_started() {
+fn task_fails_with_a_reason_once_all_attempts_were_started() {
     let mut document = pending();
     for count in 1..=5 {
         document = running(&document, &receipt("m1", count), at(u64::from(count) * 60));
@@ -101,7 +101,7 @@ fn a_task_fails_and_says_why_once_all_attempts_were_started() {
 }
 
 #[test]
-fn the_history_counts_where_an_older_version_wrote_no_counter() {
+fn history_counts_attempts_of_documents_without_a_counter() {
     let mut document = pending();
     for count in 1..=5 {
         document = running(&document, &receipt("m1", count), at(u64::from(count) * 60));
@@ -115,7 +115,7 @@ fn the_history_counts_where_an_older_version_wrote_no_counter() {
 }
 
 #[test]
-fn the_poison_copy_of_a_given_up_message_is_made_up_for() {
+fn missing_poison_copy_is_sent_by_the_next_delivery() {
     let exhausted = used(in_state(TaskState::InProgress), 5);
     let Step::Poison { reason, document: Some(failed) } = step(&exhausted, &receipt("m1", 6), at(9)) else {
         panic!("give up")
@@ -127,7 +127,7 @@ fn the_poison_copy_of_a_given_up_message_is_made_up_for() {
 }
 
 #[test]
-fn giving_up_repeats_what_the_latest_attempt_said() {
+fn reason_contains_the_error_of_the_latest_attempt() {
     let mut document = used(in_state(TaskState::Pending), 5);
     document.error = in_state(TaskState::Failed).error;
     let Step::Poison { reason, .. } = step(&document, &receipt("m1", 6), at(9)) else { panic!("give up") };
@@ -139,7 +139,7 @@ fn giving_up_repeats_what_the_latest_attempt_said() {
 }
 
 #[test]
-fn attempts_handed_back_by_stopping_workers_never_count() {
+fn released_attempts_never_count() {
     let mut document = pending();
     for count in 1..=60 {
         let now = at(u64::from(count) * 10);
@@ -151,14 +151,14 @@ fn attempts_handed_back_by_stopping_workers_never_count() {
 }
 
 #[test]
-fn an_explicit_retry_gives_all_attempts_again_and_ends_older_messages() {
+fn retry_resets_the_attempts_and_discards_older_messages() {
     let exhausted = used(in_state(TaskState::InProgress), 5);
     let Step::Poison { document: Some(failed), .. } = step(&exhausted, &receipt("m1", 6), at(9)) else {
         panic!("give up")
     };
     let Retry::Again(again) = retry(&failed, None, at(20)) else { panic!("failed tasks can be retried") };
     assert_eq!((again.attempts_used(), again.generation), (0, 1));
-    // Deletions get lost, and replies to submissions: the message that was given up is still there.
+    // The message that was given up still exists if its deletion failed.
     let decided = |message: TaskMessage, document: &TaskStatus, receipt: &Receipt| {
         decide(&Ok(message), Found::Document(document), receipt, &POLICY, at(30))
     };
@@ -181,7 +181,7 @@ fn an_explicit_retry_gives_all_attempts_again_and_ends_older_messages() {
 }
 
 #[test]
-fn a_duplicate_does_not_bypass_the_back_off_of_an_attempt() {
+fn duplicate_message_waits_for_the_back_off() {
     let outcome = |after| Outcome::Retry { error: failure(), after: Some(secs(after)) };
     let waiting = ended(&running(&pending(), &receipt("m1", 1), at(10)), &outcome(120), at(20));
     assert_eq!(waiting.retry_at, Some(at(140)));
@@ -195,14 +195,14 @@ fn a_duplicate_does_not_bypass_the_back_off_of_an_attempt() {
 }
 
 #[test]
-fn each_message_is_hidden_once_for_the_back_off_of_an_attempt() {
+fn message_is_hidden_once_per_back_off() {
     let outcome = Outcome::Retry { error: failure(), after: Some(secs(120)) };
     let waiting = ended(&running(&pending(), &receipt("m1", 1), at(10)), &outcome, at(20));
     let back_off = |wait| Step::BackOff { wait: secs(wait), attempt: 1 };
     for message in ["m1", "m2"] {
         let mut own = receipt(message, 2);
         assert_eq!(step(&waiting, &own, at(80)), back_off(60), "not hidden yet");
-        // By a clock that is hours behind it waits for the whole back-off, and not again.
+        // With a clock that is hours behind it is hidden for the whole back-off, once.
         assert_eq!(step(&waiting, &own, at(0)), back_off(120));
         own.note = redelivery::backed_off(1, 1);
         for now in [0, 80] {
@@ -221,7 +221,7 @@ fn each_message_is_hidden_once_for_the_back_off_of_an_attempt() {
 }
 
 #[test]
-fn a_delivery_that_a_later_one_replaced_does_nothing() {
+fn superseded_delivery_does_nothing() {
     let taken_over = running(&in_state(TaskState::InProgress), &receipt("m1", 3), at(61));
     assert_eq!(step(&taken_over, &receipt("m1", 2), at(62)), Step::Leave);
     let waiting = ended(&taken_over, &Outcome::Released, at(63));
@@ -232,7 +232,7 @@ fn failure() -> TaskError {
     TaskError { code: "HandlerUnavailable".to_owned(), message: "503".to_owned() }
 }
 
-/// The document that the end of its attempt writes.
+/// The document after the end of its attempt.
 fn ended(document: &TaskStatus, outcome: &Outcome, now: Timestamp) -> TaskStatus {
     let effects = settle(outcome, document, &POLICY, now, 0.0);
     let written = effects.into_iter().find_map(|effect| match effect {
@@ -243,7 +243,7 @@ fn ended(document: &TaskStatus, outcome: &Outcome, now: Timestamp) -> TaskStatus
 }
 
 #[test]
-fn an_attempt_found_unfinished_is_recorded_as_abandoned() {
+fn unfinished_attempt_is_recorded_as_abandoned() {
     let again = running(&in_state(TaskState::InProgress), &receipt("m1", 2), at(61));
     assert_eq!(again.attempt, 2);
     assert_eq!(again.started_at, Some(at(1)), "the first start is kept");
@@ -254,12 +254,12 @@ fn an_attempt_found_unfinished_is_recorded_as_abandoned() {
 }
 
 #[test]
-fn a_start_whose_reply_was_lost_is_taken_up_and_not_repeated() {
+fn start_with_a_lost_response_is_resumed() {
     assert_eq!(step(&in_state(TaskState::InProgress), &receipt("m1", 1), at(2)), Step::Resume);
 }
 
 #[test]
-fn a_duplicate_waits_longer_each_time_and_never_past_the_end_of_the_attempt() {
+fn duplicate_waits_longer_each_time_but_not_past_the_attempt() {
     let document = in_state(TaskState::InProgress);
     for (count, seconds) in [(1, 10), (2, 20), (3, 40), (6, 320), (50, 1280)] {
         assert_eq!(step(&document, &receipt("m2", count), at(2)), Step::Postpone(secs(seconds)), "{count}");
@@ -268,7 +268,7 @@ fn a_duplicate_waits_longer_each_time_and_never_past_the_end_of_the_attempt() {
 }
 
 #[test]
-fn a_task_before_its_time_goes_to_the_scheduled_queue_once() {
+fn delayed_task_goes_to_the_scheduled_queue_once() {
     let mut document = pending();
     document.not_before = Some(at(100));
     assert_eq!(step(&document, &receipt("m1", 1), at(40)), Step::Schedule(secs(60)));
@@ -278,7 +278,7 @@ fn a_task_before_its_time_goes_to_the_scheduled_queue_once() {
 }
 
 #[test]
-fn messages_that_name_no_usable_task_are_kept_in_the_poison_queue() {
+fn message_without_a_usable_task_goes_to_the_poison_queue() {
     let unreadable = Err(MessageError::Unreadable("not JSON at line 1, column 1".to_owned()));
     let found = in_state(TaskState::Pending);
     let step = decide(&unreadable, Found::Document(&found), &receipt("m1", 1), &POLICY, at(1));
@@ -291,7 +291,7 @@ fn messages_that_name_no_usable_task_are_kept_in_the_poison_queue() {
 }
 
 #[test]
-fn an_unusable_message_fails_a_task_that_has_no_outcome_and_no_other_message() {
+fn unusable_message_fails_a_task_without_outcome_or_other_message() {
     let decided = |document: Option<&TaskStatus>, message_id| {
         let found = document.map_or(Found::Missing, Found::Document);
         decide(&Err(unusable()), found, &receipt(message_id, 1), &POLICY, at(9))
@@ -307,14 +307,14 @@ fn an_unusable_message_fails_a_task_that_has_no_outcome_and_no_other_message() {
 }
 
 #[test]
-fn a_message_cannot_reach_another_task_through_a_misplaced_document() {
+fn misplaced_document_of_another_task_is_refused() {
     let mut misplaced = pending();
     misplaced.task_id = "11111111-2222-3333-4444-555555555555".parse().unwrap();
     assert_eq!(word(&step(&misplaced, &receipt("m1", 1), at(1))), "poison");
 }
 
 #[test]
-fn without_a_document_our_message_is_over_and_theirs_makes_one() {
+fn without_document_our_message_is_discarded_and_theirs_starts() {
     let decided =
         |message: TaskMessage| decide(&Ok(message), Found::Missing, &receipt("m1", 1), &POLICY, at(5));
     assert_eq!(decided(ours()), Step::Discard(Discard::Gone));
@@ -332,17 +332,17 @@ fn without_a_document_our_message_is_over_and_theirs_makes_one() {
 }
 
 #[test]
-fn the_random_state_of_their_new_task_is_ignored_only_while_both_sides_are_theirs() {
+fn random_dotnet_state_is_ignored_only_for_dotnet_message_and_document() {
     for state in TaskState::ALL {
         let document = foreign(state);
         let decided =
             |message| decide(&Ok(message), Found::Document(&document), &receipt("m1", 1), &POLICY, at(5));
         assert_eq!(word(&decided(theirs(TaskState::Pending))), "run", "{state:?}");
-        // Our message, but the .NET worker has rewritten the document: its state is the truth.
+        // Our message, but the .NET worker has rewritten the document: its state is valid.
         let expected = if state.is_terminal() { "discard" } else { "run" };
         assert_eq!(word(&decided(ours())), expected, "{state:?}");
     }
-    // Their message, our document: an adopted task that has its outcome keeps it.
+    // Their message, our document: a terminal task keeps its outcome.
     let done = in_state(TaskState::Completed);
     let again =
         decide(&Ok(theirs(TaskState::Pending)), Found::Document(&done), &receipt("m1", 2), &POLICY, at(5));
@@ -350,7 +350,7 @@ fn the_random_state_of_their_new_task_is_ignored_only_while_both_sides_are_their
 }
 
 #[test]
-fn only_a_fresh_message_with_a_proper_version_stands_for_its_document() {
+fn only_a_first_delivery_with_a_strong_etag_replaces_the_read() {
     let message = |etag: Option<&str>, document: TaskStatus| {
         let text = TaskMessage::text_for(&document, etag);
         TaskMessage::parse(&text).unwrap()

@@ -1,8 +1,8 @@
-//! What one drain does next.
+//! The steps of one drain.
 
 use std::time::Duration;
 
-use lifecycle::drain::{Drain, LONGEST_LOOK, Next, SETTLE};
+use lifecycle::drain::{Drain, MAX_EMPTY_QUEUE_PAUSE, Next, SETTLING_TIME};
 use lifecycle::handler_limit::{CONNECTIONS, FOR_HANDLERS, fits, is_outside};
 
 const BUDGET: Duration = Duration::from_secs(20);
@@ -16,7 +16,7 @@ fn ms(milliseconds: u64) -> Duration {
 }
 
 #[test]
-fn first_look_asks_for_as_many_as_fit_and_an_empty_queue_ends_it() {
+fn first_receive_asks_for_all_slots_and_empty_queue_ends() {
     for (slots, asked) in [(1, 1), (8, 8), (32, 32), (256, 32)] {
         let mut drain = Drain::new(slots, BUDGET);
         assert_eq!(drain.next(0, s(0)), Next::Receive(asked));
@@ -36,7 +36,7 @@ fn small_batches_wait_for_more_free_slots_while_the_queue_is_long() {
 }
 
 #[test]
-fn looks_at_an_empty_queue_get_rarer_while_tasks_run() {
+fn empty_queue_is_checked_less_often_while_tasks_run() {
     let mut drain = Drain::new(8, s(3600));
     let mut now = s(0);
     let mut pauses = Vec::new();
@@ -61,14 +61,14 @@ fn drain_over_its_budget_ends_with_its_last_task() {
     drain.received(8, 8, s(19));
     assert_eq!(drain.next(0, ms(19_999)), Next::Receive(8));
     assert_eq!(drain.next(0, BUDGET), Next::End);
-    assert_eq!(drain.next(3, BUDGET), Next::Wait(SETTLE), "the rest may end soon");
+    assert_eq!(drain.next(3, BUDGET), Next::Wait(SETTLING_TIME), "the rest may end soon");
     assert_eq!(drain.next(0, BUDGET + ms(1)), Next::End);
     assert_eq!(drain.rounds(), 1);
 }
 
-/// P12: whatever runs, a free slot is offered within a bounded time.
+/// P12: a free slot receives within a bounded time, whatever runs.
 #[test]
-fn long_task_keeps_no_free_slot_idle_longer_than_the_bound() {
+fn free_slot_is_idle_for_a_bounded_time() {
     for (slots, budget) in [(2, 1), (32, 20), (32, 600), (256, 3600)] {
         let mut drain = Drain::new(slots, s(budget));
         drain.received(slots.min(32), 1, s(0));
@@ -78,7 +78,10 @@ fn long_task_keeps_no_free_slot_idle_longer_than_the_bound() {
                 Next::Wait(wait) => now += wait,
                 Next::Receive(count) => {
                     let gap = now.saturating_sub(last_look);
-                    assert!(gap <= SETTLE + LONGEST_LOOK, "{slots} slots, {budget} s: {gap:?} at {now:?}");
+                    assert!(
+                        gap <= SETTLING_TIME + MAX_EMPTY_QUEUE_PAUSE,
+                        "{slots} slots, {budget} s: {gap:?} at {now:?}"
+                    );
                     (last_look, rounds) = (now, drain.rounds());
                     drain.received(count, 0, now);
                 }
@@ -94,7 +97,7 @@ fn long_task_keeps_no_free_slot_idle_longer_than_the_bound() {
 fn steady_load_of_short_tasks_ends_with_each_round() {
     let mut drain = Drain::new(8, BUDGET);
     let mut now = s(0);
-    // All slots are always taken, by tasks of three seconds.
+    // Tasks of three seconds occupy all slots all the time.
     while now < BUDGET {
         drain.received(8, 8, now);
         assert_eq!(drain.next(8, now), Next::Finish);
@@ -105,7 +108,7 @@ fn steady_load_of_short_tasks_ends_with_each_round() {
 }
 
 #[test]
-fn rest_ends_an_idle_drain_and_only_pauses_one_with_running_tasks() {
+fn rest_ends_an_idle_drain_and_pauses_a_busy_one() {
     let mut drain = Drain::new(8, BUDGET);
     drain.received(8, 8, s(1));
     drain.rest(s(5), s(1));
@@ -139,7 +142,7 @@ fn upkeep_is_due_every_five_seconds() {
 }
 
 #[test]
-fn only_a_drain_that_has_just_seen_its_queue_empty_sweeps() {
+fn drain_sweeps_only_after_it_found_the_queue_empty() {
     let mut drain = Drain::new(8, BUDGET);
     drain.received(8, 1, s(0));
     drain.received(7, 0, s(19));
@@ -149,11 +152,11 @@ fn only_a_drain_that_has_just_seen_its_queue_empty_sweeps() {
     assert!(!drain.sweeps(s(22)), "messages wait, and their tasks show no sign of life");
     drain.received(1, 0, s(23));
     assert!(drain.sweeps(s(24)));
-    assert!(!drain.sweeps(s(60)), "all slots have been taken since: nobody looks");
+    assert!(!drain.sweeps(s(60)), "all slots have been taken since: the queue was not checked");
 }
 
 #[test]
-fn handlers_of_the_same_application_hold_no_connection() {
+fn handler_of_the_same_application_needs_no_connection() {
     for (url, outside) in [
         ("http://resize.spin.internal/", false),
         ("http://RESIZE.Spin.Internal:80/run?x=1", false),
@@ -169,7 +172,7 @@ fn handlers_of_the_same_application_hold_no_connection() {
 }
 
 #[test]
-fn handlers_leave_storage_connections() {
+fn handlers_leave_connections_for_storage() {
     for (drains, concurrency, expected) in [
         (2, 32, true),
         (2, 100, true),

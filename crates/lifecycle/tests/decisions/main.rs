@@ -1,4 +1,4 @@
-//! Every decision as a table or a property. One file per kind of event.
+//! Tables and properties of all decisions, one file per kind of event.
 
 #[cfg(test)]
 mod delivery;

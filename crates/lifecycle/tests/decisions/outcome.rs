@@ -1,4 +1,4 @@
-//! What the end of an attempt writes, in which order, and who may write it.
+//! The end of an attempt: what it writes, in which order, and what follows from a conflict.
 
 use crate::samples::{POLICY, at, in_state, receipt, running, secs};
 use lifecycle::outcome::{Effect, Outcome, Product, Standing, settle, standing, with_progress};
@@ -39,7 +39,7 @@ fn written(effects: &[Effect]) -> &TaskStatus {
 }
 
 #[test]
-fn the_message_is_deleted_last_and_only_behind_a_terminal_state() {
+fn message_is_deleted_last_and_only_after_a_terminal_state() {
     for (outcome, state, recorded) in outcomes() {
         let effects = settle(&outcome, &in_state(TaskState::InProgress), &POLICY, at(7), 0.5);
         let document = written(&effects);
@@ -55,7 +55,7 @@ fn the_message_is_deleted_last_and_only_behind_a_terminal_state() {
 }
 
 #[test]
-fn a_result_is_stored_before_the_document_that_refers_to_it() {
+fn result_is_stored_before_its_document() {
     let outcome = Outcome::Completed(Some(Product::Blob(blob())));
     let effects = settle(&outcome, &in_state(TaskState::InProgress), &POLICY, at(7), 0.5);
     assert_eq!(effects[0], Effect::StoreResult("x-result-1".to_owned()));
@@ -63,7 +63,7 @@ fn a_result_is_stored_before_the_document_that_refers_to_it() {
 }
 
 #[test]
-fn a_retry_waits_longer_with_each_attempt_and_at_least_as_long_as_the_handler_asked() {
+fn back_off_grows_per_attempt_and_respects_the_handler() {
     let hidden = |attempt: u32, after: Option<u64>| {
         let mut document = in_state(TaskState::InProgress);
         document.attempt = attempt;
@@ -89,14 +89,14 @@ fn a_retry_waits_longer_with_each_attempt_and_at_least_as_long_as_the_handler_as
 }
 
 #[test]
-fn a_stopping_worker_hands_its_task_back_at_once() {
+fn stopping_worker_hands_its_task_back_at_once() {
     let effects = settle(&Outcome::Released, &in_state(TaskState::InProgress), &POLICY, at(7), 0.9);
     assert_eq!(effects.last(), Some(&Effect::Hide(secs(0))));
     assert_eq!(written(&effects).error, None);
 }
 
 #[test]
-fn progress_of_a_completed_task_ends_at_100_and_is_dropped_by_a_retry() {
+fn progress_ends_at_100_and_is_reset_by_a_retry() {
     let started = with_progress(&in_state(TaskState::InProgress), Some(130), Some("half"), at(3));
     assert_eq!(started.percent_complete, Some(100), "no more than everything");
     let started = with_progress(&in_state(TaskState::InProgress), Some(40), Some("half"), at(3));
@@ -109,7 +109,7 @@ fn progress_of_a_completed_task_ends_at_100_and_is_dropped_by_a_retry() {
 }
 
 #[test]
-fn an_attempt_knows_where_it_stands_when_its_write_is_refused() {
+fn standing_after_a_conflict_follows_from_the_stored_document() {
     let own = receipt("m1", 1).id;
     let mine = in_state(TaskState::InProgress);
     assert_eq!(standing(Some(&mine), &own), Standing::Mine);

@@ -1,4 +1,4 @@
-//! Any sequence of events, in any order: what must hold for all of them.
+//! Invariants of any sequence of events.
 
 use crate::samples::{POLICY, at, ours, pending, receipt, unusable};
 use lifecycle::cancel::{Cancel, cancel};
@@ -64,7 +64,7 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
                 | Step::Leave => None,
             }
         }
-        // Only a running attempt ends; a late one is stopped by the refused write before it gets here.
+        // Only a running attempt ends; the write of a late one is refused.
         Event::Ended(number) if document.state == TaskState::InProgress => {
             let effects = settle(&outcome(*number), document, &POLICY, now, 0.5);
             assert!(matches!(effects.last(), Some(Effect::Delete | Effect::Hide(_))));
@@ -91,7 +91,7 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
 
 proptest! {
     #[test]
-    fn a_terminal_state_is_left_by_an_explicit_retry_only(events in events()) {
+    fn only_an_explicit_retry_leaves_a_terminal_state(events in events()) {
         let mut document = pending();
         let mut now = at(0);
         for (pause, event) in &events {
@@ -105,7 +105,7 @@ proptest! {
             let open = next.history.iter().filter(|record| record.outcome.is_none()).count();
             prop_assert_eq!(open, usize::from(next.state == TaskState::InProgress), "one record is open while it runs");
             prop_assert!(next.attempt >= document.attempt);
-            // The counter and, as long as nothing was dropped from it, the history agree.
+            // The counter and the history agree until records are dropped.
             if next.history.len() < HISTORY_LIMIT {
                 let counted = TaskStatus { attempts_used: None, ..next.clone() }.attempts_used();
                 prop_assert_eq!(next.attempts_used(), counted);
@@ -116,12 +116,12 @@ proptest! {
             }
             prop_assert!(next.retry_at.is_none() || next.state == TaskState::Pending);
             prop_assert_eq!(next.updated_at, Some(now));
-            // What the client gave is never changed.
+            // The members of the submission never change.
             prop_assert_eq!(
                 (&next.task_id, &next.task_name, &next.input, &next.created_at, &next.return_uri),
                 (&document.task_id, &document.task_name, &document.input, &document.created_at, &document.return_uri)
             );
-            // It survives storage.
+            // It round-trips through storage.
             prop_assert_eq!(&TaskStatus::parse(&next.to_bytes()).unwrap(), &next);
             document = next;
         }

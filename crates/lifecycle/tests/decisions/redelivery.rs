@@ -1,4 +1,4 @@
-//! How a message is taken up that deliveries left no trace of, and how long one waits that was left alone.
+//! Messages that may crash their workers, and pauses after errors.
 
 use crate::samples::{POLICY, secs};
 use lifecycle::Policy;
@@ -10,7 +10,7 @@ fn note(delivery: u32, lost_workers: u32) -> DeliveryNote {
 }
 
 #[test]
-fn a_message_is_given_up_unread_after_five_workers_that_announced_themselves() {
+fn message_is_given_up_unread_after_five_announced_workers() {
     let mut kept = DeliveryNote::default();
     for count in 1..=5 {
         assert_eq!(approach(count, kept, &POLICY), Approach::Plain, "{count}");
@@ -28,15 +28,15 @@ fn a_message_is_given_up_unread_after_five_workers_that_announced_themselves() {
 }
 
 #[test]
-fn deliveries_without_a_trace_alone_never_condemn_a_message() {
-    // Hours of replies that never arrived: storage has counted, nobody was lost.
+fn missing_notes_alone_never_give_a_message_up() {
+    // Lost responses for hours: storage has counted deliveries, but no worker was lost.
     for count in [6, 100, 10_000, u32::MAX] {
         assert_eq!(approach(count, DeliveryNote::default(), &POLICY), Approach::Announce(note(count, 1)));
     }
 }
 
 #[test]
-fn a_worker_that_survives_clears_the_message() {
+fn surviving_worker_resets_the_note() {
     for count in [1, 9, 1_000] {
         let kept = survived(count, note(count - 1, 4));
         assert_eq!(kept, note(count, 0));
@@ -47,7 +47,7 @@ fn a_worker_that_survives_clears_the_message() {
 }
 
 #[test]
-fn later_notes_keep_the_attempt_that_was_backed_off() {
+fn later_notes_keep_the_backed_off_attempt() {
     let hidden = backed_off(1, 3);
     assert_eq!(hidden, DeliveryNote { backed_off: 3, ..note(1, 0) });
     assert_eq!(survived(2, hidden), DeliveryNote { backed_off: 3, ..note(2, 0) });
@@ -56,7 +56,7 @@ fn later_notes_keep_the_attempt_that_was_backed_off() {
 }
 
 #[test]
-fn at_least_five_workers_and_as_many_as_attempts_must_be_lost() {
+fn lost_workers_allowed_are_the_attempts_and_at_least_five() {
     for (max_dequeue_count, bound) in [(1, 5), (5, 5), (6, 6), (1000, 1000)] {
         let policy = Policy { max_dequeue_count, ..POLICY };
         let gives_up = |lost| matches!(approach(5_000, note(4_999, lost), &policy), Approach::GiveUp(_));
@@ -65,7 +65,7 @@ fn at_least_five_workers_and_as_many_as_attempts_must_be_lost() {
 }
 
 #[test]
-fn a_message_left_alone_waits_longer_each_time_up_to_a_minute() {
+fn pause_after_an_error_doubles_up_to_a_minute() {
     for (count, shortest, longest) in [(1, 5, 10), (2, 10, 20), (3, 20, 40), (4, 30, 60), (u32::MAX, 30, 60)]
     {
         assert_eq!(pause(count, None, 0.0), secs(shortest), "{count}");

@@ -1,4 +1,4 @@
-//! What clients' requests do: submissions, cancelling, explicit retries, and how long clients wait.
+//! Requests of clients: submissions, cancellations, explicit retries, and how long clients wait.
 
 use crate::samples::{POLICY, at, foreign, in_state, pending, request, secs};
 use lifecycle::cancel::{Cancel, cancel};
@@ -10,7 +10,7 @@ use lifecycle::schedule::{TooFar, delay, start_time};
 use models::{AttemptOutcome, Json, Schedule, TaskPriority, TaskState};
 
 #[test]
-fn a_repeated_submission_is_healed_until_a_worker_has_seen_it() {
+fn message_is_sent_again_until_a_worker_received_it() {
     assert_eq!(intake(None, &request(), None, at(5)), Intake::Accept);
     for state in TaskState::ALL {
         let expected = if state == TaskState::Pending { Intake::Heal(secs(0)) } else { Intake::Replay };
@@ -29,7 +29,7 @@ fn a_repeated_submission_is_healed_until_a_worker_has_seen_it() {
 }
 
 #[test]
-fn other_content_under_a_known_id_is_refused_and_spelling_does_not_matter() {
+fn submission_with_other_content_is_refused_whatever_its_spelling() {
     let respelled = models::TaskRequest {
         input: Some(Json::parse("{ \"width\" : 640 }").unwrap()),
         schedule: Schedule::After(60),
@@ -48,7 +48,7 @@ fn other_content_under_a_known_id_is_refused_and_spelling_does_not_matter() {
 }
 
 #[test]
-fn another_callers_task_is_not_compared_at_all() {
+fn task_of_another_caller_is_refused_without_comparison() {
     let mut document = pending();
     assert_eq!(intake(Some(&document), &request(), Some("alice"), at(5)), Intake::AnotherCaller);
     document.owner = Some("bob".to_owned());
@@ -58,12 +58,12 @@ fn another_callers_task_is_not_compared_at_all() {
     assert_eq!(
         intake(Some(&document), &request(), None, at(5)),
         Intake::Heal(secs(0)),
-        "nobody is told apart"
+        "callers are not distinguished"
     );
 }
 
 #[test]
-fn cancelling_ends_a_waiting_task_asks_a_running_one_and_is_too_late_for_the_rest() {
+fn cancel_ends_a_waiting_task_and_asks_a_running_one() {
     let Cancel::Now(cancelled) = cancel(&pending(), POLICY.retention, at(5)) else { panic!("it waits") };
     assert_eq!((cancelled.state, cancelled.finished_at), (TaskState::Cancelled, Some(at(5))));
     assert_eq!(cancelled.expires_at, Some(at(5 + 30 * 86_400)));
@@ -77,7 +77,7 @@ fn cancelling_ends_a_waiting_task_asks_a_running_one_and_is_too_late_for_the_res
     for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
         assert_eq!(cancel(&in_state(state), POLICY.retention, at(5)), Cancel::TooLate, "{state:?}");
     }
-    // Otherwise its random state would bring it back to life at its delivery.
+    // Otherwise its delivery would take its state for a random one and run the task.
     let Cancel::Now(adopted) = cancel(&foreign(TaskState::Pending), POLICY.retention, at(5)) else {
         panic!("it waits")
     };
@@ -85,7 +85,7 @@ fn cancelling_ends_a_waiting_task_asks_a_running_one_and_is_too_late_for_the_res
 }
 
 #[test]
-fn only_a_failed_task_is_tried_again_and_the_history_says_who_asked() {
+fn retry_needs_a_failed_task_and_records_the_caller() {
     for state in TaskState::ALL.into_iter().filter(|state| *state != TaskState::Failed) {
         assert_eq!(retry(&in_state(state), Some("alice"), at(9)), Retry::NotFailed, "{state:?}");
     }
@@ -100,7 +100,7 @@ fn only_a_failed_task_is_tried_again_and_the_history_says_who_asked() {
 }
 
 #[test]
-fn the_back_off_doubles_up_to_its_cap_and_the_fraction_scales_it() {
+fn back_off_doubles_up_to_its_cap_times_the_fraction() {
     let whole = |n| back_off(secs(2), secs(300), n, 1.0).as_secs();
     let schedule: Vec<u64> = (0..9).map(whole).collect();
     assert_eq!(schedule, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
@@ -112,7 +112,7 @@ fn the_back_off_doubles_up_to_its_cap_and_the_fraction_scales_it() {
 }
 
 #[test]
-fn a_start_is_accepted_up_to_seven_days_ahead() {
+fn start_is_accepted_up_to_seven_days_ahead() {
     let now = at(0);
     assert_eq!(start_time(Schedule::Now, now), Ok(None));
     assert_eq!(start_time(Schedule::After(30), now), Ok(Some(at(30))));
@@ -127,7 +127,7 @@ fn a_start_is_accepted_up_to_seven_days_ahead() {
 }
 
 #[test]
-fn clients_look_seldom_at_old_tasks_and_never_at_finished_ones() {
+fn retry_after_grows_with_age_and_is_absent_for_terminal_tasks() {
     let after = |age| retry_after(&in_state(TaskState::InProgress), at(age)).map(|wait| wait.as_secs());
     for (age, expected) in [(0, 1), (19, 1), (50, 5), (299, 29), (9_000, 30)] {
         assert_eq!(after(age), Some(expected), "{age} seconds old");
@@ -144,7 +144,7 @@ fn clients_look_seldom_at_old_tasks_and_never_at_finished_ones() {
 }
 
 #[test]
-fn a_queue_above_its_limit_refuses_and_the_fuller_it_is_the_longer() {
+fn wait_grows_with_the_queue_above_its_limit() {
     assert_eq!(admission(u64::MAX, None), Admission::Admit);
     assert_eq!(admission(100, Some(100)), Admission::Admit);
     assert_eq!(admission(101, Some(100)), Admission::Refuse(secs(5)));

@@ -1,4 +1,4 @@
-//! Documents, messages and policies that the tests of this crate start from.
+//! Documents, messages and policies for the tests of this crate.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Seconds after the moment at which every sample task was accepted.
+/// Seconds after the acceptance of the sample tasks.
 pub(crate) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix_millis(1_795_168_800_000).plus(secs(seconds))
 }
@@ -47,7 +47,7 @@ pub(crate) fn pending() -> TaskStatus {
     TaskStatus::accepted(id(), request(), "https://a.example/tasks/x-202".to_owned(), at(0))
 }
 
-/// As the .NET API writes it: the six members, a random state.
+/// A document of the .NET API: its six members, a random state.
 pub(crate) fn foreign(state: TaskState) -> TaskStatus {
     let mut document = pending();
     (document.created_at, document.updated_at, document.input) = (None, None, None);
@@ -63,7 +63,7 @@ pub(crate) fn running(document: &TaskStatus, receipt: &Receipt, now: Timestamp) 
     }
 }
 
-/// In `state`, by the way that tasks come there: one attempt by message `m1`, started at second 1.
+/// A document in `state` after one attempt by message `m1`, started at second 1.
 pub(crate) fn in_state(state: TaskState) -> TaskStatus {
     use lifecycle::outcome::{Effect, Outcome, settle};
     let running = running(&pending(), &receipt("m1", 1), at(1));
@@ -88,7 +88,7 @@ pub(crate) fn receipt(message_id: &str, dequeue_count: u32) -> Receipt {
     Receipt { id, inserted_at: at(0), note: DeliveryNote::default() }
 }
 
-/// One of our messages, by its id alone.
+/// A message of this project with an id only.
 pub(crate) fn ours() -> TaskMessage {
     TaskMessage { task_id: id(), etag: None, is_ours: true, generation: 0, document: None }
 }

@@ -1,4 +1,4 @@
-//! Leases and the sweep: what happens when nothing happens.
+//! Leases and the sweep.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use models::{DeliveryId, ResultBlob, TaskState, TaskStatus, Timestamp};
 use proptest::prelude::*;
 
 #[test]
-fn a_lease_is_renewed_at_half_time_and_ends_with_the_attempts_cap() {
+fn lease_is_renewed_at_half_time_until_the_attempt_times_out() {
     let at = |seconds: u64| renewal(secs(seconds - 100), secs(seconds), secs(60), secs(150));
     for (now, expected) in [
         (100, Renewal::Hold(secs(30))),
@@ -28,7 +28,7 @@ fn a_lease_is_renewed_at_half_time_and_ends_with_the_attempts_cap() {
 
 proptest! {
     #[test]
-    fn a_keeper_that_does_what_it_is_told_never_loses_its_lease(
+    fn lease_is_never_lost_when_renewals_are_obeyed(
         visibility in 1u64..600, timeout in 1u64..2_000, lag in 0u64..400,
     ) {
         // Each renewal is late by `lag` thousandths of the lease, less than half of it.
@@ -54,10 +54,10 @@ proptest! {
 }
 
 #[test]
-fn a_document_is_given_a_new_message_only_when_none_can_be_hidden_any_more() {
+fn message_is_replaced_only_when_it_cannot_be_hidden() {
     let judged =
         |document: &TaskStatus, seconds| review(document, document.updated_at.unwrap(), &POLICY, at(seconds));
-    // The longest back-off and the difference of clocks.
+    // The longest back-off and the clock skew.
     assert_eq!(judged(&pending(), 359), Review::Leave);
     let Review::Requeue(touched, delay) = judged(&pending(), 360) else { panic!("its message is lost") };
     assert_eq!((touched.updated_at, delay), (Some(at(360)), secs(0)));
@@ -79,7 +79,7 @@ fn a_document_is_given_a_new_message_only_when_none_can_be_hidden_any_more() {
 }
 
 #[test]
-fn a_requeued_attempt_is_over_when_its_new_message_arrives() {
+fn new_message_starts_the_next_attempt_of_a_requeued_task() {
     let document = in_state(TaskState::InProgress);
     let Review::Requeue(touched, _) = review(&document, at(1), &POLICY, at(1 + 2160)) else {
         panic!("stale")
@@ -88,14 +88,14 @@ fn a_requeued_attempt_is_over_when_its_new_message_arrives() {
 }
 
 #[test]
-fn an_expired_task_goes_with_every_result_it_may_have_left_behind() {
+fn purge_includes_every_result_that_attempts_may_have_stored() {
     let mut document = running(&in_state(TaskState::InProgress), &receipt("m1", 2), at(61));
     document = in_state_from(&document, TaskState::Completed);
     document.result_blob =
         Some(ResultBlob { name: "the-result".to_owned(), content_type: "text/plain".to_owned(), size: 1 });
     let end = 62 + 30 * 86_400;
     assert_eq!(review(&document, at(62), &POLICY, at(end - 1)), Review::Leave);
-    // The attempt of `in_state` was given up for `m1`'s second delivery; it may have stored a result before.
+    // The second delivery of `m1` abandoned the attempt of `in_state`, which may have stored a result.
     let abandoned =
         retention::result_name(document.task_id, 1, document.history[0].delivery.as_ref().unwrap());
     let former = format!("{}-result-1", document.task_id);
@@ -106,7 +106,7 @@ fn an_expired_task_goes_with_every_result_it_may_have_left_behind() {
 }
 
 #[test]
-fn no_two_deliveries_share_a_result_and_no_message_id_leads_elsewhere() {
+fn result_name_is_unique_per_delivery_and_safe() {
     let delivery = |message: &str, count| DeliveryId { message_id: message.to_owned(), dequeue_count: count };
     let id = pending().task_id;
     let name = |delivery: &DeliveryId| retention::result_name(id, 1, delivery);
@@ -136,7 +136,7 @@ fn claim(state: &Sweep, now: Timestamp) -> Option<Sweep> {
 }
 
 #[test]
-fn one_sweeper_claims_a_step_and_the_next_pass_waits_for_its_interval() {
+fn one_worker_claims_a_step_and_passes_keep_their_interval() {
     let first = claim(&Sweep::unstarted(), at(0)).expect("the first pass is due at once");
     assert!(first.full);
     assert_eq!(claim(&first, at(59)), None, "claimed by another worker");
@@ -155,10 +155,10 @@ fn one_sweeper_claims_a_step_and_the_next_pass_waits_for_its_interval() {
 }
 
 #[test]
-fn a_pass_whose_worker_dies_counts_as_never_made() {
+fn pass_of_a_crashed_worker_does_not_count() {
     let claimed = claim(&Sweep::unstarted(), at(0)).unwrap();
     let again = claim(&claimed, at(400)).expect("the worker died");
-    assert!(again.full, "nobody has read everything yet");
+    assert!(again.full, "no pass has read everything yet");
     let done = again.advance(None, INTERVAL, at(401));
 
     let claimed = claim(&done, at(700)).unwrap();
@@ -167,7 +167,7 @@ fn a_pass_whose_worker_dies_counts_as_never_made() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_holds_up_no_pass() {
+fn clock_set_back_delays_no_pass() {
     let ahead = 3 * 3_600;
     let done = claim(&Sweep::unstarted(), at(ahead)).unwrap().advance(None, INTERVAL, at(ahead + 1));
     let next = claim(&done, at(10)).expect("the moment in the state is none that is ever written");
@@ -184,7 +184,7 @@ fn a_clock_that_was_set_back_holds_up_no_pass() {
 }
 
 #[test]
-fn the_third_step_that_begins_at_a_page_passes_over_what_storage_does_not_give() {
+fn third_step_at_a_page_skips_what_storage_refuses() {
     let mut state = Sweep::unstarted();
     for (now, passes_over) in [(0, false), (100, false), (200, true)] {
         state = claim(&state, at(now)).unwrap();
@@ -195,7 +195,7 @@ fn the_third_step_that_begins_at_a_page_passes_over_what_storage_does_not_give()
 }
 
 #[test]
-fn a_mark_is_read_back_and_anything_else_is_none() {
+fn mark_round_trips_and_other_text_is_no_mark() {
     let end = at(30 * 86_400);
     for mark in
         [Mark::Waits(None), Mark::Waits(Some(at(7))), Mark::Runs, Mark::Ended(None), Mark::Ended(Some(end))]
@@ -215,7 +215,7 @@ fn a_mark_is_read_back_and_anything_else_is_none() {
 }
 
 #[test]
-fn a_pass_reads_what_is_due_since_the_pass_before_it_and_nothing_else() {
+fn pass_reads_only_what_became_due_since_the_previous_one() {
     let first = claim(&Sweep::unstarted(), at(100_000)).unwrap().advance(None, INTERVAL, at(100_001));
     let pass = claim(&first, at(100_300)).unwrap();
     let wants = |written, mark| pass.wants(at(written), Some(mark), &POLICY, at(100_300));
@@ -237,11 +237,10 @@ fn a_pass_reads_what_is_due_since_the_pass_before_it_and_nothing_else() {
 }
 
 proptest! {
-    /// The promise of the sweep: whatever was written when, by a clock that is off by as much as is tolerated,
-    /// whenever passes happen, and whoever dies in the middle of one, a document without a message is found by
-    /// the first pass after it can be judged; one of others by a full pass at the latest.
+    /// The first pass after a document is due finds it if it has no message, and a full pass finds one without a mark:
+    /// for any times of writes and passes, any clock skew within the limit, and workers that crash during a pass.
     #[test]
-    fn no_document_without_a_message_is_overlooked(
+    fn every_document_without_a_message_is_found(
         written in 0u64..20_000, not_before in proptest::option::of(0u64..100_000), runs in any::<bool>(),
         marked in any::<bool>(), ahead in 0u64..60,
         pauses in proptest::collection::vec((300u64..5_000, 0u8..4), 80),
@@ -255,7 +254,7 @@ proptest! {
             let alive = at(written + ahead).max(waits_until.unwrap_or(at(0)));
             alive.plus(secs(if runs { 2_160 } else { 360 }))
         };
-        // A document that tells nothing and waits for its time is found by a full pass.
+        // A full pass finds a delayed document without a mark.
         let grace = if marked || not_before.is_none() { 10_000 } else { 86_400 + 10_000 };
         let mut state = Sweep::unstarted();
         let mut now = at(0);

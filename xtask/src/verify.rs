@@ -21,6 +21,8 @@ pub(crate) fn run() -> Result<()> {
     summary.check("clippy", clippy);
     say("clippy for the components");
     summary.check("clippy for the components", clippy_of_components);
+    say("documentation");
+    summary.check("documentation", documentation);
     test::into(&mut summary);
     summary.close()
 }
@@ -33,6 +35,13 @@ fn clippy() -> Result<()> {
     }
     clippy.args(test::FEATURES);
     succeed(clippy.args(["--", "--deny", "warnings"]))
+}
+
+/// The default members only: documenting the host would check wasmtime with other features again.
+fn documentation() -> Result<()> {
+    let mut doc = cargo();
+    doc.env("RUSTDOCFLAGS", "--deny warnings");
+    succeed(doc.args(["doc", "--no-deps", "--document-private-items"]))
 }
 
 fn clippy_of_components() -> Result<()> {

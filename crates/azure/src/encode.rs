@@ -24,7 +24,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Reads [`base64`]; `None` when it is not that.
+/// Reads [`base64()`]; `None` when it is not that.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }

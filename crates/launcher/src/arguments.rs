@@ -32,7 +32,7 @@ pub enum Role {
     Api(ApiOptions),
     /// Call the drain route of a host until told to stop.
     ///
-    /// Without a host command the worker drives a host that already runs; SPIN_VARIABLE_DRAIN_TOKEN must then be
+    /// Without a host command the worker drives a host that already runs; `SPIN_VARIABLE_DRAIN_TOKEN` must then be
     /// set. With one, a random token is made and handed to the host when none is set.
     #[command(verbatim_doc_comment, after_long_help = help::WORKER)]
     Worker(Box<WorkerOptions>),

@@ -3,8 +3,9 @@
 use azure::Secret;
 use http::Uri;
 
-/// `scheme://host[:port]` of an address, which is all that `allowed_outbound_hosts` may name: an entry with a
-/// path makes Spin deny every outbound request. `None` when `address` is not an absolute http(s) URL.
+/// Returns `scheme://host[:port]` of `address`; `None` if it is not an absolute http(s) URL.
+///
+/// Entries of `allowed_outbound_hosts` must have this form: an entry with a path makes Spin deny every outbound request.
 #[must_use]
 pub fn origin(address: &str) -> Option<String> {
     let uri: Uri = address.trim().parse().ok()?;
@@ -17,8 +18,10 @@ pub fn origin(address: &str) -> Option<String> {
     Some(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
 }
 
-/// The origin of one of the account's services, from the most specific source to the least: an explicit
-/// endpoint, the connection string, the account's name in the public cloud. `None` when there is no source.
+/// Returns the origin of one of the account's services; `None` if no variable determines it.
+///
+/// The most specific source is used: an explicit endpoint, the connection string, or the account's name in the public
+/// cloud.
 ///
 /// # Errors
 /// A sentence that names the source that is not usable, never its value.

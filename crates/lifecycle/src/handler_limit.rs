@@ -6,8 +6,10 @@
 
 /// Outgoing connections of a host (`[outbound_http]` in `runtime-config.toml`).
 pub const CONNECTIONS: usize = 256;
-/// Connections that handlers outside the application may occupy. Storage requests share the rest: in a burst in
-/// which every task writes, each connection serves a few requests, which takes far less time than a lease.
+/// Connections that handlers outside the application may occupy.
+///
+/// Storage requests share the rest: in a burst in which every task writes, each connection serves a few requests,
+/// which takes far less time than a lease.
 pub const FOR_HANDLERS: usize = 200;
 
 /// Returns whether a handler at `url` is outside the application and occupies a connection. The host calls a

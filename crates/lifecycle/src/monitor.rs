@@ -27,8 +27,10 @@ pub fn retry_after(document: &TaskStatus, now: Timestamp) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Returns the minimum `Retry-After` of a task that waits in a queue of `depth` messages. The estimate assumes 50
-/// tasks per second and is limited to 30 seconds. It is zero for a task that runs, has ended or is delayed.
+/// Returns the minimum `Retry-After` of a task that waits in a queue of `depth` messages.
+///
+/// The estimate assumes 50 tasks per second and is limited to 30 seconds. It is zero for a task that runs, has ended
+/// or is delayed.
 #[must_use]
 pub fn queue_wait(document: &TaskStatus, depth: u64, now: Timestamp) -> Duration {
     let waits =

@@ -62,9 +62,10 @@ pub fn backed_off(dequeue_count: u32, attempt: u32) -> DeliveryNote {
     DeliveryNote { delivery: dequeue_count, lost_workers: 0, backed_off: attempt }
 }
 
-/// Returns how long to hide a message whose delivery ended in an error before an attempt was started: 10 s, 20 s,
-/// 40 s, then 60 s, half of it jitter, and at least the time that storage `asked` for. `fraction` is the jitter,
-/// uniform in `[0, 1]`.
+/// Returns how long to hide a message whose delivery ended in an error before an attempt was started.
+///
+/// The pauses are 10 s, 20 s, 40 s, then 60 s, half of it jitter, and at least the time that storage `asked` for.
+/// `fraction` is the jitter, uniform in `[0, 1]`.
 #[must_use]
 pub fn pause(dequeue_count: u32, asked: Option<Duration>, fraction: f64) -> Duration {
     let doublings = dequeue_count.saturating_sub(1);

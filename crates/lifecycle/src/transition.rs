@@ -14,7 +14,7 @@ use models::{
 use crate::product::Product;
 use crate::retention;
 
-/// [*] → Pending: the document of a task that the .NET API described in a message and did not store.
+/// No document → Pending: the document of a task that the .NET API described in a message and did not store.
 ///
 /// It takes only the members of the .NET contract: a message must not set a result or an owner.
 pub(crate) fn create(described: &TaskStatus, inserted_at: Timestamp) -> TaskStatus {

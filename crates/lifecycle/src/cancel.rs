@@ -38,3 +38,12 @@ pub fn cancel(document: &TaskStatus, retention: Duration, now: Timestamp) -> Can
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => Cancel::TooLate,
     }
 }
+
+/// Returns whether `stored` contains the write `written` of an earlier try, whose response was lost. It is the same
+/// document, or the task went on since and the request is identified by its time.
+#[must_use]
+pub fn is_recorded(stored: &TaskStatus, written: &TaskStatus) -> bool {
+    let is_requested =
+        stored.cancel_requested_at.is_some() && stored.cancel_requested_at == written.updated_at;
+    stored == written || is_requested
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use models::{AttemptOutcome, TaskRequest, TaskState, TaskStatus, Timestamp};
+use models::{TaskRequest, TaskState, TaskStatus, Timestamp};
 
-use crate::schedule;
+use crate::{retry, schedule};
 
 /// What to do with a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,6 @@ pub fn intake(
 /// Returns whether the process that wrote this document may have crashed before it sent the message. That is the
 /// case from the acceptance, or from an explicit retry, until a worker has written the document.
 fn may_lack_message(document: &TaskStatus) -> bool {
-    let fresh = match document.history.last() {
-        None => document.attempt == 0,
-        Some(record) => record.outcome == Some(AttemptOutcome::RetryRequested),
-    };
-    document.is_ours() && document.state == TaskState::Pending && fresh
+    let is_new = document.state == TaskState::Pending && document.attempt == 0 && document.history.is_empty();
+    document.is_ours() && (is_new || retry::awaits_worker(document))
 }

@@ -27,6 +27,16 @@ pub fn retry_after(document: &TaskStatus, now: Timestamp) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// A task that has waited this long for a worker probably waits behind others.
+const MIN_QUEUE_WAIT: Duration = Duration::from_secs(3);
+
+/// Returns whether the task has waited long enough to suggest a queue, so that its length is worth a request.
+#[must_use]
+pub fn suggests_queue(document: &TaskStatus, now: Timestamp) -> bool {
+    let since = document.not_before.max(document.created_at).unwrap_or(Timestamp::from_unix_millis(0));
+    document.state == TaskState::Pending && now.since(since) >= MIN_QUEUE_WAIT
+}
+
 /// Returns the minimum `Retry-After` of a task that waits in a queue of `depth` messages.
 ///
 /// The estimate assumes 50 tasks per second and is limited to 30 seconds. It is zero for a task that runs, has ended

@@ -125,6 +125,16 @@ pub fn standing(current: Option<&TaskStatus>, own: &DeliveryId) -> Standing {
     }
 }
 
+/// Returns whether the terminal document `stored` is what this attempt wrote as `intended` in an earlier try, whose
+/// response was lost.
+#[must_use]
+pub fn is_recorded(stored: &TaskStatus, intended: &TaskStatus) -> bool {
+    let end = |document: &TaskStatus| {
+        document.history.last().map(|record| (record.delivery.clone(), record.outcome))
+    };
+    stored.state == intended.state && end(stored) == end(intended)
+}
+
 /// Returns the document with the handler's progress, for a conditional write. A value that is `None` stays as
 /// it is; `percent` is limited to 100.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use models::{TaskState, TaskStatus, Timestamp};
+use models::{AttemptOutcome, AttemptRecord, TaskState, TaskStatus, Timestamp};
 
 use crate::schedule::whole_seconds;
 use crate::transition;
@@ -25,6 +25,24 @@ pub fn retry(document: &TaskStatus, by: Option<&str>, now: Timestamp) -> Retry {
     let mut next = document.clone();
     transition::retry(&mut next, by, now);
     Retry::Again(Box::new(next))
+}
+
+/// Returns whether a client requested a retry and no worker has written the document since, so that its message may be
+/// missing.
+#[must_use]
+pub fn awaits_worker(document: &TaskStatus) -> bool {
+    let latest = document.history.last().and_then(|record| record.outcome);
+    document.state == TaskState::Pending && latest == Some(AttemptOutcome::RetryRequested)
+}
+
+/// Returns whether `stored` contains the retry that was requested at `requested_at`, by an earlier try whose response
+/// was lost.
+#[must_use]
+pub fn is_recorded(stored: &TaskStatus, requested_at: Timestamp) -> bool {
+    let is_own = |record: &AttemptRecord| {
+        record.outcome == Some(AttemptOutcome::RetryRequested) && record.started_at == requested_at
+    };
+    stored.history.iter().any(is_own)
 }
 
 /// Exponential back-off with full jitter: `min(cap, base·2^n) · fraction`, where `n` failed attempts came before

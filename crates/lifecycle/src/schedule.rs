@@ -32,6 +32,25 @@ pub fn delay(document: &TaskStatus, now: Timestamp) -> Duration {
     whole_seconds(wait).min(Duration::from_secs(MAX_DELAY_SECONDS))
 }
 
+/// The time between two checks of the scheduled queue by drains without work.
+const IDLE_PROMOTION_INTERVAL: Duration = Duration::from_secs(2);
+/// The time between two checks of the scheduled queue beside running tasks.
+const BUSY_PROMOTION_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Returns whether a drain checks the scheduled queue for messages that are due.
+///
+/// `since_check` is the time since this instance last checked it, if it has, and `age` the time since the instance
+/// started. A check costs a request. A drain without work (`is_idle`) therefore checks every two seconds and at once
+/// in a new instance, and a busy one every five seconds.
+#[must_use]
+pub fn promotion_is_due(is_idle: bool, since_check: Option<Duration>, age: Duration) -> bool {
+    if is_idle {
+        since_check.is_none_or(|time| time >= IDLE_PROMOTION_INTERVAL)
+    } else {
+        since_check.unwrap_or(age) >= BUSY_PROMOTION_INTERVAL
+    }
+}
+
 /// Rounds up to whole seconds, the unit of storage; rounding down would make a message visible too early.
 pub(crate) fn whole_seconds(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))

@@ -1,7 +1,7 @@
 //! The end of an attempt: what it writes, in which order, and what follows from a conflict.
 
 use crate::samples::{POLICY, at, in_state, receipt, running, secs};
-use lifecycle::outcome::{Effect, Outcome, Product, Standing, settle, standing, with_progress};
+use lifecycle::outcome::{Effect, Outcome, Product, Standing, is_recorded, settle, standing, with_progress};
 use lifecycle::{cancel, retry};
 use models::{AttemptOutcome, Json, ResultBlob, TaskError, TaskState, TaskStatus};
 
@@ -137,4 +137,16 @@ fn standing_after_a_conflict_follows_from_the_stored_document() {
         panic!("a failed task can be tried again")
     };
     assert_eq!(standing(Some(&again), &own), Standing::Superseded);
+}
+
+#[test]
+fn own_terminal_document_is_recognised_after_a_lost_response() {
+    let mine = in_state(TaskState::InProgress);
+    let intended = |outcome: &Outcome, now| written(&settle(outcome, &mine, &POLICY, at(now), 0.5)).clone();
+    let completed = intended(&Outcome::Completed(None), 7);
+    assert!(is_recorded(&completed, &intended(&Outcome::Completed(None), 9)), "by an earlier try");
+    assert!(!is_recorded(&completed, &intended(&Outcome::Failed(error()), 9)), "another outcome");
+    let redelivered = running(&mine, &receipt("m1", 2), at(70));
+    let theirs = settle(&Outcome::Completed(None), &redelivered, &POLICY, at(71), 0.5);
+    assert!(!is_recorded(written(&theirs), &completed), "by another attempt");
 }

@@ -1,12 +1,12 @@
 //! Requests of clients: submissions, cancellations, explicit retries, and how long clients wait.
 
-use crate::samples::{POLICY, at, foreign, in_state, pending, request, secs};
-use lifecycle::cancel::{Cancel, cancel};
+use crate::samples::{POLICY, at, foreign, in_state, pending, receipt, request, running, secs};
+use lifecycle::cancel::{self, Cancel, cancel};
 use lifecycle::intake::{Intake, intake};
-use lifecycle::monitor::retry_after;
+use lifecycle::monitor::{retry_after, suggests_queue};
 use lifecycle::overload::{Admission, admission};
-use lifecycle::retry::{Retry, back_off, retry};
-use lifecycle::schedule::{TooFar, delay, start_time};
+use lifecycle::retry::{self, Retry, awaits_worker, back_off, retry};
+use lifecycle::schedule::{TooFar, delay, promotion_is_due, start_time};
 use models::{AttemptOutcome, Json, Schedule, TaskPriority, TaskState};
 
 #[test]
@@ -150,4 +150,59 @@ fn wait_grows_with_the_queue_above_its_limit() {
     assert_eq!(admission(101, Some(100)), Admission::Refuse(secs(5)));
     assert_eq!(admission(1_000, Some(100)), Admission::Refuse(secs(50)));
     assert_eq!(admission(u64::MAX, Some(1)), Admission::Refuse(secs(120)));
+}
+
+#[test]
+fn lost_response_to_a_cancellation_is_recognised() {
+    let Cancel::Request(asked) = cancel(&in_state(TaskState::InProgress), POLICY.retention, at(5)) else {
+        panic!("it runs")
+    };
+    assert!(cancel::is_recorded(&asked, &asked));
+    let later = models::TaskStatus { updated_at: Some(at(9)), ..(*asked).clone() };
+    assert!(cancel::is_recorded(&later, &asked), "the task went on since");
+    let other = models::TaskStatus { cancel_requested_at: Some(at(4)), ..(*asked).clone() };
+    assert!(!cancel::is_recorded(&other, &asked), "another request");
+    assert!(!cancel::is_recorded(&in_state(TaskState::InProgress), &asked));
+}
+
+#[test]
+fn retry_awaits_a_worker_until_an_attempt_starts() {
+    for state in TaskState::ALL {
+        assert!(!awaits_worker(&in_state(state)), "{state:?}");
+    }
+    let Retry::Again(again) = retry(&in_state(TaskState::Failed), None, at(9)) else { panic!("it failed") };
+    assert!(awaits_worker(&again));
+    let started = running(&again, &receipt("m2", 1), at(10));
+    assert!(!awaits_worker(&started));
+    for document in [&*again, &started] {
+        assert!(retry::is_recorded(document, at(9)) && !retry::is_recorded(document, at(10)));
+    }
+}
+
+#[test]
+fn queue_is_suggested_by_a_task_that_waits_three_seconds() {
+    assert!(!suggests_queue(&pending(), at(2)) && suggests_queue(&pending(), at(3)));
+    let delayed = models::TaskStatus { not_before: Some(at(100)), ..pending() };
+    assert!(!suggests_queue(&delayed, at(102)) && suggests_queue(&delayed, at(103)), "from its start time");
+    for state in TaskState::ALL {
+        assert_eq!(suggests_queue(&in_state(state), at(60)), state == TaskState::Pending, "{state:?}");
+    }
+    assert!(suggests_queue(&foreign(TaskState::Pending), at(0)), "its age is unknown");
+}
+
+#[test]
+fn scheduled_queue_is_checked_every_2_s_idle_and_5_s_busy() {
+    let seconds = |time: Option<u64>| time.map(secs);
+    for (is_idle, since_check, age, expected) in [
+        (true, None, 0, true),
+        (true, Some(1), 60, false),
+        (true, Some(2), 60, true),
+        (false, None, 4, false),
+        (false, None, 5, true),
+        (false, Some(4), 60, false),
+        (false, Some(5), 60, true),
+    ] {
+        let is_due = promotion_is_due(is_idle, seconds(since_check), secs(age));
+        assert_eq!(is_due, expected, "idle {is_idle}, checked {since_check:?} s ago, {age} s old");
+    }
 }

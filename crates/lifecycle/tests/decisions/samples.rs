@@ -57,7 +57,8 @@ pub(crate) fn foreign(state: TaskState) -> TaskStatus {
 
 /// Started by `receipt` at `now`.
 pub(crate) fn running(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> TaskStatus {
-    match decide(&Ok(ours()), Found::Document(document), receipt, &POLICY, now) {
+    let message = TaskMessage { generation: document.generation, ..ours() };
+    match decide(&Ok(message), Found::Document(document), receipt, &POLICY, now) {
         Step::Run(document) => *document,
         other => panic!("expected a start, got {other:?}"),
     }

@@ -1,4 +1,4 @@
-//! Answers: what routes have in common, described once and referred to.
+//! Responses that routes share, described once and referenced.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(crate) fn shared<'a>(problems: impl Iterator<Item = &'a [Kind]>) -> BTreeMap
     sets.map(|kinds| (name(&kinds), problem(&kinds))).collect()
 }
 
-/// Status codes and answers of these kinds of problem.
+/// Status codes and responses of these kinds of problem.
 pub(crate) fn problems(kinds: &[Kind]) -> impl Iterator<Item = (String, RefOr<Response>)> {
     by_status(kinds)
         .into_iter()
@@ -74,7 +74,7 @@ pub(crate) fn with_headers(answer: ResponseBuilder, names: &[&str]) -> ResponseB
     })
 }
 
-/// An answer whose body is of a schema of ours.
+/// A response with a body of a schema in this document.
 pub(crate) fn json(text: &str, schema: &str) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
     ResponseBuilder::new().description(text).content("application/json", content)
@@ -86,18 +86,18 @@ pub(crate) fn event_stream(answer: ResponseBuilder) -> ResponseBuilder {
     answer.content("text/event-stream", content)
 }
 
-/// An answer of another media type.
+/// A response of another media type.
 pub(crate) fn other(text: &str, media_type: &str, schema: ObjectBuilder) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(schema)).build();
     ResponseBuilder::new().description(text).content(media_type, content)
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub(crate) fn bare(text: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(text)
 }
 
-/// Adds the headers that answers refer to.
+/// Adds the headers that responses reference.
 pub(crate) fn add_headers(components: ComponentsBuilder) -> ComponentsBuilder {
     headers().into_iter().fold(components, |components, (name, kind, text)| {
         let schema = plain(kind);
@@ -107,14 +107,14 @@ pub(crate) fn add_headers(components: ComponentsBuilder) -> ComponentsBuilder {
 
 fn headers() -> [(&'static str, Type, &'static str); 9] {
     [
-        ("Accept-Ranges", Type::String, "`bytes`: ranges can be asked for."),
-        ("Content-Range", Type::String, "Which bytes these are, and of how many."),
-        ("ETag", Type::String, "Version of the document, for `If-Match` and `If-None-Match`."),
-        ("Location", Type::String, "Where to go on."),
+        ("Accept-Ranges", Type::String, "`bytes`: range requests are supported."),
+        ("Content-Range", Type::String, "Range of the bytes and size of the result."),
+        ("ETag", Type::String, "Version of the task, for `If-Match` and `If-None-Match`."),
+        ("Location", Type::String, "Address of the stored document, or of the result."),
         ("Operation-Location", Type::String, "Absolute address of the status monitor."),
-        ("Preference-Applied", Type::String, "`wait=N` when the answer has waited."),
-        ("Retry-After", Type::Integer, "Seconds until another request is worth while."),
-        ("Vary", Type::String, "`Accept`: the same address answers with JSON or a stream."),
-        ("WWW-Authenticate", Type::String, "How a caller identifies himself."),
+        ("Preference-Applied", Type::String, "`wait=N` if the request was held."),
+        ("Retry-After", Type::Integer, "Seconds to wait before the next request."),
+        ("Vary", Type::String, "`Accept`: the response is JSON or a stream."),
+        ("WWW-Authenticate", Type::String, "Authentication scheme."),
     ]
 }

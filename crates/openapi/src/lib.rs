@@ -1,8 +1,8 @@
-//! The OpenAPI 3.1 description of the HTTP API, made from the types that cross the wire.
+//! Generates the OpenAPI 3.1 document of the HTTP API.
 //!
-//! Schemas come from `models`, the kinds of problem from `service`; what no type says (paths, parameters,
-//! headers, which problem can occur where) is written here, one function for each route. The text is
-//! checked in as `web/pages/openapi.json`, because the API component serves it; a test compares.
+//! Schemas come from `models`, the kinds of problem from `service`. What the types do not contain (paths, parameters,
+//! headers, the problems of each route) is written here, one function per route. The document is checked in as
+//! `web/pages/openapi.json`, because the API component serves it; a test compares it.
 
 mod answers;
 mod parameters;
@@ -16,11 +16,12 @@ use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths};
 
-const DESCRIPTION: &str = "Asynchronous request-reply: a submitted task is answered with `202 Accepted` and \
-the address of its status monitor, done from a queue, and followed to its end by polling, waiting or streaming.
+const DESCRIPTION: &str = "Asynchronous request-reply: the response to a submitted task is `202 Accepted` with the \
+address of its status monitor. A worker runs the task from a queue. Clients follow it by polling, long polling or \
+server-sent events.
 
 Every error is a problem document (RFC 9457, `application/problem+json`) whose `type` is stable and whose \
-`traceId` finds the log lines. `HEAD` works wherever `GET` does; `OPTIONS` names the methods.";
+`traceId` is in the log lines. `HEAD` is supported wherever `GET` is; `OPTIONS` lists the methods.";
 
 /// Where the document is checked in.
 #[must_use]
@@ -58,17 +59,16 @@ pub fn document() -> OpenApi {
         .paths(paths)
         .components(Some(components.build()))
         .tags(Some([
-            tag("tasks", "Submit tasks and follow them."),
-            tag("system", "How the service is doing, and its description."),
+            tag("tasks", "Submit, follow and manage tasks."),
+            tag("system", "Health, metrics and this document."),
         ]))
         .build()
 }
 
-/// The document as it is checked in: one line for each path and component, so that it is small to send and
-/// a change shows where it is.
+/// Returns the checked-in text: one line per path and component, which is compact and makes changes reviewable.
 #[must_use]
 pub fn text() -> String {
-    // Serialising plain members into memory has no way to fail.
+    // Serialising these types into memory cannot fail.
     let mut document = serde_json::to_value(document()).unwrap_or_default();
     // The same text whatever features other packages of a build ask of serde_json.
     document.sort_all_objects();

@@ -1,4 +1,4 @@
-//! Parameters, each described once.
+//! Parameters, described once and referenced.
 
 use models::MAX_NAME_CHARS;
 use serde_json::json;
@@ -33,7 +33,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "id",
                 ParameterIn::Path,
                 guid(),
-                "The task's id, with hyphens.",
+                "Id of the task, with hyphens.",
             ))
             .required(Required::True)
             .build(),
@@ -47,10 +47,13 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "Only tasks in this state.",
             ),
         ),
-        ("Name", parameter("name", query.clone(), text(MAX_NAME_CHARS), "Only tasks of exactly this name.")),
+        (
+            "Name",
+            parameter("name", query.clone(), text(MAX_NAME_CHARS), "Only tasks with exactly this name."),
+        ),
         (
             "CreatedAfter",
-            parameter("createdAfter", query.clone(), moment(), "Only tasks accepted after this moment."),
+            parameter("createdAfter", query.clone(), moment(), "Only tasks accepted after this time."),
         ),
         (
             "Top",
@@ -58,7 +61,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "top",
                 query.clone(),
                 plain(Type::Integer).minimum(Some(1)).maximum(Some(200)).default(Some(json!(50))),
-                "Most tasks on one page.",
+                "Maximum number of tasks per page.",
             ),
         ),
         (
@@ -67,7 +70,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "continuation",
                 query.clone(),
                 plain(Type::String),
-                "Where the page begins; taken from `nextLink`.",
+                "Start of the page; taken from `nextLink`.",
             ),
         ),
         (
@@ -76,7 +79,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "redirect",
                 query,
                 plain(Type::Boolean).default(Some(json!(false))),
-                "Answer `303` with the address of the result once the task has succeeded.",
+                "Respond `303` with the address of the result if the task has succeeded.",
             ),
         ),
         (
@@ -85,8 +88,8 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "Idempotency-Key",
                 header.clone(),
                 text(255).min_length(Some(1)).pattern(Some("^[!-~]+$")),
-                "Names the submission when the body has no `TaskId`: the same key of the same caller means the \
-                 same task.",
+                "Identifies the submission if the body has no `TaskId`: the same key of the same caller identifies \
+                 the same task.",
             ),
         ),
         (
@@ -95,8 +98,8 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "Prefer",
                 header.clone(),
                 plain(Type::String).examples([json!("wait=2")]),
-                "`wait=N` (RFC 7240) answers as soon as the task has ended, after N seconds at the latest. N is a \
-                 whole number, 30 at most; anything else is ignored.",
+                "Long polling. With `wait=N` (RFC 7240) the response is sent when the task has ended, or after N \
+                 seconds. N is a whole number, at most 30; other values are ignored.",
             ),
         ),
         (
@@ -105,8 +108,8 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "If-Match",
                 header.clone(),
                 plain(Type::String),
-                "`ETag`s of the versions that the request is meant for, compared strongly, or `*`: of another version \
-                 it is `412` and changes nothing.",
+                "`ETag`s of the versions that the request applies to (strong comparison), or `*`. For another version \
+                 the response is `412` and nothing is changed.",
             ),
         ),
         (
@@ -115,7 +118,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "If-None-Match",
                 header.clone(),
                 plain(Type::String),
-                "An `ETag` from before: unchanged is `304`.",
+                "`ETag` of a known version: if it is the current one, the response is `304`.",
             ),
         ),
         (
@@ -124,7 +127,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "If-Range",
                 header.clone(),
                 plain(Type::String),
-                "The `ETag` that the range belongs to; another one gets the whole.",
+                "`ETag` of the version that the range belongs to; for another version the response is the complete result.",
             ),
         ),
         (
@@ -133,7 +136,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "Range",
                 header.clone(),
                 plain(Type::String).examples([json!("bytes=0-1023")]),
-                "One range of bytes.",
+                "A single byte range.",
             ),
         ),
         (
@@ -142,7 +145,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "Last-Event-ID",
                 header.clone(),
                 plain(Type::String),
-                "Id of the last event received; the stream goes on after it.",
+                "Id of the last received event; the stream continues after it.",
             ),
         ),
         (
@@ -151,7 +154,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
                 "traceparent",
                 header,
                 plain(Type::String),
-                "W3C trace context; kept with the task and passed to its handler.",
+                "W3C trace context; stored with the task and passed to its handler.",
             ),
         ),
     ]

@@ -1,4 +1,4 @@
-//! The routes: what each takes, what it answers, and which problems can occur.
+//! The routes: parameters, responses and problems of each.
 
 mod results;
 mod system;
@@ -11,17 +11,17 @@ use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 
 use crate::{answers, parameters};
 
-/// What can go wrong with the head of any request.
+/// Problems of the head of any request.
 const ANY: [Kind; 2] = [Kind::AddressTooLong, Kind::HeadersTooLarge];
 
-/// What can go wrong with any request that only identified callers may send.
+/// Problems of any request that needs authentication.
 const CLOSED: [Kind; 2] = [Kind::Unauthorized, Kind::Misconfigured];
 
-/// What can go wrong with any request that needs storage.
+/// Problems of any request that needs storage.
 const STORAGE: [Kind; 4] =
     [Kind::Internal, Kind::StorageUnavailable, Kind::CredentialsUnavailable, Kind::Misconfigured];
 
-/// What can go wrong with any request about one task.
+/// Problems of any request for a task.
 const TASK: [Kind; 6] = [
     Kind::InvalidParameter,
     Kind::InvalidHeader,
@@ -31,12 +31,12 @@ const TASK: [Kind; 6] = [
     Kind::DocumentBlocked,
 ];
 
-/// One method at one path.
+/// One method of one path.
 pub(crate) struct Route {
     path: &'static str,
     method: HttpMethod,
     operation: OperationBuilder,
-    /// The kinds of problem that can occur.
+    /// The kinds of problem that its responses can have.
     pub(crate) problems: Vec<Kind>,
 }
 
@@ -46,13 +46,13 @@ impl Route {
         Self { path, method, operation, problems: ANY.to_vec() }
     }
 
-    /// A route about tasks: closed where callers are told apart, and in need of storage.
+    /// Creates a route for tasks, which needs authentication and storage.
     fn of_tasks(method: HttpMethod, path: &'static str, id: &str, summary: &str) -> Self {
         let route = Self::new(method, path, id, "tasks", summary).closed().problems(&STORAGE);
         if path.contains("{id}") { route.takes(&["TaskId"]).problems(&TASK) } else { route }
     }
 
-    /// Open only to identified callers, where the service is configured to tell them apart.
+    /// Requires authentication, if the service is configured for it.
     fn closed(mut self) -> Self {
         let none: [&str; 0] = [];
         self.operation = self.operation.securities(Some([

@@ -1,4 +1,4 @@
-//! Schemas: those of `models`, and the request body, which is read by hand and so described by hand.
+//! Schemas: those of `models`, and the request body, whose parser is written by hand and hence its schema as well.
 
 use models::{
     AttemptOutcome, MAX_DELAY_SECONDS, MAX_NAME_CHARS, Monitor, MonitorAttempt, MonitorError, MonitorList,
@@ -13,7 +13,7 @@ use utoipa::openapi::{Object, Ref, Schema};
 
 /// Adds every schema and the security schemes.
 pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
-    let key = ApiKeyValue::with_description("api-key", "A key whose SHA-256 the service knows.");
+    let key = ApiKeyValue::with_description("api-key", "A key whose SHA-256 digest is configured.");
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("The same key as a bearer token."))
@@ -28,7 +28,7 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema_from::<Problem>()
         .schema("TaskEvent", task_event())
         .schema("TaskRequest", task_request())
-        .schema("TaskPriority", choice("Medium when omitted.", &["Low", "Medium", "High"]))
+        .schema("TaskPriority", choice("Default: Medium.", &["Low", "Medium", "High"]))
         .security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(key)))
         .security_scheme("bearer", SecurityScheme::Http(bearer))
 }
@@ -38,7 +38,7 @@ pub(crate) fn plain(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::new(kind))
 }
 
-/// A moment.
+/// A date and time.
 pub(crate) fn moment() -> ObjectBuilder {
     plain(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }
@@ -64,12 +64,12 @@ fn task_request() -> Object {
     let uri = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
     plain(Type::Object)
         .description(Some(
-            "Names are compared without case; unknown members are ignored. What is omitted gets its default, \
-             what is `null` is refused (`Input` and `returnUri` excepted).",
+            "Names are case-insensitive; unknown members are ignored. Omitted members get their defaults; `null` is \
+             refused, except for `Input` and `returnUri`.",
         ))
         .property(
             "TaskId",
-            guid().description(Some("The client's own id; made by the service when omitted.")),
+            guid().description(Some("Id of the task; generated if omitted.")),
         )
         .property(
             "TaskName",
@@ -77,31 +77,30 @@ fn task_request() -> Object {
                 .min_length(Some(1))
                 .max_length(Some(MAX_NAME_CHARS))
                 .default(Some(json!("task")))
-                .description(Some("Which work to do: chooses the handler.")),
+                .description(Some("Selects the handler.")),
         )
         .property(
             "TaskDescription",
-            plain(Type::String).default(Some(json!(""))).description(Some("Free text for people.")),
+            plain(Type::String).default(Some(json!(""))).description(Some("Description for people.")),
         )
         .property("Priority", Ref::from_schema_name("TaskPriority"))
-        .property("Input", any("Any JSON value, given to the handler."))
+        .property("Input", any("Any JSON value for the handler."))
         .property(
             "DelaySeconds",
             plain(Type::Integer)
                 .minimum(Some(0))
                 .maximum(Some(MAX_DELAY_SECONDS))
                 .default(Some(json!(0)))
-                .description(Some("The task does not start before so many seconds have passed.")),
+                .description(Some("Delay of the start in seconds.")),
         )
         .property(
             "NotBefore",
             moment().description(Some(
-                "The task does not start before this moment, at most seven days away. Not together with \
-                 `DelaySeconds`.",
+                "Earliest start, at most seven days ahead. Not together with `DelaySeconds`.",
             )),
         )
-        .property("Status", choice("Checked, then ignored: a new task is Pending.", &states))
-        .property("returnUri", uri.description(Some("Checked, then ignored: the service gives the address.")))
+        .property("Status", choice("Validated, then ignored: a new task is Pending.", &states))
+        .property("returnUri", uri.description(Some("Validated, then ignored: the service determines the address.")))
         .examples([json!({
             "TaskName": "simulate",
             "TaskDescription": "Month-end report",
@@ -111,22 +110,22 @@ fn task_request() -> Object {
         .build()
 }
 
-/// One server-sent event. OpenAPI 3.1 has no words for streams; tools take the schema as that of each event.
+/// One server-sent event. OpenAPI 3.1 does not describe streams; tools use the schema for each event.
 fn task_event() -> Object {
     let text = |words: &str| plain(Type::String).description(Some(words));
     plain(Type::Object)
-        .description(Some("One event of the stream, by its fields."))
-        .property("id", text("Version of the document, for `Last-Event-ID`."))
+        .description(Some("Fields of one event."))
+        .property("id", text("Version of the task, for `Last-Event-ID`."))
         .property(
             "event",
-            text("`status`: the task has changed. `gone`: it has been deleted, and the stream ends.")
+            text("`status`: the task has changed. `gone`: the task was deleted, and the stream ends.")
                 .enum_values(Some(["status", "gone"])),
         )
-        .property("data", text("JSON: the status monitor; for `gone` its `id` alone."))
+        .property("data", text("JSON: the status monitor; for `gone` only its `id`."))
         .property(
             "retry",
             plain(Type::Integer)
-                .description(Some("Milliseconds to wait before reconnecting; in the first event.")),
+                .description(Some("Milliseconds to wait before reconnecting; only in the first event.")),
         )
         .build()
 }

@@ -1,4 +1,4 @@
-//! What a task says while it runs and what it leaves behind.
+//! Event stream and result of a task.
 
 use service::api::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
@@ -8,23 +8,23 @@ use super::Route;
 use crate::answers::{bare, event_stream, other, with_headers};
 
 pub(super) fn events() -> Route {
-    Route::of_tasks(HttpMethod::Get, "/tasks/{id}/events", "streamTask", "Stream a task's changes")
+    Route::of_tasks(HttpMethod::Get, "/tasks/{id}/events", "streamTask", "Stream the changes of a task")
         .describe(
-            "Server-sent events: each carries the status monitor as JSON and the version as its id. Comments keep \
-             the connection alive. The stream ends after the event that shows the end of the task, and before the \
-             time limit of the ingress; clients reconnect by themselves with `Last-Event-ID`.",
+            "Server-sent events: the data is the status monitor as JSON, the id is the version of the task. Comments \
+             keep the connection alive. The stream ends after the event with the terminal state, or before the time \
+             limit of the ingress; clients then reconnect with `Last-Event-ID`.",
         )
         .takes(&["LastEventId"])
         .problems(&[Kind::TooManyStreams])
         .answers("200", event_stream(with_headers(bare("The stream."), &["Vary"])))
-        .answers("204", bare("The client has seen the end of the task already; there is nothing left to tell."))
+        .answers("204", bare("The client has received the terminal state; there are no further events."))
 }
 
 pub(super) fn result() -> Route {
     let headers = ["ETag", "Accept-Ranges"];
     let bytes = |text| other(text, "*/*", ObjectBuilder::new());
-    Route::of_tasks(HttpMethod::Get, "/tasks/{id}/result", "getResult", "Read a task's result")
-        .describe("The result as its handler gave it, with its own media type.")
+    Route::of_tasks(HttpMethod::Get, "/tasks/{id}/result", "getResult", "Get the result of a task")
+        .describe("The result of the handler, with its own media type.")
         .takes(&["Range", "IfRange", "IfMatch", "IfNoneMatch"])
         .problems(&[
             Kind::NoResult,
@@ -33,11 +33,11 @@ pub(super) fn result() -> Route {
             Kind::PreconditionFailed,
             Kind::RangeNotSatisfiable,
         ])
-        .answers("200", with_headers(bytes("The whole result."), &headers))
+        .answers("200", with_headers(bytes("The complete result."), &headers))
         .answers("204", bare("The task succeeded without a result."))
         .answers(
             "206",
             with_headers(with_headers(bytes("A part of the result."), &headers), &["Content-Range"]),
         )
-        .answers("304", with_headers(bare("The result still has the version of `If-None-Match`."), &headers))
+        .answers("304", with_headers(bare("The version is the one in `If-None-Match`."), &headers))
 }

@@ -1,4 +1,4 @@
-//! How the service is doing, and what describes it.
+//! Health, metrics and the OpenAPI document.
 
 use service::api::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
@@ -15,16 +15,16 @@ fn status() -> ObjectBuilder {
 }
 
 pub(super) fn health() -> Route {
-    Route::new(HttpMethod::Get, "/healthz", "getHealth", "system", "Whether the process answers")
-        .answers("200", other("It does.", JSON, status()))
+    Route::new(HttpMethod::Get, "/healthz", "getHealth", "system", "Check that the process runs")
+        .answers("200", other("The process runs.", JSON, status()))
 }
 
 pub(super) fn ready() -> Route {
-    Route::new(HttpMethod::Get, "/readyz", "getReadiness", "system", "Whether storage and credentials answer")
-        .describe("Believed for a few seconds.")
+    Route::new(HttpMethod::Get, "/readyz", "getReadiness", "system", "Check storage and credentials")
+        .describe("The state is cached for a few seconds.")
         .problems(&STORAGE)
         .problems(&[Kind::DocumentUnreadable])
-        .answers("200", other("They do.", JSON, status()))
+        .answers("200", other("Storage and credentials work.", JSON, status()))
 }
 
 pub(super) fn metrics() -> Route {
@@ -33,16 +33,16 @@ pub(super) fn metrics() -> Route {
         "/metrics",
         "getMetrics",
         "system",
-        "Depths of the queues, age of the oldest message",
+        "Get queue lengths and the age of the oldest message",
     )
-    .describe("Prometheus text. What storage does not tell is left out.")
+    .describe("Prometheus text format. Values that storage does not return are omitted.")
     .closed()
-    .answers("200", other("The numbers.", "text/plain", plain(Type::String)))
+    .answers("200", other("The metrics.", "text/plain", plain(Type::String)))
 }
 
 pub(super) fn description(path: &'static str, id: &str) -> Route {
-    Route::new(HttpMethod::Get, path, id, "system", "This description")
+    Route::new(HttpMethod::Get, path, id, "system", "Get this document")
         .takes(&["IfNoneMatch"])
         .answers("200", with_headers(other("OpenAPI 3.1.", JSON, plain(Type::Object)), &["ETag"]))
-        .answers("304", with_headers(bare("It still has the version of `If-None-Match`."), &["ETag"]))
+        .answers("304", with_headers(bare("The version is the one in `If-None-Match`."), &["ETag"]))
 }

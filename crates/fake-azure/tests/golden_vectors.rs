@@ -105,3 +105,13 @@ fn a_service_sas_reads_its_blob_until_it_expires_and_nothing_else() {
     assert_eq!(ask("GET", "m", &sas.replace("sp=r", "sp=rd"), NOW), refused(403, "AuthenticationFailed"));
     assert_eq!(ask("GET", "m", "", NOW), refused(409, "PublicAccessNotPermitted"));
 }
+
+#[test]
+fn signer_makes_the_signature_that_azure_accepts() {
+    let uri = "http://127.0.0.1:10001/devstoreaccount1/jobs/messages?numofmessages=16&visibilitytimeout=60";
+    let mut request = Request::get(uri).body(Bytes::new()).unwrap();
+    fake().sign(&mut request, NOW);
+    assert_eq!(request.headers()["x-ms-date"], DATE);
+    let expected = "SharedKey devstoreaccount1:FJeV9af/mhO6eMdR2KSifRnh3UWpYhoxO2ebkjapOQA=";
+    assert_eq!(request.headers()["authorization"], expected);
+}

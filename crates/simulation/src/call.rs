@@ -1,7 +1,8 @@
 //! What a request that leaves a component means, read from the request alone.
 
 use bytes::Bytes;
-use http::{Method, Request};
+use fake_azure::{Operation, Service, Target};
+use http::Request;
 use models::TaskId;
 
 use crate::scenario::{Op, Part};
@@ -33,7 +34,7 @@ pub enum QueueKind {
 }
 
 /// A request, understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// What it asks for.
     pub op: Op,
@@ -58,25 +59,27 @@ impl Call {
     #[must_use]
     pub fn of(request: &Request<Bytes>) -> Self {
         let uri = request.uri();
-        let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let mut call = Self {
-            op: Op::Other,
-            queue: None,
-            message: None,
-            receipt: None,
-            blob: None,
-            task: None,
-            conditional: false,
-            part: None,
+        let mut call = Self::default();
+        let (part, service) = match (uri.host(), uri.port_u16()) {
+            (Some("127.0.0.1"), Some(10000)) => (Part::Blobs, Service::Blob),
+            (Some("127.0.0.1"), Some(10001)) => (Part::Queues, Service::Queue),
+            (Some("127.0.0.1"), Some(10003)) => (Part::Identity, Service::Identity),
+            (Some("127.0.0.1"), Some(10004)) => (Part::Vault, Service::Vault),
+            (Some("handler.test"), _) => {
+                (call.op, call.part) = (Op::Handler, Some(Part::Handler));
+                return call;
+            }
+            _ => return call,
         };
-        match (uri.host(), uri.port_u16()) {
-            (Some("127.0.0.1"), Some(10000)) => call.read_blob(request, path, query),
-            (Some("127.0.0.1"), Some(10001)) => call.read_queue(request.method(), path, query),
-            (Some("127.0.0.1"), Some(10003)) => (call.op, call.part) = (Op::Credential, Some(Part::Identity)),
-            (Some("127.0.0.1"), Some(10004)) => (call.op, call.part) = (Op::Credential, Some(Part::Vault)),
-            (Some("handler.test"), _) => (call.op, call.part) = (Op::Handler, Some(Part::Handler)),
-            _ => {}
+        call.part = Some(part);
+        let Ok(target) = Target::of(service, uri) else { return call };
+        let operation = Operation::of(request.method(), &target);
+        match service {
+            Service::Blob => call.read_blob(request, target),
+            Service::Queue => call.read_queue(&target),
+            Service::Identity | Service::Vault => {}
         }
+        call.op = Op::of(operation, call.task.is_some());
         call
     }
 
@@ -92,107 +95,24 @@ impl Call {
         }
     }
 
-    fn read_blob(&mut self, request: &Request<Bytes>, path: &str, query: &str) {
-        let rest = path.strip_prefix("/devstoreaccount1/").unwrap_or_default();
-        self.part = Some(Part::Blobs);
-        if has(query, "comp", "userdelegationkey") {
-            self.op = Op::Credential;
-            return;
-        }
-        let Some((_, blob)) = rest.split_once('/') else {
-            let list = has(query, "comp", "list");
-            self.op = match *request.method() {
-                Method::PUT => Op::Create,
-                _ if list => Op::ListBlobs,
-                _ => Op::GetBlob,
-            };
-            return;
-        };
-        self.task = blob.strip_suffix("-202").and_then(|id| id.parse().ok());
-        self.blob = Some(blob.to_owned());
+    fn read_blob(&mut self, request: &Request<Bytes>, target: Target) {
+        self.blob = target.rest.filter(|name| !name.is_empty());
+        self.task = self.blob.as_deref().and_then(|name| name.strip_suffix("-202")?.parse().ok());
         let headers = request.headers();
         self.conditional = headers.contains_key("if-match") || headers.contains_key("if-none-match");
-        self.op = match *request.method() {
-            Method::PUT if self.task.is_some() => Op::PutStatus,
-            Method::PUT => Op::PutAttachment,
-            Method::DELETE => Op::DeleteBlob,
-            _ => Op::GetBlob,
-        };
     }
 
-    fn read_queue(&mut self, method: &Method, path: &str, query: &str) {
-        let rest = path.strip_prefix("/devstoreaccount1/").unwrap_or_default();
-        let mut parts = rest.split('/');
-        self.part = Some(Part::Queues);
-        self.queue = match parts.next() {
-            Some(name) if name == QUEUE => Some(QueueKind::Tasks),
-            Some(name) if name.ends_with("-scheduled") => Some(QueueKind::Scheduled),
-            Some(name) if name.ends_with("-poison") => Some(QueueKind::Poison),
+    fn read_queue(&mut self, target: &Target) {
+        self.queue = match target.name.as_str() {
+            QUEUE => Some(QueueKind::Tasks),
+            name if name.ends_with("-scheduled") => Some(QueueKind::Scheduled),
+            name if name.ends_with("-poison") => Some(QueueKind::Poison),
             _ => None,
         };
-        let messages = parts.next().is_some();
-        self.message = parts.next().map(str::to_owned);
-        self.receipt =
-            query.split('&').find_map(|pair| pair.strip_prefix("popreceipt=")).map(crate::sign::decode);
-        self.op = match (method.as_str(), messages, self.message.is_some()) {
-            ("PUT", true, true) => Op::UpdateMessage,
-            ("DELETE", true, true) => Op::DeleteMessage,
-            ("POST", true, false) => Op::PutMessage,
-            ("GET", true, false) if has(query, "peekonly", "true") => Op::LookAtQueue,
-            ("GET", true, false) => Op::GetMessages,
-            ("PUT", false, false) => Op::Create,
-            ("GET" | "HEAD", false, false) => Op::LookAtQueue,
-            _ => Op::Other,
-        };
+        self.message =
+            target.rest.as_deref().and_then(|rest| rest.strip_prefix("messages/")).map(str::to_owned);
+        self.receipt = target.param("popreceipt").map(str::to_owned);
     }
-}
-
-fn has(query: &str, name: &str, value: &str) -> bool {
-    query.split('&').any(|pair| pair.split_once('=') == Some((name, value)))
-}
-
-/// The texts of all elements `name` in `xml`, in order.
-pub fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let mut found = Vec::new();
-    let mut rest = xml;
-    while let Some((_, after)) = rest.split_once(&open) {
-        let Some((text, after)) = after.split_once(&close) else { break };
-        found.push(text);
-        rest = after;
-    }
-    found
-}
-
-/// The text of an XML element without its escapes.
-#[must_use]
-pub fn unescape(text: &str) -> String {
-    if !text.contains('&') {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        out.push_str(before);
-        let Some((name, after)) = after.split_once(';') else { break };
-        match name {
-            "lt" => out.push('<'),
-            "gt" => out.push('>'),
-            "amp" => out.push('&'),
-            "quot" => out.push('"'),
-            "apos" => out.push('\''),
-            _ => {
-                let code = name.strip_prefix("#x").map_or_else(
-                    || name.strip_prefix('#').and_then(|digits| digits.parse().ok()),
-                    |digits| u32::from_str_radix(digits, 16).ok(),
-                );
-                out.extend(code.and_then(char::from_u32));
-            }
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]
@@ -219,11 +139,5 @@ mod tests {
         assert_eq!(call("GET", &blob("tasks?restype=container&comp=list")).op, Op::ListBlobs);
         assert_eq!(call("PUT", &blob("tasks?restype=container")).op, Op::Create);
         assert_eq!(call("POST", HANDLER_URL).op, Op::Handler);
-    }
-
-    #[test]
-    fn escaped_text_is_read_back() {
-        let xml = "<A><B>1 &lt; 2 &amp;&#x20;3</B><B/><B>x</B></A>";
-        assert_eq!(elements(xml, "B").into_iter().map(unescape).collect::<Vec<_>>(), ["1 < 2 & 3", "x"]);
     }
 }

@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use crate::fleet::{Fleet, Input};
 use crate::mutation::Mutation;
 use crate::promise::Promise;
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::record::Role;
 use crate::scenario::{Ask, Element, Identity, Index, Route};
 use crate::world::World;
 
 /// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(100);
+const MAX_RUN: Duration = Duration::from_secs(100);
 
 /// What all clients of a run share.
 pub struct Clients {
     world: Rc<World>,
     fleet: Rc<Fleet>,
-    dice: RefCell<Dice>,
+    rng: RefCell<Rng>,
     /// Ids as the answers told them, by task of the scenario.
     ids: RefCell<BTreeMap<Index, TaskId>>,
 }
@@ -43,8 +43,8 @@ impl Clients {
     /// The clients of `world`, talking to `fleet`.
     #[must_use]
     pub fn new(world: &Rc<World>, fleet: &Rc<Fleet>) -> Rc<Self> {
-        let dice = RefCell::new(Dice::fork(world.scenario.seed, 5));
-        Rc::new(Self { world: Rc::clone(world), fleet: Rc::clone(fleet), dice, ids: RefCell::default() })
+        let rng = RefCell::new(Rng::fork(world.scenario.seed, 5));
+        Rc::new(Self { world: Rc::clone(world), fleet: Rc::clone(fleet), rng, ids: RefCell::default() })
     }
 
     /// Plays one element, if it is a client's.
@@ -66,12 +66,12 @@ impl Clients {
     }
 
     async fn call(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
-        let index = self.dice.borrow_mut().index(self.world.knobs().apis);
+        let index = self.rng.borrow_mut().index(self.world.knobs().apis);
         let line = format!("client    {} {}", request.method(), request.uri().path());
         self.world.note(|| line.clone());
         let request = request.map(Input::Whole);
         let answer = self.fleet.call(&self.world, Role::Api, index, request);
-        let answer = self.world.exec.timeout(PATIENCE, answer).await.flatten();
+        let answer = self.world.exec.timeout(MAX_RUN, answer).await.flatten();
         self.world.note(|| {
             let status = answer.as_ref().map_or("no answer".to_owned(), |answer| answer.status().to_string());
             format!("{line} -> {status}")
@@ -138,7 +138,7 @@ impl Clients {
         if self.world.mutation == Some(Mutation::IgnoreKey)
             && let Some(key) = &mut key
         {
-            *key += &self.dice.borrow_mut().bits().to_string();
+            *key += &self.rng.borrow_mut().bits().to_string();
         }
         let path = match what.route {
             Route::Tasks => "/tasks",

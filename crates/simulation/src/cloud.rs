@@ -10,10 +10,9 @@ use http::{Request, Response};
 use time::OffsetDateTime;
 
 use crate::call::{BLOB_ENDPOINT, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE, QUEUE_ENDPOINT, VAULT_URL};
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::scenario::{Credential, Knobs, Scenario};
 use crate::secrets::Secrets;
-use crate::sign::Key;
 
 /// What the drain route expects.
 pub const DRAIN_TOKEN: &str = "drain-token-of-the-simulation";
@@ -24,7 +23,6 @@ const VAULT: &str = "vault";
 /// The services.
 pub struct Cloud {
     fake: Option<FakeAzure>,
-    key: Key,
     key_text: String,
     credential: Credential,
 }
@@ -48,12 +46,7 @@ impl Cloud {
         for secret in [EMULATOR_KEY, DRAIN_TOKEN, IDENTITY_HEADER] {
             secrets.add(secret);
         }
-        Self {
-            fake: FakeAzure::new(config).ok(),
-            key: Key::new(EMULATOR_KEY),
-            key_text: EMULATOR_KEY.to_owned(),
-            credential,
-        }
+        Self { fake: FakeAzure::new(config).ok(), key_text: EMULATOR_KEY.to_owned(), credential }
     }
 
     /// Answers `request` at storage's time `now`.
@@ -64,14 +57,16 @@ impl Cloud {
         }
     }
 
-    /// Signs a request of somebody who holds the account key.
+    /// Signs a request of a writer that holds the account key.
     pub fn sign(&self, request: &mut Request<Bytes>, now: OffsetDateTime) {
-        self.key.sign(request, now);
+        if let Some(fake) = &self.fake {
+            fake.sign(request, now);
+        }
     }
 
     /// Exchanges the account's keys, or what takes their place.
-    pub fn rotate(&mut self, dice: &mut Dice, secrets: &mut Secrets) {
-        let bytes: Vec<u8> = (0..8).flat_map(|_| dice.bits().to_le_bytes()).collect();
+    pub fn rotate(&mut self, rng: &mut Rng, secrets: &mut Secrets) {
+        let bytes: Vec<u8> = (0..8).flat_map(|_| rng.bits().to_le_bytes()).collect();
         let text = STANDARD.encode(bytes);
         secrets.add(&text);
         let Some(fake) = &mut self.fake else { return };
@@ -79,7 +74,6 @@ impl Cloud {
             Credential::Keyless => fake.revoke_tokens(),
             Credential::SharedKey | Credential::KeyVault => {
                 if fake.set_keys(EMULATOR_ACCOUNT, &[&text]).is_ok() {
-                    self.key = Key::new(&text);
                     fake.set_secret(VAULT, "StorageCS", Some(&connection_string(&text)));
                     self.key_text = text;
                 }

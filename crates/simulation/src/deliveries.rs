@@ -6,27 +6,24 @@ use bytes::Bytes;
 use http::Response;
 use models::{MessageError, TaskMessage};
 
-use crate::call::{Call, QueueKind, elements, unescape};
+use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
 use crate::record::{Content, Message, Record, Role};
 use crate::watch::Source;
+use crate::xml::{text, texts};
 
 /// No honest message is delivered so often, whatever goes wrong, and once in so long while an outage lasts.
-const MOST_DELIVERIES: u64 = 90;
-const SHORTEST_PAUSE_SECONDS: u64 = 30;
+const MAX_DELIVERIES: u64 = 90;
+const MIN_PAUSE_SECONDS: u64 = 30;
 
 impl Record {
     pub(crate) fn message_put(&mut self, from: Source, call: &Call, request: &Bytes, response: &Bytes) {
-        let (request, response) = (
-            std::str::from_utf8(request).unwrap_or_default(),
-            std::str::from_utf8(response).unwrap_or_default(),
-        );
-        let text = unescape(elements(request, "MessageText").first().copied().unwrap_or_default());
-        let Some(id) = elements(response, "MessageId").first().copied() else { return };
-        let visible = elements(response, "TimeNextVisible").first().copied().unwrap_or_default();
-        if let Some(receipt) = elements(response, "PopReceipt").first() {
-            self.secrets.add_receipt(&unescape(receipt));
+        let Some(id) = texts(response, "MessageId").into_iter().next() else { return };
+        let visible = text(response, "TimeNextVisible");
+        for receipt in texts(response, "PopReceipt") {
+            self.secrets.add_receipt(&receipt);
         }
+        let text = text(request, "MessageText");
         let Some(queue) = call.queue else { return };
         if queue == QueueKind::Poison {
             self.poison_put(from, &text);
@@ -41,7 +38,7 @@ impl Record {
         };
         if let Some(task) = task {
             let life = self.life(task);
-            life.foreign |= from.role == Role::Outsider;
+            life.foreign |= from.role == Role::ExternalWriter;
             life.message_stored = true;
             life.seen_ended.clear();
             self.moved.insert((task, queue), from.now);
@@ -55,14 +52,14 @@ impl Record {
             is_ours,
             usable,
             text: Rc::from(text),
-            visible_at: from.visible_at(visible),
+            visible_at: from.visible_at(&visible),
             received_at: from.now,
             deliveries: 0,
             kills: 0,
             generation: u32::try_from(generation).unwrap_or(0),
-            deadly: from.role == Role::Outsider && said.get("Deadly").is_some(),
+            deadly: from.role == Role::ExternalWriter && said.get("Deadly").is_some(),
         };
-        self.messages.insert(id.to_owned(), message);
+        self.messages.insert(id, message);
     }
 
     fn poison_put(&mut self, from: Source, text: &str) {
@@ -110,29 +107,29 @@ impl Record {
     }
 
     pub(crate) fn messages_received(&mut self, from: Source, call: &Call, body: &Bytes) {
-        let text = std::str::from_utf8(body).unwrap_or_default();
-        for receipt in elements(text, "PopReceipt") {
-            self.secrets.add_receipt(&unescape(receipt));
+        for receipt in texts(body, "PopReceipt") {
+            self.secrets.add_receipt(&receipt);
         }
         if call.queue == Some(QueueKind::Poison) {
             return;
         }
-        let outage = self.calm_at.as_secs() / SHORTEST_PAUSE_SECONDS;
-        for (id, visible) in elements(text, "MessageId").iter().zip(elements(text, "TimeNextVisible")) {
-            let visible_at = from.visible_at(visible);
+        let outage = self.faults_end_at.as_secs() / MIN_PAUSE_SECONDS;
+        let ids = texts(body, "MessageId");
+        for (id, visible) in ids.into_iter().zip(texts(body, "TimeNextVisible")) {
+            let visible_at = from.visible_at(&visible);
             self.count("delivery");
-            let Some(message) = self.messages.get_mut(*id) else { continue };
+            let Some(message) = self.messages.get_mut(&id) else { continue };
             let was_visible_at = std::mem::replace(&mut message.visible_at, visible_at);
             message.received_at = from.now;
             message.deliveries += 1;
-            if u64::from(message.deliveries) > MOST_DELIVERIES + outage {
+            if u64::from(message.deliveries) > MAX_DELIVERIES + outage {
                 let what = format!(
                     "message {id} has been delivered {} times and is still there",
                     message.deliveries
                 );
                 self.broken(Promise::P3, from.now, what);
             }
-            self.message_waited(from, id, was_visible_at);
+            self.message_waited(from, &id, was_visible_at);
         }
     }
 
@@ -170,7 +167,7 @@ impl Record {
         if message.kills > 0 {
             self.kills_of_deleted.insert(id.clone(), message.kills);
         }
-        if from.role == Role::Outsider || self.poisoned.contains(id) {
+        if from.role == Role::ExternalWriter || self.poisoned.contains(id) {
             return;
         }
         let Some(task) = message.task else {
@@ -217,9 +214,7 @@ impl Record {
 
 /// What an update notes in a message: the delivery, and how many workers may have been lost.
 pub(crate) fn note_of(request: &Bytes) -> Option<(u64, u64)> {
-    let xml = std::str::from_utf8(request).ok()?;
-    let text = unescape(elements(xml, "MessageText").first().copied()?);
-    let noted: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let noted: serde_json::Value = serde_json::from_str(&text(request, "MessageText")).ok()?;
     let number = |name: &str| noted.get(name).and_then(serde_json::Value::as_u64);
     Some((number("NotedDelivery")?, number("LostWorkers").unwrap_or(0)))
 }

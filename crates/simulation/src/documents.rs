@@ -23,7 +23,7 @@ impl Record {
         let Some(id) = call.task else { return };
         let new: Option<Document> = serde_json::from_slice(body).ok();
         let Some(new) = new else {
-            if from.role != Role::Outsider {
+            if from.role != Role::ExternalWriter {
                 self.broken(Promise::P2, from.now, format!("task {id}: an unreadable document was written"));
             }
             let life = self.life(id);
@@ -31,7 +31,7 @@ impl Record {
             life.foreign = true;
             return;
         };
-        if from.role == Role::Outsider {
+        if from.role == Role::ExternalWriter {
             let life = self.life(id);
             life.content = Some(Content::Readable(Box::new(new)));
             life.foreign = true;
@@ -134,12 +134,12 @@ impl Record {
         }
     }
 
-    /// P2: what has an end must not take for ever to reach it.
+    /// P2: what has an end must reach it in bounded time.
     fn in_time(&mut self, from: Source, id: TaskId) {
-        // An attempt that the storm ended is made again, and tasks of hours wait for each other when all slots are taken.
+        // An attempt that a fault ended is made again, and tasks of hours wait for each other when all slots are taken.
         let way = LONGEST_WAY + 2 * self.task_timeout + self.hours;
         let way = if self.clocks_agree { way } else { way + DAY };
-        let due = self.life(id).starts_at.max(self.calm_at) + way;
+        let due = self.life(id).starts_at.max(self.faults_end_at) + way;
         if from.now > due {
             let late = from.now - due + way;
             self.broken(
@@ -221,7 +221,7 @@ impl Record {
         life.accepted.clear();
         life.result = None;
         self.count("document deleted");
-        if running && from.role != Role::Outsider {
+        if running && from.role != Role::ExternalWriter {
             self.broken(Promise::P2, from.now, format!("task {id} was deleted before it ended"));
         }
         if from.role == Role::Worker {

@@ -13,32 +13,9 @@ use crate::world::World;
 
 /// How long a visible message may wait while a slot is free: what a drain settles, between two looks, and what
 /// requests, launchers and whole seconds of storage's clock add.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Requests that are late or refused during the storm occupy slots for some time after it.
-const AFTERMATH: Duration = Duration::from_secs(300);
-
-/// What is known of the slots of all workers.
-#[derive(Debug, Default)]
-pub struct Slots {
-    /// Drains under way. A loop without one has no slots: its replica may not have been started.
-    draining: usize,
-    /// Instances whose slots are all taken by handlers.
-    full: Vec<InstanceId>,
-    /// When a slot became free while all had been taken.
-    freed_at: Duration,
-    /// Until when each worker was told not to drain.
-    rest_until: Vec<(Index, Duration)>,
-}
-
-impl Slots {
-    fn are_all_taken(&self) -> bool {
-        self.full.len() >= self.draining.max(1)
-    }
-
-    fn rest_of(&self, worker: Index) -> Duration {
-        self.rest_until.iter().find(|(whose, _)| *whose == worker).map_or(Duration::ZERO, |(_, until)| *until)
-    }
-}
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Requests that are late or refused in the fault period occupy slots for some time after it.
+const AFTER_EFFECTS: Duration = Duration::from_secs(300);
 
 impl Record {
     /// All slots of an instance are taken, or not any more.
@@ -59,12 +36,14 @@ impl Record {
             return;
         }
         let told = self.slots.rest_until.iter().map(|(_, until)| *until).max().unwrap_or_default();
-        let since = visible_at.max(self.slots.freed_at).max(told).max(self.calm_at + AFTERMATH);
+        let since = visible_at.max(self.slots.freed_at).max(told).max(self.faults_end_at + AFTER_EFFECTS);
         let waited = from.now.saturating_sub(since);
-        if waited > LONGEST_WAIT {
+        if waited > MAX_WAIT {
             let what = format!("message {id} was visible for {waited:?} while a slot was free");
             self.broken(Promise::P12, from.now, what);
-        } else if from.now > self.calm_at + AFTERMATH && self.running.values().any(|running| *running > 0) {
+        } else if from.now > self.faults_end_at + AFTER_EFFECTS
+            && self.running.values().any(|running| *running > 0)
+        {
             self.count("delivery beside a running task");
         }
     }

@@ -1,4 +1,4 @@
-//! The surroundings of one simulated instance: its network, clock, dice and log.
+//! The surroundings of one simulated instance: its network, clock, random numbers and log.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use service::log::{Line, Log};
 use time::OffsetDateTime;
 
 use crate::mutation::Mutation;
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::record::InstanceId;
 use crate::world::World;
 
@@ -19,15 +19,15 @@ use crate::world::World;
 pub struct SimEnv {
     world: Rc<World>,
     instance: InstanceId,
-    dice: RefCell<Dice>,
+    rng: RefCell<Rng>,
 }
 
 impl SimEnv {
     /// The surroundings of `instance`.
     #[must_use]
     pub fn new(world: &Rc<World>, instance: InstanceId) -> Self {
-        let dice = Dice::fork(world.scenario.seed, 1_000 + u64::from(instance));
-        Self { world: Rc::clone(world), instance, dice: RefCell::new(dice) }
+        let rng = Rng::fork(world.scenario.seed, 1_000 + u64::from(instance));
+        Self { world: Rc::clone(world), instance, rng: RefCell::new(rng) }
     }
 }
 
@@ -57,7 +57,7 @@ impl Clock for SimEnv {
 
 impl Random for SimEnv {
     fn next_u64(&self) -> u64 {
-        self.dice.borrow_mut().bits()
+        self.rng.borrow_mut().bits()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Virtual time: runs futures of many machines in one thread, in an order the dice choose, and jumps
-//! to the next timer when nobody can go on.
+//! Virtual time: runs futures of many machines in one thread, in a random order, and jumps to
+//! the next timer when none can go on.
 //!
 //! Every future belongs to a [`Group`], which stands for one process: killing the group drops all its
 //! futures where they stand, which is what a crash at an await point is.
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 
-use crate::random::Dice;
+use crate::random::Rng;
 
 /// One process of the simulated world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ struct Slot {
     future: Option<LocalBoxFuture<'static, ()>>,
     waker: Waker,
     /// Killed while it was being polled.
-    doomed: bool,
+    killed: bool,
 }
 
 struct TimerEntry {
@@ -90,14 +90,14 @@ struct Inner {
     ready: Arc<Ready>,
     timers: RefCell<BinaryHeap<Reverse<TimerEntry>>>,
     timer_number: Cell<u64>,
-    dice: RefCell<Dice>,
+    rng: RefCell<Rng>,
     polls: Cell<u64>,
 }
 
 impl Executor {
-    /// An executor at time zero. `dice` choose who goes first among those who can go on.
+    /// An executor at time zero. `rng` chooses which future that can go on is polled first.
     #[must_use]
-    pub fn new(dice: Dice) -> Self {
+    pub fn new(rng: Rng) -> Self {
         Self(Rc::new(Inner {
             now: Cell::default(),
             slots: RefCell::default(),
@@ -105,7 +105,7 @@ impl Executor {
             ready: Arc::default(),
             timers: RefCell::default(),
             timer_number: Cell::default(),
-            dice: RefCell::new(dice),
+            rng: RefCell::new(rng),
             polls: Cell::default(),
         }))
     }
@@ -133,7 +133,7 @@ impl Executor {
         let waker = Waker::from(Arc::new(SlotWaker { slot, ready: Arc::clone(&self.0.ready) }));
         if let Some(place) = slots.get_mut(slot) {
             *place =
-                Some(Slot { group, future: Some(Box::pin(future)), waker: waker.clone(), doomed: false });
+                Some(Slot { group, future: Some(Box::pin(future)), waker: waker.clone(), killed: false });
         }
         drop(slots);
         waker.wake();
@@ -148,7 +148,7 @@ impl Executor {
                 self.0.free.borrow_mut().push(index);
                 dead.push(place.take());
             } else {
-                slot.doomed = true;
+                slot.killed = true;
             }
         }
         // Dropped outside the borrow: destructors wake others.
@@ -190,7 +190,7 @@ impl Executor {
                 match ready.len() {
                     0 => return,
                     1 => ready.pop(),
-                    length => Some(ready.swap_remove(self.0.dice.borrow_mut().index(length))),
+                    length => Some(ready.swap_remove(self.0.rng.borrow_mut().index(length))),
                 }
             };
             if let Some(slot) = slot {
@@ -209,8 +209,8 @@ impl Executor {
         let done = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         let mut slots = self.0.slots.borrow_mut();
         let Some(place) = slots.get_mut(index) else { return };
-        let doomed = place.as_ref().is_none_or(|slot| slot.doomed);
-        if done || doomed {
+        let killed = place.as_ref().is_none_or(|slot| slot.killed);
+        if done || killed {
             *place = None;
             self.0.free.borrow_mut().push(index);
             drop(slots);
@@ -233,7 +233,7 @@ impl Executor {
         None
     }
 
-    /// Moves the clock to `now` and wakes everybody whose timer is due.
+    /// Moves the clock to `now` and wakes every future whose timer is due.
     pub fn advance_to(&self, now: Duration) {
         self.0.now.set(self.now().max(now));
         loop {
@@ -249,7 +249,7 @@ impl Executor {
         }
     }
 
-    /// Runs until `done`, or until nobody waits for anything any more.
+    /// Runs until `done`, or until no future waits for a timer.
     pub fn run_until(&self, done: impl Fn() -> bool) {
         loop {
             self.run_ready();
@@ -263,7 +263,7 @@ impl Executor {
         }
     }
 
-    /// Waits, inside another runtime, until somebody can go on.
+    /// Waits, inside another runtime, until a future can go on.
     #[cfg(feature = "wasm")]
     pub async fn woken(&self) {
         std::future::poll_fn(|context| {
@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     fn executor() -> Executor {
-        Executor::new(Dice::new(1))
+        Executor::new(Rng::new(1))
     }
 
     #[test]
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_that_kills_its_own_group_stops_at_its_next_await() {
+    fn future_that_kills_its_group_stops_at_its_next_await() {
         let executor = executor();
         let reached = Rc::new(Cell::new(0));
         let (own, seen) = (executor.clone(), Rc::clone(&reached));

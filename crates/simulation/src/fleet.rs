@@ -10,7 +10,7 @@ use futures::future::LocalBoxFuture;
 use http::{Request, Response};
 use service::body::{BodyError, RequestBody};
 
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::record::{InstanceId, Role};
 use crate::scenario::Index;
 use crate::world::World;
@@ -55,7 +55,7 @@ pub struct Fleet {
     runner: Rc<dyn Runner>,
     apis: RefCell<Vec<Option<Place>>>,
     workers: RefCell<Vec<Option<Place>>>,
-    dice: RefCell<Dice>,
+    rng: RefCell<Rng>,
 }
 
 impl Fleet {
@@ -67,7 +67,7 @@ impl Fleet {
             runner,
             apis: RefCell::new((0..knobs.apis).map(|_| None).collect()),
             workers: RefCell::new((0..knobs.workers * knobs.parallel).map(|_| None).collect()),
-            dice: RefCell::new(Dice::fork(world.scenario.seed, 4)),
+            rng: RefCell::new(Rng::fork(world.scenario.seed, 4)),
         }
     }
 
@@ -85,7 +85,7 @@ impl Fleet {
         let mut places = self.places(role).borrow_mut();
         let count = places.len().max(1);
         let Some(place) = places.get_mut(index % count) else { unreachable_place() };
-        let fresh = self.dice.borrow_mut().chance(world.knobs().fresh_percent);
+        let fresh = self.rng.borrow_mut().chance(world.knobs().fresh_percent);
         let usable = place.as_ref().filter(|place| world.is_alive(place.instance));
         let idle_too_long = usable.is_some_and(|place| fresh && place.busy.get() == 0);
         match usable.filter(|_| !idle_too_long) {

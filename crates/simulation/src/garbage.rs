@@ -3,23 +3,23 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::random::Dice;
+use crate::random::Rng;
 
 /// A random GUID in lower case with hyphens.
-pub fn guid(dice: &mut Dice) -> String {
-    let bits = (u128::from(dice.bits()) << 64) | u128::from(dice.bits());
+pub fn guid(rng: &mut Rng) -> String {
+    let bits = (u128::from(rng.bits()) << 64) | u128::from(rng.bits());
     let hex = format!("{bits:032x}");
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
     parts.map(|range| hex.get(range).unwrap_or_default().to_owned()).join("-")
 }
 
 /// The text of a message that no worker can work on.
-pub fn message(dice: &mut Dice) -> String {
-    let id = guid(dice);
-    match dice.below(16) {
+pub fn message(rng: &mut Rng) -> String {
+    let id = guid(rng);
+    match rng.below(16) {
         0 => String::new(),
-        1 => noise(dice, 65_536),
-        2 => noise(dice, 300),
+        1 => noise(rng, 65_536),
+        2 => noise(rng, 300),
         3 => "{".repeat(5_000),
         4 => format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000)),
         5 => r#"{"Orders":[1,2,3],"Total":17.5}"#.to_owned(),
@@ -38,17 +38,17 @@ pub fn message(dice: &mut Dice) -> String {
 }
 
 /// The content of a status blob that no reader can use.
-pub fn document(dice: &mut Dice) -> String {
-    match dice.below(4) {
+pub fn document(rng: &mut Rng) -> String {
+    match rng.below(4) {
         0 => String::new(),
-        1 => noise(dice, 200),
+        1 => noise(rng, 200),
         2 => r#"{"Status":"Sleeping"}"#.to_owned(),
         _ => r#"{"TaskId":17}"#.to_owned(),
     }
 }
 
-fn noise(dice: &mut Dice, bytes: usize) -> String {
+fn noise(rng: &mut Rng, bytes: usize) -> String {
     const LETTERS: &[u8] =
         b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789{}[]\"',:;<>&!?/\\ ";
-    (0..bytes).map(|_| char::from(LETTERS.get(dice.index(LETTERS.len())).copied().unwrap_or(b'x'))).collect()
+    (0..bytes).map(|_| char::from(LETTERS.get(rng.index(LETTERS.len())).copied().unwrap_or(b'x'))).collect()
 }

@@ -2,46 +2,43 @@
 
 use std::time::Duration;
 
+use crate::fault_period::moment;
 use crate::garbage;
 use crate::outage;
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::scenario::{
     Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step,
     TOLERATED_SKEW_MS, Task,
 };
 
-/// Faults and clients are confined to the first part of a run; then the weather is fine and everything
-/// must come to its end.
-pub const STORM: Duration = Duration::from_secs(240);
-
 /// The scenario of `seed`.
 #[must_use]
 pub fn scenario(seed: u64) -> Scenario {
-    let mut dice = Dice::fork(seed, 1);
-    let mut knobs = knobs(&mut dice);
-    // Dice of their own leave everything else as it was.
-    let mut own = Dice::fork(seed, 6);
+    let mut rng = Rng::fork(seed, 1);
+    let mut knobs = knobs(&mut rng);
+    // A generator of its own leaves everything else as it was.
+    let mut own = Rng::fork(seed, 6);
     let long = own.chance(2);
     knobs.parallel = if own.chance(if long { 25 } else { 60 }) { 2 } else { 1 };
     if long {
         patient(&mut knobs);
     }
     // Many small runs find more than few large ones, and can be read; now and then a large one.
-    let count = match dice.below(20) {
+    let count = match rng.below(20) {
         0..13 => 1,
-        13..18 => dice.between(2, 3),
-        18 => dice.between(4, 8),
-        _ => dice.between(9, 16),
+        13..18 => rng.between(2, 3),
+        18 => rng.between(4, 8),
+        _ => rng.between(9, 16),
     };
-    // A fifth of the runs have fair weather: the promises hold there as well, order matters most, and it is
+    // A fifth of the runs have no faults: the promises hold there as well, order matters most, and it is
     // known how each task must end.
-    let fair = dice.chance(20);
-    // A tenth have fair weather but for one part that is out of order, for longer than any count of deliveries
+    let fault_free = rng.chance(20);
+    // A tenth have one part that is out of order and no other fault, for longer than any count of deliveries
     // allows.
-    let mut single = Dice::fork(seed, 8);
+    let mut single = Rng::fork(seed, 8);
     let is_single = single.chance(10);
-    let fair = fair || is_single;
-    let mut tasks: Vec<Task> = (0..count).map(|_| task(&mut dice, &knobs, fair)).collect();
+    let fault_free = fault_free || is_single;
+    let mut tasks: Vec<Task> = (0..count).map(|_| task(&mut rng, &knobs, fault_free)).collect();
     let mut elements = Vec::new();
     let of_clients = tasks.len();
     if long {
@@ -49,50 +46,44 @@ pub fn scenario(seed: u64) -> Scenario {
     }
     // Those that were added have their submission, under their id; another identity would make it another task.
     for index in 0..of_clients {
-        clients(&mut dice, index, &mut elements);
+        clients(&mut rng, index, &mut elements);
     }
-    if !fair && dice.chance(30) {
-        foreign(&mut dice, tasks.len(), &mut elements);
+    if !fault_free && rng.chance(30) {
+        foreign(&mut rng, tasks.len(), &mut elements);
     }
-    if !fair {
-        trouble(&mut dice, &knobs, &mut elements);
+    if !fault_free {
+        trouble(&mut rng, &knobs, &mut elements);
     }
-    clocks(&mut Dice::fork(seed, 7), &knobs, fair, &mut elements);
+    clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
-    } else if !fair {
+    } else if !fault_free {
         outage::rare(&mut single, &mut knobs, &mut tasks, &mut elements);
     }
     Scenario { seed, knobs, tasks, elements }
 }
 
-pub(crate) fn moment(dice: &mut Dice) -> Duration {
-    // Mostly early, so that things meet.
-    let latest = dice.one_of(2_000, &[2_000, 20_000, 120_000]);
-    Duration::from_millis(dice.below(latest))
-}
-
-fn knobs(dice: &mut Dice) -> Knobs {
-    let visibility = dice.one_of(30, &[2, 5, 10, 60]);
+fn knobs(rng: &mut Rng) -> Knobs {
+    let visibility = rng.one_of(30, &[2, 5, 10, 60]);
     Knobs {
         visibility,
-        max_dequeue_count: u32::try_from(dice.one_of(5, &[1, 2, 3, 5])).unwrap_or(5),
-        max_concurrency: usize::try_from(dice.one_of(32, &[1, 2, 4])).unwrap_or(32),
-        drain_seconds: dice.one_of(20, &[1, 5]),
+        max_dequeue_count: u32::try_from(rng.one_of(5, &[1, 2, 3, 5])).unwrap_or(5),
+        max_concurrency: usize::try_from(rng.one_of(32, &[1, 2, 4])).unwrap_or(32),
+        drain_seconds: rng.one_of(20, &[1, 5]),
         // A handful of renewals tells as much as a hundred.
-        task_timeout: (visibility * dice.one_of(3, &[2, 6])).max(8),
-        retry_base: dice.one_of(2, &[1, 5]),
-        retry_cap: dice.one_of(30, &[5, 300]),
-        sweep_interval: dice.one_of(300, &[30, 60]),
-        retention_days: dice.one_of(30, &[1]),
-        queue_depth_limit: if dice.chance(5) { dice.between(1, 4) } else { 0 },
-        apis: usize::try_from(dice.one_of(1, &[1, 2])).unwrap_or(1),
-        workers: usize::try_from(dice.one_of(1, &[1, 1, 2, 2, 3])).unwrap_or(1),
+        task_timeout: (visibility * rng.one_of(3, &[2, 6])).max(8),
+        retry_base: rng.one_of(2, &[1, 5]),
+        retry_cap: rng.one_of(30, &[5, 300]),
+        sweep_interval: rng.one_of(300, &[30, 60]),
+        retention_days: rng.one_of(30, &[1]),
+        queue_depth_limit: if rng.chance(5) { rng.between(1, 4) } else { 0 },
+        apis: usize::try_from(rng.one_of(1, &[1, 2])).unwrap_or(1),
+        workers: usize::try_from(rng.one_of(1, &[1, 1, 2, 2, 3])).unwrap_or(1),
         parallel: 1,
-        storage_skew_ms: if dice.chance(30) { signed(dice, 120_000) } else { 0 },
-        instance_skew_ms: dice.one_of(0, &[0, 500, 60_000]),
-        latency_ms: dice.one_of(5, &[20, 100]),
-        credential: dice.one_of(
+        storage_skew_ms: if rng.chance(30) { signed(rng, 120_000) } else { 0 },
+        instance_skew_ms: rng.one_of(0, &[0, 500, 60_000]),
+        latency_ms: rng.one_of(5, &[20, 100]),
+        credential: rng.one_of(
             Credential::SharedKey,
             &[
                 Credential::SharedKey,
@@ -102,36 +93,36 @@ fn knobs(dice: &mut Dice) -> Knobs {
                 Credential::Keyless,
             ],
         ),
-        storage_exists: dice.chance(60),
-        fresh_percent: dice.one_of(0, &[10, 50, 100]),
+        storage_exists: rng.chance(60),
+        fresh_percent: rng.one_of(0, &[10, 50, 100]),
     }
 }
 
-fn signed(dice: &mut Dice, most: u64) -> i64 {
-    let size = i64::try_from(dice.between(0, most)).unwrap_or(0);
-    if dice.chance(50) { -size } else { size }
+fn signed(rng: &mut Rng, most: u64) -> i64 {
+    let size = i64::try_from(rng.between(0, most)).unwrap_or(0);
+    if rng.chance(50) { -size } else { size }
 }
 
-fn task(dice: &mut Dice, knobs: &Knobs, fair: bool) -> Task {
-    let scripted = dice.chance(85);
-    let mut steps: Vec<Step> = (0..dice.between(1, 3)).map(|_| step(dice, knobs)).collect();
-    if fair && dice.chance(40) {
+fn task(rng: &mut Rng, knobs: &Knobs, fault_free: bool) -> Task {
+    let scripted = rng.chance(85);
+    let mut steps: Vec<Step> = (0..rng.between(1, 3)).map(|_| step(rng, knobs)).collect();
+    if fault_free && rng.chance(40) {
         // Long enough to need its lease renewed.
-        steps.insert(0, Step::Slow(dice.between(knobs.visibility, knobs.visibility * 2)));
+        steps.insert(0, Step::Slow(rng.between(knobs.visibility, knobs.visibility * 2)));
     }
     Task {
-        id: garbage::guid(dice),
+        id: garbage::guid(rng),
         steps,
         name: if scripted { "scripted" } else { "task" },
-        padding: match dice.below(150) {
+        padding: match rng.below(150) {
             0 => 70_000,
             1 => 64_900,
             2..10 => 2_000,
             _ => 0,
         },
-        strange: dice.chance(4),
-        delay: if dice.chance(12) { dice.one_of(3, &[40, 600, 604_800]) } else { 0 },
-        priority: u8::try_from(dice.below(3)).unwrap_or(1),
+        strange: rng.chance(4),
+        delay: if rng.chance(12) { rng.one_of(3, &[40, 600, 604_800]) } else { 0 },
+        priority: u8::try_from(rng.below(3)).unwrap_or(1),
     }
 }
 
@@ -144,24 +135,24 @@ fn patient(knobs: &mut Knobs) {
 }
 
 /// The first task takes hours, the others do not, and one comes while it runs; another some time later.
-fn hours(dice: &mut Dice, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
+fn hours(rng: &mut Rng, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
     for task in &mut *tasks {
         for step in &mut task.steps {
             if matches!(step, Step::Hang | Step::Slow(_)) {
-                *step = Step::Slow(dice.between(1, 5));
+                *step = Step::Slow(rng.between(1, 5));
             }
         }
     }
     if let Some(first) = tasks.first_mut() {
-        first.steps = vec![Step::Slow(dice.between(3_600, 7_200))];
+        first.steps = vec![Step::Slow(rng.between(3_600, 7_200))];
         (first.name, first.delay) = ("scripted", 0);
     }
-    for delay in [0, dice.between(360, 1_800)] {
-        let (id, priority) = (garbage::guid(dice), 1);
+    for delay in [0, rng.between(360, 1_800)] {
+        let (id, priority) = (garbage::guid(rng), 1);
         let steps = vec![Step::Complete];
         tasks.push(Task { id, steps, name: "scripted", padding: 0, strange: false, delay, priority });
         elements.push(Element::Submit {
-            at: Duration::from_secs(dice.between(60, 230)),
+            at: Duration::from_secs(rng.between(60, 230)),
             task: tasks.len() - 1,
             identity: Identity::TaskId,
             variant: 0,
@@ -173,37 +164,37 @@ fn hours(dice: &mut Dice, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
     }
 }
 
-fn step(dice: &mut Dice, knobs: &Knobs) -> Step {
-    match dice.below(100) {
+fn step(rng: &mut Rng, knobs: &Knobs) -> Step {
+    match rng.below(100) {
         0..40 => Step::Complete,
-        40..46 => Step::CompleteBytes(usize::try_from(dice.one_of(10, &[0, 40_000, 200_000])).unwrap_or(0)),
+        40..46 => Step::CompleteBytes(usize::try_from(rng.one_of(10, &[0, 40_000, 200_000])).unwrap_or(0)),
         46..52 => Step::Progress,
-        52..60 => Step::Slow(dice.between(1, 5)),
-        60..68 => Step::Slow(dice.between(1, knobs.visibility * 3)),
-        68..70 => Step::Slow(knobs.task_timeout + dice.between(0, 30)),
+        52..60 => Step::Slow(rng.between(1, 5)),
+        60..68 => Step::Slow(rng.between(1, knobs.visibility * 3)),
+        68..70 => Step::Slow(knobs.task_timeout + rng.between(0, 30)),
         70..77 => Step::Fail,
         77..86 => Step::Retry,
-        86..90 => Step::Throttle(dice.one_of(0, &[1, 30, 3_600])),
+        86..90 => Step::Throttle(rng.one_of(0, &[1, 30, 3_600])),
         90..94 => Step::Trap,
         94..97 => Step::Hang,
         _ => Step::Reset,
     }
 }
 
-fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
-    let at = moment(dice);
+fn clients(rng: &mut Rng, task: Index, elements: &mut Vec<Element>) {
+    let at = moment(rng);
     let identity =
-        dice.one_of(Identity::TaskId, &[Identity::TaskId, Identity::TaskId, Identity::Key, Identity::None]);
-    let route = dice.one_of(Route::Tasks, &[Route::Tasks, Route::QueueTask]);
-    let tries = u32::try_from(dice.one_of(4, &[1, 2, 8])).unwrap_or(1);
-    let (polls, deaf) = (dice.chance(20), dice.chance(10));
+        rng.one_of(Identity::TaskId, &[Identity::TaskId, Identity::TaskId, Identity::Key, Identity::None]);
+    let route = rng.one_of(Route::Tasks, &[Route::Tasks, Route::QueueTask]);
+    let tries = u32::try_from(rng.one_of(4, &[1, 2, 8])).unwrap_or(1);
+    let (polls, deaf) = (rng.chance(20), rng.chance(10));
     elements.push(Element::Submit { at, task, identity, variant: 0, route, tries, polls, deaf });
     // The same again, at the same time, a little later, or when it has long ended; sometimes other content.
-    let more = if dice.chance(30) { dice.between(1, 3) } else { 0 };
+    let more = if rng.chance(30) { rng.between(1, 3) } else { 0 };
     for _ in 0..more {
-        let later = dice.one_of(0, &[0, 30, 1_000, 60_000]);
-        let at = at + Duration::from_millis(dice.between(0, later));
-        let variant = u8::from(dice.chance(25));
+        let later = rng.one_of(0, &[0, 30, 1_000, 60_000]);
+        let at = at + Duration::from_millis(rng.between(0, later));
+        let variant = u8::from(rng.chance(25));
         elements.push(Element::Submit {
             at,
             task,
@@ -215,11 +206,11 @@ fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
             deaf: false,
         });
     }
-    let asks = if dice.chance(30) { dice.between(1, 2) } else { 0 };
+    let asks = if rng.chance(30) { rng.between(1, 2) } else { 0 };
     for _ in 0..asks {
-        let later = dice.one_of(200, &[50, 3_000, 60_000, 200_000]);
-        let at = at + Duration::from_millis(dice.between(0, later));
-        let ask = dice.one_of(
+        let later = rng.one_of(200, &[50, 3_000, 60_000, 200_000]);
+        let at = at + Duration::from_millis(rng.between(0, later));
+        let ask = rng.one_of(
             Ask::Cancel,
             &[
                 Ask::Cancel,
@@ -236,88 +227,88 @@ fn clients(dice: &mut Dice, task: Index, elements: &mut Vec<Element>) {
     }
 }
 
-fn foreign(dice: &mut Dice, tasks: usize, elements: &mut Vec<Element>) {
-    for _ in 0..dice.between(1, 2) {
-        let at = moment(dice);
-        let task = dice.index(tasks);
-        let what = match dice.below(10) {
-            0..4 => Foreign::Garbage(garbage::message(dice)),
+fn foreign(rng: &mut Rng, tasks: usize, elements: &mut Vec<Element>) {
+    for _ in 0..rng.between(1, 2) {
+        let at = moment(rng);
+        let task = rng.index(tasks);
+        let what = match rng.below(10) {
+            0..4 => Foreign::Garbage(garbage::message(rng)),
             4..6 => Foreign::SecondMessage(task),
             6..8 => Foreign::DotNet {
-                id: garbage::guid(dice),
-                status: u8::try_from(dice.below(5)).unwrap_or(0),
-                document: dice.chance(75),
+                id: garbage::guid(rng),
+                status: u8::try_from(rng.below(5)).unwrap_or(0),
+                document: rng.chance(75),
             },
             8 => Foreign::Unusable(task),
-            _ => Foreign::UnreadableDocument { id: garbage::guid(dice), content: garbage::document(dice) },
+            _ => Foreign::UnreadableDocument { id: garbage::guid(rng), content: garbage::document(rng) },
         };
         elements.push(Element::Foreign { at, what });
     }
 }
 
-fn trouble(dice: &mut Dice, knobs: &Knobs, elements: &mut Vec<Element>) {
-    let most = dice.one_of(6, &[2, 6, 15]);
-    for _ in 0..dice.between(0, most) {
-        let op = if dice.chance(8) { Op::Handler } else { dice.one_of(Op::PutStatus, &Op::TARGETS) };
-        let nth = u32::try_from(dice.one_of(0, &[0, 1, 2, 3, 5, 8])).unwrap_or(0);
+fn trouble(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
+    let most = rng.one_of(6, &[2, 6, 15]);
+    for _ in 0..rng.between(0, most) {
+        let op = if rng.chance(8) { Op::Handler } else { rng.one_of(Op::PutStatus, &Op::TARGETS) };
+        let nth = u32::try_from(rng.one_of(0, &[0, 1, 2, 3, 5, 8])).unwrap_or(0);
         let lists = matches!(op, Op::GetMessages | Op::ListBlobs);
-        let fault = if lists && dice.chance(40) { Fault::Reordered } else { fault(dice, knobs) };
+        let fault = if lists && rng.chance(40) { Fault::Reordered } else { fault(rng, knobs) };
         elements.push(Element::Fault { op, nth, fault });
     }
-    if dice.chance(15) {
-        let part = dice.one_of(Part::Blobs, &[Part::Queues, Part::Credentials, Part::Everything]);
-        let status = dice.one_of(503, &[500, 429, 0, 401]);
-        let lasts = Duration::from_secs(dice.one_of(5, &[1, 40, 100]));
-        elements.push(Element::Outage { at: moment(dice), lasts, part, status });
+    if rng.chance(15) {
+        let part = rng.one_of(Part::Blobs, &[Part::Queues, Part::Credentials, Part::Everything]);
+        let status = rng.one_of(503, &[500, 429, 0, 401]);
+        let lasts = Duration::from_secs(rng.one_of(5, &[1, 40, 100]));
+        elements.push(Element::Outage { at: moment(rng), lasts, part, status });
     }
-    if dice.chance(20) {
-        elements.push(Element::KillWorker { at: moment(dice), worker: dice.index(knobs.workers) });
+    if rng.chance(20) {
+        elements.push(Element::KillWorker { at: moment(rng), worker: rng.index(knobs.workers) });
     }
-    if dice.chance(8) {
-        elements.push(Element::KillApi { at: moment(dice), api: dice.index(knobs.apis) });
+    if rng.chance(8) {
+        elements.push(Element::KillApi { at: moment(rng), api: rng.index(knobs.apis) });
     }
-    if dice.chance(12) {
-        let grace = Duration::from_millis(dice.one_of(0, &[100, 5_000, 60_000]));
-        elements.push(Element::StopWorker { at: moment(dice), worker: dice.index(knobs.workers), grace });
+    if rng.chance(12) {
+        let grace = Duration::from_millis(rng.one_of(0, &[100, 5_000, 60_000]));
+        elements.push(Element::StopWorker { at: moment(rng), worker: rng.index(knobs.workers), grace });
     }
-    if dice.chance(25) {
-        elements.push(Element::LeasesEnd { at: moment(dice) });
+    if rng.chance(25) {
+        elements.push(Element::LeasesEnd { at: moment(rng) });
     }
-    if dice.chance(3) {
-        elements.push(Element::Rotate { at: moment(dice) });
+    if rng.chance(3) {
+        elements.push(Element::Rotate { at: moment(rng) });
     }
-    if dice.chance(2) {
-        elements.push(Element::QueueLost { at: moment(dice) });
+    if rng.chance(2) {
+        elements.push(Element::QueueLost { at: moment(rng) });
     }
 }
 
-/// Clocks that are set, forwards and back: by hours in a storm; in fair weather by no more than the service
-/// puts up with, and then nothing may come of it.
-fn clocks(dice: &mut Dice, knobs: &Knobs, fair: bool, elements: &mut Vec<Element>) {
-    if !dice.chance(if fair { 70 } else { 25 }) {
+/// Clocks that are set, forwards and back: by hours in a run with faults; in one without by no more than the service
+/// tolerates, and then it must have no effect.
+fn clocks(rng: &mut Rng, knobs: &Knobs, fault_free: bool, elements: &mut Vec<Element>) {
+    if !rng.chance(if fault_free { 70 } else { 25 }) {
         return;
     }
     let tolerated = TOLERATED_SKEW_MS.saturating_sub(knobs.skew_ms()) / 2_000;
-    for _ in 0..dice.between(2, 8) {
+    for _ in 0..rng.between(2, 8) {
         // Again and again, so that some of it happens while something waits.
-        let at = Duration::from_millis(dice.below(100_000));
-        let most = if fair { tolerated } else { dice.one_of(20, &[20, 600, 14_400]) };
-        let ahead = signed(dice, most);
-        elements.push(Element::ClockSet { at, workers: dice.chance(75), ahead });
+        let at = Duration::from_millis(rng.below(100_000));
+        let most = if fault_free { tolerated } else { rng.one_of(20, &[20, 600, 14_400]) };
+        let ahead = signed(rng, most);
+        elements.push(Element::ClockSet { at, workers: rng.chance(75), ahead });
     }
 }
 
-fn fault(dice: &mut Dice, knobs: &Knobs) -> Fault {
-    let status = dice.one_of(503, &[500, 500, 429, 408, 401]);
-    let wait = match dice.below(4) {
-        0 => dice.between(100, 5_000),
-        1 => dice.between(10_000, 40_000),
-        2 => dice.between(knobs.visibility * 500, knobs.visibility * 2_500),
-        _ => dice.between(1_000, 150_000),
+fn fault(rng: &mut Rng, knobs: &Knobs) -> Fault {
+    let status = rng.one_of(503, &[500, 500, 429, 408, 401]);
+    let wait = match rng.below(4) {
+        0 => rng.between(100, 5_000),
+        1 => rng.between(10_000, 40_000),
+        2 => rng.between(knobs.visibility * 500, knobs.visibility * 2_500),
+        _ => rng.between(1_000, 150_000),
     };
-    match dice.below(100) {
+    match rng.below(100) {
         0..18 => Fault::Refused(status),
-        18..24 => Fault::DoneYetRefused(dice.one_of(500, &[503])),
+        18..24 => Fault::DoneYetRefused(rng.one_of(500, &[503])),
         24..28 => Fault::NoConnection,
         28..34 => Fault::ResetBefore,
         34..52 => Fault::ResetAfter,
@@ -334,7 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_always_gives_the_same_scenario_and_another_seed_another() {
+    fn same_seed_gives_the_same_scenario() {
         assert_eq!(scenario(7), scenario(7));
         assert_ne!(scenario(7), scenario(8));
     }

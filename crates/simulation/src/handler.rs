@@ -122,7 +122,7 @@ fn check_start(record: &mut crate::record::Record, world: &World, id: TaskId) {
     }
     let not_before = document.not_before.as_deref().and_then(|text| text.parse::<models::Timestamp>().ok());
     if let Some(not_before) = not_before {
-        let true_now = models::Timestamp::from(world.wall_clock(crate::world::OUTSIDER));
+        let true_now = models::Timestamp::from(world.wall_clock(crate::world::EXTERNAL_WRITER));
         if true_now.plus(skew) < not_before {
             let what = format!("task {id} was started {:?} too early", not_before.since(true_now));
             record.broken(Promise::P8, now, what);

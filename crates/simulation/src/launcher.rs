@@ -16,7 +16,7 @@ use models::DrainReport;
 use crate::cloud::DRAIN_TOKEN;
 use crate::fleet::{Fleet, Input};
 use crate::mutation::Mutation;
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::record::Role;
 use crate::scenario::Index;
 use crate::world::World;
@@ -44,8 +44,8 @@ pub struct Launcher {
     released_at: Cell<Option<Duration>>,
     /// How many drains are going on, of all launchers.
     draining: Rc<Cell<usize>>,
-    calm: Rc<Cell<bool>>,
-    dice: RefCell<Dice>,
+    faults_off: Rc<Cell<bool>>,
+    rng: RefCell<Rng>,
 }
 
 impl Launcher {
@@ -56,7 +56,7 @@ impl Launcher {
         fleet: &Rc<Fleet>,
         index: Index,
         draining: &Rc<Cell<usize>>,
-        calm: &Rc<Cell<bool>>,
+        faults_off: &Rc<Cell<bool>>,
     ) -> Rc<Self> {
         let loops = world.knobs().parallel;
         let paces = if world.mutation == Some(Mutation::RestAlone) { loops } else { 1 };
@@ -68,12 +68,12 @@ impl Launcher {
             lines: RefCell::new((0..loops).map(|_| None).collect()),
             released_at: Cell::default(),
             draining: Rc::clone(draining),
-            calm: Rc::clone(calm),
-            dice: RefCell::new(Dice::fork(world.scenario.seed, 500 + index as u64)),
+            faults_off: Rc::clone(faults_off),
+            rng: RefCell::new(Rng::fork(world.scenario.seed, 500 + index as u64)),
         })
     }
 
-    /// The loop `own` of this launcher: drains whenever there is something to do, for ever.
+    /// The loop `own` of this launcher: drains whenever there is something to do.
     pub async fn run(self: Rc<Self>, own: Index) {
         let world = &self.world;
         let knobs = world.knobs();
@@ -91,12 +91,12 @@ impl Launcher {
             // Only one of them keeps watch when nothing happens.
             let sweeps = is_first && now >= sweep_at;
             // Not all workers come at once for one message.
-            let turn = knobs.workers * knobs.parallel == 1 || self.dice.borrow_mut().chance(55);
+            let turn = knobs.workers * knobs.parallel == 1 || self.rng.borrow_mut().chance(55);
             if sweeps || turn && next.is_some_and(|next| next <= now) {
                 if sweeps {
-                    // Waiting for a task of next week, the platform's clock wakes nobody more often than needed.
+                    // Waiting for a task of next week, the platform's clock wakes no worker more often than needed.
                     let start = world.record.borrow().next_start();
-                    let idle = self.calm.get() && start.is_none_or(|start| start > now);
+                    let idle = self.faults_off.get() && start.is_none_or(|start| start > now);
                     nap = if idle { (nap * 2).min(LONGEST_NAP) } else { NAP };
                     sweep_at = (now + nap).min(start.map_or(Duration::MAX, |start| start.max(now) + NAP));
                 }
@@ -108,7 +108,7 @@ impl Launcher {
             let due = if is_first { sweep_at } else { Duration::MAX };
             let due = next.map_or(due, |next| next.min(due));
             // A request that is late may bring a message.
-            let quiet = self.calm.get() && self.draining.get() == 0 && world.under_way() == 0;
+            let quiet = self.faults_off.get() && self.draining.get() == 0 && world.under_way() == 0;
             let start = world.record.borrow().next_start();
             let longest = match start {
                 _ if !quiet => LOOK,
@@ -131,7 +131,7 @@ impl Launcher {
     }
 
     fn fraction(&self) -> f64 {
-        f64::from(u32::try_from(self.dice.borrow_mut().below(1_000)).unwrap_or(0)) / 1_000.0
+        f64::from(u32::try_from(self.rng.borrow_mut().below(1_000)).unwrap_or(0)) / 1_000.0
     }
 
     /// One drain, and how it ended.

@@ -1,21 +1,10 @@
-//! Deliberate mistakes. Each stands for one that a developer could make in the service, and is made from
-//! outside, between the service and storage; the simulator must notice every one of them.
+//! Deliberate mistakes. Each stands for one that a developer could make in the service; the simulator must report
+//! every one of them. [`tampering`](crate::tampering) makes them, between the service and storage.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
-use models::TaskId;
-
-use crate::call::{Call, QueueKind, elements, unescape};
-use crate::deliveries::note_of;
-use crate::edit::{changed, ends_with, is_code, member, with_members};
 use crate::promise::Promise;
-use crate::record::{Document, Record, Role};
-use crate::scenario::Op;
-use crate::sign;
-use crate::watch::Source;
-use crate::world::World;
+use crate::record::Record;
 
 /// One deliberate mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +31,7 @@ pub enum Mutation {
     PoisonWithoutCopy,
     /// The lease is never renewed.
     NeverRenew,
-    /// The first pop receipt is used for ever.
+    /// The first pop receipt is used after it was replaced.
     KeepOldReceipt,
     /// All attempts of a task share one result blob.
     ShareResultName,
@@ -60,7 +49,7 @@ pub enum Mutation {
     NeverWait,
     /// More runs at a time than is allowed.
     TooManyAtOnce,
-    /// A task is tried again for ever.
+    /// A task is tried again without a limit.
     RetryForEver,
     /// The launcher does not know that a worker can ask for a rest.
     ForgetRest,
@@ -143,163 +132,8 @@ impl Mutation {
 /// What mutations have to remember of a run.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// First and newest receipt of each message's latest delivery, and the task.
-    receipts: BTreeMap<String, (String, String)>,
-}
-
-/// Lets `request` reach storage, with the mistake. `plain` applies a request without one.
-pub fn apply(
-    world: &World,
-    mutation: Mutation,
-    source: Source,
-    call: &Call,
-    mut request: Request<Bytes>,
-    plain: &dyn Fn(Request<Bytes>) -> Response<Bytes>,
-) -> Response<Bytes> {
-    let is_worker = source.role == Role::Worker;
-    let is_api = source.role == Role::Api;
-    let signed = |mut request: Request<Bytes>| {
-        world.cloud.borrow().sign(&mut request, world.storage_clock());
-        request
-    };
-    match (mutation, call.op) {
-        (Mutation::AcceptWithoutMessage, Op::PutMessage) if is_api => return put_message_done(),
-        (Mutation::PoisonWithoutCopy, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
-            return put_message_done();
-        }
-        (Mutation::PoisonWithoutReason, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
-            return plain(signed(sign::put_message("taskqueue-poison", &without_reason(request.body()))));
-        }
-        (Mutation::AcceptWithoutDocument, Op::PutStatus) if is_api => return put_blob_done(),
-        (Mutation::ForgetCancel, Op::PutStatus) if is_api && is_cancel(request.body()) => {
-            return put_blob_done();
-        }
-        (Mutation::ForgetOutcome, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
-            return put_blob_done();
-        }
-        (Mutation::IgnoreConditions, Op::PutStatus) => {
-            request.headers_mut().remove("if-match");
-            request.headers_mut().remove("if-none-match");
-            return plain(signed(request));
-        }
-        (Mutation::DeleteBeforeWrite, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
-            for (id, receipt) in held_for(world, call.task) {
-                let deletion = signed(sign::delete_message("taskqueue", &id, &receipt));
-                let call = Call::of(&deletion);
-                let body = deletion.body().clone();
-                let answer = world.cloud.borrow_mut().answer(deletion, world.storage_clock());
-                world.record.borrow_mut().done(source, &call, &body, &answer);
-            }
-        }
-        (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
-        (Mutation::LookWhenIdle, Op::GetMessages)
-            if world.record.borrow().running.get(&source.instance).is_some_and(|running| *running > 0) =>
-        {
-            return xml("<QueueMessagesList></QueueMessagesList>");
-        }
-        (Mutation::NeverRenew, Op::UpdateMessage) if is_worker => {
-            let seconds = visibility(&request);
-            if seconds == world.knobs().visibility {
-                return renewed(world, call, seconds);
-            }
-        }
-        (Mutation::KeepOldReceipt, Op::UpdateMessage | Op::DeleteMessage) if is_worker => {
-            let id = call.message.clone().unwrap_or_default();
-            let first = world.memory.borrow().receipts.get(&id).map(|(first, _)| first.clone());
-            if let Some(first) = first {
-                request = signed(match call.op {
-                    Op::UpdateMessage => sign::update_message("taskqueue", &id, &first, visibility(&request)),
-                    _ => sign::delete_message("taskqueue", &id, &first),
-                });
-            }
-        }
-        (Mutation::ShareResultName, Op::PutAttachment | Op::PutStatus) => {
-            request = signed(with_shared_name(request));
-        }
-        (Mutation::CountReleased, Op::PutStatus) if is_worker => {
-            request = signed(changed(request, |document| {
-                if ends_with(document, 0, "Released") {
-                    let used = member(document, "AttemptsUsed").unwrap_or(0);
-                    document.insert("AttemptsUsed".to_owned(), (used + 1).into());
-                }
-            }));
-        }
-        (Mutation::InterruptionIsFinal, Op::PutStatus) if is_worker => {
-            request = signed(changed(request, |document| {
-                if member(document, "Status") == Some(2) && ends_with(document, 1, "Abandoned") {
-                    document.insert("Status".to_owned(), 3.into());
-                    document.insert(
-                        "Error".to_owned(),
-                        serde_json::json!({ "Code": "Interrupted", "Message": "a worker was lost" }),
-                    );
-                    document.remove("Result");
-                    document.remove("ResultBlob");
-                }
-            }));
-        }
-        (Mutation::ForgetSurvival, Op::UpdateMessage)
-            if is_worker && note_of(request.body()).is_some_and(|(_, lost)| lost == 0) =>
-        {
-            *request.body_mut() = Bytes::new();
-            request = signed(request);
-        }
-        (Mutation::NeverSweep, Op::ListBlobs) if is_worker => {
-            return xml("<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>");
-        }
-        _ => {}
-    }
-    let response = plain(request);
-    remember(&mut world.memory.borrow_mut(), call, &response);
-    response
-}
-
-/// What the component is told instead of `response`.
-#[must_use]
-pub fn lie(
-    world: &World,
-    mutation: Mutation,
-    source: Source,
-    call: &Call,
-    mut response: Response<Bytes>,
-) -> Response<Bytes> {
-    let status_code = response.status().as_u16();
-    match (mutation, call.op, source.role) {
-        (Mutation::IgnoreLoss, Op::UpdateMessage, Role::Worker)
-            if status_code == 404 || status_code == 400 =>
-        {
-            let mut kept = status(204);
-            let headers = kept.headers_mut();
-            headers.insert("x-ms-popreceipt", HeaderValue::from_static("receipt-of-nobody"));
-            headers
-                .insert("x-ms-time-next-visible", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
-            kept
-        }
-        (Mutation::ContainerIsGone, _, Role::Worker) if is_code(&response, "ContainerNotFound") => {
-            response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
-            response
-        }
-        (Mutation::HandlerErrorIsFinal, Op::Handler, Role::Worker) if status_code >= 500 => status(422),
-        (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
-            response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
-        }
-        (Mutation::CountDeliveries, Op::GetBlob, Role::Worker) if call.task.is_some() => {
-            let record = world.record.borrow();
-            let of_task = record.messages.values().filter(|message| message.task == call.task);
-            let deliveries = of_task.map(|message| message.deliveries).max().unwrap_or(0);
-            response.map(|body| {
-                with_members(body, |document| {
-                    document.insert("AttemptsUsed".to_owned(), deliveries.saturating_sub(1).into());
-                })
-            })
-        }
-        (Mutation::AcceptOtherContent, Op::GetBlob, Role::Api) if call.task.is_some() => {
-            response.map(|body| {
-                let text = String::from_utf8_lossy(&body).replace("variant 0", "variant 1");
-                text.into_bytes().into()
-            })
-        }
-        _ => response,
-    }
+    /// First and newest receipt of each message's latest delivery.
+    pub(crate) receipts: BTreeMap<String, (String, String)>,
 }
 
 /// A line that must not be in the log.
@@ -307,124 +141,4 @@ pub fn lie(
 pub fn leak(mutation: Mutation, record: &Record) -> Option<String> {
     let receipt = record.secrets.any_receipt()?;
     (mutation == Mutation::LogReceipt).then(|| format!(r#"{{"message":"renewed","receipt":"{receipt}"}}"#))
-}
-
-fn remember(memory: &mut Memory, call: &Call, response: &Response<Bytes>) {
-    if call.queue != Some(QueueKind::Tasks) || !response.status().is_success() {
-        return;
-    }
-    match call.op {
-        Op::GetMessages => {
-            let text = std::str::from_utf8(response.body()).unwrap_or_default();
-            for (id, receipt) in elements(text, "MessageId").iter().zip(elements(text, "PopReceipt")) {
-                let receipt = unescape(receipt);
-                memory.receipts.insert((*id).to_owned(), (receipt.clone(), receipt));
-            }
-        }
-        Op::UpdateMessage => {
-            let receipt = response.headers().get("x-ms-popreceipt").and_then(|value| value.to_str().ok());
-            let id = call.message.clone().unwrap_or_default();
-            if let (Some(receipt), Some(entry)) = (receipt, memory.receipts.get_mut(&id)) {
-                receipt.clone_into(&mut entry.1);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn held_for(world: &World, task: Option<TaskId>) -> Vec<(String, String)> {
-    let record = world.record.borrow();
-    let memory = world.memory.borrow();
-    let of_task = record.messages.iter().filter(|(_, message)| message.task == task && task.is_some());
-    of_task
-        .filter(|(_, message)| message.queue == QueueKind::Tasks)
-        .filter_map(|(id, _)| Some((id.clone(), memory.receipts.get(id)?.1.clone())))
-        .collect()
-}
-
-fn is_outcome(body: &Bytes) -> bool {
-    serde_json::from_slice::<Document>(body).is_ok_and(|document| document.is_terminal())
-}
-
-fn is_cancel(body: &Bytes) -> bool {
-    serde_json::from_slice::<Document>(body)
-        .is_ok_and(|document| document.status == 4 || document.cancel_requested_at.is_some())
-}
-
-fn without_reason(body: &Bytes) -> String {
-    let xml = std::str::from_utf8(body).unwrap_or_default();
-    let text = unescape(elements(xml, "MessageText").first().copied().unwrap_or_default());
-    let mut copy: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    if let Some(reason) = copy.get_mut("Reason") {
-        *reason = "".into();
-    }
-    copy.to_string()
-}
-
-fn with_shared_name(request: Request<Bytes>) -> Request<Bytes> {
-    let share = |text: &str| match text.split_once("-result-") {
-        Some((before, after)) => {
-            let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-            format!("{before}-result-1{rest}")
-        }
-        None => text.to_owned(),
-    };
-    let (mut parts, body) = request.into_parts();
-    if let Ok(uri) = share(&parts.uri.to_string()).parse() {
-        parts.uri = uri;
-    }
-    let is_json = body.first() == Some(&b'{');
-    let body = if is_json { share(&String::from_utf8_lossy(&body)).into_bytes().into() } else { body };
-    Request::from_parts(parts, body)
-}
-
-fn visibility(request: &Request<Bytes>) -> u64 {
-    let query = request.uri().query().unwrap_or_default();
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("visibilitytimeout="));
-    value.and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
-}
-
-fn renewed(world: &World, call: &Call, seconds: u64) -> Response<Bytes> {
-    let id = call.message.clone().unwrap_or_default();
-    let receipt =
-        world.memory.borrow().receipts.get(&id).map(|(_, newest)| newest.clone()).unwrap_or_default();
-    let until = world.storage_clock() + std::time::Duration::from_secs(seconds);
-    let mut answer = status(204);
-    for (name, value) in [("x-ms-popreceipt", receipt), ("x-ms-time-next-visible", sign::date(until))] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            answer.headers_mut().insert(name, value);
-        }
-    }
-    answer
-}
-
-fn xml(content: &str) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(format!("<?xml version=\"1.0\"?>{content}")));
-    answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
-    answer
-}
-
-fn put_message_done() -> Response<Bytes> {
-    let date = "Fri, 01 Jan 2027 00:00:00 GMT";
-    let mut answer = Response::new(Bytes::from(format!(
-        "<?xml version=\"1.0\"?><QueueMessagesList><QueueMessage>\
-         <MessageId>00000000-0000-4000-8000-000000000000</MessageId><InsertionTime>{date}</InsertionTime>\
-         <ExpirationTime>{date}</ExpirationTime><PopReceipt>none</PopReceipt>\
-         <TimeNextVisible>{date}</TimeNextVisible></QueueMessage></QueueMessagesList>"
-    )));
-    *answer.status_mut() = StatusCode::CREATED;
-    answer
-}
-
-fn put_blob_done() -> Response<Bytes> {
-    let mut answer = status(201);
-    answer.headers_mut().insert("etag", HeaderValue::from_static("\"0x0\""));
-    answer.headers_mut().insert("last-modified", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
-    answer
-}
-
-fn status(code: u16) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::new());
-    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer
 }

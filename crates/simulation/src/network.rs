@@ -9,15 +9,15 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
-use crate::call::{Call, elements};
+use crate::call::Call;
 use crate::executor::Group;
 use crate::promise::Promise;
 use crate::record::{Document, InstanceId, Role};
 use crate::scenario::{Element, Fault, Op};
 use crate::watch::Source;
-use crate::world::{OUTSIDER, World};
+use crate::world::{EXTERNAL_WRITER, World};
 
-/// The group of requests that are under way: nobody's crash stops them.
+/// The group of requests that are under way: no crash of an instance stops them.
 const NETWORK: Group = Group(0);
 /// What a busy service asks for.
 const ASKED_TO_WAIT: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ impl World {
                     let source = self.source(from);
                     self.record.borrow_mut().told_to_wait(source, &call, &request, ASKED_TO_WAIT);
                 }
-                return Ok(self.lie(source, &call, response));
+                return Ok(self.falsified(source, &call, response));
             }
             _ => self.travel(source, call.clone(), request, fault, tx),
         }
@@ -94,7 +94,7 @@ impl World {
         let source = self.source(from);
         self.record.borrow_mut().told(source, &call, &response);
         self.note(|| format!("{}   -> {} for {:?}", who(source), outcome(&response), call.op));
-        Ok(self.lie(source, &call, response))
+        Ok(self.falsified(source, &call, response))
     }
 
     async fn die<T>(&self, instance: InstanceId, why: &str) -> T {
@@ -152,20 +152,20 @@ impl World {
             let response = self.cloud.borrow_mut().answer(request, self.storage_clock());
             let mut record = self.record.borrow_mut();
             record.done(source, call, &body, &response);
-            if source.role == Role::Outsider || !response.status().is_success() {
+            if source.role == Role::ExternalWriter || !response.status().is_success() {
                 record.note(self.exec.now(), || format!("{} => {}", who(source), outcome(&response)));
             }
             response
         };
         match self.mutation {
-            Some(mutation) => crate::mutation::apply(self, mutation, source, call, request, &plain),
+            Some(mutation) => crate::tampering::apply(self, mutation, source, call, request, &plain),
             None => plain(request),
         }
     }
 
-    fn lie(&self, source: Source, call: &Call, response: Response<Bytes>) -> Response<Bytes> {
+    fn falsified(&self, source: Source, call: &Call, response: Response<Bytes>) -> Response<Bytes> {
         match self.mutation {
-            Some(mutation) => crate::mutation::lie(self, mutation, source, call, response),
+            Some(mutation) => crate::tampering::falsified(self, mutation, source, call, response),
             None => response,
         }
     }
@@ -174,15 +174,15 @@ impl World {
     pub fn outside(&self, mut request: Request<Bytes>) -> Response<Bytes> {
         self.cloud.borrow().sign(&mut request, self.storage_clock());
         let call = Call::of(&request);
-        self.note(|| format!("outsider  {}", describe(&call, &request)));
+        self.note(|| format!("external  {}", describe(&call, &request)));
         let body = request.body().clone();
         let response = self.cloud.borrow_mut().answer(request, self.storage_clock());
-        self.record.borrow_mut().done(self.source(OUTSIDER), &call, &body, &response);
+        self.record.borrow_mut().done(self.source(EXTERNAL_WRITER), &call, &body, &response);
         response
     }
 
     fn fault(&self, source: Source, call: &Call) -> Option<Fault> {
-        if self.calm.get() || source.role == Role::Outsider {
+        if self.faults_off.get() || source.role == Role::ExternalWriter {
             return None;
         }
         let mut asked = self.asked.borrow_mut();
@@ -258,18 +258,18 @@ pub fn copy(request: &Request<Bytes>) -> Request<Bytes> {
 
 /// A list with its entries in the opposite order.
 fn reversed(body: Bytes) -> Bytes {
-    let text = String::from_utf8_lossy(&body).into_owned();
+    let text = String::from_utf8_lossy(&body);
     let name = if text.contains("<QueueMessage>") { "QueueMessage" } else { "Blob" };
-    let mut entries = elements(&text, name);
-    let (Some(first), Some(last)) = (entries.first().copied(), entries.last().copied()) else { return body };
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let whole = |entry: &str| format!("{open}{entry}{close}");
-    let Some((head, _)) = text.split_once(&whole(first)) else { return body };
-    let Some((_, tail)) = text.rsplit_once(&whole(last)) else { return body };
-    let tail = tail.to_owned();
-    entries.reverse();
-    let middle: String = entries.into_iter().map(whole).collect();
-    format!("{head}{middle}{tail}").into()
+    let (Some(start), Some(end)) = (text.find(&open), text.rfind(&close)) else { return body };
+    let end = end + close.len();
+    let (Some(head), Some(list), Some(tail)) = (text.get(..start), text.get(start..end), text.get(end..))
+    else {
+        return body;
+    };
+    let entries: Vec<&str> = list.split_inclusive(&close).collect();
+    let list: String = entries.into_iter().rev().collect();
+    format!("{head}{list}{tail}").into()
 }
 
 /// An answer of a service, or of something in front of it, that could not do its work.
@@ -302,7 +302,7 @@ pub fn who(source: Source) -> String {
     match source.role {
         Role::Api => format!("api-{:<5}", source.instance),
         Role::Worker => format!("worker-{:<2}", source.instance),
-        Role::Outsider => "outsider ".to_owned(),
+        Role::ExternalWriter => "external ".to_owned(),
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_turned_round_and_keeps_its_head_and_tail() {
+    fn reversed_list_keeps_head_and_tail() {
         let list = "<Blobs><Blob>1</Blob><Blob>2</Blob><Blob>3</Blob></Blobs><NextMarker/>";
         let turned = "<Blobs><Blob>3</Blob><Blob>2</Blob><Blob>1</Blob></Blobs><NextMarker/>";
         assert_eq!(reversed(list.into()), turned);

@@ -1,7 +1,9 @@
 //! What a request that leaves a component asks for.
 
+use fake_azure::Operation;
+
 /// Kinds of requests that leave a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {
     /// Create Container or Create Queue.
     Create,
@@ -30,10 +32,33 @@ pub enum Op {
     /// A call of a task handler.
     Handler,
     /// Anything else.
+    #[default]
     Other,
 }
 
 impl Op {
+    /// The kind of a storage operation. `status`: whether it is about the status document of a task.
+    #[must_use]
+    pub fn of(operation: Operation, status: bool) -> Self {
+        match operation {
+            Operation::CreateContainer | Operation::CreateQueue => Self::Create,
+            Operation::PutBlob | Operation::SetBlobMetadata if status => Self::PutStatus,
+            Operation::PutBlob | Operation::SetBlobMetadata => Self::PutAttachment,
+            Operation::GetBlob | Operation::GetBlobProperties | Operation::GetContainerProperties => {
+                Self::GetBlob
+            }
+            Operation::DeleteBlob => Self::DeleteBlob,
+            Operation::ListBlobs => Self::ListBlobs,
+            Operation::PutMessage => Self::PutMessage,
+            Operation::GetMessages => Self::GetMessages,
+            Operation::PeekMessages | Operation::GetQueueMetadata => Self::LookAtQueue,
+            Operation::UpdateMessage => Self::UpdateMessage,
+            Operation::DeleteMessage => Self::DeleteMessage,
+            Operation::GetUserDelegationKey | Operation::GetToken | Operation::GetSecret => Self::Credential,
+            _ => Self::Other,
+        }
+    }
+
     /// The word under which its requests are counted.
     #[must_use]
     pub fn name(self) -> &'static str {

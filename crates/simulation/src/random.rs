@@ -1,32 +1,31 @@
-//! Dice that fall the same way for the same seed, on every machine and in every version.
+//! Random numbers that are the same for the same seed, on every machine and in every version.
+
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
 /// A seeded generator (SplitMix64): small, fast, and good enough to choose scenarios.
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct Rng(SplitMix64);
 
-impl Dice {
-    /// The dice of `seed`.
+impl Rng {
+    /// The generator of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
-    /// Dice for one purpose, unrelated to those of any other purpose: a change in how one part rolls
+    /// A generator for one purpose, unrelated to those of any other purpose: a part that draws more numbers than before
     /// leaves the rest of a scenario as it was.
     #[must_use]
     pub fn fork(seed: u64, purpose: u64) -> Self {
-        let mut mixed = Self(seed ^ purpose.wrapping_mul(0xA24B_AED4_963E_E407));
+        let mut mixed = Self::new(seed ^ purpose.wrapping_mul(0xA24B_AED4_963E_E407));
         mixed.bits();
-        Self(mixed.bits())
+        Self::new(mixed.bits())
     }
 
     /// 64 uniform bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// A uniform number below `bound`; 0 when `bound` is 0.
@@ -56,5 +55,17 @@ impl Dice {
             0 => first,
             n => rest.get(n - 1).cloned().unwrap_or(first),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_seed_gives_the_published_numbers() {
+        // From the reference implementation of SplitMix64.
+        let mut rng = Rng::new(1_234_567);
+        assert_eq!([rng.bits(), rng.bits()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 }

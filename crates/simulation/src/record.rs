@@ -2,6 +2,8 @@
 //!
 //! It is a second, independent picture of storage: the checks compare what components do with it.
 
+pub mod slots;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use serde::Deserialize;
 
 use crate::call::QueueKind;
 use crate::promise::{Promise, Violation, clock};
+use crate::secrets::Secrets;
 
 /// Number of an instance of a component.
 pub type InstanceId = u32;
@@ -22,8 +25,8 @@ pub enum Role {
     Api,
     /// An instance of the worker.
     Worker,
-    /// Somebody else who has access to storage.
-    Outsider,
+    /// Another writer that has access to storage.
+    ExternalWriter,
 }
 
 /// The members of a status document that the checks look at. Read apart from `models`, so that a
@@ -40,7 +43,7 @@ pub struct Document {
     pub task_description: Option<String>,
     /// Absent from documents of the .NET side.
     pub created_at: Option<String>,
-    /// Set once somebody asked to cancel.
+    /// When a client first asked to cancel.
     pub cancel_requested_at: Option<String>,
     /// When it may be purged.
     pub expires_at: Option<String>,
@@ -112,7 +115,7 @@ impl Document {
 pub enum Content {
     /// A document.
     Readable(Box<Document>),
-    /// Something else, which an outsider wrote.
+    /// Something else, which another writer put there.
     Unreadable,
 }
 
@@ -125,7 +128,7 @@ pub struct Life {
     pub created_at: Duration,
     /// From when on it may start, in virtual time.
     pub starts_at: Duration,
-    /// An outsider wrote the document or a message.
+    /// Another writer wrote the document or a message.
     pub foreign: bool,
     /// The blob was deleted at least once.
     pub deleted: bool,
@@ -223,14 +226,14 @@ pub struct Holding {
 
 /// Everything observed in one run.
 pub struct Record {
-    /// Lines for people; `None` when nobody reads them.
+    /// The timeline, line by line; `None` when it is not printed.
     pub trace: Option<Vec<String>>,
     /// Whether all clocks differ by less than the service expects.
     pub clocks_agree: bool,
     /// Whether a clock is set so far ahead that a document just written seems to have been silent for long.
     pub clocks_mislead: bool,
     /// From when on nothing goes wrong any more.
-    pub calm_at: Duration,
+    pub faults_end_at: Duration,
     /// The setting.
     pub max_dequeue_count: u32,
     /// Longest time of one attempt.
@@ -263,13 +266,13 @@ pub struct Record {
     /// Until when writes that storage refused must not be repeated.
     pub told_to_wait: HashMap<(InstanceId, u64), Duration>,
     /// Everything that must not be shown.
-    pub secrets: crate::secrets::Secrets,
+    pub secrets: Secrets,
     /// Log lines.
     pub logs: Vec<String>,
     /// Handler calls that are going on, by instance.
     pub running: HashMap<InstanceId, usize>,
     /// The slots of the workers.
-    pub slots: crate::drains::Slots,
+    pub slots: slots::Slots,
     /// Requests by instance in the current second.
     pub rates: HashMap<InstanceId, (u64, u32)>,
     /// Requests in all.
@@ -286,7 +289,7 @@ impl Record {
             trace: tracing.then(Vec::new),
             clocks_agree: true,
             clocks_mislead: false,
-            calm_at: Duration::ZERO,
+            faults_end_at: Duration::ZERO,
             max_dequeue_count: 1,
             task_timeout: Duration::ZERO,
             exact_epoch: None,
@@ -302,10 +305,10 @@ impl Record {
             in_hand: BTreeSet::new(),
             moved: BTreeMap::new(),
             told_to_wait: HashMap::new(),
-            secrets: crate::secrets::Secrets::default(),
+            secrets: Secrets::default(),
             logs: Vec::new(),
             running: HashMap::new(),
-            slots: crate::drains::Slots::default(),
+            slots: slots::Slots::default(),
             rates: HashMap::new(),
             requests: 0,
             counts: BTreeMap::new(),

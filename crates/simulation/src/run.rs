@@ -11,19 +11,19 @@ use crate::fleet::{Fleet, Runner};
 use crate::launcher::Launcher;
 use crate::mutation::Mutation;
 use crate::promise::{Promise, Violation};
-use crate::random::Dice;
+use crate::random::Rng;
 use crate::record::Role;
 use crate::scenario::{Credential, Element, Foreign, Scenario};
-use crate::world::{PEOPLE, World};
-use crate::{sign, verdict};
+use crate::world::{NEVER_CRASHES, World};
+use crate::{requests, verdict};
 
 /// How long everything may take to end, once nothing goes wrong any more: the longest delay of a task is
 /// seven days.
-const PATIENCE: Duration = Duration::from_secs(9 * 86_400);
-/// How long after its time a task may be unfinished before nobody waits for it any more.
-const GIVE_UP: Duration = Duration::from_secs(28 * 3_600);
+const MAX_RUN: Duration = Duration::from_secs(9 * 86_400);
+/// How long after its time a task may be unfinished before the run ends without it.
+const MAX_OVERDUE: Duration = Duration::from_secs(28 * 3_600);
 /// A run that takes more steps than this goes round in circles.
-const MOST_POLLS: u64 = 3_000_000;
+const MAX_POLLS: u64 = 3_000_000;
 
 /// What became of a run.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub struct Run {
     fleet: Rc<Fleet>,
     players: Rc<Cell<usize>>,
     draining: Rc<Cell<usize>>,
-    calm: Rc<Cell<bool>>,
+    faults_off: Rc<Cell<bool>>,
 }
 
 impl Run {
@@ -60,7 +60,8 @@ impl Run {
     ) -> Self {
         let world = World::new(scenario, mutation, tracing);
         let fleet = Rc::new(Fleet::new(runner, &world));
-        let run = Self { world, fleet, players: Rc::default(), draining: Rc::default(), calm: Rc::default() };
+        let run =
+            Self { world, fleet, players: Rc::default(), draining: Rc::default(), faults_off: Rc::default() };
         run.begin();
         run
     }
@@ -74,17 +75,17 @@ impl Run {
     fn begin(&self) {
         let world = &self.world;
         if world.knobs().storage_exists {
-            world.outside(sign::create_container());
+            world.outside(requests::create_container());
             for queue in [QUEUE.to_owned(), format!("{QUEUE}-scheduled"), format!("{QUEUE}-poison")] {
-                world.outside(sign::create_queue(&queue));
+                world.outside(requests::create_queue(&queue));
             }
         }
         let launchers: Vec<_> = (0..world.knobs().workers)
-            .map(|index| Launcher::new(world, &self.fleet, index, &self.draining, &self.calm))
+            .map(|index| Launcher::new(world, &self.fleet, index, &self.draining, &self.faults_off))
             .collect();
         for launcher in &launchers {
             for own in 0..world.knobs().parallel {
-                world.exec.spawn(PEOPLE, Rc::clone(launcher).run(own));
+                world.exec.spawn(NEVER_CRASHES, Rc::clone(launcher).run(own));
             }
         }
         let clients = Clients::new(world, &self.fleet);
@@ -94,19 +95,19 @@ impl Run {
             let (world, fleet, players) =
                 (Rc::clone(world), Rc::clone(&self.fleet), Rc::clone(&self.players));
             let (clients, element, launchers) = (Rc::clone(&clients), element.clone(), launchers.clone());
-            let dice = Dice::fork(world.scenario.seed, 100_000 + index as u64);
-            self.world.exec.spawn(PEOPLE, async move {
-                play(&world, &fleet, &launchers, element.clone(), dice).await;
+            let rng = Rng::fork(world.scenario.seed, 100_000 + index as u64);
+            self.world.exec.spawn(NEVER_CRASHES, async move {
+                play(&world, &fleet, &launchers, element.clone(), rng).await;
                 clients.play(element).await;
                 players.set(players.get() - usize::from(matters));
             });
         }
-        let (world, calm) = (Rc::clone(world), Rc::clone(&self.calm));
-        self.world.exec.spawn(PEOPLE, async move {
-            world.exec.sleep(world.scenario.calm_at()).await;
+        let (world, faults_off) = (Rc::clone(world), Rc::clone(&self.faults_off));
+        self.world.exec.spawn(NEVER_CRASHES, async move {
+            world.exec.sleep(world.scenario.faults_end_at()).await;
             world.note(|| "-- from here on nothing goes wrong --".to_owned());
-            world.calm_down();
-            calm.set(true);
+            world.end_faults();
+            faults_off.set(true);
         });
     }
 
@@ -115,7 +116,10 @@ impl Run {
     pub fn is_done(&self) -> bool {
         let now = self.world.exec.now();
         let broken = !self.world.record.borrow().violations.is_empty();
-        if broken || self.world.exec.polls() > MOST_POLLS || now > self.world.scenario.calm_at() + PATIENCE {
+        if broken
+            || self.world.exec.polls() > MAX_POLLS
+            || now > self.world.scenario.faults_end_at() + MAX_RUN
+        {
             return true;
         }
         // Not before the last request that is late has arrived: it may bring something to life again.
@@ -123,10 +127,10 @@ impl Run {
             return false;
         }
         let record = self.world.record.borrow();
-        if self.calm.get()
+        if self.faults_off.get()
             && record
                 .next_start()
-                .is_some_and(|start| now > start.max(record.calm_at) + GIVE_UP + record.hours)
+                .is_some_and(|start| now > start.max(record.faults_end_at) + MAX_OVERDUE + record.hours)
         {
             return true;
         }
@@ -137,8 +141,8 @@ impl Run {
     #[must_use]
     pub fn finish(self) -> Outcome {
         let world = &self.world;
-        if world.exec.polls() > MOST_POLLS {
-            let text = format!("the run took more than {MOST_POLLS} steps");
+        if world.exec.polls() > MAX_POLLS {
+            let text = format!("the run took more than {MAX_POLLS} steps");
             world.record.borrow_mut().broken(Promise::P8, world.exec.now(), text);
         }
         verdict::judge(world);
@@ -169,12 +173,12 @@ async fn play(
     fleet: &Rc<Fleet>,
     launchers: &[Rc<Launcher>],
     element: Element,
-    mut dice: Dice,
+    mut rng: Rng,
 ) {
     match element {
         Element::Foreign { at, what } => {
             world.exec.sleep(at).await;
-            intrude(world, what);
+            write_externally(world, what);
         }
         Element::KillWorker { at, worker } => {
             world.exec.sleep(at).await;
@@ -207,23 +211,23 @@ async fn play(
         Element::Rotate { at } => {
             world.exec.sleep(at).await;
             world.note(|| "storage   has new keys".to_owned());
-            world.cloud.borrow_mut().rotate(&mut dice, &mut world.record.borrow_mut().secrets);
+            world.cloud.borrow_mut().rotate(&mut rng, &mut world.record.borrow_mut().secrets);
             if world.knobs().credential == Credential::SharedKey {
                 fleet.kill_all(world, "its configuration was changed");
             }
         }
         Element::QueueLost { at } => {
             world.exec.sleep(at).await;
-            world.outside(sign::delete_queue(QUEUE));
+            world.outside(requests::delete_queue(QUEUE));
             world.record.borrow_mut().messages.retain(|_, message| message.queue != QueueKind::Tasks);
         }
         Element::Submit { .. } | Element::Ask { .. } | Element::Fault { .. } | Element::Outage { .. } => {}
     }
 }
 
-fn intrude(world: &Rc<World>, what: Foreign) {
-    world.outside(sign::create_queue(QUEUE));
-    world.outside(sign::create_container());
+fn write_externally(world: &Rc<World>, what: Foreign) {
+    world.outside(requests::create_queue(QUEUE));
+    world.outside(requests::create_container());
     let id_of = |task: usize| world.scenario.tasks.get(task).map(|task| task.id.clone()).unwrap_or_default();
     let message = match what {
         Foreign::Garbage(text) => text,
@@ -235,7 +239,7 @@ fn intrude(world: &Rc<World>, what: Foreign) {
                 r#"{{"TaskName":"task","TaskDescription":"from .NET","Status":{status},"TaskId":"{id}","Priority":2,"returnUri":null}}"#
             );
             if document {
-                world.outside(sign::put_blob(&format!("{id}-202"), text.clone()));
+                world.outside(requests::put_blob(&format!("{id}-202"), text.clone()));
             }
             text
         }
@@ -244,9 +248,9 @@ fn intrude(world: &Rc<World>, what: Foreign) {
         }
         Foreign::Unusable(task) => format!(r#"{{"TaskId":"{}","Priority":99}}"#, id_of(task)),
         Foreign::UnreadableDocument { id, content } => {
-            world.outside(sign::put_blob(&format!("{id}-202"), content));
+            world.outside(requests::put_blob(&format!("{id}-202"), content));
             format!(r#"{{"TaskId":"{id}","CreatedAt":"2026-11-22T05:00:00.000Z"}}"#)
         }
     };
-    world.outside(sign::put_message(QUEUE, &message));
+    world.outside(requests::put_message(QUEUE, &message));
 }

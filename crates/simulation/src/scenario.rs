@@ -69,7 +69,7 @@ pub struct Knobs {
 pub const TOLERATED_SKEW_MS: u64 = 60_000;
 
 impl Knobs {
-    /// How far the clocks of two machines may be apart while nobody sets one, in milliseconds.
+    /// How far the clocks of two machines may be apart while none is set, in milliseconds.
     #[must_use]
     pub fn skew_ms(&self) -> u64 {
         self.storage_skew_ms.unsigned_abs() + 2 * self.instance_skew_ms
@@ -106,7 +106,7 @@ pub enum Step {
 pub struct Task {
     /// Its id, where the client chooses one.
     pub id: String,
-    /// What its handler does on the first, second, … call; the last goes on for ever.
+    /// What its handler does on the first, second, … call; the last is repeated.
     pub steps: Vec<Step>,
     /// `TaskName`: `scripted` runs the steps, anything else the built-in handler.
     pub name: &'static str,
@@ -266,7 +266,7 @@ pub enum Element {
         /// What.
         ask: Ask,
     },
-    /// Somebody else writes to storage.
+    /// Another writer writes to storage.
     Foreign {
         /// When.
         at: Duration,
@@ -321,7 +321,7 @@ pub enum Element {
         /// When.
         at: Duration,
     },
-    /// Somebody sets the wall clocks of all machines of a role. Once the storm is over they are set right.
+    /// The wall clocks of all machines of a role are set. At the end of the fault period they are set right.
     ClockSet {
         /// When.
         at: Duration,

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_found_in_the_middle_of_a_text_in_both_spellings() {
+    fn secret_is_found_inside_text_in_both_spellings() {
         let mut secrets = Secrets::default();
         secrets.add("a/secret+receipt==");
         assert!(secrets.find("before a/secret+receipt== after").is_some());

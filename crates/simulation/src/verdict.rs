@@ -47,7 +47,7 @@ fn findings(record: &Record) -> Vec<(Promise, String)> {
                 let has = if message { "still has a message" } else { "has no message" };
                 found.push((
                     Promise::P2,
-                    format!("task {id} was {was}, is {} for ever and {has}", document.state()),
+                    format!("task {id} was {was}, stays {} and {has}", document.state()),
                 ));
             }
             None if !life.deleted && !life.accepted.is_empty() => {
@@ -114,7 +114,7 @@ fn is_fair(world: &World) -> bool {
         })
 }
 
-/// P4 and P2 in fair weather: every task that was submitted once ran as often as its script asks for, and
+/// P4 and P2 in runs without faults: every task that was submitted once ran as often as its script asks for, and
 /// ended as the script says.
 fn unexpected(world: &World, record: &Record) -> Vec<(Promise, String)> {
     let mut found = Vec::new();

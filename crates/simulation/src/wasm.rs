@@ -1,7 +1,7 @@
 //! Runs the shipped components on wasmtime: the real `spin.toml`, the real `.wasm`, and everything around
 //! them simulated.
 //!
-//! The run's executor sits inside a tokio runtime whose time is paused: when nobody can go on, neither
+//! The run's executor sits inside a tokio runtime whose time is paused: when no future can go on, neither
 //! here nor in an instance, tokio moves its clock to the next timer, and the executor follows.
 
 use std::collections::BTreeMap;

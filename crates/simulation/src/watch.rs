@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use crate::call::{Call, QueueKind, elements, unescape};
+use bytes::Bytes;
+use http::{Request, Response};
+use httpdate::parse_http_date;
+use time::OffsetDateTime;
+
+use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
 use crate::record::{Digest, Document, Holding, InstanceId, Record, Role};
 use crate::scenario::Op;
-use bytes::Bytes;
-use http::{Request, Response};
+use crate::xml::texts;
 
-/// A document that nobody has written for so long may be written by the sweep, which holds no lease.
+/// A document that no instance has written for so long may be written by the sweep, which holds no lease.
 const SWEEP_AFTER: Duration = Duration::from_secs(60);
 
 /// Who did it and when.
@@ -27,7 +31,8 @@ pub struct Source {
 
 impl Source {
     pub(crate) fn visible_at(&self, text: &str) -> Duration {
-        let seconds = http_date(text).map_or(0, |when| when - self.epoch);
+        let at = parse_http_date(text).map(OffsetDateTime::from).ok();
+        let seconds = at.map_or(0, |at| at.unix_timestamp() - self.epoch);
         // Storage tells whole seconds, cut off: one more is certainly late enough.
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0) + 1).max(self.now)
     }
@@ -44,23 +49,6 @@ fn write_key(from: Source, call: &Call, request: &Request<Bytes>) -> Option<(Ins
     let mut text = format!("{} {}", request.method(), request.uri()).into_bytes();
     text.extend_from_slice(request.body());
     Some((from.instance, Digest::of(&text).hash))
-}
-
-/// Seconds since 1970 of `Sun, 22 Nov 2026 05:34:53 GMT`.
-fn http_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut parts = text.split([' ', ':']).skip(1);
-    let day: i64 = parts.next()?.parse().ok()?;
-    let name = parts.next()?;
-    let month = i64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
-    let year: i64 = parts.next()?.parse().ok()?;
-    let mut number = || parts.next()?.parse::<i64>().ok();
-    let seconds = number()? * 3600 + number()? * 60 + number()?;
-    // Days from civil date, counting years from March so that the leap day comes last.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719_468;
-    Some(days * 86_400 + seconds)
 }
 
 impl Record {
@@ -136,7 +124,7 @@ impl Record {
 
     /// P7: what is stored can be read by others than the components.
     fn no_secret_stored(&mut self, from: Source, call: &Call, body: &Bytes) {
-        if from.role == Role::Outsider || !matches!(call.op, Op::PutStatus | Op::PutMessage) {
+        if from.role == Role::ExternalWriter || !matches!(call.op, Op::PutStatus | Op::PutMessage) {
             return;
         }
         let text = std::str::from_utf8(body).unwrap_or_default();
@@ -147,11 +135,10 @@ impl Record {
 
     /// Tokens, vault secrets and delegation keys are secrets from now on.
     fn credential_given(&mut self, body: &Bytes) {
-        let text = std::str::from_utf8(body).unwrap_or_default();
-        for key in elements(text, "Value") {
-            self.secrets.add(key);
+        for key in texts(body, "Value") {
+            self.secrets.add(&key);
         }
-        let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
         for name in ["access_token", "value"] {
             if let Some(secret) = answer.get(name).and_then(serde_json::Value::as_str) {
                 self.secrets.add(secret);
@@ -166,15 +153,14 @@ impl Record {
         }
         match (call.op, response.status().as_u16()) {
             (Op::GetMessages, 200) => {
-                let text = std::str::from_utf8(response.body()).unwrap_or_default();
-                for (id, receipt) in elements(text, "MessageId").iter().zip(elements(text, "PopReceipt")) {
-                    let key = (from.instance, (*id).to_owned());
+                let ids = texts(response.body(), "MessageId");
+                for (id, receipt) in ids.into_iter().zip(texts(response.body(), "PopReceipt")) {
+                    let task = self.messages.get(&id).and_then(|message| message.task);
+                    let key = (from.instance, id);
                     self.in_hand.insert(key.clone());
-                    let Some(task) = self.messages.get(*id).and_then(|message| message.task) else {
-                        continue;
-                    };
+                    let Some(task) = task else { continue };
                     let times = self.held.get(&key).map_or(0, |holding| holding.times) + 1;
-                    self.held.insert(key, Holding { task, receipt: unescape(receipt), times });
+                    self.held.insert(key, Holding { task, receipt, times });
                     self.lost.remove(&(from.instance, task));
                 }
             }
@@ -187,7 +173,7 @@ impl Record {
                 let Some(key) = call.message.clone().map(|id| (from.instance, id)) else { return };
                 self.count("lease lost");
                 let Some(lost) = self.held.get(&key).cloned() else { return };
-                // With two deliveries of one message, or of one task, in the same hands, nobody outside can
+                // With two deliveries of one message, or of one task, in the same hands, no observer can
                 // tell which of them writes.
                 if lost.times > 1 || Some(&lost.receipt) != call.receipt.as_ref() {
                     return;
@@ -217,18 +203,5 @@ impl Record {
             }
             _ => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_of_the_wire_are_read() {
-        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(http_date("Tue, 29 Feb 2028 23:59:59 GMT"), Some(1_835_481_599));
-        assert_eq!(http_date("Sun, 22 Nov 2026 05:34:53 GMT"), Some(1_795_325_693));
-        assert_eq!(http_date("soon"), None);
     }
 }

@@ -11,18 +11,18 @@ use time::OffsetDateTime;
 
 use crate::cloud::Cloud;
 use crate::executor::{Executor, Group};
-use crate::mutation::Mutation;
-use crate::random::Dice;
+use crate::mutation::{self, Memory, Mutation};
+use crate::random::Rng;
 use crate::record::{InstanceId, Record, Role};
 use crate::scenario::{Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
 use crate::watch::Source;
 
 /// True time at the beginning of every run: 2026-11-22T05:00:00Z.
-const BEGINNING: i64 = 1_795_323_600;
+const EPOCH: i64 = 1_795_323_600;
 /// The group of clients, launchers and whoever else never crashes.
-pub const PEOPLE: Group = Group(1);
-/// The instance number of somebody else who has access to storage.
-pub const OUTSIDER: InstanceId = 0;
+pub const NEVER_CRASHES: Group = Group(1);
+/// The instance number of another writer that has access to storage.
+pub const EXTERNAL_WRITER: InstanceId = 0;
 
 struct Machine {
     role: Role,
@@ -43,12 +43,12 @@ pub struct World {
     /// What is deliberately wrong.
     pub mutation: Option<Mutation>,
     /// What mutations have to remember.
-    pub memory: RefCell<crate::mutation::Memory>,
+    pub memory: RefCell<Memory>,
     machines: RefCell<Vec<Machine>>,
     pub(crate) faults: BTreeMap<(Op, u32), Fault>,
     pub(crate) asked: RefCell<BTreeMap<Op, u32>>,
-    dice: RefCell<Dice>,
-    pub(crate) calm: Cell<bool>,
+    rng: RefCell<Rng>,
+    pub(crate) faults_off: Cell<bool>,
     pub(crate) rate_limit: u32,
     pub(crate) under_way: Cell<usize>,
     /// How many milliseconds the wall clocks of workers, and of the API, have been set ahead.
@@ -73,25 +73,26 @@ impl World {
         record.clocks_agree = scenario.clocks_agree();
         record.hours = scenario.hours();
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
-        record.calm_at = scenario.calm_at();
+        record.faults_end_at = scenario.faults_end_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);
         record.max_dequeue_count = scenario.knobs.max_dequeue_count;
         let leases_end = scenario.elements.iter().any(|element| matches!(element, Element::LeasesEnd { .. }));
         let is_exact = scenario.knobs.instance_skew_ms == 0 && scenario.clock_steps_ms() == 0 && !leases_end;
-        record.exact_epoch = is_exact.then_some(BEGINNING);
+        record.exact_epoch = is_exact.then_some(EPOCH);
         let cloud = Cloud::new(&scenario, &mut record.secrets);
-        let outsider = Machine { role: Role::Outsider, alive: true, skew: time::Duration::ZERO };
+        let external_writer_ =
+            Machine { role: Role::ExternalWriter, alive: true, skew: time::Duration::ZERO };
         Rc::new(Self {
-            exec: Executor::new(Dice::fork(seed, 2)),
+            exec: Executor::new(Rng::fork(seed, 2)),
             record: RefCell::new(record),
             cloud: RefCell::new(cloud),
             mutation,
             memory: RefCell::default(),
-            machines: RefCell::new(vec![outsider]),
+            machines: RefCell::new(vec![external_writer_]),
             faults,
             asked: RefCell::default(),
-            dice: RefCell::new(Dice::fork(seed, 3)),
-            calm: Cell::new(false),
+            rng: RefCell::new(Rng::fork(seed, 3)),
+            faults_off: Cell::new(false),
             // What an honest worker needs in its busiest second, with room to spare: see docs/performance.md.
             rate_limit: 150 + 12 * concurrency.min(u32::try_from(scenario.tasks.len()).unwrap_or(1) + 4),
             under_way: Cell::new(0),
@@ -113,8 +114,8 @@ impl World {
     }
 
     /// From now on nothing goes wrong any more.
-    pub fn calm_down(&self) {
-        self.calm.set(true);
+    pub fn end_faults(&self) {
+        self.faults_off.set(true);
         for step in &self.steps {
             step.store(0, Ordering::Relaxed);
         }
@@ -139,8 +140,8 @@ impl World {
         let skew = match most {
             0 => 0,
             most => {
-                let mut dice = self.dice.borrow_mut();
-                i64::try_from(dice.below(2 * most)).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
+                let mut rng = self.rng.borrow_mut();
+                i64::try_from(rng.below(2 * most)).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
             }
         };
         let mut machines = self.machines.borrow_mut();
@@ -197,7 +198,7 @@ impl World {
     pub fn log(&self, instance: InstanceId, line: &str) {
         let mut record = self.record.borrow_mut();
         record.note(self.exec.now(), || format!("log-{instance:<5} {line}"));
-        let leak = self.mutation.and_then(|mutation| crate::mutation::leak(mutation, &record));
+        let leak = self.mutation.and_then(|mutation| mutation::leak(mutation, &record));
         record.logs.push(line.to_owned());
         record.logs.extend(leak);
     }
@@ -209,7 +210,7 @@ impl World {
             return true_time(self.exec.now());
         };
         let set = match role {
-            Role::Outsider => 0,
+            Role::ExternalWriter => 0,
             role => self.clock_step(role).load(Ordering::Relaxed),
         };
         true_time(self.exec.now()) + skew + time::Duration::milliseconds(set)
@@ -236,18 +237,18 @@ impl World {
     /// Who `instance` is, now.
     #[must_use]
     pub fn source(&self, instance: InstanceId) -> Source {
-        let role = self.machine(instance, |machine| machine.role).unwrap_or(Role::Outsider);
-        let epoch = BEGINNING + self.knobs().storage_skew_ms.div_euclid(1_000);
+        let role = self.machine(instance, |machine| machine.role).unwrap_or(Role::ExternalWriter);
+        let epoch = EPOCH + self.knobs().storage_skew_ms.div_euclid(1_000);
         Source { role, instance, now: self.exec.now(), epoch }
     }
 
     /// Time a message takes, one way.
     pub(crate) fn latency(&self) -> Duration {
         let most = self.knobs().latency_ms * 1_000;
-        Duration::from_micros(self.dice.borrow_mut().between(200, most))
+        Duration::from_micros(self.rng.borrow_mut().between(200, most))
     }
 }
 
 fn true_time(now: Duration) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(BEGINNING).unwrap_or(OffsetDateTime::UNIX_EPOCH) + now
+    OffsetDateTime::from_unix_timestamp(EPOCH).unwrap_or(OffsetDateTime::UNIX_EPOCH) + now
 }

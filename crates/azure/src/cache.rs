@@ -27,7 +27,7 @@ pub(crate) struct Now {
 }
 
 impl Now {
-    pub(crate) fn of<E: Env>(env: &E) -> Self {
+    pub(crate) fn of(env: &dyn Env) -> Self {
         Self { wall: env.now(), instant: env.instant() }
     }
 }
@@ -70,7 +70,7 @@ impl Flight {
         (!self.taken.replace(true)).then(|| Seat(&self.taken))
     }
 
-    async fn board<E: Env>(&self, env: &E) -> Seat<'_> {
+    async fn board(&self, env: &dyn Env) -> Seat<'_> {
         let (mut wait, longest) = LOOK_AGAIN;
         loop {
             match self.try_board() {
@@ -182,9 +182,9 @@ impl<T> Cache<T> {
     ///
     /// One caller fetches; the others use a value that is still usable, or wait. After a failure the
     /// source is left alone for a while that grows, and everybody gets the same error.
-    pub(crate) async fn get<E: Env>(
+    pub(crate) async fn get(
         &self,
-        env: &E,
+        env: &dyn Env,
         fitness: impl Fn(&T, Now) -> Fitness,
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Rc<T>, Error> {
@@ -216,9 +216,9 @@ impl<T> Cache<T> {
 
     /// A value other than `refused`, which did not do: the one that somebody fetched meanwhile, else a
     /// new one. `None` when the last fetch was only just now.
-    pub(crate) async fn renew<E: Env>(
+    pub(crate) async fn renew(
         &self,
-        env: &E,
+        env: &dyn Env,
         refused: &Rc<T>,
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Option<Rc<T>>, Error> {

@@ -1,6 +1,11 @@
 use std::fmt;
 use std::time::Duration;
 
+/// A configuration that cannot be used: a sentence that names what to add or change, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(crate) String);
+
 /// Which part of the way to the data refused, failed or is misconfigured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {

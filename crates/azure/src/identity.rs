@@ -64,7 +64,7 @@ impl Token {
 }
 
 /// Fetches a token for `resource`.
-pub(crate) async fn fetch<E: Env>(env: &E, identity: &Identity, resource: &str) -> Result<Token, Error> {
+pub(crate) async fn fetch(env: &dyn Env, identity: &Identity, resource: &str) -> Result<Token, Error> {
     let request = request(identity, resource)?;
     let answer = send(env, POLICY, TARGET, &request).await?;
     token(&answer, Now::of(env))

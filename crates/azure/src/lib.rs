@@ -2,7 +2,7 @@
 //! managed-identity endpoint, over one [`Transport`]. Knows no tasks.
 //!
 //! Everything but the sending is plain functions over values: only [`Storage`] and the few files below it
-//! are generic over the surroundings ([`Env`]), so that the code is compiled once.
+//! know the surroundings ([`Env`]).
 //!
 //! # Layout
 //! - `source`, `connection_string`, `account`: which account, and how to get in.
@@ -42,13 +42,13 @@ pub use account::Account;
 pub use answer::retry_after;
 pub use blob::{Blob, BlobItem, BlobPage, BlobProperties, Blobs, Condition, Deleted, Get, GetOptions, Put};
 pub use connection_string::ConnectionString;
-pub use error::{Error, ErrorKind, Part};
+pub use error::{ConfigError, Error, ErrorKind, Part};
 pub use queue::{
     Lease, MAX_BODY_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, Message, PeekedMessage, PutMessage,
     Queue, TimeToLive, Updated,
 };
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-pub use source::{AccountConfig, AccountSource, ConfigError, Identity, VaultSecret};
+pub use source::{AccountConfig, AccountSource, Identity, VaultSecret};
 pub use storage::Storage;
-pub use transport::{Clock, Env, Instant, Limits, Random, Transport, TransportError};
+pub use transport::{Clock, Env, Instant, Limits, Observer, Random, Transport, TransportError, UNOBSERVED};

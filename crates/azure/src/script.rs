@@ -11,11 +11,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http::{Request, Response};
 use time::OffsetDateTime;
 
 use crate::moment::{between, iso, parse_iso};
-use crate::{Clock, Instant, Limits, Random, Transport, TransportError};
+use crate::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 
 /// What happens to a request.
 pub(crate) struct Reply {
@@ -151,16 +152,18 @@ impl Clock for Script {
         Instant::since_origin(between(start(), self.now.get()))
     }
 
-    async fn sleep(&self, duration: Duration) {
-        let until = self.now.get() + duration;
-        poll_fn(|context| {
-            if self.now.get() >= until {
-                return Poll::Ready(());
-            }
-            self.timers.borrow_mut().push((until, context.waker().clone()));
-            Poll::Pending
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            let until = self.now.get() + duration;
+            poll_fn(|context| {
+                if self.now.get() >= until {
+                    return Poll::Ready(());
+                }
+                self.timers.borrow_mut().push((until, context.waker().clone()));
+                Poll::Pending
+            })
+            .await;
         })
-        .await;
     }
 }
 
@@ -171,15 +174,22 @@ impl Random for Script {
 }
 
 impl Transport for Script {
-    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
-        self.seen.borrow_mut().push((self.now.get(), request.clone()));
-        let reply = (self.handler.borrow_mut())(&request);
-        let patience = limits.total.min(limits.first_byte);
-        if reply.after > patience {
-            self.sleep(patience).await;
-            return Err(TransportError::Timeout);
-        }
-        self.sleep(reply.after).await;
-        reply.outcome
+    fn send<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        limits: Limits,
+        _: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            self.seen.borrow_mut().push((self.now.get(), request.clone()));
+            let reply = (self.handler.borrow_mut())(&request);
+            let patience = limits.total.min(limits.first_byte);
+            if reply.after > patience {
+                self.sleep(patience).await;
+                return Err(TransportError::Timeout);
+            }
+            self.sleep(reply.after).await;
+            reply.outcome
+        })
     }
 }

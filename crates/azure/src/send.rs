@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::answer::{Answer, no_answer};
 use crate::retry::{Failure, Repeat, RetryPolicy, Tries};
+use crate::transport::UNOBSERVED;
 use crate::{Env, Error, Instant, Part, TransportError};
 
 /// Where a request goes, for errors.
@@ -55,15 +56,15 @@ pub(crate) fn judge(
 }
 
 /// Sends the same, idempotent request until there is an answer worth returning.
-pub(crate) async fn send<E: Env>(
-    env: &E,
+pub(crate) async fn send(
+    env: &dyn Env,
     policy: RetryPolicy,
     target: Target,
     request: &Request<Bytes>,
 ) -> Result<Answer, Error> {
     let mut tries = Tries::new(policy, Repeat::Idempotent, env.instant());
     loop {
-        let outcome = env.send(request.clone(), tries.limits(env.instant())).await;
+        let outcome = env.send(request.clone(), tries.limits(env.instant()), UNOBSERVED).await;
         match judge(&mut tries, target, outcome, (env.now(), env.instant()), env.next_u64()) {
             Verdict::Answer(answer) => return Ok(answer),
             Verdict::Again(wait) => env.sleep(wait).await,

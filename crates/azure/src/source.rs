@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use crate::account::{Account, Credential, Endpoint};
-use crate::{ConnectionString, Secret};
-
-/// A configuration that cannot be used: a sentence that names what to add or change, never a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub(crate) String);
+use crate::{ConfigError, ConnectionString, Secret};
 
 /// The raw values of the variables that say where the account is and how to get in; empty = not given.
 #[derive(Debug, Clone, Default)]

@@ -13,17 +13,19 @@ use crate::retry::Tries;
 use crate::sas::{Grant, protocol};
 use crate::send::{Target, Verdict, judge};
 use crate::source::{Identity, VaultSecret};
+use crate::transport::UNOBSERVED;
 use crate::vault::{self, Opened};
-use crate::{AccountSource, Blobs, Env, Error, Queue, RetryPolicy, encode, moment};
+use crate::{AccountSource, Env, Error, RetryPolicy, encode, moment};
 
 /// One storage account. Cheap to clone; clones share the account resolution, tokens, the vault's secret
 /// and delegation keys.
-pub struct Storage<E> {
-    inner: Rc<Inner<E>>,
+#[derive(Clone)]
+pub struct Storage {
+    inner: Rc<Inner>,
 }
 
-struct Inner<E> {
-    env: Rc<E>,
+struct Inner {
+    env: Rc<dyn Env>,
     source: Source,
     policy: RetryPolicy,
     storage_token: Cache<Token>,
@@ -54,16 +56,10 @@ impl Authority {
     }
 }
 
-impl<E> Clone for Storage<E> {
-    fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner) }
-    }
-}
-
-impl<E: Env + 'static> Storage<E> {
+impl Storage {
     /// An account that is resolved when the first request needs it.
     #[must_use]
-    pub fn new(env: Rc<E>, source: AccountSource, policy: RetryPolicy) -> Self {
+    pub fn new(env: Rc<dyn Env>, source: AccountSource, policy: RetryPolicy) -> Self {
         let source = match source {
             AccountSource::ConnectionString(connection) => Source::Fixed(Rc::new(connection.0)),
             AccountSource::KeyVault { secret, identity } => Source::Vault { secret, identity },
@@ -82,18 +78,6 @@ impl<E: Env + 'static> Storage<E> {
                 delegation: Cache::default(),
             }),
         }
-    }
-
-    /// A container of the account; not checked, not created.
-    #[must_use]
-    pub fn blobs(&self, container: &str) -> Blobs<E> {
-        Blobs::new(self.clone(), container)
-    }
-
-    /// A queue of the account; not checked, not created.
-    #[must_use]
-    pub fn queue(&self, name: &str) -> Queue<E> {
-        Queue::new(self.clone(), name)
     }
 
     /// Address of a blob, without any signature.
@@ -166,7 +150,7 @@ fn address(account: &Account, container: &str, blob: &str) -> String {
     format!("{}/{}/{}", account.blob.url(), encode::value(container), encode::path(blob))
 }
 
-impl<E: Env + 'static> Inner<E> {
+impl Inner {
     async fn send(&self, call: &Call) -> Result<Answer, Error> {
         let target = Target {
             operation: call.operation,
@@ -184,7 +168,7 @@ impl<E: Env + 'static> Inner<E> {
             let request = call.request(authority.account(), token, self.env.now())?;
             let now = self.env.instant();
             let tries = tries.get_or_insert_with(|| Tries::new(self.policy, call.repeat, now));
-            let outcome = self.env.send(request, tries.limits(now)).await;
+            let outcome = self.env.send(request, tries.limits(now), UNOBSERVED).await;
             match judge(tries, target, outcome, (self.env.now(), self.env.instant()), self.env.next_u64()) {
                 Verdict::Again(wait) => self.env.sleep(wait).await,
                 Verdict::Failed(error) => return Err(error),

@@ -1,11 +1,12 @@
 //! The seams to the world: sending a request, telling the time, rolling dice.
 //!
-//! Futures are not `Send`: the guests are single-threaded, and so are the tests.
-#![expect(async_fn_in_trait, reason = "single-threaded by design: no caller needs a Send bound")]
+//! Used as objects, so that everything above them is compiled once. Futures are not `Send`: the guests are
+//! single-threaded, and so are the tests.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http::response::Parts;
 use http::{Request, Response};
 use time::OffsetDateTime;
@@ -62,31 +63,27 @@ impl TransportError {
     }
 }
 
+/// Receives each piece of a response's body when it arrives, with the head it belongs to.
+pub type Observer<'a> = &'a dyn Fn(&Parts, &[u8]);
+
+/// For requests whose response is of use only as a whole.
+pub const UNOBSERVED: Observer<'static> = &|_, _| {};
+
 /// Sends one request, once. Every HTTP status is an answer, not an error.
 pub trait Transport {
-    /// Sends `request` (absolute URI, whole body) and reads the whole answer.
+    /// Sends `request` (absolute URI, whole body) and reads the whole answer. `observe` is called for each
+    /// piece of its body; a transport that does not stream may call it once, at the end.
     ///
     /// Sets no header of its own except `content-length`.
     ///
     /// # Errors
     /// [`TransportError`] when there is no whole answer within `limits`.
-    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError>;
-
-    /// As [`Self::send`], and shows `observe` each piece of the body when it arrives, with the head it
-    /// belongs to. A transport that cannot shows the whole body at the end.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
-    async fn send_observed(
-        &self,
+    fn send<'a>(
+        &'a self,
         request: Request<Bytes>,
         limits: Limits,
-        observe: &dyn Fn(&Parts, &[u8]),
-    ) -> Result<Response<Bytes>, TransportError> {
-        let (head, body) = self.send(request, limits).await?.into_parts();
-        observe(&head, &body);
-        Ok(Response::from_parts(head, body))
-    }
+        observe: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>>;
 }
 
 /// A reading of the monotonic clock, good for comparing with other readings in the same process.
@@ -127,7 +124,7 @@ pub trait Clock {
     /// goes as fast as [`Self::sleep`].
     fn instant(&self) -> Instant;
     /// Waits, without blocking anything else.
-    async fn sleep(&self, duration: Duration);
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()>;
 }
 
 /// Randomness for jitter and ids; for ids it must be unpredictable.

@@ -35,7 +35,7 @@ impl Opened {
 }
 
 /// Reads the secret once; the answer may be a refusal.
-pub(crate) async fn read<E: Env>(env: &E, secret: &VaultSecret, token: &Secret) -> Result<Answer, Error> {
+pub(crate) async fn read(env: &dyn Env, secret: &VaultSecret, token: &Secret) -> Result<Answer, Error> {
     let request = request(secret, token)?;
     send(env, POLICY, TARGET, &request).await
 }

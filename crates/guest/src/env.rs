@@ -1,8 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use azure::{Clock, Instant, Limits, Random, Transport, TransportError};
+use azure::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 use bytes::Bytes;
-use http::response::Parts;
+use futures::future::LocalBoxFuture;
 use service::log::{Line, Log};
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random::get_random_u64;
@@ -15,21 +15,13 @@ use crate::transport;
 pub struct WasiEnv;
 
 impl Transport for WasiEnv {
-    async fn send(
-        &self,
+    fn send<'a>(
+        &'a self,
         request: http::Request<Bytes>,
         limits: Limits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        transport::send(request, limits, &|_, _| {}).await
-    }
-
-    async fn send_observed(
-        &self,
-        request: http::Request<Bytes>,
-        limits: Limits,
-        observe: &dyn Fn(&Parts, &[u8]),
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        transport::send(request, limits, observe).await
+        observe: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<http::Response<Bytes>, TransportError>> {
+        Box::pin(transport::send(request, limits, observe))
     }
 }
 
@@ -43,8 +35,8 @@ impl Clock for WasiEnv {
         Instant::since_origin(Duration::from_nanos(monotonic_clock::now()))
     }
 
-    async fn sleep(&self, duration: Duration) {
-        spin_sdk::time::sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(spin_sdk::time::sleep(duration))
     }
 }
 

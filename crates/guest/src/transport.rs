@@ -4,10 +4,9 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use azure::{Limits, TransportError};
+use azure::{Limits, Observer, TransportError};
 use bytes::Bytes;
 use futures::future::{Either, Fuse, FutureExt as _, select};
-use http::response::Parts;
 use http_body_util::{BodyExt as _, Full};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, RequestOptions};
@@ -17,7 +16,7 @@ use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingResponseBody, http_from_
 pub(crate) async fn send(
     request: http::Request<Bytes>,
     limits: Limits,
-    observe: &dyn Fn(&Parts, &[u8]),
+    observe: Observer<'_>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     let exchange = pin!(exchange(request, limits, observe));
     let deadline = pin!(spin_sdk::time::sleep(limits.total));
@@ -30,7 +29,7 @@ pub(crate) async fn send(
 async fn exchange(
     request: http::Request<Bytes>,
     limits: Limits,
-    observe: &dyn Fn(&Parts, &[u8]),
+    observe: Observer<'_>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     let (parts, body) = request.into_parts();
     let (writer, contents, trailers) = BodyWriter::new();

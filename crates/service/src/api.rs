@@ -49,8 +49,8 @@ use crate::body::{Body, BodyError, RequestBody};
 use crate::env::Env;
 use crate::log::Line;
 use crate::settings::{ApiAuth, ApiSettings, SettingsError};
-use crate::storage::{StatusStore, TaskQueue};
-use crate::store::{self, BlobStore, StorageQueues};
+use crate::storage::ApiStorage;
+use crate::store;
 
 pub use pages::{Asset, AssetSource, Assets};
 
@@ -58,9 +58,9 @@ pub use pages::{Asset, AssetSource, Assets};
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// The API of one instance, shared by the requests in flight.
-pub struct Api<E: Env, S = BlobStore<E>, Q = StorageQueues<E>> {
-    env: Rc<E>,
-    tasks: Result<Rc<Tasks<E, S, Q>>, SettingsError>,
+pub struct Api {
+    env: Rc<dyn Env>,
+    tasks: Result<Rc<Tasks>, SettingsError>,
     assets: Assets,
 }
 
@@ -70,32 +70,29 @@ enum Admitted {
     Resource(Resource),
 }
 
-impl<E: Env> Api<E> {
+impl Api {
     /// The API over the storage account that the settings name. Settings that cannot be used become the
     /// answer to every request about tasks.
-    pub fn new(env: Rc<E>, settings: Result<ApiSettings, SettingsError>, assets: Assets) -> Rc<Self> {
-        let settings = settings.map(|settings| {
-            let (store, queues) = store::open(Rc::clone(&env), &settings.storage);
-            (settings, store, queues)
+    pub fn new(env: Rc<dyn Env>, settings: Result<ApiSettings, SettingsError>, assets: Assets) -> Rc<Self> {
+        let opened = settings.map(|settings| {
+            let storage = store::open_for_api(Rc::clone(&env), &settings.storage);
+            (settings, storage)
         });
-        Self::over(env, settings, assets)
+        Self::with_storage(env, opened, assets)
     }
-}
 
-impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
-    /// The API over the given store and queue.
-    pub fn over(
-        env: Rc<E>,
-        settings: Result<(ApiSettings, S, Q), SettingsError>,
+    /// The API over the given storage.
+    pub fn with_storage(
+        env: Rc<dyn Env>,
+        opened: Result<(ApiSettings, ApiStorage), SettingsError>,
         assets: Assets,
     ) -> Rc<Self> {
-        if let Ok((settings, ..)) = &settings
+        if let Ok((settings, _)) = &opened
             && settings.auth == ApiAuth::None
         {
             env.log(&Line::warn("the API is open to every caller").with("variable", "api_auth"));
         }
-        let tasks = settings
-            .map(|(settings, store, queue)| Rc::new(Tasks::new(Rc::clone(&env), settings, store, queue)));
+        let tasks = opened.map(|(settings, storage)| Rc::new(Tasks::new(Rc::clone(&env), settings, storage)));
         Rc::new(Self { env, tasks, assets })
     }
 
@@ -150,7 +147,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
         }
     }
 
-    fn configured(&self) -> Result<&Rc<Tasks<E, S, Q>>, Refusal> {
+    fn configured(&self) -> Result<&Rc<Tasks>, Refusal> {
         self.tasks.as_ref().map_err(|error| {
             Refusal::new(Kind::Misconfigured, format!("{error}.")).caused_by(error.to_string())
         })
@@ -205,19 +202,21 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Api<E, S, Q> {
         let tasks = self.configured()?;
         match resource {
             Resource::Tasks if call.method() == Method::POST => {
-                tasks.submit(call, &body, submit::Style::Modern).await
+                submit::submit(tasks, call, &body, submit::Style::Modern).await
             }
-            Resource::QueueTask => tasks.submit(call, &body, submit::Style::Original).await,
-            Resource::Tasks => tasks.list(call).await,
-            Resource::Task(id) if call.method() == Method::DELETE => tasks.delete(call, id).await,
-            Resource::Task(id) if accept::wants_events(call.headers()) => tasks.events(call, id).await,
-            Resource::Task(id) => tasks.monitor(call, id).await,
-            Resource::Events(id) => tasks.events(call, id).await,
-            Resource::Result(id) => tasks.result(call, id).await,
-            Resource::Cancel(id) => tasks.cancel(call, id).await,
-            Resource::Retry(id) => tasks.retry(call, id).await,
-            Resource::Ready => tasks.ready().await,
-            Resource::Metrics => Ok(tasks.metrics().await),
+            Resource::QueueTask => submit::submit(tasks, call, &body, submit::Style::Original).await,
+            Resource::Tasks => list::list(tasks, call).await,
+            Resource::Task(id) if call.method() == Method::DELETE => delete::delete(tasks, call, id).await,
+            Resource::Task(id) if accept::wants_events(call.headers()) => {
+                events::events(tasks, call, id).await
+            }
+            Resource::Task(id) => monitor::monitor(tasks, call, id).await,
+            Resource::Events(id) => events::events(tasks, call, id).await,
+            Resource::Result(id) => result::result(tasks, call, id).await,
+            Resource::Cancel(id) => cancel::cancel(tasks, call, id).await,
+            Resource::Retry(id) => retry::retry(tasks, call, id).await,
+            Resource::Ready => health::ready(tasks).await,
+            Resource::Metrics => Ok(metrics::metrics(tasks).await),
             // Answered when they were let in.
             Resource::Health | Resource::Page => Ok(health::alive()),
         }

@@ -2,7 +2,7 @@
 
 use models::Timestamp;
 
-pub use azure::{Clock, Instant, Limits, Random, Transport, TransportError};
+pub use azure::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 
 use crate::log::Log;
 

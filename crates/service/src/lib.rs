@@ -1,8 +1,8 @@
 //! Submit, poll, cancel, list and drain: reads, asks `lifecycle` what to do, performs the effects in
 //! order and maps the outcome to HTTP.
 //!
-//! Generic over one [`Env`], so that the same code runs as WebAssembly against Azure and natively
-//! against a fake in virtual time.
+//! The surroundings are one object, [`Env`], and storage is two, so that the same code runs as WebAssembly
+//! against Azure and natively against a fake in virtual time.
 
 pub mod api;
 pub mod body;

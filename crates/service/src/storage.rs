@@ -1,12 +1,19 @@
-//! The two seams to storage: where task documents live and where messages wait. Each has one
-//! implementation today (Blob Storage, Storage Queue); Cosmos DB, Service Bus and others would be siblings.
-#![expect(async_fn_in_trait, reason = "single-threaded by design: no caller needs a Send bound")]
+//! The two seams to storage: where task documents live and where messages wait.
+//!
+//! Both are used as objects, so that another store or queue can be chosen by a variable. Each has a second trait
+//! for what only one component asks for, because an object brings all of its methods into a component: signing
+//! links is 21 KB that the worker does not carry, and receiving is 10 KB that the API does not carry.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus, Timestamp};
+
+/// What every call to storage returns. Not `Send`: components are single-threaded.
+pub type StorageFuture<'a, T> = LocalBoxFuture<'a, Result<T, StorageError>>;
 
 /// Version of a stored document, as the store writes it (an HTTP entity tag, quotes included).
 pub type ETag = String;
@@ -138,95 +145,103 @@ pub trait StatusStore {
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn create(&self, document: &TaskStatus) -> Result<Write, StorageError>;
+    fn create<'a>(&'a self, document: &'a TaskStatus) -> StorageFuture<'a, Write>;
 
     /// Reads a document; with `unless`, only when its version differs.
     ///
     /// # Errors
     /// [`StorageError`], [`StorageError::Unreadable`] for a document that breaks the contract,
     /// [`StorageError::NoContainer`] when what documents are kept in does not exist.
-    async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError>;
+    fn read<'a>(&'a self, id: TaskId, unless: Option<&'a str>) -> StorageFuture<'a, Read>;
 
     /// Replaces the document of version `etag`.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn replace(&self, document: &TaskStatus, etag: &str) -> Result<Write, StorageError>;
+    fn replace<'a>(&'a self, document: &'a TaskStatus, etag: &'a str) -> StorageFuture<'a, Write>;
 
     /// Deletes the document of version `etag`. Gone already counts as done.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError>;
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write>;
 
     /// Lists documents, `limit` (1 to 5000) at most, from `from` (a [`Page::next`]) on.
     ///
     /// # Errors
     /// [`StorageError`]; a `from` that storage did not make is [`StorageError::Refused`].
-    async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError>;
+    fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page>;
 
     /// Stores the original of a message that was given up, where nothing else is kept: copies in the poison
     /// queue outlive the tasks.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn put_poisoned(&self, name: &str, bytes: Bytes) -> Result<(), StorageError>;
+    fn put_poisoned<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, ()>;
 
     /// Stores a blob of this project's own beside the documents (a result), replacing one of that name.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError>;
+    fn put_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+    ) -> StorageFuture<'a, ()>;
 
     /// Stores an attachment only over version `etag`, or only when there is none of that name (`None`).
     /// [`Write::Conflict`] also where no document was ever stored.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn swap_attachment(
-        &self,
-        name: &str,
-        content_type: &str,
+    fn swap_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
         bytes: Bytes,
-        etag: Option<&str>,
-    ) -> Result<Write, StorageError>;
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write>;
 
     /// Reads bytes `from..to` of an attachment (to its end when `to` is beyond it), of version `etag`
     /// when given; `None` when it does not exist or has another version.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn read_attachment(
-        &self,
-        name: &str,
+    fn read_attachment<'a>(
+        &'a self,
+        name: &'a str,
         range: std::ops::Range<u64>,
-        etag: Option<&str>,
-    ) -> Result<Option<ResultPart>, StorageError>;
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>>;
 
     /// Deletes an attachment. Gone already counts as done.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn delete_attachment(&self, name: &str) -> Result<(), StorageError>;
+    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;
 
     /// Address of the document, without any signature.
     ///
     /// # Errors
     /// [`StorageError`] when the account cannot be determined.
-    async fn address(&self, id: TaskId) -> Result<String, StorageError>;
-
-    /// Address of the document with a read-only signature that expires after `lifetime`; `None` when the
-    /// credential is one that cannot sign.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the account cannot be determined or a key for the signature cannot be had.
-    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<Option<String>, StorageError>;
+    fn address(&self, id: TaskId) -> StorageFuture<'_, String>;
 
     /// Makes one cheap request that proves the store is reachable and the credentials are good.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn probe(&self) -> Result<(), StorageError>;
+    fn probe(&self) -> StorageFuture<'_, ()>;
+}
+
+/// A store whose documents clients may read by a signed link.
+pub trait PublicStore: StatusStore {
+    /// Address of the document with a read-only signature that expires after `lifetime`; `None` when the
+    /// credential is one that cannot sign.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the account cannot be determined or a key for the signature cannot be had.
+    fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>>;
 }
 
 /// Which of the queues.
@@ -282,47 +297,64 @@ pub trait TaskQueue {
     ///
     /// # Errors
     /// [`StorageError`]; when it is [`StorageError::Unavailable`] the message may have been put.
-    async fn send(&self, queue: QueueName, text: &str, delay: Duration) -> Result<(), StorageError>;
+    fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()>;
 
+    /// How many messages there are, visible or not; at least the true number.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64>;
+
+    /// When the oldest visible message was put, from a look at the first 32; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>>;
+}
+
+/// A queue whose messages can be received. A received message is leased: hidden from others for a while.
+pub trait TaskReceiver: TaskQueue {
     /// Receives up to `count` (1 to 32) messages, hidden from others for `visibility`.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn receive(
-        &self,
-        queue: QueueName,
-        count: u32,
-        visibility: Duration,
-    ) -> Result<Vec<Delivery>, StorageError>;
+    fn receive(&self, queue: QueueName, count: u32, visibility: Duration)
+    -> StorageFuture<'_, Vec<Delivery>>;
 
     /// Hides the message for `visibility` from now (zero: gives it back at once), and replaces its text when
     /// one is given. Answers with the new pop receipt; the old one is dead.
     ///
     /// # Errors
     /// [`StorageError`]; when it is [`StorageError::Unavailable`] the receipt may be dead.
-    async fn update(
-        &self,
+    fn update<'a>(
+        &'a self,
         queue: QueueName,
-        delivery: &Delivery,
+        delivery: &'a Delivery,
         visibility: Duration,
-        text: Option<&str>,
-    ) -> Result<Held<String>, StorageError>;
+        text: Option<&'a str>,
+    ) -> StorageFuture<'a, Held<String>>;
 
     /// Deletes the message.
     ///
     /// # Errors
     /// [`StorageError`].
-    async fn delete(&self, queue: QueueName, delivery: &Delivery) -> Result<Held<()>, StorageError>;
+    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a Delivery) -> StorageFuture<'a, Held<()>>;
+}
 
-    /// How many messages there are, visible or not; at least the true number.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    async fn depth(&self, queue: QueueName) -> Result<u64, StorageError>;
+/// What the API works with.
+#[derive(Clone)]
+pub struct ApiStorage {
+    /// Task documents and results.
+    pub store: Rc<dyn PublicStore>,
+    /// Messages.
+    pub queue: Rc<dyn TaskQueue>,
+}
 
-    /// When the oldest visible message was put, from a look at the first 32; `None` when there is none.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    async fn oldest(&self, queue: QueueName) -> Result<Option<Timestamp>, StorageError>;
+/// What the worker works with.
+#[derive(Clone)]
+pub struct WorkerStorage {
+    /// Task documents and results.
+    pub store: Rc<dyn StatusStore>,
+    /// Messages.
+    pub queue: Rc<dyn TaskReceiver>,
 }

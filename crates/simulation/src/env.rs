@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{Clock, Instant, Limits, Random, Transport, TransportError};
+use azure::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http::{Request, Response};
 use service::log::{Line, Log};
 use time::OffsetDateTime;
@@ -32,8 +33,18 @@ impl SimEnv {
 }
 
 impl Transport for SimEnv {
-    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
-        self.world.send(self.instance, request, limits).await
+    fn send<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        limits: Limits,
+        observe: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let response = self.world.send(self.instance, request, limits).await?;
+            let (head, body) = response.into_parts();
+            observe(&head, &body);
+            Ok(Response::from_parts(head, body))
+        })
     }
 }
 
@@ -46,12 +57,14 @@ impl Clock for SimEnv {
         Instant::since_origin(self.world.monotonic_clock(self.instance))
     }
 
-    async fn sleep(&self, duration: Duration) {
-        let duration = match self.world.mutation {
-            Some(Mutation::NeverWait) => duration.min(Duration::from_millis(1)),
-            _ => duration,
-        };
-        self.world.exec.sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            let duration = match self.world.mutation {
+                Some(Mutation::NeverWait) => duration.min(Duration::from_millis(1)),
+                _ => duration,
+            };
+            self.world.exec.sleep(duration).await;
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use http::{Request, Response};
 use service::api::{Api, Asset, AssetSource};
 use service::body::Body;
 use service::settings::{ApiSettings, WorkerSettings};
-use service::store::{self, BlobStore, StorageQueues};
 use service::worker::Worker;
 
 use crate::env::SimEnv;
@@ -26,19 +25,10 @@ impl Runner for Native {
         let lookup = |name: &str| world.variable(name);
         match role {
             Role::Api => {
-                let settings = ApiSettings::from_variables(&lookup).map(|settings| {
-                    let (blobs, queues) = store::open(Rc::clone(&env), &settings.storage);
-                    (settings, blobs, queues)
-                });
-                Rc::new(NativeApi(Api::over(env, settings, Box::new(NoAssets))))
+                let settings = ApiSettings::from_variables(&lookup);
+                Rc::new(NativeApi(Api::new(env, settings, Box::new(NoAssets))))
             }
-            _ => {
-                let settings = WorkerSettings::from_variables(&lookup).map(|settings| {
-                    let (blobs, queues) = store::open(Rc::clone(&env), &settings.storage);
-                    (settings, blobs, queues)
-                });
-                Rc::new(NativeWorker(Worker::over(env, settings)))
-            }
+            _ => Rc::new(NativeWorker(Worker::new(env, WorkerSettings::from_variables(&lookup)))),
         }
     }
 }
@@ -52,7 +42,7 @@ impl AssetSource for NoAssets {
     }
 }
 
-struct NativeApi(Rc<Api<SimEnv, BlobStore<SimEnv>, StorageQueues<SimEnv>>>);
+struct NativeApi(Rc<Api>);
 
 impl Instance for NativeApi {
     fn handle(&self, request: Request<Input>) -> LocalBoxFuture<'static, Response<Bytes>> {
@@ -61,7 +51,7 @@ impl Instance for NativeApi {
     }
 }
 
-struct NativeWorker(Rc<Worker<SimEnv, BlobStore<SimEnv>, StorageQueues<SimEnv>>>);
+struct NativeWorker(Rc<Worker>);
 
 impl Instance for NativeWorker {
     fn handle(&self, request: Request<Input>) -> LocalBoxFuture<'static, Response<Bytes>> {

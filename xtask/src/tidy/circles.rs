@@ -9,7 +9,7 @@ use super::imports::{Path, imports};
 use super::tree::Tree;
 
 /// Crates whose circles are still to be cut.
-const EXCEPTIONS: [&str; 3] = ["crates/azure", "crates/host", "crates/service"];
+const EXCEPTIONS: [&str; 1] = ["crates/host"];
 
 /// How many re-exports are followed to the file that defines a name.
 const MAX_RE_EXPORTS: usize = 4;

@@ -8,19 +8,23 @@ pub use types::{Blob, BlobItem, BlobPage, BlobProperties, Condition, Deleted, Ge
 
 use bytes::Bytes;
 
-use crate::{Env, Error, Storage};
+use crate::{Error, Storage};
 
 /// One container.
-pub struct Blobs<E> {
-    storage: Storage<E>,
+pub struct Blobs {
+    storage: Storage,
     container: String,
 }
 
-impl<E: Env + 'static> Blobs<E> {
-    pub(crate) fn new(storage: Storage<E>, container: &str) -> Self {
-        Self { storage, container: container.to_owned() }
+impl Storage {
+    /// A container of the account; not checked, not created.
+    #[must_use]
+    pub fn blobs(&self, container: &str) -> Blobs {
+        Blobs { storage: self.clone(), container: container.to_owned() }
     }
+}
 
+impl Blobs {
     /// Name of the container.
     #[must_use]
     pub fn container(&self) -> &str {

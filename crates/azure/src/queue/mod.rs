@@ -8,7 +8,7 @@ pub use types::{Lease, Message, PeekedMessage, PutMessage, TimeToLive, Updated};
 
 use std::time::Duration;
 
-use crate::{Env, Error, Secret, Storage};
+use crate::{Error, Secret, Storage};
 
 /// Most bytes of text that a message can hold.
 pub const MAX_TEXT_BYTES: usize = 65_536;
@@ -20,16 +20,20 @@ pub const MAX_MESSAGES: u32 = 32;
 pub const MAX_VISIBILITY: Duration = Duration::from_secs(604_800);
 
 /// One queue.
-pub struct Queue<E> {
-    storage: Storage<E>,
+pub struct Queue {
+    storage: Storage,
     name: String,
 }
 
-impl<E: Env + 'static> Queue<E> {
-    pub(crate) fn new(storage: Storage<E>, name: &str) -> Self {
-        Self { storage, name: name.to_owned() }
+impl Storage {
+    /// A queue of the account; not checked, not created.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Queue {
+        Queue { storage: self.clone(), name: name.to_owned() }
     }
+}
 
+impl Queue {
     /// Name of the queue.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -1,33 +1,33 @@
 //! Blob Storage.
 
-use azure::{Blob, Blobs, Condition, Deleted, Env, ErrorKind, Get, GetOptions, Put};
+use azure::{Blob, Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
 use bytes::Bytes;
 
 use crate::differences;
 use crate::ground::Ground;
 
-async fn put<E: Env + 'static>(blobs: &Blobs<E>, name: &str, content: &str) -> String {
+async fn put(blobs: &Blobs, name: &str, content: &str) -> String {
     match blobs.put(name, Bytes::from(content.to_owned()), "text/plain", Condition::Always).await.unwrap() {
         Put::Stored(etag) => etag,
         Put::ConditionNotMet => panic!("a put without a condition"),
     }
 }
 
-async fn read<E: Env + 'static>(blobs: &Blobs<E>, name: &str) -> Blob {
+async fn read(blobs: &Blobs, name: &str) -> Blob {
     match blobs.get(name, GetOptions::default()).await.unwrap() {
         Get::Found(blob) => blob,
         other => panic!("{other:?}"),
     }
 }
 
-pub(crate) async fn creating_a_container_twice_is_fine<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn creating_a_container_twice_is_fine(ground: &Ground) {
     let blobs = ground.container().await;
     put(&blobs, "blob", "content").await;
     blobs.create_container().await.unwrap();
     assert_eq!(read(&blobs, "blob").await.bytes, "content", "creating again changes nothing");
 }
 
-pub(crate) async fn a_blob_is_read_back_as_it_was_put<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_blob_is_read_back_as_it_was_put(ground: &Ground) {
     let blobs = ground.container().await;
     let large =
         Bytes::from((0..1_048_577_u32).map(|i| i.to_le_bytes()[(i % 4) as usize]).collect::<Vec<u8>>());
@@ -46,7 +46,7 @@ pub(crate) async fn a_blob_is_read_back_as_it_was_put<E: Env + 'static>(ground: 
     }
 }
 
-pub(crate) async fn blob_names_may_hold_anything<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn blob_names_may_hold_anything(ground: &Ground) {
     let blobs = ground.container().await;
     let names = [
         "a b+c%2F",
@@ -73,7 +73,7 @@ pub(crate) async fn blob_names_may_hold_anything<E: Env + 'static>(ground: &Grou
     assert_eq!(listed, expected);
 }
 
-pub(crate) async fn putting_again_replaces_the_blob<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn putting_again_replaces_the_blob(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "a longer content").await;
     blobs.put("blob", Bytes::from_static(b"short"), "application/json", Condition::Always).await.unwrap();
@@ -82,7 +82,7 @@ pub(crate) async fn putting_again_replaces_the_blob<E: Env + 'static>(ground: &G
     assert_ne!(blob.etag, first);
 }
 
-pub(crate) async fn create_if_absent_creates_once<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn create_if_absent_creates_once(ground: &Ground) {
     let blobs = ground.container().await;
     let create = |content: &'static str| blobs.put("blob", content.into(), "text/plain", Condition::IfAbsent);
     assert!(matches!(create("first").await.unwrap(), Put::Stored(_)));
@@ -96,9 +96,7 @@ pub(crate) async fn create_if_absent_creates_once<E: Env + 'static>(ground: &Gro
     assert!(answer.body.contains("<Code>BlobAlreadyExists</Code>"), "{}", answer.body);
 }
 
-pub(crate) async fn a_write_with_an_etag_succeeds_only_while_it_is_current<E: Env + 'static>(
-    ground: &Ground<E>,
-) {
+pub(crate) async fn a_write_with_an_etag_succeeds_only_while_it_is_current(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "one").await;
     let write = |content: &'static str, etag: String| {
@@ -114,7 +112,7 @@ pub(crate) async fn a_write_with_an_etag_succeeds_only_while_it_is_current<E: En
     assert_eq!(write("five", "*".to_owned()).await, Put::ConditionNotMet);
 }
 
-pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "one").await;
     let second = put(&blobs, "blob", "two").await;
@@ -138,7 +136,7 @@ pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current<E: Env + 'st
     assert!(matches!(just(second).await, Get::Found(_)));
 }
 
-pub(crate) async fn a_part_of_a_blob_is_read_by_range<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_part_of_a_blob_is_read_by_range(ground: &Ground) {
     let blobs = ground.container().await;
     put(&blobs, "blob", "0123456789").await;
     for (range, expected) in
@@ -158,7 +156,7 @@ pub(crate) async fn a_part_of_a_blob_is_read_by_range<E: Env + 'static>(ground: 
     differences::RANGE_AT_THE_END.check(ground.kind, &answer);
 }
 
-pub(crate) async fn properties_are_those_of_the_blob<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn properties_are_those_of_the_blob(ground: &Ground) {
     let blobs = ground.container().await;
     assert_eq!(blobs.head("blob").await.unwrap(), None);
     let etag = put(&blobs, "blob", "content").await;
@@ -167,7 +165,7 @@ pub(crate) async fn properties_are_those_of_the_blob<E: Env + 'static>(ground: &
     assert_eq!(properties.last_modified, read(&blobs, "blob").await.last_modified);
 }
 
-pub(crate) async fn deleting_is_final_and_repeatable<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn deleting_is_final_and_repeatable(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "one").await;
     put(&blobs, "blob", "two").await;
@@ -179,7 +177,7 @@ pub(crate) async fn deleting_is_final_and_repeatable<E: Env + 'static>(ground: &
     }
 }
 
-pub(crate) async fn what_is_missing_is_called_missing<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn what_is_missing_is_called_missing(ground: &Ground) {
     let blobs = ground.container().await;
     assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap(), Get::NotFound);
     assert_eq!(blobs.head("blob").await.unwrap(), None);
@@ -196,7 +194,7 @@ pub(crate) async fn what_is_missing_is_called_missing<E: Env + 'static>(ground: 
     assert_eq!(blobs.list("", None, 10).await.unwrap_err().kind(), &missing);
 }
 
-pub(crate) async fn lists_are_sorted_filtered_and_paged<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn lists_are_sorted_filtered_and_paged(ground: &Ground) {
     let blobs = ground.container().await;
     assert!(blobs.list("", None, 10).await.unwrap().blobs.is_empty());
     for name in ["p/4", "p/1", "q/1", "p/3", "o", "p/2", "p/5"] {
@@ -243,7 +241,7 @@ pub(crate) async fn lists_are_sorted_filtered_and_paged<E: Env + 'static>(ground
     assert_eq!(listed().await, None, "replaced together with the content");
 }
 
-pub(crate) async fn a_put_without_a_type_is_refused<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_put_without_a_type_is_refused(ground: &Ground) {
     let blobs = ground.container().await;
     let url = format!("{}/{}/blob?{}", ground.blob_url, blobs.container(), ground.account_sas());
     let answer = ground.send("PUT", &url, &[("x-ms-version", "2023-11-03")], "content").await;

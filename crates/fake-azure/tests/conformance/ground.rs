@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use azure::{
     AccountConfig, AccountSource, Blobs, ConnectionString, Env, Limits, Queue, RetryPolicy, Secret, Storage,
+    UNOBSERVED,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,10 +35,10 @@ pub(crate) const IDENTITY_ENDPOINT: &str = "http://127.0.0.1:42356/msi/token";
 pub(crate) const IDENTITY_HEADER: &str = "conformance";
 
 /// One account to run scenarios on. Every scenario uses containers and queues of its own.
-pub(crate) struct Ground<E> {
-    pub(crate) env: Rc<E>,
+pub(crate) struct Ground {
+    pub(crate) env: Rc<dyn Env>,
     pub(crate) kind: Kind,
-    pub(crate) storage: Storage<E>,
+    pub(crate) storage: Storage,
     pub(crate) account: String,
     pub(crate) blob_url: String,
     pub(crate) queue_url: String,
@@ -54,16 +55,15 @@ pub(crate) struct Answer {
     pub(crate) response: Response<Bytes>,
 }
 
-impl<E: Env + 'static> Ground<E> {
+impl Ground {
     pub(crate) fn new(
-        env: E,
+        env: Rc<dyn Env>,
         kind: Kind,
         credential: Credential,
         account: &str,
         blob_url: &str,
         queue_url: &str,
     ) -> Self {
-        let env = Rc::new(env);
         let mut config = AccountConfig {
             account_name: account.to_owned(),
             blob_endpoint: blob_url.to_owned(),
@@ -83,7 +83,7 @@ impl<E: Env + 'static> Ground<E> {
     }
 
     /// A client with another credential.
-    pub(crate) fn storage_with(&self, credential: &str) -> Storage<E> {
+    pub(crate) fn storage_with(&self, credential: &str) -> Storage {
         let text = format!(
             "AccountName={};{credential};BlobEndpoint={};QueueEndpoint={}",
             self.account, self.blob_url, self.queue_url
@@ -99,14 +99,14 @@ impl<E: Env + 'static> Ground<E> {
     }
 
     /// A new container.
-    pub(crate) async fn container(&self) -> Blobs<E> {
+    pub(crate) async fn container(&self) -> Blobs {
         let blobs = self.storage.blobs(&self.name());
         blobs.create_container().await.unwrap();
         blobs
     }
 
     /// A new queue, and its name.
-    pub(crate) async fn queue(&self) -> (Queue<E>, String) {
+    pub(crate) async fn queue(&self) -> (Queue, String) {
         let name = self.name();
         let queue = self.storage.queue(&name);
         queue.create().await.unwrap();
@@ -128,7 +128,7 @@ impl<E: Env + 'static> Ground<E> {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::from(body.to_owned())).unwrap();
-        let response = self.env.send(request, Limits::default()).await.unwrap();
+        let response = self.env.send(request, Limits::default(), UNOBSERVED).await.unwrap();
         let code = response.headers().get("x-ms-error-code");
         Answer {
             status: response.status().as_u16(),

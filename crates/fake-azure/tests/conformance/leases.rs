@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azure::{Env, Lease, Message, Queue, TimeToLive};
+use azure::{Lease, Message, Queue, TimeToLive};
 
 use crate::differences;
 use crate::ground::{Ground, encode};
@@ -12,21 +12,19 @@ const LONG: Duration = Duration::from_secs(60);
 /// Long enough for the requests that must happen within it, on a busy machine too.
 const SHORT: Duration = Duration::from_secs(2);
 
-async fn receive<E: Env + 'static>(queue: &Queue<E>, visibility: Duration) -> Option<Message> {
+async fn receive(queue: &Queue, visibility: Duration) -> Option<Message> {
     queue.get(1, visibility).await.unwrap().pop()
 }
 
 /// A new queue with one message in it that was received for `visibility`.
-async fn received<E: Env + 'static>(ground: &Ground<E>, visibility: Duration) -> (Queue<E>, String, Message) {
+async fn received(ground: &Ground, visibility: Duration) -> (Queue, String, Message) {
     let (queue, name) = ground.queue().await;
     queue.put("text", NOW, TimeToLive::Forever).await.unwrap();
     let message = receive(&queue, visibility).await.unwrap();
     (queue, name, message)
 }
 
-pub(crate) async fn a_received_message_is_hidden_and_comes_back_with_a_higher_count<E: Env + 'static>(
-    ground: &Ground<E>,
-) {
+pub(crate) async fn a_received_message_is_hidden_and_comes_back_with_a_higher_count(ground: &Ground) {
     let (queue, name, first) = received(ground, SHORT).await;
     assert_eq!(first.dequeue_count, 1);
     assert!(receive(&queue, LONG).await.is_none());
@@ -48,16 +46,14 @@ pub(crate) async fn a_received_message_is_hidden_and_comes_back_with_a_higher_co
     assert_eq!(queue.delete(&second.message_id, &second.pop_receipt).await.unwrap(), Lease::Held(()));
 }
 
-pub(crate) async fn the_receipt_of_the_insertion_is_good_at_once<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn the_receipt_of_the_insertion_is_good_at_once(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     let put = queue.put("text", NOW, TimeToLive::Forever).await.unwrap();
     assert_eq!(queue.delete(&put.message_id, &put.pop_receipt).await.unwrap(), Lease::Held(()));
     assert!(receive(&queue, LONG).await.is_none());
 }
 
-pub(crate) async fn an_update_moves_visibility_and_replaces_the_receipt<E: Env + 'static>(
-    ground: &Ground<E>,
-) {
+pub(crate) async fn an_update_moves_visibility_and_replaces_the_receipt(ground: &Ground) {
     let (queue, _, message) = received(ground, SHORT).await;
     let Lease::Held(updated) =
         queue.update(&message.message_id, &message.pop_receipt, LONG, Some("<new>")).await.unwrap()
@@ -81,23 +77,21 @@ pub(crate) async fn an_update_moves_visibility_and_replaces_the_receipt<E: Env +
     assert_eq!(queue.delete(&message.message_id, &updated.pop_receipt).await.unwrap(), Lease::Lost);
 }
 
-pub(crate) async fn a_message_is_handed_back_by_visibility_zero<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_message_is_handed_back_by_visibility_zero(ground: &Ground) {
     let (queue, _, message) = received(ground, LONG).await;
     let updated = queue.update(&message.message_id, &message.pop_receipt, NOW, None).await.unwrap();
     assert!(matches!(updated, Lease::Held(_)));
     assert_eq!(receive(&queue, LONG).await.unwrap().dequeue_count, 2);
 }
 
-pub(crate) async fn a_late_receipt_is_good_while_nobody_else_received_the_message<E: Env + 'static>(
-    ground: &Ground<E>,
-) {
+pub(crate) async fn a_late_receipt_is_good_while_nobody_else_received_the_message(ground: &Ground) {
     let (queue, _, message) = received(ground, SHORT).await;
     ground.pass(3).await;
     assert_eq!(queue.peek(1).await.unwrap().len(), 1, "it is visible again");
     assert_eq!(queue.delete(&message.message_id, &message.pop_receipt).await.unwrap(), Lease::Held(()));
 }
 
-pub(crate) async fn a_deleted_message_is_lost_to_everyone<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_deleted_message_is_lost_to_everyone(ground: &Ground) {
     let (queue, name, message) = received(ground, LONG).await;
     assert_eq!(queue.delete(&message.message_id, &message.pop_receipt).await.unwrap(), Lease::Held(()));
     assert_eq!(queue.delete(&message.message_id, &message.pop_receipt).await.unwrap(), Lease::Lost);
@@ -111,7 +105,7 @@ pub(crate) async fn a_deleted_message_is_lost_to_everyone<E: Env + 'static>(grou
     assert_eq!((answer.status, answer.code.as_str()), (404, "MessageNotFound"));
 }
 
-pub(crate) async fn a_receipt_of_another_message_is_refused<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_receipt_of_another_message_is_refused(ground: &Ground) {
     let (queue, name, first) = received(ground, LONG).await;
     queue.put("other", NOW, TimeToLive::Forever).await.unwrap();
     let second = receive(&queue, LONG).await.unwrap();

@@ -23,7 +23,6 @@ mod queues;
 mod sockets;
 mod virtual_time;
 
-use azure::Env;
 use ground::{Credential, Ground};
 
 /// Names every scenario once: as a test of its own on the fake, and as a step of the runs on other grounds.
@@ -37,7 +36,7 @@ macro_rules! scenarios {
         )*
 
         /// Runs the scenarios one after the other, naming each before it starts.
-        async fn $run_all<E: Env + 'static>(ground: &Ground<E>) {
+        async fn $run_all(ground: &Ground) {
             $(
                 eprintln!("scenario {}", stringify!($name));
                 $module::$name(ground).await;

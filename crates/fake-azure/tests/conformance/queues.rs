@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use azure::{Env, ErrorKind, Queue, TimeToLive};
+use azure::{ErrorKind, Queue, TimeToLive};
 
 use crate::differences;
 use crate::ground::{Ground, Kind};
@@ -11,18 +11,18 @@ use crate::ground::{Ground, Kind};
 const NOW: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(60);
 
-async fn put<E: Env + 'static>(queue: &Queue<E>, text: &str) {
+async fn put(queue: &Queue, text: &str) {
     queue.put(text, NOW, TimeToLive::Forever).await.unwrap();
 }
 
-pub(crate) async fn creating_a_queue_twice_is_fine<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn creating_a_queue_twice_is_fine(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     put(&queue, "text").await;
     queue.create().await.unwrap();
     assert_eq!(queue.approximate_count().await.unwrap(), 1, "creating again changes nothing");
 }
 
-pub(crate) async fn a_missing_queue_is_called_missing<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_missing_queue_is_called_missing(ground: &Ground) {
     let queue = ground.storage.queue(&ground.name());
     let missing = ErrorKind::NotFound { code: "QueueNotFound".to_owned() };
     assert_eq!(queue.put("text", NOW, TimeToLive::Forever).await.unwrap_err().kind(), &missing);
@@ -36,7 +36,7 @@ pub(crate) async fn a_missing_queue_is_called_missing<E: Env + 'static>(ground: 
     assert_eq!(queue.get(1, LONG).await.unwrap_err().kind(), &missing);
 }
 
-pub(crate) async fn text_arrives_as_it_was_put<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn text_arrives_as_it_was_put(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     let texts = [
         "{\"TaskName\":\"a \\\"b\\\" <c> & d\"}",
@@ -58,7 +58,7 @@ pub(crate) async fn text_arrives_as_it_was_put<E: Env + 'static>(ground: &Ground
     }
 }
 
-pub(crate) async fn the_largest_message_fits_and_a_larger_one_does_not<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn the_largest_message_fits_and_a_larger_one_does_not(ground: &Ground) {
     let (queue, name) = ground.queue().await;
     let text = "x".repeat(64 * 1024);
     put(&queue, &text).await;
@@ -68,7 +68,7 @@ pub(crate) async fn the_largest_message_fits_and_a_larger_one_does_not<E: Env + 
     differences::TOO_LARGE_MESSAGE.check(ground.kind, &answer);
 }
 
-pub(crate) async fn a_batch_holds_up_to_32_messages_in_order<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_batch_holds_up_to_32_messages_in_order(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     for number in 0..40 {
         put(&queue, &number.to_string()).await;
@@ -88,7 +88,7 @@ pub(crate) async fn a_batch_holds_up_to_32_messages_in_order<E: Env + 'static>(g
     assert_eq!(queue.approximate_count().await.unwrap(), 40, "invisible ones count");
 }
 
-pub(crate) async fn peeking_changes_nothing<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn peeking_changes_nothing(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     assert!(queue.peek(32).await.unwrap().is_empty());
     for text in ["a", "b", "c"] {
@@ -104,7 +104,7 @@ pub(crate) async fn peeking_changes_nothing<E: Env + 'static>(ground: &Ground<E>
     assert_eq!(queue.peek(1).await.unwrap()[0].text, "b", "hidden messages are not shown");
 }
 
-pub(crate) async fn a_delayed_message_is_counted_but_not_received<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_delayed_message_is_counted_but_not_received(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     let put = queue.put("later", Duration::from_secs(2), TimeToLive::Forever).await.unwrap();
     let delay = put.next_visible_at - put.inserted_at;
@@ -116,7 +116,7 @@ pub(crate) async fn a_delayed_message_is_counted_but_not_received<E: Env + 'stat
     assert_eq!((received[0].message_id.as_str(), received[0].dequeue_count), (put.message_id.as_str(), 1));
 }
 
-pub(crate) async fn a_message_is_gone_when_its_time_to_live_is_over<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_message_is_gone_when_its_time_to_live_is_over(ground: &Ground) {
     let (queue, name) = ground.queue().await;
     queue.put("short", NOW, TimeToLive::Seconds(1)).await.unwrap();
     queue.put("long", NOW, TimeToLive::Forever).await.unwrap();
@@ -130,7 +130,7 @@ pub(crate) async fn a_message_is_gone_when_its_time_to_live_is_over<E: Env + 'st
     assert!(answer.body.contains("<ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT<"), "{}", answer.body);
 }
 
-pub(crate) async fn clearing_leaves_an_empty_queue<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn clearing_leaves_an_empty_queue(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     for text in ["a", "b"] {
         put(&queue, text).await;
@@ -141,7 +141,7 @@ pub(crate) async fn clearing_leaves_an_empty_queue<E: Env + 'static>(ground: &Gr
     assert!(queue.get(32, LONG).await.unwrap().is_empty());
 }
 
-pub(crate) async fn parameters_out_of_range_are_refused<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn parameters_out_of_range_are_refused(ground: &Ground) {
     let (_, name) = ground.queue().await;
     let body = "<QueueMessage><MessageText>x</MessageText></QueueMessage>";
     let out_of_range = (400, "OutOfRangeQueryParameterValue");
@@ -165,14 +165,14 @@ pub(crate) async fn parameters_out_of_range_are_refused<E: Env + 'static>(ground
     differences::NO_VISIBILITY.check(ground.kind, &answer);
 }
 
-pub(crate) async fn a_body_that_is_not_the_expected_xml_is_refused<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn a_body_that_is_not_the_expected_xml_is_refused(ground: &Ground) {
     let (queue, name) = ground.queue().await;
     let answer = ground.queue_request("POST", &format!("{name}/messages"), "<QueueMessage><Mess").await;
     differences::NOT_XML.check(ground.kind, &answer);
     assert_eq!(queue.approximate_count().await.unwrap(), 0);
 }
 
-pub(crate) async fn queues_are_listed<E: Env + 'static>(ground: &Ground<E>) {
+pub(crate) async fn queues_are_listed(ground: &Ground) {
     let (_, first) = ground.queue().await;
     let (_, second) = ground.queue().await;
     let answer = ground.queue_request("GET", "?comp=list&maxresults=5000", "").await;

@@ -2,12 +2,14 @@
 //! closes idle ones.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure::{Clock, Limits, Random, Transport, TransportError};
+use azure::{Clock, Limits, Observer, Random, Transport, TransportError};
 use bytes::Bytes;
 use fake_azure::{Config, EMULATOR_ACCOUNT, FakeAzure, Identity};
+use futures::future::LocalBoxFuture;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -40,7 +42,7 @@ pub(crate) fn ground(
     blob: &str,
     queue: &str,
     certificate: Option<CertificateDer<'static>>,
-) -> Ground<SocketEnv> {
+) -> Ground {
     let config = Config {
         identities: vec![Identity::system_assigned("11111111-2222-3333-4444-555555555555")],
         identity_header: IDENTITY_HEADER.to_owned(),
@@ -52,7 +54,7 @@ pub(crate) fn ground(
         random: Cell::new(1),
         started: std::time::Instant::now(),
     };
-    Ground::new(env, kind, credential, EMULATOR_ACCOUNT, blob, queue)
+    Ground::new(Rc::new(env), kind, credential, EMULATOR_ACCOUNT, blob, queue)
 }
 
 fn trusting(certificate: CertificateDer<'static>) -> TlsConnector {
@@ -62,13 +64,20 @@ fn trusting(certificate: CertificateDer<'static>) -> TlsConnector {
 }
 
 impl Transport for SocketEnv {
-    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
-        let now = self.now();
-        if request.uri().to_string().starts_with(IDENTITY_ENDPOINT) {
-            return Ok(self.identity.borrow_mut().handle(request, now));
-        }
-        let answer = self.exchange(request);
-        tokio::time::timeout(limits.total, answer).await.map_err(|_| TransportError::Timeout)?
+    fn send<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        limits: Limits,
+        _: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let now = self.now();
+            if request.uri().to_string().starts_with(IDENTITY_ENDPOINT) {
+                return Ok(self.identity.borrow_mut().handle(request, now));
+            }
+            let answer = self.exchange(request);
+            tokio::time::timeout(limits.total, answer).await.map_err(|_| TransportError::Timeout)?
+        })
     }
 }
 
@@ -117,8 +126,10 @@ impl Clock for SocketEnv {
         azure::Instant::since_origin(self.started.elapsed())
     }
 
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(duration).await;
+        })
     }
 }
 

@@ -1,11 +1,13 @@
 //! The fake in process: no sockets, and waiting costs nothing.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{Clock, Limits, Random, Transport, TransportError};
+use azure::{Clock, Limits, Observer, Random, Transport, TransportError};
 use bytes::Bytes;
 use fake_azure::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, FakeAzure, Identity};
+use futures::future::LocalBoxFuture;
 use http::{Request, Response};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -20,10 +22,17 @@ pub(crate) struct VirtualEnv {
 }
 
 impl Transport for VirtualEnv {
-    async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<Response<Bytes>, TransportError> {
-        // A request takes a moment, so that what happens later has a later time.
-        self.now.set(self.now.get() + Duration::from_millis(1));
-        Ok(self.fake.borrow_mut().handle(request, self.now.get()))
+    fn send<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        _: Limits,
+        _: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            // A request takes a moment, so that what happens later has a later time.
+            self.now.set(self.now.get() + Duration::from_millis(1));
+            Ok(self.fake.borrow_mut().handle(request, self.now.get()))
+        })
     }
 }
 
@@ -37,8 +46,10 @@ impl Clock for VirtualEnv {
         azure::Instant::since_origin(since.try_into().unwrap())
     }
 
-    async fn sleep(&self, duration: Duration) {
-        self.now.set(self.now.get() + duration);
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.now.set(self.now.get() + duration);
+        })
     }
 }
 
@@ -51,7 +62,7 @@ impl Random for VirtualEnv {
 }
 
 /// Runs `scenario` on a new fake: with a key on the emulator's addresses, with an identity on those of Azure.
-pub(crate) fn run(credential: Credential, scenario: impl AsyncFnOnce(&Ground<VirtualEnv>)) {
+pub(crate) fn run(credential: Credential, scenario: impl AsyncFnOnce(&Ground)) {
     let mut config = Config {
         identities: vec![Identity::system_assigned("11111111-2222-3333-4444-555555555555")],
         identity_header: IDENTITY_HEADER.to_owned(),
@@ -75,6 +86,6 @@ pub(crate) fn run(credential: Credential, scenario: impl AsyncFnOnce(&Ground<Vir
             "https://myaccount.queue.core.windows.net",
         ),
     };
-    let ground = Ground::new(env, Kind::FakeAzure, credential, account, blob, queue);
+    let ground = Ground::new(Rc::new(env), Kind::FakeAzure, credential, account, blob, queue);
     futures::executor::block_on(scenario(&ground));
 }

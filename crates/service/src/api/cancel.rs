@@ -1,55 +1,52 @@
 //! `POST /tasks/{id}/cancel`.
 
 use http::StatusCode;
-use lifecycle::cancel::{Cancel, cancel};
+use lifecycle::cancel::{self as decision, Cancel};
 use models::{TaskId, TaskStatus};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::{Kind, Refusal};
 use super::tasks::{Tasks, WRITE_TRIES, word};
-use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{StatusStore, Stored, TaskQueue, Write};
+use crate::storage::{Stored, Write};
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    /// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
-    pub(crate) async fn cancel(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
-        let mut tried: Option<(Box<TaskStatus>, StatusCode)> = None;
-        for _ in 0..WRITE_TRIES {
-            let stored = self.find(call, id).await?;
-            if let Some((written, status)) = &tried
-                && is_written(&stored.document, written)
-            {
-                return self.shown(call, *status, &stored);
-            }
-            let now = self.env.timestamp();
-            let (document, status) = match cancel(&stored.document, self.settings.retention, now) {
-                Cancel::Now(document) => (document, StatusCode::OK),
-                Cancel::Request(document) => (document, StatusCode::ACCEPTED),
-                Cancel::AlreadyRequested => {
-                    call.check_version(&stored.etag)?;
-                    return self.shown(call, StatusCode::ACCEPTED, &stored);
-                }
-                Cancel::TooLate => {
-                    let detail = format!("The task is {}.", word(stored.document.state));
-                    return Err(Refusal::new(Kind::TaskEnded, detail));
-                }
-            };
-            call.check_version(&stored.etag)?;
-            if let Write::Done(etag) = self.store.replace(&document, &stored.etag).await? {
-                self.env.log(
-                    &Line::info("cancel requested")
-                        .with("task_id", id.to_string())
-                        .with("at_once", status == StatusCode::OK)
-                        .with("trace_id", call.trace_id.as_str()),
-                );
-                return self.shown(call, status, &Stored { document: *document, etag });
-            }
-            tried = Some((document, status));
+/// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
+pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+    let mut tried: Option<(Box<TaskStatus>, StatusCode)> = None;
+    for _ in 0..WRITE_TRIES {
+        let stored = tasks.find(call, id).await?;
+        if let Some((written, status)) = &tried
+            && is_written(&stored.document, written)
+        {
+            return tasks.shown(call, *status, &stored);
         }
-        Err(Refusal::contended())
+        let now = tasks.env.timestamp();
+        let (document, status) = match decision::cancel(&stored.document, tasks.settings.retention, now) {
+            Cancel::Now(document) => (document, StatusCode::OK),
+            Cancel::Request(document) => (document, StatusCode::ACCEPTED),
+            Cancel::AlreadyRequested => {
+                call.check_version(&stored.etag)?;
+                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+            }
+            Cancel::TooLate => {
+                let detail = format!("The task is {}.", word(stored.document.state));
+                return Err(Refusal::new(Kind::TaskEnded, detail));
+            }
+        };
+        call.check_version(&stored.etag)?;
+        if let Write::Done(etag) = tasks.store.replace(&document, &stored.etag).await? {
+            tasks.env.log(
+                &Line::info("cancel requested")
+                    .with("task_id", id.to_string())
+                    .with("at_once", status == StatusCode::OK)
+                    .with("trace_id", call.trace_id.as_str()),
+            );
+            return tasks.shown(call, status, &Stored { document: *document, etag });
+        }
+        tried = Some((document, status));
     }
+    Err(Refusal::contended())
 }
 
 /// Whether the stored document has what an earlier try of this request wrote, whose reply was lost: it is the

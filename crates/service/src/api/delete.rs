@@ -8,50 +8,45 @@ use super::answer::{self, Answer};
 use super::call::Call;
 use super::problem::{Kind, Refusal};
 use super::tasks::{Tasks, WRITE_TRIES, word};
-use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{StatusStore, TaskQueue, Write};
+use crate::storage::Write;
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    pub(crate) async fn delete(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
-        let mut meant = None;
-        for _ in 0..WRITE_TRIES {
-            let stored = match self.find(call, id).await {
-                Ok(stored) if meant.is_none_or(|created| created == stored.document.created_at) => stored,
-                // The reply to our own deletion was lost: what was meant is gone, and another task has its id.
-                Ok(_) => return Ok(self.deleted(call, id)),
-                Err(refusal) if meant.is_some() && refusal.kind == Kind::TaskNotFound => {
-                    return Ok(self.deleted(call, id));
-                }
-                Err(refusal) => return Err(refusal),
-            };
-            if !stored.document.state.is_terminal() {
-                let detail = format!(
-                    "The task is {}. Cancel it first: POST {}/tasks/{id}/cancel.",
-                    word(stored.document.state),
-                    self.settings.prefix()
-                );
-                return Err(Refusal::new(Kind::TaskNotEnded, detail));
+pub(crate) async fn delete(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+    let mut meant = None;
+    for _ in 0..WRITE_TRIES {
+        let stored = match tasks.find(call, id).await {
+            Ok(stored) if meant.is_none_or(|created| created == stored.document.created_at) => stored,
+            // The reply to our own deletion was lost: what was meant is gone, and another task has its id.
+            Ok(_) => return Ok(deleted(tasks, call, id)),
+            Err(refusal) if meant.is_some() && refusal.kind == Kind::TaskNotFound => {
+                return Ok(deleted(tasks, call, id));
             }
-            call.check_version(&stored.etag)?;
-            // The document goes last: while it is there, a repeated request finds what is left.
-            for name in retention::attachments(&stored.document) {
-                self.store.delete_attachment(&name).await?;
-            }
-            meant = Some(stored.document.created_at);
-            if let Write::Done(_) = self.store.delete(id, &stored.etag).await? {
-                return Ok(self.deleted(call, id));
-            }
+            Err(refusal) => return Err(refusal),
+        };
+        if !stored.document.state.is_terminal() {
+            let detail = format!(
+                "The task is {}. Cancel it first: POST {}/tasks/{id}/cancel.",
+                word(stored.document.state),
+                tasks.settings.prefix()
+            );
+            return Err(Refusal::new(Kind::TaskNotEnded, detail));
         }
-        Err(Refusal::contended())
+        call.check_version(&stored.etag)?;
+        // The document goes last: while it is there, a repeated request finds what is left.
+        for name in retention::attachments(&stored.document) {
+            tasks.store.delete_attachment(&name).await?;
+        }
+        meant = Some(stored.document.created_at);
+        if let Write::Done(_) = tasks.store.delete(id, &stored.etag).await? {
+            return Ok(deleted(tasks, call, id));
+        }
     }
+    Err(Refusal::contended())
+}
 
-    fn deleted(&self, call: &Call, id: TaskId) -> Answer {
-        self.env.log(
-            &Line::info("task deleted")
-                .with("task_id", id.to_string())
-                .with("trace_id", call.trace_id.as_str()),
-        );
-        answer::empty(StatusCode::NO_CONTENT)
-    }
+fn deleted(tasks: &Tasks, call: &Call, id: TaskId) -> Answer {
+    tasks.env.log(
+        &Line::info("task deleted").with("task_id", id.to_string()).with("trace_id", call.trace_id.as_str()),
+    );
+    answer::empty(StatusCode::NO_CONTENT)
 }

@@ -19,8 +19,8 @@ use super::tasks::{Tasks, monitor_at};
 use super::wait::{Pauses, Place};
 use super::watched::Watched;
 use crate::body::Body;
-use crate::env::{Env, Instant};
-use crate::storage::{ETag, Read, StatusStore, Stored, TaskQueue};
+use crate::env::Instant;
+use crate::storage::{ETag, Read, Stored};
 
 /// Streams of one instance that may be open at a time.
 pub(crate) const MOST_STREAMS: usize = 64;
@@ -40,47 +40,45 @@ const RETRY_MILLIS: u64 = 2000;
 /// Tells proxies of one widespread kind not to collect the answer before they pass it on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Tasks<E, S, Q> {
-    pub(crate) async fn events(self: &Rc<Self>, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
-        let stored = self.find(call, id).await?;
-        let seen = text(call.headers(), LAST_EVENT_ID) == Some(event_id(&stored.etag).as_str());
-        if seen && stored.document.state.is_terminal() {
-            // There is nothing left to tell; this status keeps a browser from asking again.
-            return Ok(answer::empty(StatusCode::NO_CONTENT));
-        }
-        let Some(place) = Place::take(&self.streams, MOST_STREAMS) else {
-            let detail = "Poll the task instead, or open the stream again later.";
-            return Err(Refusal::new(Kind::TooManyStreams, detail).retry_after(5));
-        };
-        let watch = Watch {
-            address: call.task_url(&self.settings, id)?,
-            tasks: Rc::clone(self),
-            id,
-            watched: self.watchers.watch(&stored, self.env.instant()),
-            etag: stored.etag.clone(),
-            next: Next::First { stored: Box::new(stored), seen },
-            started: self.env.instant(),
-            silent: Duration::ZERO,
-            failures: 0,
-            pauses: Pauses::new(),
-            _place: place,
-        };
-        let events = stream::unfold(watch, |mut watch| async move {
-            let bytes = watch.next().await?;
-            Some((bytes, watch))
-        });
-        let mut answer = Answer::new(Body::Stream(events.boxed_local()));
-        let headers = answer.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(VARY, HeaderValue::from_static("accept"));
-        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        Ok(answer)
+pub(crate) async fn events(tasks: &Rc<Tasks>, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+    let stored = tasks.find(call, id).await?;
+    let seen = text(call.headers(), LAST_EVENT_ID) == Some(event_id(&stored.etag).as_str());
+    if seen && stored.document.state.is_terminal() {
+        // There is nothing left to tell; this status keeps a browser from asking again.
+        return Ok(answer::empty(StatusCode::NO_CONTENT));
     }
+    let Some(place) = Place::take(&tasks.streams, MOST_STREAMS) else {
+        let detail = "Poll the task instead, or open the stream again later.";
+        return Err(Refusal::new(Kind::TooManyStreams, detail).retry_after(5));
+    };
+    let watch = Watch {
+        address: call.task_url(&tasks.settings, id)?,
+        tasks: Rc::clone(tasks),
+        id,
+        watched: tasks.watchers.watch(&stored, tasks.env.instant()),
+        etag: stored.etag.clone(),
+        next: Next::First { stored: Box::new(stored), seen },
+        started: tasks.env.instant(),
+        silent: Duration::ZERO,
+        failures: 0,
+        pauses: Pauses::new(),
+        _place: place,
+    };
+    let events = stream::unfold(watch, |mut watch| async move {
+        let bytes = watch.next().await?;
+        Some((bytes, watch))
+    });
+    let mut answer = Answer::new(Body::Stream(events.boxed_local()));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(answer)
 }
 
 /// One open stream. It holds one event at most: the next read waits until the client took the last one.
-struct Watch<E, S, Q> {
-    tasks: Rc<Tasks<E, S, Q>>,
+struct Watch {
+    tasks: Rc<Tasks>,
     id: TaskId,
     watched: Rc<Watched>,
     address: String,
@@ -102,7 +100,7 @@ enum Next {
     Nothing,
 }
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Watch<E, S, Q> {
+impl Watch {
     async fn next(&mut self) -> Option<Bytes> {
         match std::mem::replace(&mut self.next, Next::Change) {
             Next::First { stored, seen } => {
@@ -124,7 +122,7 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Watch<E, S, Q> {
             let pause = self.pauses.next();
             self.tasks.env.sleep(pause).await;
             self.silent += pause;
-            match self.tasks.look(&self.watched, &self.etag, pause).await {
+            match self.watched.look(&*self.tasks.store, &*self.tasks.env, &self.etag, pause).await {
                 Ok(Read::Found(stored)) => {
                     self.failures = 0;
                     self.pauses = Pauses::new();

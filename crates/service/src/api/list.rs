@@ -14,9 +14,8 @@ use super::continuation::{self, Position};
 use super::problem::Refusal;
 use super::query::{Query, encode, refused};
 use super::tasks::{Tasks, monitor_at, word};
-use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{Page, Read, StatusStore, StorageError, Stored, TaskQueue};
+use crate::storage::{Page, Read, StorageError, Stored};
 
 const DEFAULT_TOP: usize = 50;
 const LARGEST_TOP: usize = 200;
@@ -44,103 +43,101 @@ struct Filter {
     created_after: Option<Timestamp>,
 }
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    pub(crate) async fn list(&self, call: &Call) -> Result<Answer, Refusal> {
-        let query = call.query()?.only(&KNOWN)?;
-        let filter = Filter::of(&query)?;
-        let top = top(&query)?;
-        let base = call.base_url(&self.settings)?;
-        let listing = format!("{}\0{}", call.caller.as_deref().unwrap_or_default(), filter.as_query());
-        let start = match query.get("continuation") {
-            None => Position::default(),
-            Some(token) => continuation::position(token, &listing).ok_or_else(forged)?,
-        };
-        let Found { value, unreadable, next } = self.collect(call, &filter, top, start, &base).await?;
-        let next_link = next.map(|position| {
-            let token = continuation::token(&position, &listing);
-            format!("{base}/tasks?{}top={top}&continuation={token}", filter.as_query())
-        });
-        Ok(answer::json(StatusCode::OK, &MonitorList { value, unreadable, next_link }))
-    }
+pub(crate) async fn list(tasks: &Tasks, call: &Call) -> Result<Answer, Refusal> {
+    let query = call.query()?.only(&KNOWN)?;
+    let filter = Filter::of(&query)?;
+    let top = top(&query)?;
+    let base = call.base_url(&tasks.settings)?;
+    let listing = format!("{}\0{}", call.caller.as_deref().unwrap_or_default(), filter.as_query());
+    let start = match query.get("continuation") {
+        None => Position::default(),
+        Some(token) => continuation::position(token, &listing).ok_or_else(forged)?,
+    };
+    let Found { value, unreadable, next } = collect(tasks, call, &filter, top, start, &base).await?;
+    let next_link = next.map(|position| {
+        let token = continuation::token(&position, &listing);
+        format!("{base}/tasks?{}top={top}&continuation={token}", filter.as_query())
+    });
+    Ok(answer::json(StatusCode::OK, &MonitorList { value, unreadable, next_link }))
+}
 
-    /// Up to `top` tasks from `position` on, and where to go on.
-    async fn collect(
-        &self,
-        call: &Call,
-        filter: &Filter,
-        top: usize,
-        mut position: Position,
-        base: &str,
-    ) -> Result<Found, Refusal> {
-        let (mut value, mut unreadable) = (Vec::new(), 0);
-        let mut looked_at = 0;
-        for _ in 0..MOST_PAGES {
-            let Page { mut tasks, next } = self.page(&position).await?;
-            // In an order of our own: the continuation names the last task that was looked at.
-            tasks.sort_unstable_by_key(|listed| listed.id);
-            let after = position.after;
-            let candidates: Vec<TaskId> = tasks
-                .into_iter()
-                .filter(|task| after.is_none_or(|after| task.id > after))
-                .filter(|task| filter.created_after.is_none_or(|at| task.written.plus(CLOCK_SKEW) > at))
-                .map(|task| task.id)
-                .collect();
-            let count = candidates.len();
-            let reads = candidates.into_iter().map(|id| async move { (id, self.store.read(id, None).await) });
-            let mut reads = stream::iter(reads).buffered(CONCURRENT_READS).enumerate();
-            while let Some((index, (id, read))) = reads.next().await {
-                looked_at += 1;
-                position.after = Some(id);
-                let read = self.readable(id, read)?;
-                // Whose it is cannot be told; callers that are told apart hear of their own tasks only.
-                unreadable += u32::from(matches!(read, Readable::Not) && call.caller.is_none());
-                if let Readable::Yes(stored) = read
-                    && let document = &stored.document
-                    && auth::may_see(document.owner.as_deref(), &call.caller)
-                    && filter.accepts(document)
-                {
-                    value.push(monitor_at(document, format!("{base}/tasks/{id}")));
-                }
-                let is_last = index + 1 == count;
-                if !is_last && (value.len() == top || looked_at >= MOST_LOOKED_AT) {
-                    return Ok(Found { value, unreadable, next: Some(position) });
-                }
+/// Up to `top` tasks from `position` on, and where to go on.
+async fn collect(
+    tasks: &Tasks,
+    call: &Call,
+    filter: &Filter,
+    top: usize,
+    mut position: Position,
+    base: &str,
+) -> Result<Found, Refusal> {
+    let (mut value, mut unreadable) = (Vec::new(), 0);
+    let mut looked_at = 0;
+    for _ in 0..MOST_PAGES {
+        let Page { tasks: mut listed, next } = page(tasks, &position).await?;
+        // In an order of our own: the continuation names the last task that was looked at.
+        listed.sort_unstable_by_key(|task| task.id);
+        let after = position.after;
+        let candidates: Vec<TaskId> = listed
+            .into_iter()
+            .filter(|task| after.is_none_or(|after| task.id > after))
+            .filter(|task| filter.created_after.is_none_or(|at| task.written.plus(CLOCK_SKEW) > at))
+            .map(|task| task.id)
+            .collect();
+        let count = candidates.len();
+        let reads = candidates.into_iter().map(|id| async move { (id, tasks.store.read(id, None).await) });
+        let mut reads = stream::iter(reads).buffered(CONCURRENT_READS).enumerate();
+        while let Some((index, (id, read))) = reads.next().await {
+            looked_at += 1;
+            position.after = Some(id);
+            let read = readable(tasks, id, read)?;
+            // Whose it is cannot be told; callers that are told apart hear of their own tasks only.
+            unreadable += u32::from(matches!(read, Readable::Not) && call.caller.is_none());
+            if let Readable::Yes(stored) = read
+                && let document = &stored.document
+                && auth::may_see(document.owner.as_deref(), &call.caller)
+                && filter.accepts(document)
+            {
+                value.push(monitor_at(document, format!("{base}/tasks/{id}")));
             }
-            let Some(next) = next else { return Ok(Found { value, unreadable, next: None }) };
-            position = Position { page: Some(next), after: None };
-            if value.len() == top || looked_at >= MOST_LOOKED_AT {
-                break;
+            let is_last = index + 1 == count;
+            if !is_last && (value.len() == top || looked_at >= MOST_LOOKED_AT) {
+                return Ok(Found { value, unreadable, next: Some(position) });
             }
         }
-        Ok(Found { value, unreadable, next: Some(position) })
-    }
-
-    async fn page(&self, position: &Position) -> Result<Page, Refusal> {
-        let from = position.page.as_deref();
-        match self.store.list(from, 200).await {
-            // A mark that storage did not make.
-            Err(StorageError::Refused(_)) if from.is_some() => Err(forged()),
-            outcome => Ok(outcome?),
+        let Some(next) = next else { return Ok(Found { value, unreadable, next: None }) };
+        position = Position { page: Some(next), after: None };
+        if value.len() == top || looked_at >= MOST_LOOKED_AT {
+            break;
         }
     }
+    Ok(Found { value, unreadable, next: Some(position) })
+}
 
-    /// What a read found. A document that is gone by now is not listed. One that breaks the contract, or that
-    /// storage does not give for a reason of its own, is counted and logged: the others are listed all the
-    /// same. While storage gives nothing the whole list is unavailable; an empty one would be a lie.
-    fn readable(&self, id: TaskId, read: Result<Read, StorageError>) -> Result<Readable, Refusal> {
-        match read {
-            Ok(Read::Found(stored)) => Ok(Readable::Yes(stored)),
-            Ok(Read::Missing | Read::Unchanged) => Ok(Readable::Gone),
-            Err(error) if error.concerns_one() => {
-                self.env.log(
-                    &Line::warn("a document could not be listed")
-                        .with("task_id", id.to_string())
-                        .with("cause", error.to_string()),
-                );
-                Ok(Readable::Not)
-            }
-            Err(error) => Err(error.into()),
+async fn page(tasks: &Tasks, position: &Position) -> Result<Page, Refusal> {
+    let from = position.page.as_deref();
+    match tasks.store.list(from, 200).await {
+        // A mark that storage did not make.
+        Err(StorageError::Refused(_)) if from.is_some() => Err(forged()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// What a read found. A document that is gone by now is not listed. One that breaks the contract, or that
+/// storage does not give for a reason of its own, is counted and logged: the others are listed all the
+/// same. While storage gives nothing the whole list is unavailable; an empty one would be a lie.
+fn readable(tasks: &Tasks, id: TaskId, read: Result<Read, StorageError>) -> Result<Readable, Refusal> {
+    match read {
+        Ok(Read::Found(stored)) => Ok(Readable::Yes(stored)),
+        Ok(Read::Missing | Read::Unchanged) => Ok(Readable::Gone),
+        Err(error) if error.concerns_one() => {
+            tasks.env.log(
+                &Line::warn("a document could not be listed")
+                    .with("task_id", id.to_string())
+                    .with("cause", error.to_string()),
+            );
+            Ok(Readable::Not)
         }
+        Err(error) => Err(error.into()),
     }
 }
 

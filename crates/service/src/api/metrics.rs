@@ -8,40 +8,29 @@ use http::{HeaderValue, StatusCode};
 use models::Timestamp;
 
 use super::answer::{self, Answer};
-use super::tasks::Tasks;
-use crate::env::Env;
-use crate::storage::{QueueName, StatusStore, StorageError, TaskQueue};
+use super::tasks::{Depths, Tasks};
+use crate::storage::QueueName;
 
 /// How long the numbers are believed: scrapes of several collectors cost one look.
 const DEPTHS_AGE: Duration = Duration::from_secs(5);
 
-/// What storage says about its queues.
-#[derive(Clone)]
-pub(crate) struct Depths {
-    messages: [(&'static str, Option<u64>); 3],
-    /// When the oldest visible message of the task queue was put.
-    oldest: Result<Option<Timestamp>, StorageError>,
-}
-
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    pub(crate) async fn metrics(&self) -> Answer {
-        let ask = async {
-            let (tasks, scheduled, poison, oldest) = futures::join!(
-                self.queue.depth(QueueName::Tasks),
-                self.queue.depth(QueueName::Scheduled),
-                self.queue.depth(QueueName::Poison),
-                self.queue.oldest(QueueName::Tasks),
-            );
-            let messages = [("tasks", tasks.ok()), ("scheduled", scheduled.ok()), ("poison", poison.ok())];
-            Depths { messages, oldest }
-        };
-        let depths = self.depths.get(|| self.env.instant(), DEPTHS_AGE, ask).await;
-        let text = exposition(depths.as_ref(), self.env.timestamp());
-        let mut answer = answer::full(StatusCode::OK, text.into());
-        let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        answer.headers_mut().insert(CONTENT_TYPE, media_type);
-        answer
-    }
+pub(crate) async fn metrics(tasks: &Tasks) -> Answer {
+    let ask = async {
+        let (tasks, scheduled, poison, oldest) = futures::join!(
+            tasks.queue.depth(QueueName::Tasks),
+            tasks.queue.depth(QueueName::Scheduled),
+            tasks.queue.depth(QueueName::Poison),
+            tasks.queue.oldest(QueueName::Tasks),
+        );
+        let messages = [("tasks", tasks.ok()), ("scheduled", scheduled.ok()), ("poison", poison.ok())];
+        Depths { messages, oldest }
+    };
+    let depths = tasks.depths.get(|| tasks.env.instant(), DEPTHS_AGE, ask).await;
+    let text = exposition(depths.as_ref(), tasks.env.timestamp());
+    let mut answer = answer::full(StatusCode::OK, text.into());
+    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, media_type);
+    answer
 }
 
 /// The text. A number that storage did not tell is left out rather than guessed.

@@ -3,59 +3,56 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use lifecycle::retry::{Retry, retry};
+use lifecycle::retry::{self as decision, Retry};
 use models::{AttemptOutcome, TaskId, TaskState, TaskStatus, Timestamp};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::{Kind, Refusal};
 use super::tasks::{Tasks, WRITE_TRIES, word};
-use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{StatusStore, Stored, TaskQueue, Write};
+use crate::storage::{Stored, Write};
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    pub(crate) async fn retry(&self, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
-        let mut requested_at = None;
-        for tries in 0..WRITE_TRIES {
-            let stored = self.find(call, id).await?;
-            let now = self.env.timestamp();
-            let again = match retry(&stored.document, call.caller.as_deref(), now) {
-                Retry::Again(document) => document,
-                // The document was written by an earlier request whose message may have been lost.
-                Retry::NotFailed if waits_for_retry(&stored.document) => {
-                    // By this request itself, when an earlier try had its effect and not its reply.
-                    if tries == 0 {
-                        call.check_version(&stored.etag)?;
-                    }
-                    self.put_message(&stored, Duration::ZERO).await?;
-                    return self.shown(call, StatusCode::ACCEPTED, &stored);
+pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Answer, Refusal> {
+    let mut requested_at = None;
+    for tries in 0..WRITE_TRIES {
+        let stored = tasks.find(call, id).await?;
+        let now = tasks.env.timestamp();
+        let again = match decision::retry(&stored.document, call.caller.as_deref(), now) {
+            Retry::Again(document) => document,
+            // The document was written by an earlier request whose message may have been lost.
+            Retry::NotFailed if waits_for_retry(&stored.document) => {
+                // By this request itself, when an earlier try had its effect and not its reply.
+                if tries == 0 {
+                    call.check_version(&stored.etag)?;
                 }
-                // The reply to our own write was lost, and another message has brought the task to a worker.
-                Retry::NotFailed if was_requested(&stored.document, requested_at) => {
-                    return self.shown(call, StatusCode::ACCEPTED, &stored);
-                }
-                Retry::NotFailed => {
-                    let detail = format!("The task is {}.", word(stored.document.state));
-                    return Err(Refusal::new(Kind::TaskNotFailed, detail));
-                }
-            };
-            call.check_version(&stored.etag)?;
-            requested_at = Some(now);
-            if let Write::Done(etag) = self.store.replace(&again, &stored.etag).await? {
-                let stored = Stored { document: *again, etag };
-                self.put_message(&stored, Duration::ZERO).await?;
-                self.env.log(
-                    &Line::info("retry requested")
-                        .with("task_id", id.to_string())
-                        .with("attempt", stored.document.attempt)
-                        .with("trace_id", call.trace_id.as_str()),
-                );
-                return self.shown(call, StatusCode::ACCEPTED, &stored);
+                tasks.put_message(&stored, Duration::ZERO).await?;
+                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
             }
+            // The reply to our own write was lost, and another message has brought the task to a worker.
+            Retry::NotFailed if was_requested(&stored.document, requested_at) => {
+                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+            }
+            Retry::NotFailed => {
+                let detail = format!("The task is {}.", word(stored.document.state));
+                return Err(Refusal::new(Kind::TaskNotFailed, detail));
+            }
+        };
+        call.check_version(&stored.etag)?;
+        requested_at = Some(now);
+        if let Write::Done(etag) = tasks.store.replace(&again, &stored.etag).await? {
+            let stored = Stored { document: *again, etag };
+            tasks.put_message(&stored, Duration::ZERO).await?;
+            tasks.env.log(
+                &Line::info("retry requested")
+                    .with("task_id", id.to_string())
+                    .with("attempt", stored.document.attempt)
+                    .with("trace_id", call.trace_id.as_str()),
+            );
+            return tasks.shown(call, StatusCode::ACCEPTED, &stored);
         }
-        Err(Refusal::contended())
     }
+    Err(Refusal::contended())
 }
 
 /// Whether a retry was asked for and no worker has seen its message yet.

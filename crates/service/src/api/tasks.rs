@@ -4,22 +4,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::LocalBoxFuture;
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
-use models::{Monitor, MonitorState, TaskId, TaskState, TaskStatus, Timestamp};
+use models::{Monitor, MonitorState, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp};
 
 use super::answer::{self, Answer};
 use super::auth;
 use super::call::Call;
-use super::health::Readiness;
-use super::metrics::Depths;
 use super::problem::Refusal;
 use super::remembered::Remembered;
 use super::watched::Watchers;
 use crate::env::Env;
 use crate::settings::ApiSettings;
-use crate::storage::{QueueName, Read, StatusStore, StorageError, Stored, TaskQueue};
+use crate::storage::{ApiStorage, PublicStore, QueueName, Read, StorageError, Stored, TaskQueue};
 
 /// How long a queue depth that was once read decides about overload.
 const DEPTH_AGE: Duration = Duration::from_secs(5);
@@ -30,12 +27,23 @@ const WAITS_IN_QUEUE: Duration = Duration::from_secs(3);
 /// Tries of a conditional write before the client is asked to come again.
 pub(crate) const WRITE_TRIES: usize = 5;
 
+/// What the last probe of storage found.
+pub(crate) type Readiness = Result<(), StorageError>;
+
+/// What storage says about its queues.
+#[derive(Clone)]
+pub(crate) struct Depths {
+    pub(crate) messages: [(&'static str, Option<u64>); 3],
+    /// When the oldest visible message of the task queue was put.
+    pub(crate) oldest: Result<Option<Timestamp>, StorageError>,
+}
+
 /// Store, queue, settings and what the instance remembers.
-pub(crate) struct Tasks<E, S, Q> {
-    pub(crate) env: Rc<E>,
+pub(crate) struct Tasks {
+    pub(crate) env: Rc<dyn Env>,
     pub(crate) settings: ApiSettings,
-    pub(crate) store: S,
-    pub(crate) queue: Q,
+    pub(crate) store: Rc<dyn PublicStore>,
+    pub(crate) queue: Rc<dyn TaskQueue>,
     depth: Remembered<Option<u64>>,
     pub(crate) readiness: Remembered<Readiness>,
     pub(crate) depths: Remembered<Depths>,
@@ -47,8 +55,9 @@ pub(crate) struct Tasks<E, S, Q> {
     pub(crate) waits: Rc<Cell<usize>>,
 }
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    pub(crate) fn new(env: Rc<E>, settings: ApiSettings, store: S, queue: Q) -> Self {
+impl Tasks {
+    pub(crate) fn new(env: Rc<dyn Env>, settings: ApiSettings, storage: ApiStorage) -> Self {
+        let ApiStorage { store, queue } = storage;
         Self {
             env,
             settings,
@@ -71,21 +80,22 @@ impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
 
     /// The task, if there is one that the caller may see. Boxed because nearly every route begins so: one
     /// copy of the code in the component instead of one for each.
-    pub(crate) fn find<'a>(
-        &'a self,
-        call: &'a Call,
-        id: TaskId,
-    ) -> LocalBoxFuture<'a, Result<Stored, Refusal>> {
-        Box::pin(async move {
-            match self.store.read(id, None).await {
-                Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
-                    Ok(*stored)
-                }
-                // Another caller's task looks like none. Before the first submission there is no container.
-                Ok(_) | Err(StorageError::NoContainer(_)) => Err(Refusal::task_not_found()),
-                Err(error) => Err(error.into()),
+    pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<Stored, Refusal> {
+        match self.store.read(id, None).await {
+            Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
+                Ok(*stored)
             }
-        })
+            // Another caller's task looks like none. Before the first submission there is no container.
+            Ok(_) | Err(StorageError::NoContainer(_)) => Err(Refusal::task_not_found()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts the message of a stored task where it waits.
+    pub(crate) async fn put_message(&self, stored: &Stored, delay: Duration) -> Result<(), Refusal> {
+        let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
+        let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
+        Ok(self.queue.send(queue, &text, delay).await?)
     }
 
     /// The status monitor as a client sees it.

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::call::Call;
+use super::headers;
 use super::tasks::Tasks;
-use crate::env::Env;
-use crate::storage::{Read, StatusStore, Stored, TaskQueue};
+use crate::storage::{Read, Stored};
 
 /// Requests of one instance that may wait at a time; others are answered at once.
 const MOST_WAITS: usize = 64;
@@ -49,28 +50,32 @@ impl Drop for Place {
     }
 }
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    /// The task once it is terminal, or as it stands after `seconds`; with the wait that was honoured,
-    /// `None` when too many others wait. Storage that fails meanwhile ends the wait with what is known.
-    pub(crate) async fn wait_for_end(&self, mut stored: Stored, seconds: u64) -> (Stored, Option<u64>) {
-        let Some(_place) = Place::take(&self.waits, MOST_WAITS) else { return (stored, None) };
-        let limit = Duration::from_secs(seconds);
-        let start = self.env.instant();
-        let mut pauses = Pauses::new();
-        let watched = self.watchers.watch(&stored, start);
-        while !stored.document.state.is_terminal() {
-            let spent = self.env.instant().since(start);
-            let pause = pauses.next().min(limit.saturating_sub(spent));
-            if pause.is_zero() {
-                break;
-            }
-            self.env.sleep(pause).await;
-            match self.look(&watched, &stored.etag, pause).await {
-                Ok(Read::Found(newer)) => stored = *newer,
-                Ok(Read::Unchanged) => {}
-                Ok(Read::Missing) | Err(_) => break,
-            }
+/// The task as it stands after `Prefer: wait`, and the wait that was honoured.
+pub(crate) async fn after_wait(tasks: &Tasks, call: &Call, stored: Stored) -> (Stored, Option<u64>) {
+    let Some(seconds) = headers::wait(call.headers()) else { return (stored, None) };
+    wait_for_end(tasks, stored, seconds).await
+}
+
+/// The task once it is terminal, or as it stands after `seconds`; with the wait that was honoured,
+/// `None` when too many others wait. Storage that fails meanwhile ends the wait with what is known.
+async fn wait_for_end(tasks: &Tasks, mut stored: Stored, seconds: u64) -> (Stored, Option<u64>) {
+    let Some(_place) = Place::take(&tasks.waits, MOST_WAITS) else { return (stored, None) };
+    let limit = Duration::from_secs(seconds);
+    let start = tasks.env.instant();
+    let mut pauses = Pauses::new();
+    let watched = tasks.watchers.watch(&stored, start);
+    while !stored.document.state.is_terminal() {
+        let spent = tasks.env.instant().since(start);
+        let pause = pauses.next().min(limit.saturating_sub(spent));
+        if pause.is_zero() {
+            break;
         }
-        (stored, Some(seconds))
+        tasks.env.sleep(pause).await;
+        match watched.look(&*tasks.store, &*tasks.env, &stored.etag, pause).await {
+            Ok(Read::Found(newer)) => stored = *newer,
+            Ok(Read::Unchanged) => {}
+            Ok(Read::Missing) | Err(_) => break,
+        }
     }
+    (stored, Some(seconds))
 }

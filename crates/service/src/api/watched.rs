@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use models::TaskId;
 
-use super::tasks::Tasks;
 use crate::env::{Env, Instant};
-use crate::storage::{Read, StatusStore, StorageError, Stored, TaskQueue};
+use crate::storage::{Read, StatusStore, StorageError, Stored};
 
 /// How long to wait before looking again whether another request's read is done, and how often.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
@@ -90,6 +89,40 @@ impl Watched {
         now.since(self.seen_at.get()) < age
     }
 
+    /// As [`StatusStore::read`], for a watcher that last looked `age` ago: storage is asked only when nobody
+    /// has asked it since.
+    pub(crate) async fn look(
+        &self,
+        store: &dyn StatusStore,
+        env: &dyn Env,
+        etag: &str,
+        age: Duration,
+    ) -> Result<Read, StorageError> {
+        for _ in 0..MOST_LOOKS {
+            if self.is_recent(env.instant(), age) {
+                return self.told(etag);
+            }
+            if !self.is_reading.replace(true) {
+                let _reading = Reading(&self.is_reading);
+                let known = match &*self.sight.borrow() {
+                    Sight::Found(stored) => Some(stored.etag.clone()),
+                    Sight::Missing | Sight::Failed(_) => None,
+                };
+                let began = env.instant();
+                let sight = match store.read(self.id, known.as_deref()).await {
+                    Ok(Read::Found(stored)) => Sight::Found(Rc::from(stored)),
+                    Ok(Read::Unchanged) => self.sight.borrow().clone(),
+                    Ok(Read::Missing) => Sight::Missing,
+                    Err(error) => Sight::Failed(error),
+                };
+                self.note(sight, began);
+                return self.told(etag);
+            }
+            env.sleep(LOOK_AGAIN).await;
+        }
+        self.told(etag)
+    }
+
     /// What is known, for somebody who knows version `etag`.
     fn told(&self, etag: &str) -> Result<Read, StorageError> {
         match &*self.sight.borrow() {
@@ -108,41 +141,6 @@ struct Reading<'a>(&'a Cell<bool>);
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.0.set(false);
-    }
-}
-
-impl<E: Env, S: StatusStore, Q: TaskQueue> Tasks<E, S, Q> {
-    /// As [`StatusStore::read`], for a watcher that last looked `age` ago: storage is asked only when nobody
-    /// has asked it since.
-    pub(crate) async fn look(
-        &self,
-        watched: &Watched,
-        etag: &str,
-        age: Duration,
-    ) -> Result<Read, StorageError> {
-        for _ in 0..MOST_LOOKS {
-            if watched.is_recent(self.env.instant(), age) {
-                return watched.told(etag);
-            }
-            if !watched.is_reading.replace(true) {
-                let _reading = Reading(&watched.is_reading);
-                let known = match &*watched.sight.borrow() {
-                    Sight::Found(stored) => Some(stored.etag.clone()),
-                    Sight::Missing | Sight::Failed(_) => None,
-                };
-                let began = self.env.instant();
-                let sight = match self.store.read(watched.id, known.as_deref()).await {
-                    Ok(Read::Found(stored)) => Sight::Found(Rc::from(stored)),
-                    Ok(Read::Unchanged) => watched.sight.borrow().clone(),
-                    Ok(Read::Missing) => Sight::Missing,
-                    Err(error) => Sight::Failed(error),
-                };
-                watched.note(sight, began);
-                return watched.told(etag);
-            }
-            self.env.sleep(LOOK_AGAIN).await;
-        }
-        watched.told(etag)
     }
 }
 

@@ -11,13 +11,13 @@ use crate::storage::StorageError;
 const LARGEST_ANSWER: usize = 160 * 1024 * 1024;
 
 /// The storage account, or why there is none.
-pub(super) struct Account<E> {
-    storage: Result<Storage<E>, StorageError>,
+pub(super) struct Account {
+    storage: Result<Storage, StorageError>,
     advice: Advice,
 }
 
-impl<E: Env> Account<E> {
-    pub(super) fn open(env: Rc<E>, settings: &StorageSettings) -> Self {
+impl Account {
+    pub(super) fn open(env: Rc<dyn Env>, settings: &StorageSettings) -> Self {
         let usual = RetryPolicy::default();
         let policy = RetryPolicy {
             limits: Limits { max_response_bytes: LARGEST_ANSWER, ..Limits::default() },
@@ -36,7 +36,7 @@ impl<E: Env> Account<E> {
         }
     }
 
-    pub(super) fn storage(&self) -> Result<&Storage<E>, StorageError> {
+    pub(super) fn storage(&self) -> Result<&Storage, StorageError> {
         self.storage.as_ref().map_err(Clone::clone)
     }
 

@@ -9,15 +9,17 @@ use models::{TaskId, TaskStatus};
 
 use super::account::Account;
 use super::error::is_missing;
-use crate::env::Env;
-use crate::storage::{ETag, Listed, Page, Read, ResultPart, StatusStore, StorageError, Stored, Write};
+use crate::storage::{
+    ETag, Listed, Page, PublicStore, Read, ResultPart, StatusStore, StorageError, StorageFuture, Stored,
+    Write,
+};
 
 const JSON: &str = "application/json";
 
 /// Task documents and results as blobs of one container: `{TaskId}-202` and other names beside it. Originals
 /// of poisoned messages are in a second one, `{container}-poison`.
-pub struct BlobStore<E> {
-    account: Rc<Account<E>>,
+pub(super) struct BlobStore {
+    account: Rc<Account>,
     container: String,
     poison: String,
 }
@@ -31,7 +33,7 @@ struct New<'a> {
 }
 
 impl New<'_> {
-    async fn put<E: Env>(&self, blobs: &Blobs<E>, condition: Condition<'_>) -> Result<Put, azure::Error> {
+    async fn put(&self, blobs: &Blobs, condition: Condition<'_>) -> Result<Put, azure::Error> {
         let bytes = self.bytes.clone();
         match self.mark {
             Some(mark) => {
@@ -42,13 +44,13 @@ impl New<'_> {
     }
 }
 
-impl<E: Env> BlobStore<E> {
-    pub(super) fn new(account: Rc<Account<E>>, container: String) -> Self {
+impl BlobStore {
+    pub(super) fn new(account: Rc<Account>, container: String) -> Self {
         let poison = format!("{container}-poison");
         Self { account, container, poison }
     }
 
-    fn blobs(&self) -> Result<Blobs<E>, StorageError> {
+    fn blobs(&self) -> Result<Blobs, StorageError> {
         Ok(self.account.storage()?.blobs(&self.container))
     }
 
@@ -140,119 +142,148 @@ fn listed(blob: &BlobItem) -> Option<Listed> {
     })
 }
 
-impl<E: Env> StatusStore for BlobStore<E> {
-    async fn create(&self, document: &TaskStatus) -> Result<Write, StorageError> {
-        self.put_document(document, Condition::IfAbsent).await
+impl StatusStore for BlobStore {
+    fn create<'a>(&'a self, document: &'a TaskStatus) -> StorageFuture<'a, Write> {
+        Box::pin(self.put_document(document, Condition::IfAbsent))
     }
 
-    async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError> {
-        let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
-        let found = self.blobs()?.get(&id.status_blob_name(), options).await;
-        match found.map_err(|error| self.error(&error))? {
-            Get::Found(blob) => Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?))),
-            Get::NotModified => Ok(Read::Unchanged),
-            Get::NotFound | Get::ConditionNotMet => Ok(Read::Missing),
-        }
+    fn read<'a>(&'a self, id: TaskId, unless: Option<&'a str>) -> StorageFuture<'a, Read> {
+        Box::pin(async move {
+            let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
+            let found = self.blobs()?.get(&id.status_blob_name(), options).await;
+            match found.map_err(|error| self.error(&error))? {
+                Get::Found(blob) => Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?))),
+                Get::NotModified => Ok(Read::Unchanged),
+                Get::NotFound | Get::ConditionNotMet => Ok(Read::Missing),
+            }
+        })
     }
 
-    async fn replace(&self, document: &TaskStatus, etag: &str) -> Result<Write, StorageError> {
-        self.put_document(document, Condition::IfMatch(etag)).await
+    fn replace<'a>(&'a self, document: &'a TaskStatus, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(self.put_document(document, Condition::IfMatch(etag)))
     }
 
-    async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError> {
-        let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
-        match deleted.map_err(|error| self.error(&error))? {
-            Deleted::Done => Ok(Write::Done(etag.to_owned())),
-            Deleted::ConditionNotMet => Ok(Write::Conflict),
-        }
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
+            match deleted.map_err(|error| self.error(&error))? {
+                Deleted::Done => Ok(Write::Done(etag.to_owned())),
+                Deleted::ConditionNotMet => Ok(Write::Conflict),
+            }
+        })
     }
 
-    async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError> {
-        let page = match self.blobs()?.list("", from, limit).await {
-            Ok(page) => page,
-            Err(error) if is_missing(&error) => return Ok(Page::default()),
-            Err(error) => return Err(self.account.error(&error)),
-        };
-        Ok(Page { tasks: page.blobs.iter().filter_map(listed).collect(), next: page.next })
+    fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page> {
+        Box::pin(async move {
+            let page = match self.blobs()?.list("", from, limit).await {
+                Ok(page) => page,
+                Err(error) if is_missing(&error) => return Ok(Page::default()),
+                Err(error) => return Err(self.account.error(&error)),
+            };
+            Ok(Page { tasks: page.blobs.iter().filter_map(listed).collect(), next: page.next })
+        })
     }
 
-    async fn put_poisoned(&self, name: &str, bytes: Bytes) -> Result<(), StorageError> {
-        let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
-        self.put(&self.poison, new, Condition::Always, true).await.map(drop)
+    fn put_poisoned<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
+            self.put(&self.poison, new, Condition::Always, true).await.map(drop)
+        })
     }
 
-    async fn put_attachment(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<(), StorageError> {
-        let new = New { name, content_type, bytes, mark: None };
-        self.put(&self.container, new, Condition::Always, true).await.map(drop)
-    }
-
-    async fn swap_attachment(
-        &self,
-        name: &str,
-        content_type: &str,
+    fn put_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
         bytes: Bytes,
-        etag: Option<&str>,
-    ) -> Result<Write, StorageError> {
-        let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
-        match self.blobs()?.put(name, bytes, content_type, condition).await {
-            Ok(Put::Stored(etag)) => Ok(Write::Done(etag)),
-            Ok(Put::ConditionNotMet) => Ok(Write::Conflict),
-            // Whoever looks after documents finds none; a container made here would hide that it is missing.
-            Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
-            Err(error) => Err(self.error(&error)),
-        }
+    ) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let new = New { name, content_type, bytes, mark: None };
+            self.put(&self.container, new, Condition::Always, true).await.map(drop)
+        })
     }
 
-    async fn read_attachment(
-        &self,
-        name: &str,
+    fn swap_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
+            match self.blobs()?.put(name, bytes, content_type, condition).await {
+                Ok(Put::Stored(etag)) => Ok(Write::Done(etag)),
+                Ok(Put::ConditionNotMet) => Ok(Write::Conflict),
+                // Whoever looks after documents finds none; a container made here would hide that it is missing.
+                Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
+                Err(error) => Err(self.error(&error)),
+            }
+        })
+    }
+
+    fn read_attachment<'a>(
+        &'a self,
+        name: &'a str,
         range: Range<u64>,
-        etag: Option<&str>,
-    ) -> Result<Option<ResultPart>, StorageError> {
-        if range.is_empty() {
-            return self.nothing_of(name, etag).await;
-        }
-        let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
-        match self.blobs()?.get(name, options).await {
-            Ok(Get::Found(blob)) => {
-                Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>> {
+        Box::pin(async move {
+            if range.is_empty() {
+                return self.nothing_of(name, etag).await;
             }
-            Ok(Get::NotFound | Get::ConditionNotMet | Get::NotModified) => Ok(None),
-            Err(error) if is_missing(&error) => Ok(None),
-            // The range begins at its end or beyond it, as every range of an empty one does.
-            Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
-                self.nothing_of(name, etag).await
+            let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
+            match self.blobs()?.get(name, options).await {
+                Ok(Get::Found(blob)) => {
+                    Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
+                }
+                Ok(Get::NotFound | Get::ConditionNotMet | Get::NotModified) => Ok(None),
+                Err(error) if is_missing(&error) => Ok(None),
+                // The range begins at its end or beyond it, as every range of an empty one does.
+                Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
+                    self.nothing_of(name, etag).await
+                }
+                Err(error) => Err(self.account.error(&error)),
             }
-            Err(error) => Err(self.account.error(&error)),
-        }
+        })
     }
 
-    async fn delete_attachment(&self, name: &str) -> Result<(), StorageError> {
-        let deleted = self.blobs()?.delete(name, Condition::Always).await;
-        deleted.map(drop).map_err(|error| self.error(&error))
+    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let deleted = self.blobs()?.delete(name, Condition::Always).await;
+            deleted.map(drop).map_err(|error| self.error(&error))
+        })
     }
 
-    async fn address(&self, id: TaskId) -> Result<String, StorageError> {
-        let storage = self.account.storage()?;
-        let address = storage.blob_address(&self.container, &id.status_blob_name()).await;
-        address.map_err(|error| self.account.error(&error))
+    fn address(&self, id: TaskId) -> StorageFuture<'_, String> {
+        Box::pin(async move {
+            let storage = self.account.storage()?;
+            let address = storage.blob_address(&self.container, &id.status_blob_name()).await;
+            address.map_err(|error| self.account.error(&error))
+        })
     }
 
-    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<Option<String>, StorageError> {
-        let storage = self.account.storage()?;
-        if !storage.can_sign().await.map_err(|error| self.account.error(&error))? {
-            return Ok(None);
-        }
-        let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
-        address.map(Some).map_err(|error| self.account.error(&error))
+    fn probe(&self) -> StorageFuture<'_, ()> {
+        Box::pin(async move {
+            // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
+            // credentials only.
+            match self.blobs()?.head("probe").await {
+                Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
+                _ => Ok(()),
+            }
+        })
     }
+}
 
-    async fn probe(&self) -> Result<(), StorageError> {
-        // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
-        // credentials only.
-        match self.blobs()?.head("probe").await {
-            Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
-            _ => Ok(()),
-        }
+impl PublicStore for BlobStore {
+    fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>> {
+        Box::pin(async move {
+            let storage = self.account.storage()?;
+            if !storage.can_sign().await.map_err(|error| self.account.error(&error))? {
+                return Ok(None);
+            }
+            let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
+            address.map(Some).map_err(|error| self.account.error(&error))
+        })
     }
 }

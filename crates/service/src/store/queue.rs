@@ -7,19 +7,18 @@ use models::Timestamp;
 
 use super::account::Account;
 use super::error::is_missing;
-use crate::env::Env;
-use crate::storage::{Delivery, Held, QueueName, StorageError, TaskQueue};
+use crate::storage::{Delivery, Held, QueueName, StorageError, StorageFuture, TaskQueue, TaskReceiver};
 
 /// The three queues: `{queue}`, `{queue}-scheduled` and `{queue}-poison`.
-pub struct StorageQueues<E> {
-    account: Rc<Account<E>>,
+pub(super) struct StorageQueues {
+    account: Rc<Account>,
     tasks: String,
     scheduled: String,
     poison: String,
 }
 
-impl<E: Env> StorageQueues<E> {
-    pub(super) fn new(account: Rc<Account<E>>, name: &str) -> Self {
+impl StorageQueues {
+    pub(super) fn new(account: Rc<Account>, name: &str) -> Self {
         Self {
             account,
             tasks: name.to_owned(),
@@ -28,7 +27,7 @@ impl<E: Env> StorageQueues<E> {
         }
     }
 
-    fn queue(&self, queue: QueueName) -> Result<Queue<E>, StorageError> {
+    fn queue(&self, queue: QueueName) -> Result<Queue, StorageError> {
         let name = match queue {
             QueueName::Tasks => &self.tasks,
             QueueName::Scheduled => &self.scheduled,
@@ -77,65 +76,79 @@ fn delivery(message: Message) -> Delivery {
     }
 }
 
-impl<E: Env> TaskQueue for StorageQueues<E> {
-    async fn send(&self, queue: QueueName, text: &str, delay: Duration) -> Result<(), StorageError> {
-        let queue = self.queue(queue)?;
-        let text = for_xml(text);
-        let mut outcome = queue.put(&text, delay, TimeToLive::Forever).await;
-        if outcome.as_ref().is_err_and(is_missing) {
-            queue.create().await.map_err(|error| self.account.error(&error))?;
-            outcome = queue.put(&text, delay, TimeToLive::Forever).await;
-        }
-        outcome.map(drop).map_err(|error| self.account.error(&error))
+impl TaskQueue for StorageQueues {
+    fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let queue = self.queue(queue)?;
+            let text = for_xml(text);
+            let mut outcome = queue.put(&text, delay, TimeToLive::Forever).await;
+            if outcome.as_ref().is_err_and(is_missing) {
+                queue.create().await.map_err(|error| self.account.error(&error))?;
+                outcome = queue.put(&text, delay, TimeToLive::Forever).await;
+            }
+            outcome.map(drop).map_err(|error| self.account.error(&error))
+        })
     }
 
-    async fn receive(
+    fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64> {
+        Box::pin(async move {
+            let outcome = self.queue(queue)?.approximate_count().await;
+            self.unless_missing(outcome)
+        })
+    }
+
+    fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            let outcome = self.queue(queue)?.peek(azure::MAX_MESSAGES).await;
+            let messages = self.unless_missing(outcome)?;
+            Ok(messages.into_iter().map(|message| message.inserted_at.into()).min())
+        })
+    }
+}
+
+impl TaskReceiver for StorageQueues {
+    fn receive(
         &self,
         queue: QueueName,
         count: u32,
         visibility: Duration,
-    ) -> Result<Vec<Delivery>, StorageError> {
-        let queue = self.queue(queue)?;
-        let mut outcome = queue.get(count, visibility).await;
-        if outcome.as_ref().is_err_and(is_missing) {
-            queue.create().await.map_err(|error| self.account.error(&error))?;
-            outcome = queue.get(count, visibility).await;
-        }
-        let messages = outcome.map_err(|error| self.account.error(&error))?;
-        Ok(messages.into_iter().map(delivery).collect())
-    }
-
-    async fn update(
-        &self,
-        queue: QueueName,
-        delivery: &Delivery,
-        visibility: Duration,
-        text: Option<&str>,
-    ) -> Result<Held<String>, StorageError> {
-        let receipt = Secret::new(delivery.pop_receipt.as_str());
-        let text = text.map(for_xml);
-        let queue = self.queue(queue)?;
-        let outcome = queue.update(&delivery.message_id, &receipt, visibility, text.as_deref()).await;
-        Ok(match self.held(outcome)? {
-            Held::Yes(updated) => Held::Yes(updated.pop_receipt.expose().to_owned()),
-            Held::Lost => Held::Lost,
+    ) -> StorageFuture<'_, Vec<Delivery>> {
+        Box::pin(async move {
+            let queue = self.queue(queue)?;
+            let mut outcome = queue.get(count, visibility).await;
+            if outcome.as_ref().is_err_and(is_missing) {
+                queue.create().await.map_err(|error| self.account.error(&error))?;
+                outcome = queue.get(count, visibility).await;
+            }
+            let messages = outcome.map_err(|error| self.account.error(&error))?;
+            Ok(messages.into_iter().map(delivery).collect())
         })
     }
 
-    async fn delete(&self, queue: QueueName, delivery: &Delivery) -> Result<Held<()>, StorageError> {
-        let receipt = Secret::new(delivery.pop_receipt.as_str());
-        let outcome = self.queue(queue)?.delete(&delivery.message_id, &receipt).await;
-        self.held(outcome)
+    fn update<'a>(
+        &'a self,
+        queue: QueueName,
+        delivery: &'a Delivery,
+        visibility: Duration,
+        text: Option<&'a str>,
+    ) -> StorageFuture<'a, Held<String>> {
+        Box::pin(async move {
+            let receipt = Secret::new(delivery.pop_receipt.as_str());
+            let text = text.map(for_xml);
+            let queue = self.queue(queue)?;
+            let outcome = queue.update(&delivery.message_id, &receipt, visibility, text.as_deref()).await;
+            Ok(match self.held(outcome)? {
+                Held::Yes(updated) => Held::Yes(updated.pop_receipt.expose().to_owned()),
+                Held::Lost => Held::Lost,
+            })
+        })
     }
 
-    async fn depth(&self, queue: QueueName) -> Result<u64, StorageError> {
-        let outcome = self.queue(queue)?.approximate_count().await;
-        self.unless_missing(outcome)
-    }
-
-    async fn oldest(&self, queue: QueueName) -> Result<Option<Timestamp>, StorageError> {
-        let outcome = self.queue(queue)?.peek(azure::MAX_MESSAGES).await;
-        let messages = self.unless_missing(outcome)?;
-        Ok(messages.into_iter().map(|message| message.inserted_at.into()).min())
+    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a Delivery) -> StorageFuture<'a, Held<()>> {
+        Box::pin(async move {
+            let receipt = Secret::new(delivery.pop_receipt.as_str());
+            let outcome = self.queue(queue)?.delete(&delivery.message_id, &receipt).await;
+            self.held(outcome)
+        })
     }
 }

@@ -1,8 +1,9 @@
 use std::cell::{Cell, RefCell};
 
-use azure::{Clock, Limits, Random, Secret, Transport, TransportError};
+use azure::{Clock, Limits, Observer, Random, Secret, Transport, TransportError};
 use bytes::Bytes;
 use fake_azure::{Config, EMULATOR_ACCOUNT, FakeAzure, Operation};
+use futures::future::LocalBoxFuture;
 use http::{Request, Response};
 use models::{TaskId, TaskRequest, TaskStatus};
 use std::time::Duration;
@@ -10,7 +11,10 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::log::{Line, Log};
-use crate::storage::{Held, QueueName, Read, StatusStore, StorageError, TaskQueue, Write};
+use crate::storage::{
+    Held, PublicStore as _, QueueName, Read, StatusStore as _, StorageError, TaskQueue as _,
+    TaskReceiver as _, Write,
+};
 
 /// A fake account, and answers that come before it.
 struct World {
@@ -34,19 +38,22 @@ impl World {
 }
 
 impl Transport for World {
-    async fn send(
-        &self,
+    fn send<'a>(
+        &'a self,
         request: Request<Bytes>,
-        _limits: Limits,
-    ) -> Result<Response<Bytes>, TransportError> {
-        if let Some((status, code)) = self.instead.borrow_mut().pop() {
-            return Ok(Response::builder()
-                .status(status)
-                .header("x-ms-error-code", code)
-                .body(Bytes::new())
-                .unwrap());
-        }
-        Ok(self.fake.borrow_mut().handle(request, self.now.get()))
+        _: Limits,
+        _: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            if let Some((status, code)) = self.instead.borrow_mut().pop() {
+                return Ok(Response::builder()
+                    .status(status)
+                    .header("x-ms-error-code", code)
+                    .body(Bytes::new())
+                    .unwrap());
+            }
+            Ok(self.fake.borrow_mut().handle(request, self.now.get()))
+        })
     }
 }
 
@@ -60,8 +67,10 @@ impl Clock for World {
         azure::Instant::since_origin(since.try_into().unwrap())
     }
 
-    async fn sleep(&self, duration: Duration) {
-        self.now.set(self.now.get() + duration);
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.now.set(self.now.get() + duration);
+        })
     }
 }
 
@@ -84,8 +93,8 @@ fn settings(connection_string: &str) -> StorageSettings {
     }
 }
 
-fn opened(world: &Rc<World>) -> (BlobStore<World>, StorageQueues<World>) {
-    open(Rc::clone(world), &settings("UseDevelopmentStorage=true"))
+fn opened(world: &Rc<World>) -> (Rc<BlobStore>, Rc<StorageQueues>) {
+    open(world.clone(), &settings("UseDevelopmentStorage=true"))
 }
 
 fn document(world: &World, byte: u8) -> TaskStatus {
@@ -308,7 +317,7 @@ async fn settings_that_name_no_account_are_the_answer_of_every_call() {
         ("AccountName=hidden", "AccountKey"),
         ("AccountName=hidden;AccountKey=hidden!", "AccountKey"),
     ] {
-        let (store, queues) = open(Rc::clone(&world), &settings(connection_string));
+        let (store, queues) = open(world.clone(), &settings(connection_string));
         let errors =
             [store.probe().await.unwrap_err(), queues.depth(QueueName::Tasks).await.map(drop).unwrap_err()];
         for error in errors {
@@ -326,7 +335,7 @@ async fn an_account_reached_by_a_shared_access_signature_gives_no_signed_address
     let connection_string = "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
                              QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;\
                              SharedAccessSignature=sv=2023-11-03&sig=hidden";
-    let (store, _) = open(Rc::clone(&world), &settings(connection_string));
+    let (store, _) = open(world.clone(), &settings(connection_string));
     let id = document(&world, 1).task_id;
     assert_eq!(store.signed_address(id, Duration::from_secs(600)).await, Ok(None));
     assert!(!store.address(id).await.unwrap().contains("hidden"));

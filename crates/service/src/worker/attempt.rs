@@ -1,29 +1,29 @@
-//! One attempt: the handler, and what goes on beside it — renewing the lease, writing progress, noticing
-//! that the task was cancelled or that the worker is to stop.
+//! A started attempt, and what goes on beside its handler: renewing the lease, writing progress, noticing that
+//! the task was cancelled.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, FutureExt as _, select};
+use futures::future::{Either, select};
 use lifecycle::lease::{Renewal, renewal};
-use lifecycle::outcome::{Outcome, Standing, standing, with_progress};
-use models::{DeliveryId, TaskError};
+use lifecycle::outcome::{Standing, standing, with_progress};
+use lifecycle::retention::result_name;
+use models::DeliveryId;
 
 use super::counts::Verdict;
-use super::drain::Released;
 use super::engine::Engine;
-use super::handlers::{Handled, Work};
 use super::progress::Progress;
-use crate::env::{Env, Instant};
-use crate::storage::{Delivery, Held, QueueName, Read, StatusStore, Stored, TaskQueue, Write};
+use crate::env::Instant;
+use crate::log::{Level, Line};
+use crate::storage::{Delivery, Held, QueueName, Read, Stored, Write};
 
 /// Least time between two writes of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a handler is stopped before it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     /// The lease ran out or somebody else has the message.
     LeaseLost,
     /// The attempt took longer than one attempt may.
@@ -35,8 +35,8 @@ enum Stop {
 }
 
 /// A started attempt.
-pub(super) struct Attempt<'a, E, S, Q> {
-    pub(super) engine: &'a Engine<E, S, Q>,
+pub(super) struct Attempt<'a> {
+    pub(super) engine: &'a Engine,
     /// The delivery, with the newest pop receipt.
     pub(super) delivery: Delivery,
     /// Which delivery brought the attempt; this does not change.
@@ -54,9 +54,9 @@ pub(super) struct Attempt<'a, E, S, Q> {
     progress_at: Instant,
 }
 
-impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
+impl<'a> Attempt<'a> {
     pub(super) fn new(
-        engine: &'a Engine<E, S, Q>,
+        engine: &'a Engine,
         delivery: Delivery,
         id: DeliveryId,
         stored: Stored,
@@ -76,65 +76,32 @@ impl<'a, E: Env, S: StatusStore, Q: TaskQueue> Attempt<'a, E, S, Q> {
         }
     }
 
-    /// Runs the handler to its end, or to the reason to stop it, and writes what became of it.
-    pub(super) async fn run(mut self, released: Released) -> Verdict {
-        let work = Work::of(&self.stored.document);
-        let progress = Progress::default();
-        match self.work(&work, &progress, released).await {
-            Ok(handled) => {
-                let (outcome, payload) = handled.into_outcome(|| self.result_name());
-                self.settle(outcome, payload).await
-            }
-            Err(Stop::TimedOut) => {
-                let seconds = self.engine.policy.task_timeout.as_secs();
-                let message =
-                    format!("the attempt was stopped after {seconds} seconds (task_timeout_seconds)");
-                let error = TaskError { code: "TimedOut".to_owned(), message };
-                self.settle(Outcome::Retry { error, after: None }, None).await
-            }
-            Err(Stop::Released) => self.settle(Outcome::Released, None).await,
-            Err(Stop::Document(Standing::CancelRequested)) => self.settle(Outcome::Cancelled, None).await,
-            Err(Stop::Document(Standing::Terminal)) => {
-                self.engine.discard(&self.delivery).await;
-                self.log(Verdict::Discarded);
-                Verdict::Discarded
-            }
-            Err(Stop::LeaseLost | Stop::Document(_)) => {
-                self.log(Verdict::Lost);
-                Verdict::Lost
-            }
-        }
+    /// Where this attempt's result is kept when it gets a blob of its own.
+    pub(super) fn result_name(&self) -> String {
+        result_name(self.stored.document.task_id, self.number, &self.id)
     }
 
-    async fn work(&mut self, work: &Work, progress: &Progress, released: Released) -> Result<Handled, Stop> {
-        let engine = self.engine;
-        let mut handler = engine.handle(work, progress);
-        let mut released = released.map(|_| ());
-        loop {
-            let is_busy = Cell::new(false);
-            let handled = {
-                let mut step = pin!(self.tend(progress, &is_busy));
-                let handled = match select(select(&mut handler, &mut released), &mut step).await {
-                    Either::Right((Err(stop), _)) => return Err(stop),
-                    Either::Right((Ok(()), _)) => continue,
-                    Either::Left((Either::Left((handled, _)), _)) => Ok(handled),
-                    Either::Left((Either::Right(((), _)), _)) => Err(Stop::Released),
-                };
-                // A renewal in flight replaces the receipt that the end of the attempt needs.
-                if is_busy.get()
-                    && let Err(stop) = step.as_mut().await
-                {
-                    return Err(stop);
-                }
-                handled
-            };
-            return handled;
+    /// One line for each attempt.
+    pub(super) fn log(&self, verdict: Verdict) {
+        let document = &self.stored.document;
+        let milliseconds = self.engine.env.instant().since(self.started_at).as_millis();
+        let mut line = Line::info("attempt ended")
+            .with("task_id", document.task_id.to_string())
+            .with("attempt", self.number)
+            .with("outcome", verdict.name())
+            .with("dequeue_count", self.delivery.dequeue_count)
+            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX));
+        if let Some(error) = &document.error {
+            line = line.with("error_code", error.code.as_str());
         }
+        if matches!(verdict, Verdict::Failed | Verdict::Retried | Verdict::Lost) {
+            line.level = Level::Warn;
+        }
+        self.engine.env.log(&line);
     }
-
     /// Waits for the next thing to do beside the handler, and does it. `is_busy` tells that a request is on
     /// its way, which must not be dropped.
-    async fn tend(&mut self, progress: &Progress, is_busy: &Cell<bool>) -> Result<(), Stop> {
+    pub(super) async fn tend(&mut self, progress: &Progress, is_busy: &Cell<bool>) -> Result<(), Stop> {
         let engine = self.engine;
         let (env, policy) = (&engine.env, &engine.policy);
         loop {

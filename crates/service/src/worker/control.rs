@@ -1,5 +1,7 @@
 //! What the launcher says while a drain runs: lines of the request body.
 
+use futures::channel::oneshot;
+use futures::future::Shared;
 use futures::stream::{self, LocalBoxStream, StreamExt as _};
 
 use crate::body::RequestBody;
@@ -16,8 +18,8 @@ pub(super) enum Order {
     Release,
 }
 
-/// The orders of one drain; without a control stream there never are any.
-pub(super) struct Control<B>(Option<B>);
+/// Becomes ready when handlers must stop; the sender says so or is dropped with the drain.
+pub(super) type Released = Shared<oneshot::Receiver<()>>;
 
 struct Lines<B> {
     body: B,
@@ -25,22 +27,16 @@ struct Lines<B> {
     ended: bool,
 }
 
-impl<B: RequestBody + 'static> Control<B> {
-    pub(super) fn new(body: Option<B>) -> Self {
-        Self(body)
-    }
-
-    /// The orders as they arrive, then nothing for ever. A body that breaks or ends counts as
-    /// [`Order::Stop`]: whoever asked for the drain is gone.
-    pub(super) fn orders(self) -> LocalBoxStream<'static, Order> {
-        let Some(body) = self.0 else { return stream::pending().boxed_local() };
-        let lines = Lines { body, pending: Vec::new(), ended: false };
-        let orders = stream::unfold(lines, |mut lines| async move {
-            let order = lines.next().await?;
-            Some((order, lines))
-        });
-        orders.chain(stream::pending()).boxed_local()
-    }
+/// The orders of one drain as they arrive, then nothing for ever; without a control stream there never are
+/// any. A body that breaks or ends counts as [`Order::Stop`]: whoever asked for the drain is gone.
+pub(super) fn orders<B: RequestBody + 'static>(body: Option<B>) -> LocalBoxStream<'static, Order> {
+    let Some(body) = body else { return stream::pending().boxed_local() };
+    let lines = Lines { body, pending: Vec::new(), ended: false };
+    let orders = stream::unfold(lines, |mut lines| async move {
+        let order = lines.next().await?;
+        Some((order, lines))
+    });
+    orders.chain(stream::pending()).boxed_local()
 }
 
 impl<B: RequestBody> Lines<B> {

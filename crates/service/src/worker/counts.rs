@@ -1,5 +1,7 @@
 //! What a drain did, counted for the launcher and the log.
 
+use std::time::Duration;
+
 /// The answer to a drain, while it is counted.
 pub(super) use models::DrainReport as Counts;
 
@@ -25,6 +27,19 @@ pub(super) enum Verdict {
     Discarded,
     /// It has to wait: for the task's time, or for another message of the same task.
     Deferred,
+}
+
+/// How a delivery ended, and how long to leave storage alone when it was busy or broken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Report {
+    pub(super) verdict: Verdict,
+    pub(super) rest: Option<Duration>,
+}
+
+impl From<Verdict> for Report {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, rest: None }
+    }
 }
 
 /// Counts a delivery that ended so.

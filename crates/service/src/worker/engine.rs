@@ -8,7 +8,7 @@ use lifecycle::pace::LONGEST_REST;
 use crate::env::{Env, Instant};
 use crate::log::Line;
 use crate::settings::WorkerSettings;
-use crate::storage::StorageError;
+use crate::storage::{Delivery, QueueName, StatusStore, StorageError, TaskReceiver, WorkerStorage};
 
 /// How long to leave storage alone when it named no time of its own.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
@@ -16,10 +16,10 @@ const DEFAULT_REST: Duration = Duration::from_secs(5);
 pub(super) const OPERATOR_REST: Duration = Duration::from_secs(30);
 
 /// Everything that the work of one instance shares.
-pub(super) struct Engine<E, S, Q> {
-    pub(super) env: Rc<E>,
-    pub(super) store: S,
-    pub(super) queue: Q,
+pub(super) struct Engine {
+    pub(super) env: Rc<dyn Env>,
+    pub(super) store: Rc<dyn StatusStore>,
+    pub(super) queue: Rc<dyn TaskReceiver>,
     pub(super) settings: WorkerSettings,
     pub(super) policy: Policy,
     /// When this instance started.
@@ -30,8 +30,9 @@ pub(super) struct Engine<E, S, Q> {
     pub(super) sweep_look_at: Cell<Instant>,
 }
 
-impl<E: Env, S, Q> Engine<E, S, Q> {
-    pub(super) fn new(env: Rc<E>, settings: WorkerSettings, store: S, queue: Q) -> Self {
+impl Engine {
+    pub(super) fn new(env: Rc<dyn Env>, settings: WorkerSettings, storage: WorkerStorage) -> Self {
+        let WorkerStorage { store, queue } = storage;
         let policy = Policy {
             visibility: settings.visibility,
             max_dequeue_count: settings.max_dequeue_count,
@@ -60,5 +61,13 @@ impl<E: Env, S, Q> Engine<E, S, Q> {
         let line = if is_passing { Line::warn(what) } else { Line::error(what) };
         self.env.log(&line.with("cause", error.to_string()));
         rest
+    }
+
+    /// Deletes a message whose task needs it no more. When that fails the message comes back, and its next
+    /// delivery finds the same.
+    pub(super) async fn discard(&self, delivery: &Delivery) {
+        if let Err(error) = self.queue.delete(QueueName::Tasks, delivery).await {
+            self.note("a message could not be deleted", &error);
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! # Layout
 //! - [`Worker`]: routes, the drain token, answers (`access`, `answer`).
 //! - `drain`: the loop that receives, keeps the slots filled and counts; `control`: the launcher's orders.
-//! - `message`: one delivery, from its text to its end; `attempt`: the handler and what goes on beside it;
-//!   `settle`: writing how it ended; `poison`: giving a message up.
+//! - `message`: one delivery, from its text to its end; `run`: one attempt of its task; `attempt`: what goes on
+//!   beside the handler; `settle`: writing how it ended; `poison`: giving a message up.
 //! - `promote`, `sweep`: what a worker does for tasks that nobody delivered, when it is idle or works on long tasks.
 //! - `handlers`: the work itself.
 
@@ -21,6 +21,7 @@ mod poison;
 mod progress;
 mod promote;
 mod redelivery;
+mod run;
 mod settle;
 mod sweep;
 
@@ -30,39 +31,38 @@ use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 
 use access::Access;
-use control::Control;
 use engine::Engine;
 
 use crate::body::{Body, RequestBody};
 use crate::env::Env;
 use crate::log::Line;
 use crate::settings::{SettingsError, WorkerSettings};
-use crate::storage::{StatusStore, TaskQueue};
-use crate::store::{self, BlobStore, StorageQueues};
+use crate::storage::WorkerStorage;
+use crate::store;
 
 /// The worker of one instance, shared by the requests in flight.
-pub struct Worker<E: Env, S = BlobStore<E>, Q = StorageQueues<E>> {
-    env: Rc<E>,
-    engine: Result<Engine<E, S, Q>, SettingsError>,
+pub struct Worker {
+    env: Rc<dyn Env>,
+    engine: Result<Engine, SettingsError>,
 }
 
-impl<E: Env> Worker<E> {
+impl Worker {
     /// The worker over the storage account that the settings name. Settings that cannot be used are
     /// answered to every drain, with the name of the variable.
-    pub fn new(env: Rc<E>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
-        let settings = settings.map(|settings| {
-            let (store, queues) = store::open(Rc::clone(&env), &settings.storage);
-            (settings, store, queues)
+    pub fn new(env: Rc<dyn Env>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
+        let opened = settings.map(|settings| {
+            let storage = store::open_for_worker(Rc::clone(&env), &settings.storage);
+            (settings, storage)
         });
-        Self::over(env, settings)
+        Self::with_storage(env, opened)
     }
-}
 
-impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Worker<E, S, Q> {
-    /// The worker over the given store and queue.
-    pub fn over(env: Rc<E>, settings: Result<(WorkerSettings, S, Q), SettingsError>) -> Rc<Self> {
-        let engine =
-            settings.map(|(settings, store, queue)| Engine::new(Rc::clone(&env), settings, store, queue));
+    /// The worker over the given storage.
+    pub fn with_storage(
+        env: Rc<dyn Env>,
+        opened: Result<(WorkerSettings, WorkerStorage), SettingsError>,
+    ) -> Rc<Self> {
+        let engine = opened.map(|(settings, storage)| Engine::new(Rc::clone(&env), settings, storage));
         Rc::new(Self { env, engine })
     }
 
@@ -110,7 +110,7 @@ impl<E: Env, S: StatusStore + 'static, Q: TaskQueue + 'static> Worker<E, S, Q> {
             }
         }
         let streams = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
-        match engine.drain(Control::new(streams.then_some(body))).await {
+        match drain::drain(engine, control::orders(streams.then_some(body))).await {
             Ok(counts) => answer::counts(&counts),
             Err(error) => answer::storage_problem(&error),
         }

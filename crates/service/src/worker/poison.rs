@@ -8,9 +8,8 @@ use bytes::Bytes;
 use models::{DeliveryNote, PoisonCopy, fits_message};
 
 use super::engine::Engine;
-use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{Delivery, QueueName, StatusStore, StorageError, TaskQueue};
+use crate::storage::{Delivery, QueueName, StorageError};
 
 /// Longest reason in a copy, in characters: the copy itself must always fit into a message.
 const LONGEST_REASON: usize = 4096;
@@ -22,30 +21,28 @@ struct Copy {
     attachment: Option<(String, Bytes)>,
 }
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
-    /// Copies, then deletes: a crash in between leaves a second copy, never none.
-    pub(super) async fn poison(
-        &self,
-        queue: QueueName,
-        delivery: &Delivery,
-        reason: &str,
-    ) -> Result<(), StorageError> {
-        let copy = copy_of(delivery, reason, self.env.timestamp());
-        if let Some((name, bytes)) = copy.attachment {
-            self.store.put_poisoned(&name, bytes).await?;
-        }
-        self.queue.send(QueueName::Poison, &copy.text, Duration::ZERO).await?;
-        self.env.log(
-            &Line::warn("message given up")
-                .with("message_id", delivery.message_id.as_str())
-                .with("dequeue_count", delivery.dequeue_count)
-                .with("reason", reason),
-        );
-        if let Err(error) = self.queue.delete(queue, delivery).await {
-            self.note("a message could not be deleted", &error);
-        }
-        Ok(())
+/// Copies, then deletes: a crash in between leaves a second copy, never none.
+pub(super) async fn poison(
+    engine: &Engine,
+    queue: QueueName,
+    delivery: &Delivery,
+    reason: &str,
+) -> Result<(), StorageError> {
+    let copy = copy_of(delivery, reason, engine.env.timestamp());
+    if let Some((name, bytes)) = copy.attachment {
+        engine.store.put_poisoned(&name, bytes).await?;
     }
+    engine.queue.send(QueueName::Poison, &copy.text, Duration::ZERO).await?;
+    engine.env.log(
+        &Line::warn("message given up")
+            .with("message_id", delivery.message_id.as_str())
+            .with("dequeue_count", delivery.dequeue_count)
+            .with("reason", reason),
+    );
+    if let Err(error) = engine.queue.delete(queue, delivery).await {
+        engine.note("a message could not be deleted", &error);
+    }
+    Ok(())
 }
 
 fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {

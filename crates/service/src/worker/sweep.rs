@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
 use super::engine::Engine;
-use crate::env::Env;
 use crate::log::Line;
-use crate::storage::{ETag, Page, QueueName, Read, StatusStore, StorageError, TaskQueue, Write};
+use crate::storage::{ETag, Page, QueueName, Read, StorageError, Write};
 
 const STATE: &str = "sweep-state";
 /// Documents of one page: as many as storage lists in one answer.
@@ -80,163 +79,166 @@ impl Step {
     const NONE: Self = Self { pause: LOOK_PAUSE, goes_on: false };
 }
 
-impl<E: Env, S: StatusStore, Q: TaskQueue> Engine<E, S, Q> {
-    /// Takes a step of the sweep if one is due and no other worker takes it.
-    pub(super) async fn sweep(&self, counts: &mut Counts) {
-        if self.env.instant() < self.sweep_look_at.get() {
-            return;
-        }
-        let step = match self.sweep_step(counts).await {
-            Ok(step) => step,
-            Err(error) => {
-                if let Some(rest) = self.note("a step of the sweep failed", &error) {
-                    counts.slow_down(rest);
-                }
-                Step::NONE
+/// Takes a step of the sweep if one is due and no other worker takes it.
+pub(super) async fn sweep(engine: &Engine, counts: &mut Counts) {
+    if engine.env.instant() < engine.sweep_look_at.get() {
+        return;
+    }
+    let step = match step(engine, counts).await {
+        Ok(step) => step,
+        Err(error) => {
+            if let Some(rest) = engine.note("a step of the sweep failed", &error) {
+                counts.slow_down(rest);
             }
-        };
-        // A pass under way goes on with the next drain; whoever asks for drains need not wait.
-        counts.more |= step.goes_on;
-        self.sweep_look_at.set(self.env.instant().plus(step.pause.min(LOOK_PAUSE)));
-    }
-
-    async fn sweep_step(&self, counts: &mut Counts) -> Result<Step, StorageError> {
-        let interval = self.settings.sweep_interval;
-        let started = self.env.instant();
-        let (sweep, etag) = self.sweep_state().await?;
-        let now = self.env.timestamp();
-        let Some(claimed) = sweep.claim(&self.policy, interval, now) else {
-            return Ok(Step { pause: sweep.next_at.since(now), goes_on: false });
-        };
-        let Some(etag) = self.save(&claimed, etag.as_deref()).await? else { return Ok(Step::NONE) };
-        let mut marker = claimed.marker.clone();
-        loop {
-            let page = match self.store.list(marker.as_deref(), PAGE).await {
-                Ok(page) => page,
-                // A marker that storage does not know any more: this pass counts as never made.
-                Err(StorageError::Refused(_)) if marker.is_some() => {
-                    self.save(&Sweep { marker: None, ..claimed }, Some(&etag)).await?;
-                    return Ok(Step::NONE);
-                }
-                Err(error) => return Err(error),
-            };
-            let next = page.next.clone();
-            self.sweep_page(&claimed, page, counts).await?;
-            marker = next;
-            let spent = self.env.instant().since(started);
-            if marker.is_none() || spent >= STEP.min(self.policy.visibility / 2) {
-                break;
-            }
+            Step::NONE
         }
-        let now = self.env.timestamp();
-        let goes_on = marker.is_some();
-        let next = claimed.advance(marker, interval, now);
-        let is_saved = self.save(&next, Some(&etag)).await?.is_some();
-        Ok(Step { pause: next.next_at.since(now), goes_on: goes_on && is_saved })
-    }
+    };
+    // A pass under way goes on with the next drain; whoever asks for drains need not wait.
+    counts.more |= step.goes_on;
+    engine.sweep_look_at.set(engine.env.instant().plus(step.pause.min(LOOK_PAUSE)));
+}
 
-    /// Deals with the documents of a page. One that storage does not give or change for a reason of its own
-    /// is passed over, so that it does not keep everything behind it from being swept.
-    async fn sweep_page(&self, sweep: &Sweep, page: Page, counts: &mut Counts) -> Result<(), StorageError> {
-        let now = self.env.timestamp();
-        let wanted =
-            page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &self.policy, now));
-        let mut swept = stream::iter(wanted)
-            .map(|task| async move { (task.id, self.sweep_document(task.id, task.written).await) })
-            .buffer_unordered(TOGETHER);
-        while let Some((id, swept)) = swept.next().await {
-            match swept {
-                Ok(Swept::Nothing) => {}
-                Ok(Swept::Requeued) => counts.requeued += 1,
-                Ok(Swept::Purged) => counts.purged += 1,
-                Err(error) if error.concerns_one() || sweep.passes_over() => self.env.log(
-                    &Line::error("the sweep passed over a document")
-                        .with("task_id", id.to_string())
-                        .with("cause", error.to_string()),
-                ),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    async fn sweep_state(&self) -> Result<(Sweep, Option<ETag>), StorageError> {
-        Ok(match self.store.read_attachment(STATE, 0..64 * 1024, None).await? {
-            Some(part) => (State::read(&part.bytes).0, Some(part.etag)),
-            None => (Sweep::unstarted(), None),
-        })
-    }
-
-    /// The state's new version; `None` when another worker was faster.
-    async fn save(&self, sweep: &Sweep, etag: Option<&str>) -> Result<Option<ETag>, StorageError> {
-        let writer = self.env.next_u64();
-        let bytes = State::of(sweep, writer);
-        if let Write::Done(etag) = self.store.swap_attachment(STATE, "application/json", bytes, etag).await? {
-            return Ok(Some(etag));
-        }
-        // Or this worker was, and the reply was lost.
-        let found = self.store.read_attachment(STATE, 0..64 * 1024, None).await?;
-        let own = found.filter(|part| State::read(&part.bytes).1 == Some(writer));
-        Ok(own.map(|part| part.etag))
-    }
-
-    async fn sweep_document(&self, id: TaskId, written: Timestamp) -> Result<Swept, StorageError> {
-        let stored = match self.store.read(id, None).await {
-            Ok(Read::Found(stored)) => stored,
-            // An unreadable document cannot be judged; its message, if there is one, goes to the poison queue.
-            Ok(Read::Missing | Read::Unchanged) | Err(StorageError::Unreadable { .. }) => {
-                return Ok(Swept::Nothing);
+async fn step(engine: &Engine, counts: &mut Counts) -> Result<Step, StorageError> {
+    let interval = engine.settings.sweep_interval;
+    let started = engine.env.instant();
+    let (sweep, etag) = state(engine).await?;
+    let now = engine.env.timestamp();
+    let Some(claimed) = sweep.claim(&engine.policy, interval, now) else {
+        return Ok(Step { pause: sweep.next_at.since(now), goes_on: false });
+    };
+    let Some(etag) = save(engine, &claimed, etag.as_deref()).await? else { return Ok(Step::NONE) };
+    let mut marker = claimed.marker.clone();
+    loop {
+        let page = match engine.store.list(marker.as_deref(), PAGE).await {
+            Ok(page) => page,
+            // A marker that storage does not know any more: this pass counts as never made.
+            Err(StorageError::Refused(_)) if marker.is_some() => {
+                save(engine, &Sweep { marker: None, ..claimed }, Some(&etag)).await?;
+                return Ok(Step::NONE);
             }
             Err(error) => return Err(error),
         };
-        match review(&stored.document, written, &self.policy, self.env.timestamp()) {
-            Review::Leave => Ok(Swept::Nothing),
-            Review::Requeue(document, delay) => self.requeue(&document, &stored.etag, delay).await,
-            Review::Purge(attachments) => self.purge(&stored.document, &stored.etag, &attachments).await,
+        let next = page.next.clone();
+        sweep_page(engine, &claimed, page, counts).await?;
+        marker = next;
+        let spent = engine.env.instant().since(started);
+        if marker.is_none() || spent >= STEP.min(engine.policy.visibility / 2) {
+            break;
         }
     }
+    let now = engine.env.timestamp();
+    let goes_on = marker.is_some();
+    let next = claimed.advance(marker, interval, now);
+    let is_saved = save(engine, &next, Some(&etag)).await?.is_some();
+    Ok(Step { pause: next.next_at.since(now), goes_on: goes_on && is_saved })
+}
 
-    async fn requeue(
-        &self,
-        document: &TaskStatus,
-        etag: &str,
-        delay: Duration,
-    ) -> Result<Swept, StorageError> {
-        // The write comes first, so that one sweeper sends the message. If it dies in between, the document
-        // falls silent again.
-        let etag = match self.store.replace(document, etag).await? {
-            Write::Done(etag) => etag,
-            Write::Conflict => match self.store.read(document.task_id, None).await? {
-                // Its own write, whose reply was lost.
-                Read::Found(stored) if stored.document == *document => stored.etag,
-                _ => return Ok(Swept::Nothing),
-            },
-        };
-        let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
-        self.queue.send(queue, &TaskMessage::text_for(document, Some(&etag)), delay).await?;
-        self.env.log(
-            &Line::warn("a task without a message was queued again")
-                .with("task_id", document.task_id.to_string())
-                .with("state", document.state.name()),
-        );
-        Ok(Swept::Requeued)
+/// Deals with the documents of a page. One that storage does not give or change for a reason of its own
+/// is passed over, so that it does not keep everything behind it from being swept.
+async fn sweep_page(
+    engine: &Engine,
+    sweep: &Sweep,
+    page: Page,
+    counts: &mut Counts,
+) -> Result<(), StorageError> {
+    let now = engine.env.timestamp();
+    let wanted =
+        page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &engine.policy, now));
+    let mut swept = stream::iter(wanted)
+        .map(|task| async move { (task.id, sweep_document(engine, task.id, task.written).await) })
+        .buffer_unordered(TOGETHER);
+    while let Some((id, swept)) = swept.next().await {
+        match swept {
+            Ok(Swept::Nothing) => {}
+            Ok(Swept::Requeued) => counts.requeued += 1,
+            Ok(Swept::Purged) => counts.purged += 1,
+            Err(error) if error.concerns_one() || sweep.passes_over() => engine.env.log(
+                &Line::error("the sweep passed over a document")
+                    .with("task_id", id.to_string())
+                    .with("cause", error.to_string()),
+            ),
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
+}
 
-    async fn purge(
-        &self,
-        document: &TaskStatus,
-        etag: &str,
-        attachments: &[String],
-    ) -> Result<Swept, StorageError> {
-        for name in attachments {
-            self.store.delete_attachment(name).await?;
+async fn state(engine: &Engine) -> Result<(Sweep, Option<ETag>), StorageError> {
+    Ok(match engine.store.read_attachment(STATE, 0..64 * 1024, None).await? {
+        Some(part) => (State::read(&part.bytes).0, Some(part.etag)),
+        None => (Sweep::unstarted(), None),
+    })
+}
+
+/// The state's new version; `None` when another worker was faster.
+async fn save(engine: &Engine, sweep: &Sweep, etag: Option<&str>) -> Result<Option<ETag>, StorageError> {
+    let writer = engine.env.next_u64();
+    let bytes = State::of(sweep, writer);
+    if let Write::Done(etag) = engine.store.swap_attachment(STATE, "application/json", bytes, etag).await? {
+        return Ok(Some(etag));
+    }
+    // Or this worker was, and the reply was lost.
+    let found = engine.store.read_attachment(STATE, 0..64 * 1024, None).await?;
+    let own = found.filter(|part| State::read(&part.bytes).1 == Some(writer));
+    Ok(own.map(|part| part.etag))
+}
+
+async fn sweep_document(engine: &Engine, id: TaskId, written: Timestamp) -> Result<Swept, StorageError> {
+    let stored = match engine.store.read(id, None).await {
+        Ok(Read::Found(stored)) => stored,
+        // An unreadable document cannot be judged; its message, if there is one, goes to the poison queue.
+        Ok(Read::Missing | Read::Unchanged) | Err(StorageError::Unreadable { .. }) => {
+            return Ok(Swept::Nothing);
         }
-        match self.store.delete(document.task_id, etag).await? {
-            Write::Done(_) => {
-                self.env.log(&Line::info("task purged").with("task_id", document.task_id.to_string()));
-                Ok(Swept::Purged)
-            }
-            Write::Conflict => Ok(Swept::Nothing),
+        Err(error) => return Err(error),
+    };
+    match review(&stored.document, written, &engine.policy, engine.env.timestamp()) {
+        Review::Leave => Ok(Swept::Nothing),
+        Review::Requeue(document, delay) => requeue(engine, &document, &stored.etag, delay).await,
+        Review::Purge(attachments) => purge(engine, &stored.document, &stored.etag, &attachments).await,
+    }
+}
+
+async fn requeue(
+    engine: &Engine,
+    document: &TaskStatus,
+    etag: &str,
+    delay: Duration,
+) -> Result<Swept, StorageError> {
+    // The write comes first, so that one sweeper sends the message. If it dies in between, the document
+    // falls silent again.
+    let etag = match engine.store.replace(document, etag).await? {
+        Write::Done(etag) => etag,
+        Write::Conflict => match engine.store.read(document.task_id, None).await? {
+            // Its own write, whose reply was lost.
+            Read::Found(stored) if stored.document == *document => stored.etag,
+            _ => return Ok(Swept::Nothing),
+        },
+    };
+    let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
+    engine.queue.send(queue, &TaskMessage::text_for(document, Some(&etag)), delay).await?;
+    engine.env.log(
+        &Line::warn("a task without a message was queued again")
+            .with("task_id", document.task_id.to_string())
+            .with("state", document.state.name()),
+    );
+    Ok(Swept::Requeued)
+}
+
+async fn purge(
+    engine: &Engine,
+    document: &TaskStatus,
+    etag: &str,
+    attachments: &[String],
+) -> Result<Swept, StorageError> {
+    for name in attachments {
+        engine.store.delete_attachment(name).await?;
+    }
+    match engine.store.delete(document.task_id, etag).await? {
+        Write::Done(_) => {
+            engine.env.log(&Line::info("task purged").with("task_id", document.task_id.to_string()));
+            Ok(Swept::Purged)
         }
+        Write::Conflict => Ok(Swept::Nothing),
     }
 }

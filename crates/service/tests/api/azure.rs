@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fake_azure::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, FakeAzure, Operation};
+use futures::future::LocalBoxFuture;
 use http::{Method, Request, Response, StatusCode, Uri};
 use models::{Json, Monitor, MonitorState, ResultBlob, TaskMessage, TaskState, TaskStatus, Timestamp};
 use service::api::{Api, Asset};
 use service::body::Body;
-use service::env::{Clock, Limits, Random, Transport, TransportError};
+use service::env::{Clock, Limits, Observer, Random, Transport, TransportError};
 use service::log::{Line, Log};
 use service::settings::ApiSettings;
-use service::storage::{QueueName, Read, StatusStore, TaskQueue};
-use service::store::{self, BlobStore, StorageQueues};
+use service::storage::{QueueName, Read, WorkerStorage};
+use service::store;
 use time::OffsetDateTime;
 
 use crate::world::{ID, START, id, request};
@@ -35,19 +36,26 @@ pub(crate) struct Cloud {
 type Lose = Box<dyn FnMut(&Method, &str, &mut FakeAzure) -> bool>;
 
 impl Transport for Cloud {
-    async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<Response<Bytes>, TransportError> {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        if self.is_down.get() {
-            return Err(TransportError::Connect("refused".to_owned()));
-        }
-        let host = request.uri().host().unwrap_or_default();
-        if let Some((_, status, body)) = self.instead.borrow().iter().find(|(of, ..)| *of == host) {
-            return Ok(Response::builder().status(*status).body(body.clone().into()).unwrap());
-        }
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let answer = self.azure.borrow_mut().handle(request, self.now());
-        let is_lost = (self.lose.borrow_mut())(&method, &path, &mut self.azure.borrow_mut());
-        if is_lost { Err(TransportError::Interrupted("reset".to_owned())) } else { Ok(answer) }
+    fn send<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        _: Limits,
+        _: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if self.is_down.get() {
+                return Err(TransportError::Connect("refused".to_owned()));
+            }
+            let host = request.uri().host().unwrap_or_default();
+            if let Some((_, status, body)) = self.instead.borrow().iter().find(|(of, ..)| *of == host) {
+                return Ok(Response::builder().status(*status).body(body.clone().into()).unwrap());
+            }
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let answer = self.azure.borrow_mut().handle(request, self.now());
+            let is_lost = (self.lose.borrow_mut())(&method, &path, &mut self.azure.borrow_mut());
+            if is_lost { Err(TransportError::Interrupted("reset".to_owned())) } else { Ok(answer) }
+        })
     }
 }
 
@@ -58,8 +66,10 @@ impl Clock for Cloud {
     fn instant(&self) -> service::env::Instant {
         service::env::Instant::since_origin(self.begin.elapsed())
     }
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(duration).await;
+        })
     }
 }
 
@@ -78,7 +88,7 @@ impl Log for Cloud {
 
 pub(crate) struct World {
     pub(crate) cloud: Rc<Cloud>,
-    pub(crate) api: Rc<Api<Cloud>>,
+    pub(crate) api: Rc<Api>,
     settings: ApiSettings,
 }
 
@@ -110,7 +120,7 @@ impl World {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
         let settings = ApiSettings::from_variables(&lookup).unwrap();
-        let api = Api::new(Rc::clone(&cloud), Ok(settings.clone()), Box::new(NoPages));
+        let api = Api::new(cloud.clone(), Ok(settings.clone()), Box::new(NoPages));
         Self { cloud, api, settings }
     }
 
@@ -136,13 +146,13 @@ impl World {
         (answer, monitor)
     }
 
-    pub(crate) fn storage(&self) -> (BlobStore<Cloud>, StorageQueues<Cloud>) {
-        store::open(Rc::clone(&self.cloud), &self.settings.storage)
+    pub(crate) fn storage(&self) -> WorkerStorage {
+        store::open_for_worker(self.cloud.clone(), &self.settings.storage)
     }
 
     /// Changes a document as a worker does.
     pub(crate) async fn change(&self, change: impl FnOnce(&mut TaskStatus)) {
-        let (documents, _) = self.storage();
+        let documents = self.storage().store;
         let Read::Found(mut stored) = documents.read(id(), None).await.unwrap() else { panic!("missing") };
         change(&mut stored.document);
         documents.replace(&stored.document, &stored.etag).await.unwrap();
@@ -192,7 +202,7 @@ async fn the_location_reads_the_one_blob_until_it_expires() {
 #[tokio::test(start_paused = true)]
 async fn any_text_survives_the_xml_of_the_queue_and_the_json_of_the_blob() {
     let world = World::new(EMULATOR);
-    let (documents, queues) = world.storage();
+    let WorkerStorage { store: documents, queue: queues } = world.storage();
     for name in ["task".to_owned(), "<&>\"'\u{1}\u{0}\u{fffe}\r\n 日本語 🦀".to_owned(), "ä".repeat(4096)]
     {
         let body = serde_json::json!({ "TaskName": name, "Input": [name] }).to_string();
@@ -237,7 +247,7 @@ async fn a_result_of_megabytes_comes_whole_and_in_ranges() {
     let world = World::new(EMULATOR);
     world.submit(&format!(r#"{{"TaskId":"{ID}"}}"#)).await;
     let bytes: Bytes = (0..3_000_000u32).map(|n| (n % 253) as u8).collect();
-    let (documents, _) = world.storage();
+    let documents = world.storage().store;
     documents.put_attachment("r", "text/csv", bytes.clone()).await.unwrap();
     world
         .change(|document| {
@@ -319,7 +329,7 @@ async fn a_document_of_the_dotnet_side_is_shown_as_it_is() {
     let document = format!(
         r#"{{"TaskName":"n","TaskDescription":"d","Status":2,"TaskId":"{ID}","Priority":2,"returnUri":null}}"#
     );
-    let (documents, _) = world.storage();
+    let documents = world.storage().store;
     documents.put_attachment(&id().status_blob_name(), "application/json", document.into()).await.unwrap();
     let answer = world.ask(Method::GET, &format!("/tasks/{ID}"), &[], "").await;
     let monitor: Monitor = serde_json::from_slice(answer.body()).unwrap();
@@ -343,7 +353,7 @@ async fn a_document_that_is_too_large_for_a_message_only_once_it_is_escaped_is_a
     ] {
         let body = serde_json::json!({ "Input": input.repeat(size) }).to_string();
         let (_, monitor) = world.submit(&body).await;
-        let (_, queues) = world.storage();
+        let queues = world.storage().queue;
         let [delivery] =
             queues.receive(QueueName::Tasks, 32, Duration::from_secs(600)).await.unwrap().try_into().unwrap();
         let message = TaskMessage::parse(&delivery.text).unwrap();
@@ -356,7 +366,7 @@ async fn a_document_that_is_too_large_for_a_message_only_once_it_is_escaped_is_a
 #[tokio::test(start_paused = true)]
 async fn what_models_says_fits_is_what_the_client_sends_and_storage_takes() {
     let world = World::new(EMULATOR);
-    let (_, queues) = world.storage();
+    let queues = world.storage().queue;
     let (mut taken, mut refused) = (0, 0);
     for character in ["x", "&", "<", ">", "\r", "ü", "\u{fffe}", "🦀"] {
         for size in [10_900, 10_930, 13_000, 26_260, 26_300, 32_800, 32_900, 65_536, 65_537] {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus, Timestamp};
 use service::storage::{
-    Delivery, ETag, Held, Listed, Page, QueueName, Read, ResultPart, StatusStore, StorageError, Stored,
-    TaskQueue, Write,
+    ETag, Listed, Page, PublicStore, QueueName, Read, ResultPart, StatusStore, StorageError, StorageFuture,
+    Stored, TaskQueue, Write,
 };
 
 /// A message as it was put.
@@ -120,155 +120,168 @@ pub(crate) fn unavailable() -> StorageError {
 }
 
 impl StatusStore for Memory {
-    async fn create(&self, document: &TaskStatus) -> Result<Write, StorageError> {
-        self.request("create").await?;
-        if self.etag(&document.task_id.status_blob_name()).is_some() {
-            return Ok(Write::Conflict);
-        }
-        Ok(Write::Done(self.set(document)))
+    fn create<'a>(&'a self, document: &'a TaskStatus) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            self.request("create").await?;
+            if self.etag(&document.task_id.status_blob_name()).is_some() {
+                return Ok(Write::Conflict);
+            }
+            Ok(Write::Done(self.set(document)))
+        })
     }
 
-    async fn read(&self, id: TaskId, unless: Option<&str>) -> Result<Read, StorageError> {
-        self.request("read").await?;
-        let found = self.0.blobs.borrow().get(&id.status_blob_name()).cloned();
-        let Some((bytes, etag)) = found else { return Ok(Read::Missing) };
-        if unless == Some(&etag) {
-            return Ok(Read::Unchanged);
-        }
-        match TaskStatus::parse(&bytes) {
-            Ok(document) => Ok(Read::Found(Box::new(Stored { document, etag }))),
-            Err(error) => Err(StorageError::Unreadable { task_id: id, reason: error.to_string(), etag }),
-        }
+    fn read<'a>(&'a self, id: TaskId, unless: Option<&'a str>) -> StorageFuture<'a, Read> {
+        Box::pin(async move {
+            self.request("read").await?;
+            let found = self.0.blobs.borrow().get(&id.status_blob_name()).cloned();
+            let Some((bytes, etag)) = found else { return Ok(Read::Missing) };
+            if unless == Some(&etag) {
+                return Ok(Read::Unchanged);
+            }
+            match TaskStatus::parse(&bytes) {
+                Ok(document) => Ok(Read::Found(Box::new(Stored { document, etag }))),
+                Err(error) => Err(StorageError::Unreadable { task_id: id, reason: error.to_string(), etag }),
+            }
+        })
     }
 
-    async fn replace(&self, document: &TaskStatus, etag: &str) -> Result<Write, StorageError> {
-        self.request("replace").await?;
-        if self.etag(&document.task_id.status_blob_name()).as_deref() != Some(etag) {
-            return Ok(Write::Conflict);
-        }
-        Ok(Write::Done(self.set(document)))
+    fn replace<'a>(&'a self, document: &'a TaskStatus, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            self.request("replace").await?;
+            if self.etag(&document.task_id.status_blob_name()).as_deref() != Some(etag) {
+                return Ok(Write::Conflict);
+            }
+            Ok(Write::Done(self.set(document)))
+        })
     }
 
-    async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError> {
-        self.request("delete").await?;
-        let name = id.status_blob_name();
-        if self.etag(&name).is_some_and(|found| found != etag) {
-            return Ok(Write::Conflict);
-        }
-        self.remove(&name);
-        Ok(Write::Done(String::new()))
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            self.request("delete").await?;
+            let name = id.status_blob_name();
+            if self.etag(&name).is_some_and(|found| found != etag) {
+                return Ok(Write::Conflict);
+            }
+            self.remove(&name);
+            Ok(Write::Done(String::new()))
+        })
     }
 
-    async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError> {
-        self.request("list").await?;
-        let names = self.names();
-        let start = match from {
-            None => 0,
-            Some(from) => names
-                .iter()
-                .position(|name| name == from)
-                .ok_or_else(|| StorageError::Refused("InvalidQueryParameterValue".to_owned()))?,
-        };
-        let end = names.len().min(start + limit as usize);
-        // Backwards, because the order within a page is nothing to rely on.
-        let written = |id: TaskId| {
-            self.document(id).and_then(|d| d.updated_at).unwrap_or(Timestamp::from_unix_millis(0))
-        };
-        let id = |name: &String| name.strip_suffix("-202").and_then(|id| id.parse::<TaskId>().ok());
-        let listed = |id| Listed { id, written: written(id), mark: self.document(id).as_ref().map(Mark::of) };
-        let tasks = names[start..end].iter().rev().filter_map(id).map(listed).collect();
-        Ok(Page { tasks, next: names.get(end).cloned() })
+    fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page> {
+        Box::pin(async move {
+            self.request("list").await?;
+            let names = self.names();
+            let start = match from {
+                None => 0,
+                Some(from) => names
+                    .iter()
+                    .position(|name| name == from)
+                    .ok_or_else(|| StorageError::Refused("InvalidQueryParameterValue".to_owned()))?,
+            };
+            let end = names.len().min(start + limit as usize);
+            // Backwards, because the order within a page is nothing to rely on.
+            let written = |id: TaskId| {
+                self.document(id).and_then(|d| d.updated_at).unwrap_or(Timestamp::from_unix_millis(0))
+            };
+            let id = |name: &String| name.strip_suffix("-202").and_then(|id| id.parse::<TaskId>().ok());
+            let listed =
+                |id| Listed { id, written: written(id), mark: self.document(id).as_ref().map(Mark::of) };
+            let tasks = names[start..end].iter().rev().filter_map(id).map(listed).collect();
+            Ok(Page { tasks, next: names.get(end).cloned() })
+        })
     }
 
-    async fn put_poisoned(&self, _: &str, _: Bytes) -> Result<(), StorageError> {
-        panic!("the API never gives a message up");
+    fn put_poisoned<'a>(&'a self, _: &'a str, _: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            panic!("the API never gives a message up");
+        })
     }
 
-    async fn put_attachment(&self, name: &str, _: &str, bytes: Bytes) -> Result<(), StorageError> {
-        self.request("put_attachment").await?;
-        self.write(name.to_owned(), bytes);
-        Ok(())
+    fn put_attachment<'a>(&'a self, name: &'a str, _: &'a str, bytes: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            self.request("put_attachment").await?;
+            self.write(name.to_owned(), bytes);
+            Ok(())
+        })
     }
 
-    async fn swap_attachment(
-        &self,
-        _: &str,
-        _: &str,
+    fn swap_attachment<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
         _: Bytes,
-        _: Option<&str>,
-    ) -> Result<Write, StorageError> {
-        panic!("the API never swaps an attachment");
+        _: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            panic!("the API never swaps an attachment");
+        })
     }
 
-    async fn read_attachment(
-        &self,
-        name: &str,
+    fn read_attachment<'a>(
+        &'a self,
+        name: &'a str,
         range: Range<u64>,
-        etag: Option<&str>,
-    ) -> Result<Option<ResultPart>, StorageError> {
-        self.request("read_attachment").await?;
-        let found = self.0.blobs.borrow().get(name).cloned();
-        let Some((bytes, version)) = found.filter(|(_, version)| etag.is_none_or(|etag| etag == version))
-        else {
-            return Ok(None);
-        };
-        let total = bytes.len() as u64;
-        assert!(range.start < total, "storage answers 416 to a range beyond the end");
-        let part = bytes.slice(range.start as usize..range.end.min(total) as usize);
-        Ok(Some(ResultPart { bytes: part, total, etag: version }))
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>> {
+        Box::pin(async move {
+            self.request("read_attachment").await?;
+            let found = self.0.blobs.borrow().get(name).cloned();
+            let Some((bytes, version)) = found.filter(|(_, version)| etag.is_none_or(|etag| etag == version))
+            else {
+                return Ok(None);
+            };
+            let total = bytes.len() as u64;
+            assert!(range.start < total, "storage answers 416 to a range beyond the end");
+            let part = bytes.slice(range.start as usize..range.end.min(total) as usize);
+            Ok(Some(ResultPart { bytes: part, total, etag: version }))
+        })
     }
 
-    async fn delete_attachment(&self, name: &str) -> Result<(), StorageError> {
-        self.request("delete_attachment").await?;
-        self.remove(name);
-        Ok(())
+    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            self.request("delete_attachment").await?;
+            self.remove(name);
+            Ok(())
+        })
     }
 
-    async fn address(&self, id: TaskId) -> Result<String, StorageError> {
-        Ok(format!("https://account.blob.example/tasks/{}", id.status_blob_name()))
+    fn address(&self, id: TaskId) -> StorageFuture<'_, String> {
+        Box::pin(async move { Ok(format!("https://account.blob.example/tasks/{}", id.status_blob_name())) })
     }
 
-    async fn signed_address(&self, id: TaskId, lifetime: Duration) -> Result<Option<String>, StorageError> {
-        Ok(Some(format!("{}?sp=r&se={}", self.address(id).await?, lifetime.as_secs())))
+    fn probe(&self) -> StorageFuture<'_, ()> {
+        Box::pin(async move { self.request("probe").await })
     }
+}
 
-    async fn probe(&self) -> Result<(), StorageError> {
-        self.request("probe").await
+impl PublicStore for Memory {
+    fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>> {
+        Box::pin(
+            async move { Ok(Some(format!("{}?sp=r&se={}", self.address(id).await?, lifetime.as_secs()))) },
+        )
     }
 }
 
 impl TaskQueue for Memory {
-    async fn send(&self, queue: QueueName, text: &str, delay: Duration) -> Result<(), StorageError> {
-        self.request("send").await?;
-        self.0.messages.borrow_mut().push(Put { queue, text: text.to_owned(), delay });
-        Ok(())
+    fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            self.request("send").await?;
+            self.0.messages.borrow_mut().push(Put { queue, text: text.to_owned(), delay });
+            Ok(())
+        })
     }
 
-    async fn receive(&self, _: QueueName, _: u32, _: Duration) -> Result<Vec<Delivery>, StorageError> {
-        panic!("the API never receives a message");
+    fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64> {
+        Box::pin(async move {
+            self.request("depth").await?;
+            Ok(if queue == QueueName::Tasks { self.0.depth.get() } else { 0 })
+        })
     }
 
-    async fn update(
-        &self,
-        _: QueueName,
-        _: &Delivery,
-        _: Duration,
-        _: Option<&str>,
-    ) -> Result<Held<String>, StorageError> {
-        panic!("the API never updates a message");
-    }
-
-    async fn delete(&self, _: QueueName, _: &Delivery) -> Result<Held<()>, StorageError> {
-        panic!("the API never deletes a message");
-    }
-
-    async fn depth(&self, queue: QueueName) -> Result<u64, StorageError> {
-        self.request("depth").await?;
-        Ok(if queue == QueueName::Tasks { self.0.depth.get() } else { 0 })
-    }
-
-    async fn oldest(&self, _: QueueName) -> Result<Option<Timestamp>, StorageError> {
-        self.request("oldest").await?;
-        Ok(self.0.oldest.get())
+    fn oldest(&self, _: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            self.request("oldest").await?;
+            Ok(self.0.oldest.get())
+        })
     }
 }

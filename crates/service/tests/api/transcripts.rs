@@ -11,7 +11,6 @@ use http::{Method, Response, StatusCode};
 use models::{ResultBlob, TaskState};
 use service::body::Body;
 use service::settings::WorkerSettings;
-use service::storage::StatusStore;
 use service::worker::Worker;
 
 use crate::azure::{Cloud, EMULATOR, World};
@@ -121,7 +120,7 @@ async fn drain(cloud: &Rc<Cloud>) {
     ];
     let lookup =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let worker = Worker::new(Rc::clone(cloud), WorkerSettings::from_variables(&lookup));
+    let worker = Worker::new(cloud.clone(), WorkerSettings::from_variables(&lookup));
     let drain = request(Method::POST, "/drain", &[("authorization", "Bearer token")], "");
     assert_eq!(worker.handle(drain).await.status(), StatusCode::OK);
 }
@@ -227,7 +226,7 @@ async fn results() -> Vec<(&'static str, String)> {
     scribe.ask(Method::GET, &format!("{}?redirect=true", task()), &[], "").await;
     scribe.ask(Method::GET, &format!("{}/result", task()), &[], "").await;
     let mut found = vec![("result", scribe.take())];
-    let (documents, _) = scribe.world.storage();
+    let documents = scribe.world.storage().store;
     let result = Bytes::from("id;name\n".repeat(400_000));
     documents.put_attachment("result", "text/csv", result.clone()).await.unwrap();
     scribe

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
 use futures::stream::LocalBoxStream;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use models::{Monitor, Problem, TaskId, TaskRequest, TaskState, TaskStatus, Timestamp};
 use service::api::{Api, Asset, AssetSource};
 use service::body::{Body, RequestBody};
-use service::env::{Clock, Limits, Random, Transport, TransportError};
+use service::env::{Clock, Limits, Observer, Random, Transport, TransportError};
 use service::log::{Line, Log};
 use service::settings::ApiSettings;
+use service::storage::ApiStorage;
 use time::OffsetDateTime;
 
 use crate::memory::Memory;
@@ -33,8 +35,15 @@ pub(crate) struct TestEnv {
 }
 
 impl Transport for TestEnv {
-    async fn send(&self, _: Request<Bytes>, _: Limits) -> Result<Response<Bytes>, TransportError> {
-        panic!("the API reaches storage only through its seams");
+    fn send<'a>(
+        &'a self,
+        _: Request<Bytes>,
+        _: Limits,
+        _: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            panic!("the API reaches storage only through its seams");
+        })
     }
 }
 
@@ -45,8 +54,10 @@ impl Clock for TestEnv {
     fn instant(&self) -> service::env::Instant {
         service::env::Instant::since_origin(self.begin.elapsed())
     }
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(duration).await;
+        })
     }
 }
 
@@ -80,7 +91,7 @@ impl AssetSource for TestAssets {
 }
 
 pub(crate) struct World {
-    pub(crate) api: Rc<Api<TestEnv, Memory, Memory>>,
+    pub(crate) api: Rc<Api>,
     pub(crate) env: Rc<TestEnv>,
     pub(crate) memory: Memory,
 }
@@ -138,9 +149,11 @@ impl World {
         let lookup = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        let settings =
-            ApiSettings::from_variables(&lookup).map(|settings| (settings, memory.clone(), memory.clone()));
-        let api = Api::over(Rc::clone(&env), settings, Box::new(TestAssets));
+        let settings = ApiSettings::from_variables(&lookup).map(|settings| {
+            let (store, queue) = (Rc::new(memory.clone()), Rc::new(memory.clone()));
+            (settings, ApiStorage { store, queue })
+        });
+        let api = Api::with_storage(env.clone(), settings, Box::new(TestAssets));
         Self { api, env, memory }
     }
 

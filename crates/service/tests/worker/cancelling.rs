@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::Response;
 use lifecycle::cancel::{Cancel, cancel};
 use models::{AttemptOutcome, TaskId, TaskState};
-use service::storage::{Read, StatusStore as _, Write};
+use service::storage::{Read, Write};
 
 use crate::world::{World, run};
 
 /// Does what the API does.
 async fn request_cancel(world: &Rc<World>, id: TaskId) {
-    let (documents, _) = world.storage();
+    let documents = world.storage().store;
     loop {
         let Read::Found(stored) = documents.read(id, None).await.unwrap() else { panic!("it is stored") };
         let next = match cancel(&stored.document, Duration::from_secs(86_400), world.now()) {

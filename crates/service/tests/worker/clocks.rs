@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use models::TaskState;
-use service::storage::{QueueName, TaskQueue as _};
+use service::storage::QueueName;
 
 use crate::world::run;
 
@@ -64,7 +64,7 @@ fn a_scheduled_task_is_promoted_in_time_after_the_clock_was_set_back() {
         let id = world.submit("checksum", |_| {}).await;
         let text = world.messages("")[0].text.clone();
         world.drop_messages().await;
-        world.storage().1.send(QueueName::Scheduled, &text, Duration::from_secs(1)).await.unwrap();
+        world.storage().queue.send(QueueName::Scheduled, &text, Duration::from_secs(1)).await.unwrap();
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_secs(2)).await;
             worker.drain().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use models::{AttemptOutcome, TaskState};
 use serde_json::json;
-use service::storage::{QueueName, TaskQueue as _};
+use service::storage::QueueName;
 
 use crate::world::{Fault, Lines, World, run};
 
@@ -256,7 +256,7 @@ fn drain_beside_a_task_of_hours_promotes_and_sweeps_at_their_times() {
         let later = world.submit("checksum", |_| {}).await;
         let text = world.messages("")[0].text.clone();
         world.drop_messages().await;
-        world.storage().1.send(QueueName::Scheduled, &text, Duration::from_secs(600)).await.unwrap();
+        world.storage().queue.send(QueueName::Scheduled, &text, Duration::from_secs(600)).await.unwrap();
         let due = world.now().plus(Duration::from_secs(600));
         world.submit("routed", |_| {}).await;
         let counts = worker.drain().await;

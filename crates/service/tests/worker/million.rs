@@ -13,12 +13,12 @@ use service::body::Body;
 use service::env::Env as _;
 use service::settings::WorkerSettings;
 use service::storage::{
-    Delivery, Held, Listed, Page, QueueName, Read, ResultPart, StatusStore, StorageError, Stored, TaskQueue,
-    Write,
+    Delivery, Held, Listed, Page, QueueName, Read, ResultPart, StatusStore, StorageFuture, Stored, TaskQueue,
+    TaskReceiver, WorkerStorage, Write,
 };
 use service::worker::Worker;
 
-use crate::world::{TOKEN, World, drain_request, run};
+use crate::world::{TOKEN, drain_request, run};
 
 const DOCUMENTS: u64 = 1_000_000;
 /// How long storage takes for a full page of a listing, and for everything else.
@@ -93,149 +93,163 @@ fn is_expired(number: u64) -> bool {
 }
 
 impl StatusStore for Storage {
-    async fn list(&self, from: Option<&str>, limit: u32) -> Result<Page, StorageError> {
-        tokio::time::sleep(LIST_TIME).await;
-        self.0.lists.set(self.0.lists.get() + 1);
-        let start: u64 = from.map_or(0, |from| from.parse().unwrap());
-        let end = (start + u64::from(limit.min(5_000))).min(DOCUMENTS);
-        let written = self.0.written.borrow();
-        let listed = |number| {
-            let id = id_of(number);
-            match written.get(&id) {
-                Some(None) => None,
-                Some(Some(new)) => {
-                    let at = new.updated_at.unwrap();
-                    Some(Listed { id, written: at, mark: Some(Mark::of(new)) })
+    fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page> {
+        Box::pin(async move {
+            tokio::time::sleep(LIST_TIME).await;
+            self.0.lists.set(self.0.lists.get() + 1);
+            let start: u64 = from.map_or(0, |from| from.parse().unwrap());
+            let end = (start + u64::from(limit.min(5_000))).min(DOCUMENTS);
+            let written = self.0.written.borrow();
+            let listed = |number| {
+                let id = id_of(number);
+                match written.get(&id) {
+                    Some(None) => None,
+                    Some(Some(new)) => {
+                        let at = new.updated_at.unwrap();
+                        Some(Listed { id, written: at, mark: Some(Mark::of(new)) })
+                    }
+                    None => {
+                        let (written, mark) = self.0.listed(number);
+                        Some(Listed { id, written, mark: Some(mark) })
+                    }
                 }
-                None => {
-                    let (written, mark) = self.0.listed(number);
-                    Some(Listed { id, written, mark: Some(mark) })
-                }
-            }
-        };
-        let next = (end < DOCUMENTS).then(|| end.to_string());
-        Ok(Page { tasks: (start..end).filter_map(listed).collect(), next })
+            };
+            let next = (end < DOCUMENTS).then(|| end.to_string());
+            Ok(Page { tasks: (start..end).filter_map(listed).collect(), next })
+        })
     }
 
-    async fn read(&self, id: TaskId, _: Option<&str>) -> Result<Read, StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        let number = number_of(id);
-        self.0.reads.borrow_mut().push(number);
-        let document = self.0.document(number);
-        Ok(Read::Found(Box::new(Stored { document, etag: "\"1\"".to_owned() })))
+    fn read<'a>(&'a self, id: TaskId, _: Option<&'a str>) -> StorageFuture<'a, Read> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            let number = number_of(id);
+            self.0.reads.borrow_mut().push(number);
+            let document = self.0.document(number);
+            Ok(Read::Found(Box::new(Stored { document, etag: "\"1\"".to_owned() })))
+        })
     }
 
-    async fn replace(&self, document: &TaskStatus, _: &str) -> Result<Write, StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        self.0.written.borrow_mut().insert(document.task_id, Some(document.clone()));
-        Ok(Write::Done("\"2\"".to_owned()))
+    fn replace<'a>(&'a self, document: &'a TaskStatus, _: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            self.0.written.borrow_mut().insert(document.task_id, Some(document.clone()));
+            Ok(Write::Done("\"2\"".to_owned()))
+        })
     }
 
-    async fn delete(&self, id: TaskId, etag: &str) -> Result<Write, StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        self.0.written.borrow_mut().insert(id, None);
-        Ok(Write::Done(etag.to_owned()))
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            self.0.written.borrow_mut().insert(id, None);
+            Ok(Write::Done(etag.to_owned()))
+        })
     }
 
-    async fn swap_attachment(
-        &self,
-        _: &str,
-        _: &str,
+    fn swap_attachment<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
         bytes: Bytes,
-        etag: Option<&str>,
-    ) -> Result<Write, StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        let mut state = self.0.state.borrow_mut();
-        let version = state.as_ref().map(|(_, version)| version.to_string());
-        if version.as_deref() != etag {
-            return Ok(Write::Conflict);
-        }
-        let next = state.as_ref().map_or(1, |(_, version)| version + 1);
-        *state = Some((bytes, next));
-        Ok(Write::Done(next.to_string()))
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            let mut state = self.0.state.borrow_mut();
+            let version = state.as_ref().map(|(_, version)| version.to_string());
+            if version.as_deref() != etag {
+                return Ok(Write::Conflict);
+            }
+            let next = state.as_ref().map_or(1, |(_, version)| version + 1);
+            *state = Some((bytes, next));
+            Ok(Write::Done(next.to_string()))
+        })
     }
 
-    async fn read_attachment(
-        &self,
-        _: &str,
+    fn read_attachment<'a>(
+        &'a self,
+        _: &'a str,
         _: Range<u64>,
-        _: Option<&str>,
-    ) -> Result<Option<ResultPart>, StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        let state = self.0.state.borrow();
-        Ok(state.as_ref().map(|(bytes, version)| ResultPart {
-            bytes: bytes.clone(),
-            total: bytes.len() as u64,
-            etag: version.to_string(),
-        }))
+        _: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            let state = self.0.state.borrow();
+            Ok(state.as_ref().map(|(bytes, version)| ResultPart {
+                bytes: bytes.clone(),
+                total: bytes.len() as u64,
+                etag: version.to_string(),
+            }))
+        })
     }
 
-    async fn create(&self, _: &TaskStatus) -> Result<Write, StorageError> {
-        panic!("the sweep makes no document")
+    fn create<'a>(&'a self, _: &'a TaskStatus) -> StorageFuture<'a, Write> {
+        Box::pin(async move { panic!("the sweep makes no document") })
     }
 
-    async fn put_poisoned(&self, _: &str, _: Bytes) -> Result<(), StorageError> {
-        panic!("the sweep gives no message up")
+    fn put_poisoned<'a>(&'a self, _: &'a str, _: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move { panic!("the sweep gives no message up") })
     }
 
-    async fn put_attachment(&self, _: &str, _: &str, _: Bytes) -> Result<(), StorageError> {
-        panic!("the sweep stores no result")
+    fn put_attachment<'a>(&'a self, _: &'a str, _: &'a str, _: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move { panic!("the sweep stores no result") })
     }
 
-    async fn delete_attachment(&self, _: &str) -> Result<(), StorageError> {
-        panic!("no document has a result")
+    fn delete_attachment<'a>(&'a self, _: &'a str) -> StorageFuture<'a, ()> {
+        Box::pin(async move { panic!("no document has a result") })
     }
 
-    async fn address(&self, _: TaskId) -> Result<String, StorageError> {
-        panic!("the sweep needs no address")
+    fn address(&self, _: TaskId) -> StorageFuture<'_, String> {
+        Box::pin(async move { panic!("the sweep needs no address") })
     }
 
-    async fn signed_address(&self, _: TaskId, _: Duration) -> Result<Option<String>, StorageError> {
-        panic!("the sweep needs no address")
-    }
-
-    async fn probe(&self) -> Result<(), StorageError> {
-        Ok(())
+    fn probe(&self) -> StorageFuture<'_, ()> {
+        Box::pin(async move { Ok(()) })
     }
 }
 
 impl TaskQueue for Storage {
-    async fn send(&self, _: QueueName, _: &str, _: Duration) -> Result<(), StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        self.0.sent.set(self.0.sent.get() + 1);
-        Ok(())
+    fn send<'a>(&'a self, _: QueueName, _: &'a str, _: Duration) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            self.0.sent.set(self.0.sent.get() + 1);
+            Ok(())
+        })
     }
 
-    async fn receive(&self, _: QueueName, _: u32, _: Duration) -> Result<Vec<Delivery>, StorageError> {
-        tokio::time::sleep(OTHER_TIME).await;
-        Ok(Vec::new())
+    fn depth(&self, _: QueueName) -> StorageFuture<'_, u64> {
+        Box::pin(async move { Ok(0) })
     }
 
-    async fn update(
-        &self,
+    fn oldest(&self, _: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
+        Box::pin(async move { Ok(None) })
+    }
+}
+
+impl TaskReceiver for Storage {
+    fn receive(&self, _: QueueName, _: u32, _: Duration) -> StorageFuture<'_, Vec<Delivery>> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            Ok(Vec::new())
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
         _: QueueName,
-        _: &Delivery,
+        _: &'a Delivery,
         _: Duration,
-        _: Option<&str>,
-    ) -> Result<Held<String>, StorageError> {
-        panic!("nothing is received")
+        _: Option<&'a str>,
+    ) -> StorageFuture<'a, Held<String>> {
+        Box::pin(async move { panic!("nothing is received") })
     }
 
-    async fn delete(&self, _: QueueName, _: &Delivery) -> Result<Held<()>, StorageError> {
-        panic!("nothing is received")
-    }
-
-    async fn depth(&self, _: QueueName) -> Result<u64, StorageError> {
-        Ok(0)
-    }
-
-    async fn oldest(&self, _: QueueName) -> Result<Option<Timestamp>, StorageError> {
-        Ok(None)
+    fn delete<'a>(&'a self, _: QueueName, _: &'a Delivery) -> StorageFuture<'a, Held<()>> {
+        Box::pin(async move { panic!("nothing is received") })
     }
 }
 
 /// Drains as a launcher does that is told whether there is more, until there is none.
-async fn pass(worker: &Rc<Worker<World, Storage, Storage>>) -> (u32, serde_json::Value) {
+async fn pass(worker: &Rc<Worker>) -> (u32, serde_json::Value) {
     let mut drains = 0;
     loop {
         drains += 1;
@@ -254,8 +268,8 @@ fn a_million_documents_take_minutes_200_lists_and_no_read_that_is_not_needed() {
         let storage = Storage(Rc::new(Million::new(world.now())));
         let variables = |name: &str| (name == "drain_token").then(|| TOKEN.to_owned());
         let settings = WorkerSettings::from_variables(&variables).unwrap();
-        let opened = (settings, storage.clone(), storage.clone());
-        let worker = Worker::over(Rc::clone(&world), Ok(opened));
+        let (store, queue) = (Rc::new(storage.clone()), Rc::new(storage.clone()));
+        let worker = Worker::with_storage(world.clone(), Ok((settings, WorkerStorage { store, queue })));
 
         let started = world.now();
         let (drains, counts) = pass(&worker).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use models::{TaskMessage, TaskState};
-use service::storage::{QueueName, Read, StatusStore as _, TaskQueue as _};
+use service::storage::{QueueName, Read, WorkerStorage};
 
 use crate::world::run;
 
@@ -31,7 +31,7 @@ fn a_task_before_its_time_moves_to_the_scheduled_queue_and_comes_back_when_due()
 #[test]
 fn many_tasks_that_are_due_together_are_promoted_together() {
     run(|world| async move {
-        let (documents, queues) = world.storage();
+        let WorkerStorage { store: documents, queue: queues } = world.storage();
         for _ in 0..100 {
             let id = world.submit("checksum", |_| {}).await;
             let Read::Found(stored) = documents.read(id, None).await.unwrap() else { panic!("stored") };
@@ -50,7 +50,7 @@ fn a_busy_worker_looks_after_scheduled_tasks_now_and_then() {
         let due = world.submit("checksum", |_| {}).await;
         let text = world.messages("")[0].text.clone();
         world.drop_messages().await;
-        world.storage().1.send(QueueName::Scheduled, &text, Duration::from_secs(1)).await.unwrap();
+        world.storage().queue.send(QueueName::Scheduled, &text, Duration::from_secs(1)).await.unwrap();
         for _ in 0..60 {
             world.submit("simulate", |_| {}).await;
         }

@@ -184,9 +184,9 @@ fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept(
                 let mut document = world.document(*id);
                 document.state = TaskState::Completed;
                 document.expires_at = Some(world.now().plus(Duration::from_secs(2_000)));
-                let (documents, _) = world.storage();
+                let documents = world.storage().store;
                 let etag = world.blob(&id.status_blob_name()).unwrap().etag;
-                service::storage::StatusStore::replace(&documents, &document, &etag).await.unwrap();
+                documents.replace(&document, &etag).await.unwrap();
             }
             for id in [done[0], lost[0]] {
                 world.block(&id.status_blob_name(), Some(block));

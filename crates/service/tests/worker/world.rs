@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fake_azure::{BlobView, Config, EMULATOR_ACCOUNT, FakeAzure, MessageView};
-use http::response::Parts;
+use futures::future::LocalBoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use models::{Json, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskStatus, Timestamp};
 use serde_json::Value;
 use service::body::{Body, BodyError, RequestBody};
-use service::env::{Clock, Limits, Random, Transport, TransportError};
+use service::env::{Clock, Limits, Observer, Random, Transport, TransportError};
 use service::log::{Line, Log};
 use service::settings::WorkerSettings;
-use service::storage::{QueueName, TaskQueue as _};
+use service::storage::{QueueName, WorkerStorage};
 use service::store;
 use service::worker::Worker;
 use time::OffsetDateTime;
@@ -123,7 +123,7 @@ impl World {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
         let settings = WorkerSettings::from_variables(&|name| values.get(name).cloned());
-        TestWorker { worker: Worker::new(Rc::clone(self), settings) }
+        TestWorker { worker: Worker::new(self.clone(), settings) }
     }
 
     /// Stores a task and sends its message, as the API does.
@@ -137,13 +137,11 @@ impl World {
             input: Some(Json::parse("\"some text\"").unwrap()),
             schedule: Schedule::Now,
         };
-        let (documents, queues) = self.storage();
-        let uri = service::storage::StatusStore::address(&documents, id).await.unwrap();
+        let WorkerStorage { store: documents, queue: queues } = self.storage();
+        let uri = documents.address(id).await.unwrap();
         let mut document = TaskStatus::accepted(id, request, uri, self.now());
         edit(&mut document);
-        let service::storage::Write::Done(etag) =
-            service::storage::StatusStore::create(&documents, &document).await.unwrap()
-        else {
+        let service::storage::Write::Done(etag) = documents.create(&document).await.unwrap() else {
             panic!("the id is fresh")
         };
         queues
@@ -164,7 +162,7 @@ impl World {
 
     /// Puts any text into the task queue.
     pub(crate) async fn send(self: &Rc<Self>, text: &str) {
-        self.storage().1.send(QueueName::Tasks, text, Duration::ZERO).await.unwrap();
+        self.storage().queue.send(QueueName::Tasks, text, Duration::ZERO).await.unwrap();
     }
 
     /// Puts a message as a program does that spells XML shorter than we do, in a CDATA section.
@@ -173,11 +171,11 @@ impl World {
     }
 
     /// Storage without faults and without being noticed.
-    pub(crate) fn storage(self: &Rc<Self>) -> (store::BlobStore<Self>, store::StorageQueues<Self>) {
+    pub(crate) fn storage(self: &Rc<Self>) -> WorkerStorage {
         let variables = |name: &str| {
             (name == "storage_connection_string").then(|| "UseDevelopmentStorage=true".to_owned())
         };
-        store::open(Rc::clone(self), &WorkerSettings::from_variables(&variables).unwrap().storage)
+        store::open_for_worker(self.clone(), &WorkerSettings::from_variables(&variables).unwrap().storage)
     }
 
     /// The stored document.
@@ -238,7 +236,7 @@ impl World {
 
     /// Receives what is visible in the task queue, as another worker would.
     pub(crate) async fn receive(self: &Rc<Self>) -> Vec<service::storage::Delivery> {
-        self.storage().1.receive(QueueName::Tasks, 32, Duration::from_secs(60)).await.unwrap()
+        self.storage().queue.receive(QueueName::Tasks, 32, Duration::from_secs(60)).await.unwrap()
     }
 
     /// Empties the task queue, as an operator's mistake would.
@@ -249,7 +247,7 @@ impl World {
                 break;
             }
             for delivery in batch {
-                self.storage().1.delete(QueueName::Tasks, &delivery).await.unwrap();
+                self.storage().queue.delete(QueueName::Tasks, &delivery).await.unwrap();
             }
         }
         self.requests.borrow_mut().clear();
@@ -267,7 +265,7 @@ impl World {
 
 /// A worker under test.
 pub(crate) struct TestWorker {
-    worker: Rc<Worker<World>>,
+    worker: Rc<Worker>,
 }
 
 impl TestWorker {
@@ -341,7 +339,27 @@ impl RequestBody for Lines {
 }
 
 impl Transport for World {
-    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
+    fn send<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        limits: Limits,
+        observe: Observer<'a>,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            match request.uri().host() {
+                Some("127.0.0.1") => self.send_to_storage(request, limits).await,
+                _ => self.send_to_handler(request, limits, observe).await,
+            }
+        })
+    }
+}
+
+impl World {
+    async fn send_to_storage(
+        &self,
+        request: Request<Bytes>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, TransportError> {
         let line = summary(&request);
         self.requests.borrow_mut().push(line.clone());
         let fault = (self.faults.borrow_mut())(&line);
@@ -368,11 +386,11 @@ impl Transport for World {
     }
 
     /// Line by line, each after an equal part of the handler's time.
-    async fn send_observed(
+    async fn send_to_handler(
         &self,
         request: Request<Bytes>,
         limits: Limits,
-        observe: &dyn Fn(&Parts, &[u8]),
+        observe: Observer<'_>,
     ) -> Result<Response<Bytes>, TransportError> {
         let task = serde_json::from_slice(request.body()).unwrap();
         let (time, reply) = (self.handler.borrow_mut())(task);
@@ -417,8 +435,10 @@ impl Clock for World {
         service::env::Instant::since_origin(self.started.elapsed())
     }
 
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(duration).await;
+        })
     }
 }
 

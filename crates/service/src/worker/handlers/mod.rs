@@ -149,37 +149,40 @@ fn too_large() -> TaskError {
 }
 
 /// Work that is done in this process.
-trait Handler<E> {
+trait Handler {
     /// Does it. Dropped when the attempt is stopped.
-    fn run<'a>(&'a self, env: &'a E, work: &'a Work, progress: &'a Progress) -> LocalBoxFuture<'a, Handled>;
+    fn run<'a>(
+        &'a self,
+        env: &'a dyn Env,
+        work: &'a Work,
+        progress: &'a Progress,
+    ) -> LocalBoxFuture<'a, Handled>;
 }
 
 /// Work that is a function of its input and takes no time worth mentioning.
 struct Immediate(fn(&Work) -> Handled);
 
-impl<E> Handler<E> for Immediate {
-    fn run<'a>(&'a self, _: &'a E, work: &'a Work, _: &'a Progress) -> LocalBoxFuture<'a, Handled> {
+impl Handler for Immediate {
+    fn run<'a>(&'a self, _: &'a dyn Env, work: &'a Work, _: &'a Progress) -> LocalBoxFuture<'a, Handled> {
         Box::pin(std::future::ready((self.0)(work)))
     }
 }
 
-impl<E: Env, S, Q> Engine<E, S, Q> {
-    /// Starts the handler of this task.
-    pub(super) fn handle<'a>(
-        &'a self,
-        work: &'a Work,
-        progress: &'a Progress,
-    ) -> LocalBoxFuture<'a, Handled> {
-        if let Some(url) = self.settings.handlers.get(&work.name) {
-            return Box::pin(routed::run(&*self.env, url, self.policy.task_timeout, work, progress));
-        }
-        let handler: Box<dyn Handler<E>> = match work.name.as_str() {
-            "checksum" => Box::new(Immediate(checksum::run)),
-            "text-statistics" => Box::new(Immediate(statistics::run)),
-            _ => Box::new(simulate::Simulate { unit: self.settings.simulate_unit }),
-        };
-        Box::pin(async move { handler.run(&self.env, work, progress).await })
+/// Starts the handler of this task.
+pub(super) fn start<'a>(
+    engine: &'a Engine,
+    work: &'a Work,
+    progress: &'a Progress,
+) -> LocalBoxFuture<'a, Handled> {
+    if let Some(url) = engine.settings.handlers.get(&work.name) {
+        return Box::pin(routed::run(&*engine.env, url, engine.policy.task_timeout, work, progress));
     }
+    let handler: Box<dyn Handler> = match work.name.as_str() {
+        "checksum" => Box::new(Immediate(checksum::run)),
+        "text-statistics" => Box::new(Immediate(statistics::run)),
+        _ => Box::new(simulate::Simulate { unit: engine.settings.simulate_unit }),
+    };
+    Box::pin(async move { handler.run(&*engine.env, work, progress).await })
 }
 
 /// The text a handler works on.

@@ -16,8 +16,8 @@ const LARGEST_REPLY: usize = LARGEST_RESULT + 64 * 1024;
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// Posts the task to `url`. `time` is what an attempt may take.
-pub(super) async fn run<E: Env>(
-    env: &E,
+pub(super) async fn run(
+    env: &dyn Env,
     url: &str,
     time: Duration,
     work: &Work,
@@ -45,7 +45,7 @@ pub(super) async fn run<E: Env>(
         max_response_bytes: LARGEST_REPLY,
     };
     let lines = reply::Lines::default();
-    match env.send_observed(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
+    match env.send(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
         Ok(answer) => reply::read(answer, progress, env.now()),
         Err(TransportError::TooLarge(_)) => Handled::Failed(super::too_large()),
         Err(TransportError::Denied(_)) => Handled::retry(

@@ -17,8 +17,13 @@ pub(super) struct Simulate {
     pub(super) unit: Duration,
 }
 
-impl<E: Env> Handler<E> for Simulate {
-    fn run<'a>(&'a self, env: &'a E, work: &'a Work, progress: &'a Progress) -> LocalBoxFuture<'a, Handled> {
+impl Handler for Simulate {
+    fn run<'a>(
+        &'a self,
+        env: &'a dyn Env,
+        work: &'a Work,
+        progress: &'a Progress,
+    ) -> LocalBoxFuture<'a, Handled> {
         Box::pin(async move {
             let factor = u32::try_from(env.next_u64() % 19).unwrap_or(0) + 1;
             let units = match work.priority {

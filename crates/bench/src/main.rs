@@ -10,67 +10,48 @@ mod start;
 mod trips;
 mod world;
 
-use anyhow::{Result, bail};
-use lexopt::Arg;
+use anyhow::Result;
+use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
 
 use bench::MIN_ROUNDS;
 
-const USAGE: &str = "\
-Usage: bench [--rounds N] [WHAT…]
+/// Measures the shipped components.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Arguments {
+    /// Rounds of each ratio; start has 5.
+    #[arg(long, value_name = "N", default_value = "15", value_parser = rounds())]
+    rounds: usize,
 
-  shipped   sizes of the components as they are shipped
-  trips     how many storage round trips the main operations wait for; exact
-  ratios    CPU time of one operation in terms of another
-  start     what a filled compile cache saves
-  sizes     builds the components with other optimisation (minutes) and compares size and speed
+    /// What to measure; without it all but sizes.
+    #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "start"], hide_default_value = true)]
+    what: Vec<What>,
+}
 
-Without WHAT: all but sizes. The rounds are those of each ratio (default 15); start has 5.
-";
+fn rounds() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(u64::try_from(MIN_ROUNDS).unwrap_or(0)..)
+}
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// Sizes of the components as they are shipped.
     Shipped,
+    /// How many storage round trips the main operations wait for; exact.
     Trips,
+    /// CPU time of one operation in terms of another.
     Ratios,
+    /// What a filled compile cache saves.
     Start,
+    /// Builds the components with other optimisation (minutes) and compares size and speed.
     Sizes,
 }
 
 fn main() -> Result<()> {
-    let Some((rounds, wanted)) = arguments()? else {
-        print!("{USAGE}");
-        return Ok(());
-    };
+    let arguments = Arguments::parse();
     // One thread: then its CPU time is that of what is measured. Time is virtual: nothing waits for a lease.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    runtime.block_on(measure(rounds, &wanted))
-}
-
-fn arguments() -> Result<Option<(usize, Vec<What>)>> {
-    let (mut rounds, mut wanted) = (15, Vec::new());
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Arg::Long("help") | Arg::Short('h') => return Ok(None),
-            Arg::Long("rounds") => rounds = parser.value()?.to_string_lossy().parse()?,
-            Arg::Value(name) => wanted.push(match name.to_str() {
-                Some("shipped") => What::Shipped,
-                Some("trips") => What::Trips,
-                Some("ratios") => What::Ratios,
-                Some("start") => What::Start,
-                Some("sizes") => What::Sizes,
-                _ => bail!("there is no measurement {name:?}\n\n{USAGE}"),
-            }),
-            _ => return Err(argument.unexpected().into()),
-        }
-    }
-    if rounds < MIN_ROUNDS {
-        bail!("--rounds {rounds} is too few for a ratio: at least {MIN_ROUNDS}");
-    }
-    if wanted.is_empty() {
-        wanted = vec![What::Shipped, What::Trips, What::Ratios, What::Start];
-    }
-    Ok(Some((rounds, wanted)))
+    runtime.block_on(measure(arguments.rounds, &arguments.what))
 }
 
 async fn measure(rounds: usize, wanted: &[What]) -> Result<()> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-pub use options::{Options, UsageError};
+pub use options::Options;
 
 use crate::fake::FakeAzure;
 use crate::service::Service;

@@ -5,38 +5,71 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use simulation::generate;
 use simulation::mutation::Mutation;
 use simulation::search::{Failure, Findings, Player, native_player, play, search, shrink};
 
-const USAGE: &str = "\
-usage: sim [--native | --wasm] [--seeds N] [--start S] [--threads T] [--mutation NAME] [--most F]
-       sim [--native | --wasm] --seed X [--without I,J,…] [--trace] [--mutation NAME]
-
-Without --seed: plays seeds S to S+N (default 0 and 10000) and reports those that break a promise.
-With --seed: plays that one; --trace prints its timeline, --without leaves elements of its scenario out.";
-
-#[derive(Clone, Default)]
+/// Searches seeds for broken promises, or replays one seed with --seed.
+#[derive(Parser)]
+#[command(name = "sim", version)]
 struct Arguments {
+    /// Run the components natively: fast, and the default.
+    #[arg(long, overrides_with = "wasm")]
+    native: bool,
+
+    /// Run the shipped components. `cargo xtask sim --wasm` builds what this needs.
+    #[arg(long, overrides_with = "native")]
     wasm: bool,
-    seeds: Option<u64>,
+
+    /// How many seeds to play.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    seeds: u64,
+
+    /// The first of them.
+    #[arg(long, value_name = "S", default_value_t = 0)]
     start: u64,
+
+    /// How many threads play; by default one for each core.
+    #[arg(long, value_name = "T")]
     threads: Option<usize>,
+
+    /// Stop after this many seeds have broken a promise.
+    #[arg(long, value_name = "F", default_value_t = 10)]
+    most: usize,
+
+    /// Play this seed alone.
+    #[arg(long, value_name = "X")]
     seed: Option<u64>,
+
+    /// With --seed: elements of its scenario to leave out, by their numbers.
+    #[arg(long, value_name = "I,J,…", value_delimiter = ',')]
     without: Vec<usize>,
+
+    /// With --seed: print its timeline.
+    #[arg(long)]
     trace: bool,
+
+    /// Make this deliberate mistake: some seeds must break a promise.
+    #[arg(long, value_name = "NAME", value_parser = mutation)]
     mutation: Option<Mutation>,
-    most: Option<usize>,
+}
+
+fn mutation(name: &str) -> Result<Mutation, String> {
+    Mutation::named(name).ok_or_else(|| {
+        let names: Vec<_> = Mutation::ALL.iter().map(|(it, _)| format!("{it:?}")).collect();
+        format!("it is none of {}", names.join(", "))
+    })
 }
 
 fn main() -> ExitCode {
-    let arguments = match parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(problem) => {
-            eprintln!("{problem}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let arguments = Arguments::parse();
+    if arguments.wasm && cfg!(not(feature = "wasm")) {
+        let text =
+            "this sim was built without the feature `wasm`; `cargo xtask sim --wasm` builds one that has it";
+        Arguments::command().error(ErrorKind::ArgumentConflict, text).exit();
+    }
     let clean = match arguments.seed {
         Some(seed) => replay(&arguments, seed),
         None => hunt(&arguments),
@@ -44,54 +77,13 @@ fn main() -> ExitCode {
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments::default();
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-        let number =
-            |text: String| text.parse::<u64>().map_err(|_| format!("{word}: {text} is not a number"));
-        match word.as_str() {
-            "--wasm" => arguments.wasm = true,
-            "--native" => arguments.wasm = false,
-            "--trace" => arguments.trace = true,
-            "--seeds" => arguments.seeds = Some(number(value()?)?),
-            "--start" => arguments.start = number(value()?)?,
-            "--threads" => arguments.threads = usize::try_from(number(value()?)?).ok(),
-            "--most" => arguments.most = usize::try_from(number(value()?)?).ok(),
-            "--seed" => arguments.seed = Some(number(value()?)?),
-            "--without" => {
-                let list = value()?;
-                let parsed: Result<Vec<_>, _> = list.split(',').map(str::parse).collect();
-                arguments.without =
-                    parsed.map_err(|_| format!("--without: {list} is not a list of numbers"))?;
-            }
-            "--mutation" => {
-                let name = value()?;
-                let found = Mutation::named(&name).ok_or_else(|| {
-                    let names: Vec<_> = Mutation::ALL.iter().map(|(it, _)| format!("{it:?}")).collect();
-                    format!("--mutation: {name} is none of {}", names.join(", "))
-                })?;
-                arguments.mutation = Some(found);
-            }
-            _ => return Err(format!("{word} is not understood")),
-        }
-    }
-    Ok(arguments)
-}
-
 fn player(arguments: &Arguments) -> Player {
-    if arguments.wasm { wasm_player() } else { native_player() }
-}
-
-#[cfg(feature = "wasm")]
-fn wasm_player() -> Player {
-    simulation::wasm::player()
-}
-
-#[cfg(not(feature = "wasm"))]
-#[expect(clippy::panic, reason = "the command line asks for something that this binary was built without")]
-fn wasm_player() -> Player {
-    panic!("this sim was built without the feature `wasm`; `cargo xtask sim --wasm` builds one that has it")
+    #[cfg(feature = "wasm")]
+    if arguments.wasm {
+        return simulation::wasm::player();
+    }
+    debug_assert!(!arguments.wasm, "refused at the start");
+    native_player()
 }
 
 fn command(arguments: &Arguments, seed: u64, left_out: &[usize]) -> String {
@@ -128,8 +120,7 @@ fn replay(arguments: &Arguments, seed: u64) -> bool {
 
 fn hunt(arguments: &Arguments) -> bool {
     const BATCH: u64 = 50;
-    let seeds = arguments.seeds.unwrap_or(10_000);
-    let most = arguments.most.unwrap_or(10);
+    let (seeds, most) = (arguments.seeds, arguments.most);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores).max(1);
     let next = AtomicU64::new(0);
@@ -188,4 +179,19 @@ fn report(arguments: &Arguments, findings: &Findings, elapsed: f64, threads: usi
         println!("  {}", command(arguments, failure.seed, &left_out));
     }
     println!("{} of {} seeds broke a promise", failures.len(), findings.seeds);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_runner_wins_and_lists_are_split() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split_whitespace());
+        assert!(parse("sim --native --wasm").unwrap().wasm);
+        assert!(!parse("sim --wasm --native").unwrap().wasm);
+        let replay = parse("sim --seed 7 --without 1,4 --trace --mutation NeverWait").unwrap();
+        assert_eq!((replay.seed, replay.without), (Some(7), vec![1, 4]));
+        assert!(parse("sim --mutation Nothing").err().unwrap().to_string().contains("NeverWait"));
+    }
 }

@@ -1,5 +1,7 @@
-//! Deliberate mistakes. Each stands for one that a developer could make in the service; the simulator must report
-//! every one of them. [`tampering`](crate::tampering) makes them, between the service and storage.
+//! Deliberate mistakes.
+//!
+//! Each stands for one that a developer could make in the service; the simulator must report every one of them.
+//! [`tampering`](crate::tampering) makes them, between the service and storage.
 
 use std::collections::BTreeMap;
 

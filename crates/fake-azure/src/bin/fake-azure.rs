@@ -3,17 +3,12 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use fake_azure::server::{Options, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("fake-azure: {error}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = Options::parse();
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,69 +1,75 @@
 //! The command line of the server.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use clap::Parser;
 
 use crate::config::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, Identity};
 use crate::service::Service;
 
-/// What the server serves and where. Port 0 is a free port.
-#[derive(Clone)]
+/// Azure Storage, Key Vault and the identity endpoint in memory, on 127.0.0.1.
+///
+/// Prints one line for each service, its name and its address, then `ready`. Port 0 is a free port.
+#[derive(Clone, Parser)]
+#[command(name = "fake-azure", version, verbatim_doc_comment)]
 pub struct Options {
     /// Port of Blob Storage.
+    #[arg(long, value_name = "PORT", default_value_t = 10_000)]
     pub blob_port: u16,
+
     /// Port of Queue Storage.
+    #[arg(long, value_name = "PORT", default_value_t = 10_001)]
     pub queue_port: u16,
-    /// Port of the identity endpoint; `None` is not served.
+
+    /// Port of the identity endpoint; without this option it is not served.
+    #[arg(long, value_name = "PORT")]
     pub identity_port: Option<u16>,
-    /// Port of Key Vault; `None` is not served.
+
+    /// Port of Key Vault; without this option it is not served.
+    #[arg(long, value_name = "PORT")]
     pub vault_port: Option<u16>,
-    /// Account names with their keys; empty is the emulator's account.
+
+    /// An account and its key in base64, in place of the emulator's account devstoreaccount1. Repeat it for more keys
+    /// and accounts.
+    #[arg(long = "account", value_name = "NAME:KEY", value_parser = account)]
     pub accounts: Vec<(String, String)>,
-    /// What `X-IDENTITY-HEADER` must be.
+
+    /// What callers of the identity endpoint must send in `X-IDENTITY-HEADER`.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub identity_header: String,
-    /// Client ids of user-assigned identities; empty is one system-assigned identity.
+
+    /// A user-assigned identity; without any there is one system-assigned identity. Repeat it for more.
+    #[arg(long = "client-id", value_name = "ID")]
     pub client_ids: Vec<String>,
-    /// Name of the secret that holds the first account's connection string.
+
+    /// The secret of the vault that holds the first account's connection string.
+    #[arg(long, value_name = "NAME", default_value = "StorageCS")]
     pub secret_name: String,
-    /// File that keeps the data.
+
+    /// Keep the data in this file.
+    #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Whether pages of any origin may read.
+
+    /// Let pages of any origin read.
+    #[arg(long)]
     pub cors: bool,
 }
 
-/// A command line that is not understood; its text says what is wrong and what there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageError(String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n\n{USAGE}", self.0)
-    }
+/// Reads `NAME:KEY`. The error does not repeat the key.
+fn account(text: &str) -> Result<(String, String), &'static str> {
+    let (name, key) = text.split_once(':').ok_or("it takes NAME:KEY, with the key in base64")?;
+    Ok((name.to_owned(), key.to_owned()))
 }
 
-impl std::error::Error for UsageError {}
-
-const USAGE: &str = "\
-usage: fake-azure [--blob-port N] [--queue-port N] [--identity-port N] [--vault-port N]
-                  [--account NAME:KEY]... [--identity-header TEXT] [--client-id ID]...
-                  [--secret-name NAME] [--data FILE] [--cors]
-
-Serves Azure Storage in memory on 127.0.0.1. Port 0 is a free port; blob and queue have 10000 and 10001,
-the others are served when asked for. Prints one line per service, its name and its address, then `ready`.
-  --account          replaces the emulator's account devstoreaccount1; KEY is base64; repeat for more
-  --identity-header  what callers of the identity endpoint must send
-  --client-id        adds a user-assigned identity; without any there is a system-assigned one
-  --secret-name      the secret of the vault that holds the connection string (StorageCS)
-  --data             keeps the data in FILE
-  --cors             lets pages of any origin read";
-
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// Both storage services on free ports.
+    #[must_use]
+    pub fn on_free_ports() -> Self {
         Self {
-            blob_port: 10000,
-            queue_port: 10001,
+            blob_port: 0,
+            queue_port: 0,
             identity_port: None,
             vault_port: None,
             accounts: Vec::new(),
@@ -73,53 +79,6 @@ impl Default for Options {
             data: None,
             cors: false,
         }
-    }
-}
-
-impl Options {
-    /// Both storage services on free ports.
-    #[must_use]
-    pub fn on_free_ports() -> Self {
-        Self { blob_port: 0, queue_port: 0, ..Self::default() }
-    }
-
-    /// Reads the command line, without the program's name.
-    ///
-    /// # Errors
-    /// A sentence about the first argument that is not understood.
-    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, UsageError> {
-        let mut options = Self::default();
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            if argument == "--cors" {
-                options.cors = true;
-                continue;
-            }
-            let mut value =
-                || arguments.next().ok_or_else(|| UsageError(format!("{argument} needs a value after it.")));
-            let port = |text: String| {
-                text.parse::<u16>().map_err(|_| UsageError(format!("{argument} {text}: not a port number.")))
-            };
-            match argument.as_str() {
-                "--blob-port" => options.blob_port = port(value()?)?,
-                "--queue-port" => options.queue_port = port(value()?)?,
-                "--identity-port" => options.identity_port = Some(port(value()?)?),
-                "--vault-port" => options.vault_port = Some(port(value()?)?),
-                "--account" => {
-                    let text = value()?;
-                    let (name, key) = text.split_once(':').ok_or_else(|| {
-                        UsageError("--account takes NAME:KEY, with the key in base64.".to_owned())
-                    })?;
-                    options.accounts.push((name.to_owned(), key.to_owned()));
-                }
-                "--identity-header" => options.identity_header = value()?,
-                "--client-id" => options.client_ids.push(value()?),
-                "--secret-name" => options.secret_name = value()?,
-                "--data" => options.data = Some(PathBuf::from(value()?)),
-                _ => return Err(UsageError(format!("{argument} is not an option."))),
-            }
-        }
-        Ok(options)
     }
 
     /// The services to serve, with their ports.
@@ -195,5 +154,42 @@ impl Options {
             endpoint(Service::Blob),
             endpoint(Service::Queue)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(["fake-azure"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn defaults_are_the_emulators() {
+        let options = parse("").unwrap();
+        assert_eq!((options.blob_port, options.queue_port, options.vault_port), (10_000, 10_001, None));
+        assert_eq!(options.accounts(), [(EMULATOR_ACCOUNT.to_owned(), EMULATOR_KEY.to_owned())]);
+    }
+
+    #[test]
+    fn repeated_accounts_and_identities_add_up() {
+        let options = parse("--account a:k --account a:l --client-id x --client-id y --cors").unwrap();
+        let of = |key: &str| ("a".to_owned(), key.to_owned());
+        assert_eq!((options.accounts, options.cors), (vec![of("k"), of("l")], true));
+        assert_eq!(options.client_ids, ["x", "y"]);
+    }
+
+    #[test]
+    fn mistakes_name_the_option() {
+        for (line, words) in [
+            ("--blob-port x", "'--blob-port <PORT>'"),
+            ("--account name", "NAME:KEY, with the key in base64"),
+            ("--data", "'--data <FILE>'"),
+            ("--loud", "'--loud'"),
+        ] {
+            let text = parse(line).err().unwrap().to_string();
+            assert!(text.contains(words), "{line}: {text}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 // The API: public ingress, 0 to 10 replicas by requests in flight.
-// Deployed by `azd deploy` after the image was pushed, with api.parameters.json; by hand:
+// `azd deploy` deploys it with api.parameters.json after it has pushed the image. Manually:
 // `az deployment group create -g rg-NAME -f infra/api.bicep -p …`.
 targetScope = 'resourceGroup'
 
@@ -16,25 +16,25 @@ param credentialMode string
 @description('Name of the app.')
 param appName string
 
-@description('The image, in the registry below; a tag that is never moved, since an unchanged name makes no revision.')
+@description('The image in the registry below. Never move its tag: an unchanged name creates no revision.')
 @minLength(1)
 param image string
 
 @description('Resource id of the Container Apps environment.')
 param environmentId string
 
-@description('The registry, and the identity that may pull from it.')
+@description('The registry, and the identity that can pull from it.')
 param registryServer string
 param pullIdentityId string
 
-@description('The identity this app is.')
+@description('The identity of this app.')
 param identityId string
 param identityClientId string
 
 @description('The storage account.')
 param accountName string
 
-@description('Scheme and host without a path, as allowed_outbound_hosts wants them.')
+@description('Scheme and host without a path, the form that allowed_outbound_hosts requires.')
 param blobHost string
 param queueHost string
 
@@ -44,40 +44,40 @@ param keyVaultHost string
 param queueName string
 param containerName string
 
-@description('A number. Text, because azd passes its variables as text.')
+@description('A number as text, because azd passes its variables as text.')
 param retentionDays string
 
-@description('Minutes for which the Location of an accepted task can be read without credentials.')
+@description('Minutes until the SAS in Location expires.')
 param sasTokenExpiryMinutes string = '10'
 
-@description('Who may call: none, api-key, or easy-auth (the platform signs callers in with the registration below).')
+@description('Authentication of callers: none, api-key, or easy-auth (the platform authenticates callers with the registration below).')
 @allowed(['none', 'api-key', 'easy-auth'])
 param apiAuth string = 'none'
 
-@description('SHA-256 digests of the accepted API keys, lower-case hexadecimal, comma-separated. Needed by api-key.')
+@description('SHA-256 digests of the accepted API keys, lower-case hexadecimal, comma-separated. Required by api-key.')
 param apiKeyHashes string = ''
 
-@description('Client id of the app registration in Microsoft Entra ID that callers have tokens for. Needed by easy-auth.')
+@description('Client id of the app registration in Microsoft Entra ID for which callers have tokens. Required by easy-auth.')
 param easyAuthClientId string = ''
 
-@description('Who issues those tokens; empty is the tenant of the deployment.')
+@description('Issuer of those tokens; empty means the tenant of the deployment.')
 param easyAuthIssuer string = ''
 
 @description('Domain of the Container Apps environment.')
 param defaultDomain string
 
-@description('Where callers reach the API, when that is a custom domain or a gateway: scheme, host and perhaps a path. Empty is the address of the app itself.')
+@description('Address of the API behind a custom domain or a gateway: scheme, host and optionally a path. Empty means the address of the app.')
 param publicBaseUrl string = ''
 
-// The API believes a header that says who calls. Only the platform's authentication keeps callers from sending it
-// themselves, so one is not deployed without the other: json() of a sentence ends the deployment with that sentence
-// (Bicep's own fail() is unknown to the policy scanner, which would then pass over the whole file).
+// With easy-auth the API trusts a header that names the caller. Only the platform's authentication prevents callers from
+// sending that header, so one must not be deployed without the other. json() of a sentence ends the deployment with that
+// sentence (the policy scanner does not know Bicep's fail() and would skip the whole file).
 var hasNoRegistration = apiAuth == 'easy-auth' && empty(easyAuthClientId)
 var hasNoKeys = apiAuth == 'api-key' && empty(apiKeyHashes)
 var checkedRegistration = hasNoRegistration ? json('apiAuth ${apiAuth} needs easyAuthClientId (ACCEPTED_EASY_AUTH_CLIENT_ID): without authentication every caller could claim to be anyone') : apiAuth
 var checkedAuth = hasNoKeys ? json('apiAuth ${apiAuth} needs apiKeyHashes (ACCEPTED_API_KEY_HASHES): no key would be accepted') : checkedRegistration
 
-// Naming the account is what makes the components use their identity on storage.
+// With the name of the account the components use their identity for storage.
 var storageAccountName = credentialMode == 'keyless' ? accountName : ''
 
 resource app 'Microsoft.App/containerApps@2026-01-01' = {
@@ -100,20 +100,20 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         allowInsecure: false
       }
       registries: [{ server: registryServer, identity: pullIdentityId }]
-      // The pull identity is of no use to the running container: code in there cannot get a token for it.
+      // The running container cannot get a token for the pull identity.
       identitySettings: [
         { identity: pullIdentityId, lifecycle: 'None' }
         { identity: identityId, lifecycle: 'Main' }
       ]
     }
     template: {
-      // After SIGTERM the launcher lets the host serve for 10 s more (its --linger), then gives it --grace to end.
+      // After SIGTERM the launcher lets the host serve for 10 s (--linger), then gives it --grace to end.
       terminationGracePeriodSeconds: 30
       containers: [
         {
           name: 'api'
           image: image
-          // From arguments.json; the Dockerfile has the same as its default and says what each is for.
+          // From arguments.json. The Dockerfile has the same default and explains each option.
           args: [
             'api', '--grace', '15', '--'
             'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'api', '--direct-mounts'
@@ -136,15 +136,15 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_API_AUTH', value: checkedAuth }
             { name: 'SPIN_VARIABLE_API_KEY_HASHES', value: apiKeyHashes }
-            // Said here instead of taken from the request: the ingress passes X-Forwarded-Host on as the caller
-            // sent it (since the end of 2025 it sets none itself), so trust_forwarded stays off.
+            // Set here, with trust_forwarded off: since the end of 2025 the ingress does not set X-Forwarded-Host but
+            // passes on what the caller sent.
             { name: 'SPIN_VARIABLE_PUBLIC_BASE_URL', value: empty(publicBaseUrl) ? 'https://${appName}.${defaultDomain}' : publicBaseUrl }
           ]
           probes: [
             {
-              // 30 s: without code for this processor in the image's cache, half a core compiles for seconds. Not more
-              // often than every 3 s, because the platform allows 10 failures; the first after a usual start's 1 s, for
-              // which a client waits.
+              // 30 s: without code for this processor in the image's cache, compiling takes half a core several seconds.
+              // The platform allows 10 failures, hence intervals of 3 s. The first probe is after 1 s, a usual start,
+              // because a client waits for it.
               type: 'Startup'
               httpGet: { path: '/.well-known/spin/health', port: 3000 }
               initialDelaySeconds: 1
@@ -153,9 +153,9 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
               timeoutSeconds: 2
             }
             {
-              // Not /readyz, which asks storage: a cold start would wait for tokens and storage before its first
-              // request, and an outage of storage, the same for all replicas, would turn our answers (503 with
-              // Retry-After and a reason) into the ingress's own. /readyz is for monitors and deployments.
+              // Not /readyz, which calls storage: a cold start would wait for tokens and storage before its first
+              // request, and during an outage of storage, which affects all replicas, the ingress would replace the
+              // API's responses (503 with Retry-After and a reason). /readyz is for monitors and deployments.
               type: 'Readiness'
               httpGet: { path: '/healthz', port: 3000 }
               periodSeconds: 5
@@ -182,7 +182,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
   }
 }
 
-// Requests without a valid token end at the platform with 401. Monitors and deployments ask without one.
+// The platform responds 401 to requests without a valid token, except for the paths that monitors and deployments use.
 resource auth 'Microsoft.App/containerApps/authConfigs@2026-01-01' = if (apiAuth == 'easy-auth') {
   parent: app
   name: 'current'

@@ -1,9 +1,9 @@
-// Everything Accepted needs in one resource group, except the two apps: `azd up` provisions this, builds and pushes
-// the image and then deploys infra/api.bicep and infra/worker.bicep with it. So no app ever runs a placeholder image.
+// All resources in one resource group except the two apps. `azd up` provisions this file, builds and pushes the image
+// and then deploys infra/api.bicep and infra/worker.bicep with it, so that no app runs a placeholder image.
 // docs/operations.md derives the numbers and says which roles each mode needs.
 targetScope = 'subscription'
 
-@description('Name of the environment; part of every resource name. azd fills it in.')
+@description('Name of the environment, a part of every resource name. azd sets it.')
 @minLength(1)
 @maxLength(32)
 param environmentName string
@@ -12,21 +12,21 @@ param environmentName string
 @minLength(1)
 param location string
 
-@description('keyless: the apps reach storage with their identity and the account has no usable key. keyVault: as the .NET sample, a connection string in Key Vault secret StorageCS.')
+@description('keyless: the apps access storage with their identities, and the account keys are disabled. keyVault: a connection string in the Key Vault secret StorageCS, as in the .NET sample.')
 @allowed(['keyless', 'keyVault'])
 param credentialMode string = 'keyless'
 
-@description('Queue of the tasks; the scheduled and poison queues carry its name and a suffix.')
+@description('Task queue; the scheduled queue and the poison queue have its name with a suffix.')
 @minLength(3)
 @maxLength(53)
 param queueName string = 'taskqueue'
 
-@description('Container of the status documents; that of the originals of poison messages carries its name and a suffix.')
+@description('Container of the status documents; the container of poison originals has its name with a suffix.')
 @minLength(3)
 @maxLength(56)
 param containerName string = 'tasks'
 
-@description('Days for which a finished task is kept: 1 to 3650. A number as text, because azd passes its variables as text; so are those below.')
+@description('Days for which a terminal task is kept: 1 to 3650. A number as text, because azd passes its variables as text; the same holds for the numbers below.')
 param retentionDays string = '30'
 
 @description('Standard_ZRS survives the loss of a zone; Standard_GZRS keeps a copy in a second region as well. Regions without zones need LRS or GRS.')
@@ -36,19 +36,19 @@ param replication string = 'Standard_ZRS'
 @description('Resource id of an action group that receives the alerts; empty creates the alerts without one.')
 param actionGroupId string = ''
 
-@description('Minutes after which a task that nobody took up, or that goes on without end, is worth an alert: 15 to 110, and more than task_timeout_seconds.')
+@description('Age in minutes of the oldest message without a finished task that raises an alert: 15 to 110, and more than task_timeout_seconds.')
 param staleMinutes string = '45'
 
-@description('An alert is raised when more than so many drains within 15 minutes gave a task up.')
+@description('An alert is raised if more than this number of drains within 15 minutes gave a task up.')
 param poisonThreshold string = '0'
 
-@description('An alert is raised when the worker logged more than so many errors within 15 minutes.')
+@description('An alert is raised if the worker logged more than this number of errors within 15 minutes.')
 param errorThreshold string = '0'
 
 // json() of a sentence ends the deployment with that sentence.
 var isRetention = int(retentionDays) >= 1 && int(retentionDays) <= 3650
 var checkedRetentionDays = isRetention ? int(retentionDays) : json('retentionDays (ACCEPTED_RETENTION_DAYS) is ${retentionDays}, but must be 1 to 3650')
-// The alert looks back two hours.
+// The query of the alert covers two hours.
 var isStaleness = int(staleMinutes) >= 15 && int(staleMinutes) <= 110
 var checkedStaleMinutes = isStaleness ? int(staleMinutes) : json('staleMinutes (ACCEPTED_STALE_MINUTES) is ${staleMinutes}, but must be 15 to 110')
 
@@ -141,8 +141,7 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
-// azd keeps every output as a variable of its environment; api.parameters.json and worker.parameters.json take
-// theirs from there.
+// azd stores every output as a variable of its environment; api.parameters.json and worker.parameters.json read them.
 output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer

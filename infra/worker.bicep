@@ -1,5 +1,5 @@
-// The worker: no ingress, 0 to 10 replicas by queue length. The launcher drains through loopback.
-// Deployed by `azd deploy` after the image was pushed, with worker.parameters.json; by hand:
+// The worker: no ingress, 0 to 10 replicas by queue length. The launcher calls the drain route through loopback.
+// `azd deploy` deploys it with worker.parameters.json after it has pushed the image. Manually:
 // `az deployment group create -g rg-NAME -f infra/worker.bicep -p …`.
 targetScope = 'resourceGroup'
 
@@ -16,25 +16,25 @@ param credentialMode string
 @description('Name of the app.')
 param appName string
 
-@description('The image, in the registry below; a tag that is never moved, since an unchanged name makes no revision.')
+@description('The image in the registry below. Never move its tag: an unchanged name creates no revision.')
 @minLength(1)
 param image string
 
 @description('Resource id of the Container Apps environment.')
 param environmentId string
 
-@description('The registry, and the identity that may pull from it.')
+@description('The registry, and the identity that can pull from it.')
 param registryServer string
 param pullIdentityId string
 
-@description('The identity this app is.')
+@description('The identity of this app.')
 param identityId string
 param identityClientId string
 
 @description('The storage account.')
 param accountName string
 
-@description('Scheme and host without a path, as allowed_outbound_hosts wants them.')
+@description('Scheme and host without a path, the form that allowed_outbound_hosts requires.')
 param blobHost string
 param queueHost string
 
@@ -44,17 +44,17 @@ param keyVaultHost string
 param queueName string
 param containerName string
 
-@description('A number. Text, because azd passes its variables as text.')
+@description('A number as text, because azd passes its variables as text.')
 param retentionDays string
 
-// Naming the account is what makes the components use their identity on storage.
+// With the name of the account the components use their identity for storage.
 var storageAccountName = credentialMode == 'keyless' ? accountName : ''
 
-// 2 drains of 32 tasks are what one replica works on at a time.
+// One replica runs 2 drains of 32 tasks at a time.
 var parallelDrains = 2
 var maxConcurrency = 32
 
-// The name that the scaler has for this cloud.
+// The scaler's name of this cloud.
 var scalerClouds = {
   AzureCloud: 'AzurePublicCloud'
   AzureUSGovernment: 'AzureUSGovernmentCloud'
@@ -73,23 +73,23 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
     environmentId: environmentId
     workloadProfileName: 'Consumption'
     configuration: {
-      // With several active revisions each would consume the queue.
+      // With several active revisions, each would receive from the queue.
       activeRevisionsMode: 'Single'
       registries: [{ server: registryServer, identity: pullIdentityId }]
-      // The pull identity is of no use to the running container: code in there cannot get a token for it.
+      // The running container cannot get a token for the pull identity.
       identitySettings: [
         { identity: pullIdentityId, lifecycle: 'None' }
         { identity: identityId, lifecycle: 'Main' }
       ]
     }
     template: {
-      // The launcher uses 115 of these: running tasks may end, the rest are handed back.
+      // The launcher uses 115 s: running tasks may end, the others are handed back.
       terminationGracePeriodSeconds: 120
       containers: [
         {
           name: 'worker'
           image: image
-          // From arguments.json; the Dockerfile says what each option of Spin is for.
+          // From arguments.json; the Dockerfile explains each option of Spin.
           args: [
             'worker', '--drain-url', 'http://127.0.0.1:3000/drain', '--parallel', string(parallelDrains), '--grace', '115'
             '--metrics-listen', '0.0.0.0:9090', '--'
@@ -112,7 +112,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
           ]
-          // The launcher answers these: 200 while Spin answers it, 503 before that and after three failures in a row.
+          // The launcher responds 200 while Spin is healthy, and 503 before that and after three failures in a row.
           probes: [
             {
               // As in api.bicep.
@@ -140,7 +140,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         cooldownPeriod: 300
         rules: [
           {
-            // Counts messages being worked on as well, so a replica is not taken away while it works alone.
+            // Includes messages being worked on, so that the last replica is not removed while its tasks run.
             name: 'tasks'
             azureQueue: {
               accountName: accountName
@@ -150,9 +150,9 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             }
           }
           {
-            // Wakes a worker when tasks for later are due. Those that are not due are invisible and must not keep a
-            // replica. The scaler sees at most 31 messages this way and counts all of them from 32 on, sleeping ones
-            // included; so one replica for 1000, since promoting is quick and the first rule then scales for the work.
+            // Starts a worker when delayed tasks are due. Messages that are not due are invisible and must not keep a
+            // replica running. From 32 visible messages on the scaler counts invisible ones as well; hence one replica per
+            // 1000, since promotion is quick and the first rule then scales for the work.
             name: 'scheduled'
             custom: {
               type: 'azure-queue'
@@ -167,8 +167,8 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             }
           }
           {
-            // Wakes one worker an hour for the reconciliation sweep and the purge when nothing else does. After `end` the
-            // rule asks for nothing, and the cool-down ends the replica 5 minutes later.
+            // Starts one worker an hour for the sweep and the purge if no other rule does. After `end` the rule requests no
+            // replica, and the cool-down ends the replica 5 minutes later.
             name: 'sweep'
             custom: {
               type: 'cron'

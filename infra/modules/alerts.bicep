@@ -1,4 +1,4 @@
-// Alerts on what needs a person: tasks were given up, tasks are not taken up, the worker cannot work.
+// Alerts that need an operator: a task was given up, messages are not processed, the worker logs errors.
 param location string
 param tags object
 param workspaceId string
@@ -10,12 +10,12 @@ param errorThreshold int
 
 var actionGroups = empty(actionGroupId) ? [] : [actionGroupId]
 
-// Both apps write one JSON object a line; the worker app's lines come from the launcher and from the component.
+// Both apps write one JSON object per line. The lines of the worker app come from the launcher and the component.
 var workerLines = 'ContainerAppConsoleLogs_CL | where ContainerName_s == "worker" | extend line = parse_json(Log_s)'
 
-// When the oldest message was put of which nothing is known since: there is no metric for the age of a message, so
-// what storage logs about the queue tells it. Receiving does not count, since a message that nobody can deal with is
-// received again and again.
+// The time of the oldest PutMessage after the last DeleteMessage. There is no metric for the age of a message, so it comes
+// from the logs of storage. GetMessages does not count, because a message that no worker can process is received
+// repeatedly.
 var queueLines = 'let lines = StorageQueueLogs | where TimeGenerated > ago(2h) | where Uri contains "/${queueName}/messages";'
 var lastDeletion = 'let last = toscalar(lines | where OperationName == "DeleteMessage" | summarize max(TimeGenerated));'
 var oldestPut = 'lines | where OperationName == "PutMessage" and (isnull(last) or TimeGenerated > last) | summarize oldest = min(TimeGenerated) | where oldest < ago(${staleMinutes}m)'
@@ -59,7 +59,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-03-15-preview' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT15M'
       windowSize: rule.window
-      // The tables appear with their first line; before that a query on them is an error.
+      // The tables are created with their first line; before that a query on them fails.
       skipQueryValidation: true
       autoMitigate: true
       criteria: {

@@ -1,4 +1,4 @@
-// Three identities with one purpose each: pulling the image, being the API, being the worker.
+// Three identities: for pulling the image, for the API and for the worker.
 param location string
 param tags object
 param suffix string

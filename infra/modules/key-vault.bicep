@@ -1,4 +1,4 @@
-// Only in the keyVault mode: the vault with secret StorageCS, as the .NET sample has it.
+// Only in keyVault mode: the vault with the secret StorageCS, as in the .NET sample.
 param location string
 param tags object
 param vaultName string
@@ -38,7 +38,7 @@ resource secret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
 
 resource readers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for principalId in [apiPrincipalId, workerPrincipalId]: {
-    // The secret alone, not the whole vault.
+    // Scoped to the secret instead of the vault.
     name: guid(secret.id, principalId, secretsUser)
     scope: secret
     properties: {

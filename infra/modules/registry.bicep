@@ -1,4 +1,4 @@
-// The registry of the image. No admin user: the apps pull with their own identity.
+// The registry of the image. No admin user: the apps pull with the pull identity.
 param location string
 param tags object
 param registryName string

@@ -1,4 +1,4 @@
-// The least roles each app needs on storage; docs/operations.md has the same table.
+// The minimum roles that each app needs for storage; docs/operations.md has the same table.
 param accountName string
 @allowed(['keyless', 'keyVault'])
 param credentialMode string
@@ -10,7 +10,7 @@ var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var queueDataReader = '19e7f393-937e-4f77-808e-94535e297925'
 
 // Blob Data Contributor at the account's scope also grants the delegation key that signs Location.
-// Queue Data Contributor: the API reads depth and makes queues on first use, the worker extends leases.
+// Queue Data Contributor: the API reads queue lengths and creates queues, the worker renews leases.
 var keylessAssignments = [
   { principalId: apiPrincipalId, role: blobDataContributor }
   { principalId: apiPrincipalId, role: queueDataContributor }
@@ -18,8 +18,8 @@ var keylessAssignments = [
   { principalId: workerPrincipalId, role: queueDataContributor }
 ]
 
-// With the key from Key Vault the apps need no role on storage. The scale rules still read queue lengths
-// as the worker's identity.
+// With the key from Key Vault the apps need no role for storage. The scale rules still read queue lengths with the
+// worker's identity.
 var keyVaultAssignments = [
   { principalId: workerPrincipalId, role: queueDataReader }
 ]

@@ -1,4 +1,4 @@
-// The account, its containers and queues, and the rules that delete what the workers did not purge.
+// The account, its containers and queues, and the lifecycle rules for what the workers did not purge.
 param location string
 param tags object
 param accountName string
@@ -24,7 +24,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    // Callers read Location with a SAS from wherever they are.
+    // Callers read Location with a SAS from any network.
     publicNetworkAccess: 'Enabled'
   }
 }
@@ -34,7 +34,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   name: 'default'
 }
 
-// Documents and results; and the originals of poison messages that their copies had no room for.
+// Documents and results; originals of poison messages that do not fit in their copies.
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = [
   for suffix in ['', '-poison']: {
     parent: blobs
@@ -55,9 +55,9 @@ resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-0
   }
 ]
 
-// The workers purge finished tasks when they expire; this catches what is left when no worker ever wakes. It counts from
-// the last write and knows no states: a document may sleep for 7 days until its task is due, and a month without a
-// worker must not cost a task. Copies in the poison queue are looked at by people, and so are their originals.
+// The workers purge expired tasks; this rule deletes what remains if no worker ever runs. It counts from the last write
+// and does not know states: a task may be delayed by 7 days, and a month without a worker must not delete a task.
+// Operators inspect the copies in the poison queue and their originals.
 var keptDays = max(retentionDays, 7) + 30
 
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05-01' = {
@@ -94,7 +94,7 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   scope: queues
   properties: {
     workspaceId: workspaceId
-    // What the alert on the oldest message reads: about 1 KB per message put, extended or deleted.
+    // The alert on the oldest message reads these logs: about 1 KB per message put, updated or deleted.
     logs: [
       { category: 'StorageWrite', enabled: true }
       { category: 'StorageDelete', enabled: true }
@@ -103,6 +103,6 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
 }
 
 output accountName string = account.name
-// Scheme and host without a path, as Spin's allowed_outbound_hosts wants them.
+// Scheme and host without a path, the form that Spin's allowed_outbound_hosts requires.
 output blobHost string = 'https://${account.name}.blob.${environment().suffixes.storage}'
 output queueHost string = 'https://${account.name}.queue.${environment().suffixes.storage}'

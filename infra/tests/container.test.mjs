@@ -18,7 +18,7 @@ import { commandLine } from "./support/arguments.mjs";
 import { BUILT, ROOT, read } from "./support/tools.mjs";
 
 const IS_ROOT = process.getuid() === 0;
-const NOBODY = 65532;
+const UNPRIVILEGED = 65532;
 const all = stages(read("Dockerfile"));
 const final = all.at(-1);
 const step = (word) => final.steps.filter((step) => step.word === word);
@@ -32,7 +32,7 @@ before(async () => {
   image = mkdtempSync(join(tmpdir(), "accepted-image-"));
   temporary = mkdtempSync(join(tmpdir(), "accepted-tmp-"));
   chmodSync(image, 0o755);
-  if (IS_ROOT) chownSync(temporary, NOBODY, NOBODY);
+  if (IS_ROOT) chownSync(temporary, UNPRIVILEGED, UNPRIVILEGED);
   ports = { 3000: await freePort(), 9090: await freePort() };
 });
 
@@ -71,7 +71,7 @@ function runInside(command) {
 /** Starts a command of the image as the user it names. */
 function startInside(command, more) {
   const [program, ...rest] = command.map(moved);
-  const identity = IS_ROOT ? { uid: NOBODY, gid: NOBODY } : {};
+  const identity = IS_ROOT ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {};
   const child = spawn(program, rest, { cwd: inside("/app"), env: environment(more), stdio: ["ignore", "pipe", "pipe"], ...identity });
   running.add(child);
   const state = { child, output: "", code: undefined };
@@ -229,7 +229,7 @@ test("the last stage is put together, and both roles start once and leave compil
   console.log(`# until healthy, compiling: api ${times[0]} ms, worker ${times[1]} ms; from the cache: ${again.join(" ms, ")} ms`);
 });
 
-test("the API starts as nobody on a file system that it cannot write to, is healthy, serves and stops", async () => {
+test("the API starts unprivileged on a read-only file system, is healthy, serves and stops", async () => {
   writable(image, false);
   const before = contents(image);
   const command = [...exec(step("ENTRYPOINT")[0].text), ...exec(step("CMD")[0].text)];

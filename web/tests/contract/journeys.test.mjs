@@ -146,7 +146,7 @@ test("what is wrong is a problem document, and nothing of it harms the next requ
   assert.equal((await get("/readyz")).status, 200);
 });
 
-test("the drain route lets nobody in who does not know the token", async () => {
+test("the drain route refuses callers without the token", async () => {
   assert.equal((await post("/drain", "")).status, 401);
   assert.equal((await post("/drain", "", { authorization: "Bearer wrong" })).status, 401);
 });

@@ -19,7 +19,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   });
 }
 
-/** A port nobody listens on. */
+/** A free port. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().on("error", reject);

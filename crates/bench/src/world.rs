@@ -99,7 +99,7 @@ impl World {
         };
         let app = blueprint.start(Options {
             providers: Providers::only(variables(credential)),
-            outbound: Outbound::answered(answer),
+            outbound: Outbound::in_process(answer),
             clock,
             seed: Some(1),
             log: Arc::new(Failures),

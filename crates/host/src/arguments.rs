@@ -1,4 +1,4 @@
-//! The command line: what stands before `up` is this host's own, what stands after it is Spin's.
+//! The command line: options before `up` are this host's own, those after it are Spin's.
 //!
 //! Spin 4.1 parses its options with clap, and so does this host: what Spin refuses (an empty path, an option given
 //! twice, a duration in minutes) is refused here in the same words. What this host cannot honour is refused with a
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub use settings::Settings;
 pub use value::VariableSource;
@@ -39,19 +40,24 @@ pub struct CommandLine {
     pub command: Command,
 }
 
-/// The commands. Spin has more; this host has the one that the image uses.
+/// The commands: the one of Spin that the image uses, and one of this host.
 #[derive(Subcommand)]
 pub enum Command {
     /// Start the Spin application
     #[command(alias = "u")]
     Up(Box<Up>),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell that reads the script
+        shell: Shell,
+    },
 }
 
 impl CommandLine {
-    /// Reads the arguments, the program's name first, and the environment variables that stand behind options.
+    /// Reads the arguments, the program's name first, and the environment variables of options.
     ///
     /// # Errors
-    /// clap's, which also carries `--help` and `--version`.
+    /// clap's, also for `--help` and `--version`.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(value::split_clusters(arguments))
     }

@@ -1,4 +1,4 @@
-//! What time it is for a component.
+//! The clocks of a component.
 //!
 //! Waiting always goes through tokio's timers. With tokio's time paused and a [`VirtualClock`], an hour of
 //! waiting passes at once and the component's clocks agree with it.
@@ -13,7 +13,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 pub trait Clock: Send + Sync + 'static {
     /// Time since the Unix epoch, UTC.
     fn unix_time(&self) -> Duration;
-    /// Time since some fixed moment; never goes back, and goes as fast as tokio's timers.
+    /// Time since a fixed moment; never decreases, and runs as fast as tokio's timers.
     fn monotonic(&self) -> Duration;
 }
 
@@ -64,7 +64,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// A [`Clock`] in the shape that wasmtime wants.
+/// A [`Clock`] for wasmtime.
 pub(crate) struct WasiClock(pub(crate) Arc<dyn Clock>);
 
 impl HostWallClock for WasiClock {

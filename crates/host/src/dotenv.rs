@@ -1,70 +1,22 @@
-//! `.env` files: `NAME=value` lines beside the manifest.
+//! `.env` files: `NAME=value` lines beside the manifest, read by the crate that Spin reads them with.
 
 use std::collections::BTreeMap;
 
-/// Reads the text of a `.env` file.
-///
-/// A value is plain, in single quotes (taken as it is) or in double quotes (`\n`, `\r`, `\t`, `\"`,
-/// `\\`, `\$`). `export` before a name and `#` comments are allowed. Spin also puts other variables in the
-/// place of `$NAME`; that is refused here, so that a file means the same on both.
+/// Reads the text of a `.env` file. Of two lines with one name the last counts. `${NAME}` outside single quotes stands
+/// for a variable of this process, an earlier line, or nothing.
 ///
 /// # Errors
-/// A sentence with the line number; it never quotes the value.
+/// A sentence that says after which name the unreadable line stands; it never quotes a line.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut values = BTreeMap::new();
-    for (index, line) in text.lines().enumerate() {
-        let number = index + 1;
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (name, value) = line.split_once('=').ok_or_else(|| format!("line {number} has no ="))?;
-        let name = name.trim();
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
-            return Err(format!("line {number} does not begin with a name"));
-        }
-        let value = read_value(value.trim_start()).map_err(|reason| format!("line {number} {reason}"))?;
-        values.entry(name.to_owned()).or_insert(value);
+    let mut place = "the first line".to_owned();
+    for line in dotenvy::from_read_iter(text.as_bytes()) {
+        // The error itself quotes the line.
+        let (name, value) = line.map_err(|_| format!("{place} is not NAME=value, quoted where needed"))?;
+        place = format!("the line after {name}");
+        values.insert(name, value);
     }
     Ok(values)
-}
-
-fn read_value(text: &str) -> Result<String, &'static str> {
-    const SUBSTITUTION: &str = "has a $, which Spin takes for a substitution: use single quotes";
-    if let Some(quoted) = text.strip_prefix('\'') {
-        let (value, rest) = quoted.split_once('\'').ok_or("has no closing '")?;
-        return only_comment(rest).map(|()| value.to_owned());
-    }
-    let Some(quoted) = text.strip_prefix('"') else {
-        let value = match text.find(" #") {
-            Some(comment) => text.get(..comment).unwrap_or(text),
-            None => text,
-        };
-        return if value.contains('$') { Err(SUBSTITUTION) } else { Ok(value.trim_end().to_owned()) };
-    };
-    let mut value = String::new();
-    let mut characters = quoted.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' => return only_comment(characters.as_str()).map(|()| value),
-            '$' => return Err(SUBSTITUTION),
-            '\\' => value.push(match characters.next() {
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('t') => '\t',
-                Some(other @ ('"' | '\\' | '$' | '\'')) => other,
-                _ => return Err("has an unknown escape"),
-            }),
-            other => value.push(other),
-        }
-    }
-    Err("has no closing \"")
-}
-
-fn only_comment(rest: &str) -> Result<(), &'static str> {
-    let rest = rest.trim();
-    if rest.is_empty() || rest.starts_with('#') { Ok(()) } else { Err("goes on after the closing quote") }
 }
 
 #[cfg(test)]
@@ -73,8 +25,7 @@ mod tests {
 
     #[test]
     fn plain_quoted_and_exported_values_are_read() {
-        let text =
-            "# note\n\nA=1\nexport B = two words # note\nC='$x # y'\nD=\"a\\nb\\\"\" # note\nE=\nF=a=b;c==\n";
+        let text = "# note\n\nA=1\nexport B = 'two words' # note\nC='$x # y'\nD=\"a\\nb\\\"\" # note\nE=\nF=a=b;c==\n";
         let values = parse(text).unwrap();
         let expected =
             [("A", "1"), ("B", "two words"), ("C", "$x # y"), ("D", "a\nb\""), ("E", ""), ("F", "a=b;c==")];
@@ -85,18 +36,18 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_lines_with_one_name_counts() {
-        assert_eq!(parse("A=1\nA=2").unwrap()["A"], "1");
+    fn last_line_of_a_name_counts_and_names_are_replaced() {
+        let values =
+            parse("DOTENV_TEST_A=1\nDOTENV_TEST_A=2\nB=<${DOTENV_TEST_A}>\nC=<${DOTENV_TEST_NONE}>").unwrap();
+        assert_eq!([&values["DOTENV_TEST_A"], &values["B"], &values["C"]], ["2", "<2>", "<>"]);
     }
 
     #[test]
-    fn unclear_lines_are_refused_without_showing_the_value() {
-        for text in
-            ["secret", "=secret", "A='secret", "A=\"secret", "A=$secret", "A=\"\\qsecret\"", "A='x'secret"]
-        {
-            let error = parse(text).unwrap_err();
-            assert!(error.starts_with("line 1 "), "{error}");
-            assert!(!error.contains("secret"), "{error}");
+    fn unreadable_line_is_refused_without_its_text() {
+        for line in ["secret", "=secret", "B='secret", "B=\"secret", "B=two secrets", "B=\"\\qsecret\""] {
+            assert_eq!(parse(line).unwrap_err(), "the first line is not NAME=value, quoted where needed");
+            let error = parse(&format!("A=1\n{line}")).unwrap_err();
+            assert_eq!(error, "the line after A is not NAME=value, quoted where needed");
         }
     }
 }

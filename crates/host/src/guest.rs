@@ -1,24 +1,24 @@
-//! What one instance holds, and the interfaces that components may import: WASI 0.2 (std's), WASI 0.3
+//! The state of one instance, and the interfaces that components may import: WASI 0.2 (std's), WASI 0.3
 //! with HTTP, and `spin:variables@3.0.0`.
 
 use std::sync::Arc;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
 use wasmtime::component::{Accessor, ComponentType, Lift, Linker, Lower, ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::app::Shared;
 use crate::clock::WasiClock;
-use crate::life::Life;
+use crate::component::RunningComponent;
+use crate::instance_tracker::InstanceHandle;
 use crate::log::{GuestOutput, Source};
-use crate::outbound::Hooks;
+use crate::outgoing::Hooks;
 use crate::variables::check_name;
 
 /// The state behind one instance.
 pub(crate) struct Guest {
-    shared: Arc<Shared>,
+    component: Arc<RunningComponent>,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     table: ResourceTable,
@@ -26,53 +26,53 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// A fresh state for an instance of `shared`'s component.
-    pub(crate) fn new(shared: &Arc<Shared>, life: Life) -> wasmtime::Result<Self> {
-        let life = Arc::new(life);
+    /// A fresh state for an instance of `component`.
+    pub(crate) fn new(component: &Arc<RunningComponent>, instance: InstanceHandle) -> wasmtime::Result<Self> {
+        let instance = Arc::new(instance);
         let mut wasi = WasiCtxBuilder::new();
         for source in [Source::Stdout, Source::Stderr] {
             let output = GuestOutput {
-                component: Arc::clone(&shared.id),
+                component: Arc::clone(&component.id),
                 source,
-                sink: Arc::clone(&shared.log),
-                life: Arc::clone(&life),
+                sink: Arc::clone(&component.log),
+                instance: Arc::clone(&instance),
             };
             match source {
                 Source::Stdout => wasi.stdout(output),
                 Source::Stderr | Source::Host => wasi.stderr(output),
             };
         }
-        for (name, value) in &shared.environment {
+        for (name, value) in &component.environment {
             wasi.env(name, value);
         }
-        for mount in &shared.component.files {
+        for mount in &component.declaration.files {
             wasi.preopened_dir(&mount.source, &mount.destination, FsPerms::ReadOnly)?;
         }
-        wasi.wall_clock(WasiClock(Arc::clone(&shared.clock)));
-        wasi.monotonic_clock(WasiClock(Arc::clone(&shared.clock)));
-        if let Some(seed) = shared.seed {
-            let seed = instance_seed(seed, &shared.id, life.number());
-            wasi.secure_random(StdRng::seed_from_u64(seed));
-            wasi.insecure_random(StdRng::seed_from_u64(seed.wrapping_add(1)));
+        wasi.wall_clock(WasiClock(Arc::clone(&component.clock)));
+        wasi.monotonic_clock(WasiClock(Arc::clone(&component.clock)));
+        if let Some(seed) = component.seed {
+            let seed = instance_seed(seed, &component.id, instance.number());
+            wasi.secure_random(Xoshiro256PlusPlus::seed_from_u64(seed));
+            wasi.insecure_random(Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1)));
             wasi.insecure_random_seed(u128::from(seed));
         }
         Ok(Self {
-            shared: Arc::clone(shared),
+            component: Arc::clone(component),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
-            hooks: Hooks::new(Arc::clone(shared), life),
+            hooks: Hooks::new(Arc::clone(component), instance),
         })
     }
 
-    /// Whether the instance was ended from outside, so that its failure is no news.
-    pub(crate) fn is_over(&self) -> bool {
-        self.hooks.is_over()
+    /// Whether the instance was ended from outside, so that its failure is expected.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.hooks.is_ended()
     }
 }
 
 /// Mixes (FNV-1a) the seed with the component's name and the number of the instance, so that no two
-/// instances roll the same ids.
+/// instances make the same ids.
 fn instance_seed(seed: u64, component: &str, number: usize) -> u64 {
     let number = u64::try_from(number).unwrap_or(u64::MAX);
     let bytes = seed.to_le_bytes().into_iter().chain(component.bytes()).chain(number.to_le_bytes());
@@ -113,20 +113,20 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     linker.instance("spin:variables/variables@3.0.0")?.func_wrap_concurrent(
         "get",
         |accessor: &Accessor<Guest>, (name,): (String,)| {
-            let result = accessor.with(|mut access| variable(&access.get().shared, name));
+            let result = accessor.with(|mut access| variable(&access.get().component, name));
             Box::pin(async move { Ok((result,)) })
         },
     )
 }
 
-fn variable(shared: &Shared, name: String) -> Result<String, VariablesError> {
+fn variable(component: &RunningComponent, name: String) -> Result<String, VariablesError> {
     if let Err(reason) = check_name(&name) {
         return Err(VariablesError::InvalidName(reason));
     }
-    let Some(template) = shared.component.variables.get(&name) else {
+    let Some(template) = component.declaration.variables.get(&name) else {
         return Err(VariablesError::Undefined(name));
     };
-    shared.variables.resolve(template).map_err(|error| VariablesError::Provider(error.to_string()))
+    component.variables.resolve(template).map_err(|error| VariablesError::Provider(error.to_string()))
 }
 
 #[cfg(test)]
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_instance_has_its_own_randomness_and_the_same_one_again() {
+    fn every_instance_has_its_own_repeatable_seed() {
         let seeds = [
             instance_seed(1, "api", 0),
             instance_seed(1, "api", 1),

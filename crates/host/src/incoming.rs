@@ -1,4 +1,4 @@
-//! What a component sees of a request: an absolute URI and Spin's own headers.
+//! Requests to an instance: they get an absolute URI and the headers that Spin adds.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,14 +9,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use crate::outbound::chained_component;
 use crate::route::Matched;
 
-/// Who sent the request; goes into its extensions. Without it the address is `0.0.0.0:0`.
+/// The address of the client, in the extensions of a request. Without it the address is `0.0.0.0:0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub SocketAddr);
 
 const UNKNOWN_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Gives the request an absolute URI. A `Host` header that names another component of the application
-/// (`*.spin.internal`) does not count when it comes from outside.
+/// Gives the request an absolute URI. A `Host` header that names a component of the application
+/// (`*.spin.internal`) is removed when it comes from outside.
 ///
 /// # Errors
 /// When the host is missing, unreadable or contradictory.
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_sees_the_headers_that_spin_adds() {
+    fn component_gets_the_headers_that_spin_adds() {
         let request = seen("/foo/:userId/...", "example.org:80", "/foo/42/bar?a=b");
         for (name, value) in [
             ("spin-full-url", "http://example.org:80/foo/42/bar?a=b"),
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_route_has_no_path_info() {
+    fn exact_route_has_no_path_info() {
         let request = seen("/drain", "a", "/drain");
         assert_eq!(request.headers()["spin-path-info"], "");
         assert_eq!(request.headers()["spin-component-route"], "/drain");
     }
 
     #[test]
-    fn a_request_without_a_clear_host_is_refused() {
+    fn request_without_a_clear_host_is_refused() {
         let mut none = Request::get("/").body(()).unwrap();
         make_absolute(&mut none, true).unwrap_err();
         let mut two = Request::get("http://a/").header(HOST, "b").body(()).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_header_cannot_pretend_to_come_from_a_component() {
+    fn host_header_from_outside_names_no_component() {
         let mut request = Request::get("http://a/").header(HOST, "worker.spin.internal").body(()).unwrap();
         make_absolute(&mut request, true).unwrap();
         assert_eq!(request.uri().host(), Some("a"));

@@ -12,55 +12,54 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{
     HandlerState, Instance, Proxy, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
-use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use crate::app::Shared;
+use crate::component::RunningComponent;
 use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::log::Source;
+use crate::runtime::Service;
 
 /// Makes instances of one component.
 pub(crate) struct Instances {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) service: ServicePre<Guest>,
+    pub(crate) component: Arc<RunningComponent>,
+    pub(crate) service: Service,
 }
 
 impl HandlerState for Instances {
     type StoreData = Guest;
     type WorkerExpiration = Expiration;
-    type WorkerState = Use;
+    type WorkerState = Usage;
 
-    async fn instantiate(&self) -> wasmtime::Result<Instance<Guest, Expiration, Use>> {
-        let Some(life) = self.shared.lives.begin() else {
+    async fn instantiate(&self) -> wasmtime::Result<Instance<Guest, Expiration, Usage>> {
+        let Some(instance) = self.component.instances.register() else {
             return Err(wasmtime::format_err!("the application was killed"));
         };
-        let over: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = Box::pin(life.over());
-        let guest = Guest::new(&self.shared, life)?;
-        let mut store = Store::new(self.shared.runtime.engine(), guest);
+        let ended: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = Box::pin(instance.ended());
+        let guest = Guest::new(&self.component, instance)?;
+        let mut store = Store::new(self.service.engine(), guest);
         let service = self.service.instantiate_async(&mut store).await?;
-        let limits = self.shared.limits.clone();
+        let limits = self.component.limits.clone();
         Ok(Instance {
             store,
             proxy: Proxy::P3(service),
             view: Guest::http,
             expiration: Expiration {
-                limits: limits.clone(),
+                limits,
                 status: None,
                 deadline: Box::pin(tokio::time::sleep(Duration::ZERO)),
-                over,
+                ended,
             },
-            state: Use { limits, shared: Arc::clone(&self.shared) },
+            state: Usage { component: Arc::clone(&self.component) },
         })
     }
 }
 
-/// Says when an instance is to be dropped.
+/// Decides when an instance is dropped.
 pub(crate) struct Expiration {
     limits: Limits,
     /// The status at the last poll, and when it began by the caller's clock.
     status: Option<(WorkerStatus, std::time::Instant)>,
     deadline: Pin<Box<Sleep>>,
-    over: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    ended: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
 impl WorkerExpiration for Expiration {
@@ -70,7 +69,7 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         start: std::time::Instant,
     ) -> Poll<()> {
-        if self.over.as_mut().poll(cx).is_ready() {
+        if self.ended.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         let limit = match status {
@@ -81,8 +80,8 @@ impl WorkerExpiration for Expiration {
             self.status = Some((status, start));
             return Poll::Pending;
         };
-        // `start` is the machine's time, which says nothing when tokio's is paused: the wait begins
-        // when the change is seen, and that is at once.
+        // `start` is the time of the machine, which is meaningless while tokio's is paused: the wait begins at
+        // this poll, which follows the change at once.
         if self.status != Some((status, start)) {
             self.status = Some((status, start));
             self.deadline.as_mut().reset(Instant::now() + limit);
@@ -91,20 +90,19 @@ impl WorkerExpiration for Expiration {
     }
 }
 
-/// Says how much an instance is used.
-pub(crate) struct Use {
-    limits: Limits,
-    shared: Arc<Shared>,
+/// Decides how much an instance is used.
+pub(crate) struct Usage {
+    component: Arc<RunningComponent>,
 }
 
-impl WorkerState for Use {
+impl WorkerState for Usage {
     type StoreData = Guest;
     type RequestData = ();
 
     fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
-        if total_count >= self.limits.max_instance_reuse_count {
+        if total_count >= self.component.limits.max_instance_reuse_count {
             ShouldAccept::Never
-        } else if concurrent_count >= self.limits.max_instance_concurrent_reuse_count {
+        } else if concurrent_count >= self.component.limits.max_instance_concurrent_reuse_count {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -117,7 +115,7 @@ impl WorkerState for Use {
         (): (),
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
-        match self.limits.request_timeout {
+        match self.component.limits.request_timeout {
             Some(limit) => Box::pin(tokio::time::sleep(limit)),
             None => Box::pin(std::future::pending()),
         }
@@ -125,9 +123,9 @@ impl WorkerState for Use {
 
     fn drop(&self, store: Store<Guest>, result: Result<(), wasmtime::Error>) {
         if let Err(error) = result
-            && !store.data().is_over()
+            && !store.data().is_ended()
         {
-            self.shared.log.line(&self.shared.id, Source::Host, &format!("an instance failed: {error:#}"));
+            self.component.log(&format!("an instance failed: {error:#}"));
         }
     }
 }

@@ -1,26 +1,30 @@
 //! Runs the components of a `spin.toml` on wasmtime in process: development server and component tests.
 //!
 //! # Layout
-//! - [`manifest`], [`route`], [`template`], [`variables`], `dotenv`: what the manifest and the
-//!   environment say; pure.
-//! - [`outbound`]: allowed hosts, and where a component's requests go.
-//! - [`app`]: a [`Blueprint`] (manifest and compiled components) starts many [`App`]s.
-//! - `guest`, `instances`, `incoming`, `life`: glue over wasmtime's `ProxyHandler`, which Spin uses too.
+//! - [`manifest`], [`route`], [`template`], [`variables`], `dotenv`: the manifest and the values of its variables.
+//! - [`outbound`]: allowed hosts, and where requests of components go.
 //! - [`clock`], [`log`], [`limits`]: the surroundings of a component, all of them replaceable.
+//! - `component`: what all instances of one component share.
+//! - `guest`, `instances`, `instance_tracker`: instances over wasmtime's `ProxyHandler`, which Spin uses too.
+//! - [`incoming`], `outgoing`: requests to and from an instance.
+//! - [`blueprint`], [`app`]: a [`Blueprint`] (manifest and compiled components) starts many [`App`]s.
 //! - [`server`]: listens; the binary is [`arguments`] (Spin's options) and [`runtime_config`] around it.
 
 pub mod app;
 pub mod arguments;
+pub mod blueprint;
 pub mod clock;
+mod component;
 mod dotenv;
 mod guest;
 pub mod incoming;
+mod instance_tracker;
 mod instances;
-mod life;
 pub mod limits;
 pub mod log;
 pub mod manifest;
 pub mod outbound;
+mod outgoing;
 pub mod route;
 pub mod runtime;
 pub mod runtime_config;
@@ -28,12 +32,13 @@ pub mod server;
 pub mod template;
 pub mod variables;
 
-pub use app::{App, Blueprint, Failure, LoadError, Options, ResponseBody};
+pub use app::{App, Failure, ResponseBody};
+pub use blueprint::{Blueprint, LoadError, Options};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use incoming::ClientAddress;
 pub use limits::Limits;
 pub use log::{Captured, Followed, LogSink, Terminal};
-pub use outbound::{Answer, Outbound, OutboundError, Outgoing};
+pub use outbound::{Outbound, OutboundError, Outgoing, Responder};
 pub use runtime::{CompileCache, Runtime};
 pub use runtime_config::RuntimeConfig;
 pub use variables::Providers;

@@ -1,4 +1,4 @@
-//! How long and how often an instance is used: Spin's limits under Spin's names.
+//! Spin's limits of an instance, under Spin's names.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct Limits {
     pub max_instance_concurrent_reuse_count: usize,
     /// How long an instance without requests is kept.
     pub idle_instance_timeout: Duration,
-    /// Until the head of the answer; `None` is without end, Spin's default.
+    /// Until the head of the response; `None`, Spin's default, is without limit.
     pub request_timeout: Option<Duration>,
 }
 

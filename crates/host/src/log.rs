@@ -1,4 +1,4 @@
-//! Where the lines go that components print and that the host has to say about them.
+//! Where lines go: those that components print, and those of the host about them.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::Write;
@@ -12,7 +12,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::life::Life;
+use crate::instance_tracker::InstanceHandle;
 
 /// Who wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Terminal;
 
 impl LogSink for Terminal {
     fn line(&self, component: &str, source: Source, line: &str) {
-        // Nobody is left to tell when the terminal is gone.
+        // Fails when the terminal is gone, which leaves no place for the error.
         let _ = match source {
             Source::Stdout => writeln!(std::io::stdout().lock(), "{line}"),
             Source::Stderr => writeln!(std::io::stderr().lock(), "{line}"),
@@ -46,7 +46,7 @@ impl LogSink for Terminal {
     }
 }
 
-/// The terminal, for the output of some components only; what the host says about any is always shown.
+/// The terminal, for the output of some components only; lines of the host are always shown.
 #[derive(Debug, Clone, Default)]
 pub struct Followed {
     components: HashSet<String>,
@@ -89,7 +89,7 @@ pub struct Captured {
     lines: Mutex<VecDeque<Line>>,
 }
 
-const MAX_CAPTURED: usize = 100_000;
+const MAX_CAPTURED_LINES: usize = 100_000;
 
 impl Captured {
     /// What was written so far.
@@ -102,7 +102,7 @@ impl Captured {
 impl LogSink for Captured {
     fn line(&self, component: &str, source: Source, line: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == MAX_CAPTURED {
+        if lines.len() == MAX_CAPTURED_LINES {
             lines.pop_front();
         }
         lines.push_back(Line { component: component.to_owned(), source, text: line.to_owned() });
@@ -110,14 +110,14 @@ impl LogSink for Captured {
 }
 
 /// Longer lines are cut into pieces of this many bytes.
-const MAX_LINE: usize = 64 * 1024;
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// One output stream of one instance.
 pub(crate) struct GuestOutput {
     pub(crate) component: Arc<str>,
     pub(crate) source: Source,
     pub(crate) sink: Arc<dyn LogSink>,
-    pub(crate) life: Arc<Life>,
+    pub(crate) instance: Arc<InstanceHandle>,
 }
 
 impl IsTerminal for GuestOutput {
@@ -131,7 +131,7 @@ impl StdoutStream for GuestOutput {
         Box::new(self.lines())
     }
 
-    // Without a background task: what a component printed before it was dropped must have arrived.
+    // Without a background task, so that everything a component printed before it was dropped has arrived.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.lines())
     }
@@ -143,7 +143,7 @@ impl GuestOutput {
             component: Arc::clone(&self.component),
             source: self.source,
             sink: Arc::clone(&self.sink),
-            life: Arc::clone(&self.life),
+            instance: Arc::clone(&self.instance),
             unfinished: Vec::new(),
         }
     }
@@ -154,7 +154,7 @@ struct Lines {
     component: Arc<str>,
     source: Source,
     sink: Arc<dyn LogSink>,
-    life: Arc<Life>,
+    instance: Arc<InstanceHandle>,
     unfinished: Vec<u8>,
 }
 
@@ -168,7 +168,7 @@ impl Lines {
                 }
                 None => self.unfinished.extend_from_slice(piece),
             }
-            if self.unfinished.len() >= MAX_LINE {
+            if self.unfinished.len() >= MAX_LINE_BYTES {
                 self.finish_line();
             }
         }
@@ -176,7 +176,7 @@ impl Lines {
 
     fn finish_line(&mut self) {
         let line = std::mem::take(&mut self.unfinished);
-        if !self.life.is_over() {
+        if !self.instance.is_ended() {
             let line = String::from_utf8_lossy(&line);
             self.sink.line(&self.component, self.source, line.trim_end_matches('\r'));
         }
@@ -226,30 +226,30 @@ impl OutputStream for Lines {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX_LINE)
+        Ok(MAX_LINE_BYTES)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::life::Lives;
+    use crate::instance_tracker::InstanceTracker;
 
     #[test]
-    fn only_followed_components_are_shown_and_the_host_always() {
+    fn followed_components_and_the_host_are_shown() {
         let some = Followed::only(["api".to_owned()]);
         assert!(some.shows("api", Source::Stdout) && some.shows("worker", Source::Host));
         assert!(!some.shows("worker", Source::Stderr) && !Followed::default().shows("api", Source::Stdout));
     }
 
     #[test]
-    fn what_is_written_piece_by_piece_arrives_line_by_line() {
+    fn pieces_arrive_as_whole_lines() {
         let captured = Arc::new(Captured::default());
         let output = GuestOutput {
             component: "api".into(),
             source: Source::Stderr,
             sink: Arc::clone(&captured) as Arc<dyn LogSink>,
-            life: Arc::new(Lives::new().begin().unwrap()),
+            instance: Arc::new(InstanceTracker::new().register().unwrap()),
         };
         let mut lines = output.lines();
         for piece in ["one\ntw", "o\r\n", "", "three"] {

@@ -1,9 +1,12 @@
 //! `host up`: serves the components of a `spin.toml`.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::CommandFactory as _;
+use clap_complete::Shell;
 use host::arguments::{Command, CommandLine, Settings};
 use host::outbound::Network;
 use host::server::{ServerOptions, serve};
@@ -19,15 +22,24 @@ fn main() -> ExitCode {
         // Also the way to --help. Code 2 for a mistake, as Spin has it.
         Err(error) => error.exit(),
     };
-    let Command::Up(up) = line.command;
     let own = ServerOptions { grace: line.grace, access_log: line.access_log, max_buffer: None };
-    match up.settle().and_then(|settings| up_and_wait(settings, own)) {
+    let outcome = match line.command {
+        Command::Up(up) => up.into_settings().and_then(|settings| up_and_wait(settings, own)),
+        Command::Completions { shell } => print_completions(shell),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
             eprintln!("host: {sentence}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_completions(shell: Shell) -> Result<(), String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "host", &mut script);
+    std::io::stdout().write_all(&script).map_err(|error| format!("cannot write the script: {error}"))
 }
 
 fn up_and_wait(settings: Settings, own: ServerOptions) -> Result<(), String> {
@@ -112,6 +124,7 @@ fn start(settings: Settings) -> Result<App, LoadError> {
         ..Options::default()
     })
 }
+
 /// Resolves at the first SIGINT or SIGTERM. The second one ends the program at once.
 #[cfg(unix)]
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {

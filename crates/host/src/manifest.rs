@@ -1,4 +1,4 @@
-//! `spin.toml`, read strictly: what passes here runs on Spin, and what this host cannot honour is refused.
+//! `spin.toml`, read strictly: a manifest that is accepted here runs on Spin.
 
 mod document;
 
@@ -53,11 +53,11 @@ pub struct Manifest {
 pub struct Component {
     /// The `.wasm` file.
     pub source: PathBuf,
-    /// For people.
+    /// Not interpreted.
     pub description: String,
     /// Destinations, each perhaps with variables in it.
     pub allowed_outbound_hosts: Vec<Template>,
-    /// What the component can ask for by name.
+    /// The variables of the component, by name.
     pub variables: BTreeMap<String, Template>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,

@@ -1,4 +1,7 @@
-//! Which component answers a path.
+//! Routes: which component responds to a path.
+//!
+//! Spin uses routefinder 0.5, which depends on an unmaintained crate under the MPL (RUSTSEC-2026-0249); its version 0.6
+//! matches `/tasksxy` for `/tasks/:id`.
 
 use std::cmp::Ordering;
 
@@ -20,7 +23,7 @@ impl Route {
     /// Reads a route.
     ///
     /// # Errors
-    /// A sentence when it is not one that Spin would understand the same way.
+    /// A sentence when Spin would refuse it or match other paths.
     pub fn parse(raw: &str) -> Result<Self, String> {
         let path = raw.strip_prefix('/').ok_or_else(|| format!("the route {raw:?} must begin with /"))?;
         let (path, wildcard) = match path.strip_suffix("...") {
@@ -73,7 +76,7 @@ impl Route {
         if !self.wildcard {
             return rest.is_empty().then(|| Captures { parameters, path_info: String::new() });
         }
-        // A trailing slash belongs to what the wildcard stands for, as on Spin.
+        // As on Spin, the wildcard stands for a trailing slash as well.
         let slash = if path.ends_with('/') { "/" } else { "" };
         let path_info = match rest.as_slice() {
             [] => slash.to_owned(),
@@ -115,7 +118,7 @@ struct Captures {
 /// A route that matched, with what it captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched {
-    /// The component to ask.
+    /// The component that responds.
     pub component: String,
     /// The route as written.
     pub raw_route: String,
@@ -148,7 +151,7 @@ impl Router {
     /// Puts the routes in order of precedence.
     ///
     /// # Errors
-    /// A sentence when two routes match the same paths: Spin would silently serve only one.
+    /// A sentence when two routes match the same paths: Spin would serve only one of them.
     pub fn new(mut routes: Vec<(Route, String)>) -> Result<Self, String> {
         routes.sort_by(|(a, _), (b, _)| a.precedence(b));
         for (index, (route, component)) in routes.iter().enumerate() {
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_catch_all_other_paths_match_nothing() {
+    fn other_paths_match_nothing_without_a_catch_all() {
         let router = router(&["/drain", "/t/:id"]);
         for path in ["/", "/drained", "/drain/x", "/t", "/t/", "/t/1/2", "/Drain"] {
             assert_eq!(router.find(path), None, "{path}");
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_info_is_what_the_wildcard_stands_for() {
+    fn path_info_is_what_the_wildcard_stands_for() {
         let router = router(&["/foo/:id/..."]);
         for (path, expected) in
             [("/foo/7", ""), ("/foo/7/", "/"), ("/foo/7/bar", "/bar"), ("/foo/7/bar/", "/bar/")]

@@ -12,6 +12,9 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::guest::{Guest, add_to_linker};
 
+/// A compiled component with everything it imports.
+pub(crate) type Service = ServicePre<Guest>;
+
 /// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
@@ -31,7 +34,7 @@ pub enum ComponentError {
     Engine(String),
 }
 
-/// Where compiled components are kept between runs.
+/// Where compiled components are kept between runs of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CompileCache {
     /// Nowhere.
@@ -65,9 +68,9 @@ impl CompileCache {
         folder.map(Self::Folder).ok_or_else(|| format!("--cache: {} names no directory", path.display()))
     }
 
-    /// Waits until no other program that keeps its compiled components here compiles: what it compiled is
-    /// then found instead of compiled again. Best effort: the worst that can happen is double work.
-    fn turn(&self) -> Option<File> {
+    /// Waits until no other program with this cache compiles, so that what it compiled is found instead of compiled
+    /// again. Without the lock the work is done twice, which is harmless.
+    fn lock(&self) -> Option<File> {
         let Self::Folder(folder) = self else { return None };
         let file = File::create(folder.join("turn")).ok()?;
         file.lock().ok()?;
@@ -85,7 +88,7 @@ pub struct Runtime {
 
 struct Compiled {
     modified: SystemTime,
-    service: ServicePre<Guest>,
+    service: Service,
 }
 
 impl Runtime {
@@ -111,12 +114,8 @@ impl Runtime {
         Ok(Arc::new(Self { engine, linker, cache: cache.clone(), compiled: Mutex::default() }))
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// The component in a file, compiled at most once per process and version of the file.
-    pub(crate) fn service(&self, path: &Path) -> Result<ServicePre<Guest>, ComponentError> {
+    pub(crate) fn service(&self, path: &Path) -> Result<Service, ComponentError> {
         let modified = std::fs::metadata(path)
             .and_then(|metadata| metadata.modified())
             .map_err(|_| ComponentError::Missing(path.to_owned()))?;
@@ -130,7 +129,7 @@ impl Runtime {
             path: path.to_owned(),
             reason: format!("{error:#}"),
         };
-        let one_at_a_time = self.cache.turn();
+        let one_at_a_time = self.cache.lock();
         let component = Component::from_file(&self.engine, path).map_err(unusable)?;
         drop(one_at_a_time);
         let instance = self.linker.instantiate_pre(&component).map_err(unusable)?;

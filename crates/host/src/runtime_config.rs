@@ -5,14 +5,14 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-/// What the file says that matters here.
+/// The settings of the file that this host honours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeConfig {
     /// Whether connections to other servers are kept for further requests.
     pub connection_pooling: bool,
     /// Most connections to other servers at a time; 0 allows none.
     pub max_connections: Option<usize>,
-    /// What the user has to be told at each start.
+    /// For the user, at each start.
     pub warnings: Vec<String>,
 }
 
@@ -31,8 +31,8 @@ struct OutboundHttp {
     max_concurrent_requests: Option<usize>,
 }
 
-/// What Spin reads besides, and this host has not.
-const ELSEWHERE: [&str; 12] = [
+/// Keys of Spin that this host cannot honour.
+const UNSUPPORTED: [&str; 12] = [
     "client_tls",
     "config_provider",
     "key_value_store",
@@ -65,13 +65,13 @@ impl RuntimeConfig {
         for (key, value) in table {
             match key.as_str() {
                 "outbound_http" => config.outbound_http(value)?,
-                // Where state would be kept, if there were any.
+                // This host keeps no state.
                 "state_dir" => {}
                 "log_dir" if value.as_str() == Some("") => {}
                 "log_dir" => {
                     return Err("log_dir: this host writes no log files; leave the line out".to_owned());
                 }
-                known if ELSEWHERE.contains(&known) => {
+                known if UNSUPPORTED.contains(&known) => {
                     return Err(format!("this host cannot honour [{known}]; leave it out or use Spin"));
                 }
                 unknown => return Err(format!("unused runtime config key(s): {unknown}")),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_spin_refuses_and_what_this_host_cannot_honour_is_refused() {
+    fn unknown_and_unsupported_keys_are_refused() {
         for (text, words) in [
             ("baz = 1", "unused runtime config key(s): baz"),
             ("[outbound_http]\nmax_connection = 1", "unknown field `max_connection`"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_projects_own_file_warns_of_nothing_and_bounds_connections() {
+    fn own_file_bounds_connections_without_a_warning() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-config.toml");
         let config = RuntimeConfig::read(&path).unwrap();
         assert_eq!(config.warnings, Vec::<String>::new());

@@ -4,24 +4,27 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::app::{App, Unanswered};
+use crate::app::{App, NoResponse, ResponseBody};
 use crate::incoming::ClientAddress;
 
-/// Connections at the same time; further ones wait in the system's queue.
+/// Connections at the same time; further ones wait in the queue of the operating system.
 const MAX_CONNECTIONS: usize = 4096;
 /// hyper panics below this.
-const MIN_BUFFER: usize = 8192;
+const MIN_BUFFER_BYTES: usize = 8192;
 /// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Before the next try to accept a connection after an error.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How to serve.
 #[derive(Debug, Clone)]
@@ -42,8 +45,9 @@ impl Default for ServerOptions {
 
 /// Serves `app` until `stop` resolves, then lets running requests end within the grace period.
 pub async fn serve(app: App, listener: TcpListener, options: ServerOptions, stop: impl Future<Output = ()>) {
-    let stopping = watch::Sender::new(false);
+    let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Connections that are still open when this function returns are closed.
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -57,69 +61,63 @@ pub async fn serve(app: App, listener: TcpListener, options: ServerOptions, stop
             Some(_) = connections.join_next() => {}
             (permit, accepted) = accepted => match accepted {
                 Ok((stream, client)) => {
-                    let connection =
-                        serve_connection(app.clone(), stream, client, options.clone(), stopping.subscribe());
+                    let connection = graceful.watch(connection(app.clone(), stream, client, &options));
                     connections.spawn(async move {
-                        connection.await;
+                        // An error is the client's: its connection is closed.
+                        let _ = connection.await;
                         drop(permit);
                     });
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: waiting helps, ending does not.
                     eprintln!("host: cannot accept a connection: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
     }
     drop(listener);
-    stopping.send_replace(true);
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(options.grace, all_ended).await.is_err() {
+    if tokio::time::timeout(options.grace, graceful.shutdown()).await.is_err() {
+        while connections.try_join_next().is_some() {}
         eprintln!("host: {} connections did not end within {:?}", connections.len(), options.grace);
     }
     app.kill();
 }
 
-async fn serve_connection(
+fn connection(
     app: App,
     stream: TcpStream,
     client: SocketAddr,
-    options: ServerOptions,
-    mut stopping: watch::Receiver<bool>,
-) {
-    // Otherwise a streamed answer waits for the client's delayed acknowledgements.
+    options: &ServerOptions,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
+    // Otherwise a streamed response waits for the client's delayed acknowledgements.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let app = app.clone();
-        async move {
-            request.extensions_mut().insert(ClientAddress(client));
-            let line = options.access_log.then(|| format!("{} {}", request.method(), request.uri().path()));
-            let start = tokio::time::Instant::now();
-            let response = app.handle(request).await;
-            if let Some(line) = line {
-                eprintln!("{line} {} {} ms", response.status().as_u16(), start.elapsed().as_millis());
-            }
-            match response.extensions().get::<Unanswered>() {
-                // hyper then closes the connection.
-                Some(unanswered) => Err(*unanswered),
-                None => Ok(response),
-            }
-        }
-    });
+    let access_log = options.access_log;
+    let service = service_fn(move |request| respond(app.clone(), request, client, access_log));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     if let Some(size) = options.max_buffer {
-        builder.max_buf_size(size.max(MIN_BUFFER));
+        builder.max_buf_size(size.max(MIN_BUFFER_BYTES));
     }
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        biased;
-        // Broken connections are the client's affair.
-        _ = &mut connection => return,
-        _ = stopping.wait_for(|stopping| *stopping) => {}
+    builder.serve_connection(TokioIo::new(stream), service)
+}
+
+async fn respond(
+    app: App,
+    mut request: Request<Incoming>,
+    client: SocketAddr,
+    access_log: bool,
+) -> Result<Response<ResponseBody>, NoResponse> {
+    request.extensions_mut().insert(ClientAddress(client));
+    let line = access_log.then(|| format!("{} {}", request.method(), request.uri().path()));
+    let start = tokio::time::Instant::now();
+    let response = app.handle(request).await;
+    if let Some(line) = line {
+        eprintln!("{line} {} {} ms", response.status().as_u16(), start.elapsed().as_millis());
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    match response.extensions().get::<NoResponse>() {
+        // hyper then closes the connection.
+        Some(no_response) => Err(*no_response),
+        None => Ok(response),
+    }
 }

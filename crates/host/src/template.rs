@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_braces_are_replaced_and_everything_else_stays() {
+    fn only_names_in_braces_are_replaced() {
         for (text, expected) in [
             ("", ""),
             ("plain", "plain"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_names_is_literal() {
+    fn text_without_names_is_literal() {
         assert_eq!(Template::parse("x").unwrap().literal(), Some("x"));
         assert_eq!(Template::parse("").unwrap().literal(), Some(""));
         assert_eq!(Template::parse("x{{ y }}").unwrap().literal(), None);

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::dotenv;
 use crate::template::Template;
 
-/// What `[variables]` says about one variable.
+/// One variable of `[variables]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Declaration {
     /// The value when no provider has one; `None` for a required variable.
@@ -29,12 +29,12 @@ pub enum VariableError {
     /// `[variables]` does not declare it.
     #[error("the variable {0:?} is not declared in [variables]")]
     Undeclared(String),
-    /// It is required and nobody has given a value.
+    /// It is required and has no value.
     #[error("the required variable {0:?} has no value: set SPIN_VARIABLE_{upper} or pass --variable {0}=…", upper = .0.to_ascii_uppercase())]
     Missing(String),
 }
 
-/// Checks the spelling that Spin demands of a variable's name.
+/// Checks the name of a variable by Spin's rules.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
@@ -109,7 +109,7 @@ impl Providers {
     }
 }
 
-/// The application's variables with everything that can give them a value.
+/// The variables of the application with the providers of their values.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     declared: BTreeMap<String, Declaration>,
@@ -128,7 +128,7 @@ impl Variables {
         Ok(Self { declared, providers })
     }
 
-    /// Whether every variable has a value: Spin starts no application without.
+    /// Checks that every variable has a value; otherwise Spin does not start the application.
     ///
     /// # Errors
     /// [`VariableError::Missing`] with the first that has none.
@@ -150,7 +150,7 @@ impl Variables {
             .ok_or_else(|| VariableError::Missing(name.to_owned()))
     }
 
-    /// A template with the present values in it.
+    /// Replaces the names in a template by their values.
     ///
     /// # Errors
     /// [`VariableError`] of the first variable without a value.
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn given_values_come_before_the_environment_and_that_before_dotenv() {
+    fn given_value_wins_over_environment_and_dotenv() {
         let providers = Providers {
             given: map(&[("a", "given")]),
             environment: map(&[("SPIN_VARIABLE_A", "env"), ("SPIN_VARIABLE_B", "env")]),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_variable_without_a_value_is_an_error_that_names_the_cure() {
+    fn missing_required_variable_is_an_error_with_advice() {
         let variables = Variables::new(declared(), Providers::default()).unwrap();
         let error = variables.resolve(&Template::parse("x{{ e }}").unwrap()).unwrap_err();
         assert_eq!(variables.check_required().unwrap_err(), error);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_for_an_undeclared_variable_is_refused() {
+    fn value_for_an_undeclared_variable_is_refused() {
         let error = Variables::new(declared(), Providers::only(map(&[("typo", "x")]))).unwrap_err();
         assert_eq!(error, VariableError::Undeclared("typo".to_owned()));
     }

@@ -45,7 +45,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_says_when_it_serves_and_ends_well_on_sigterm() {
+fn routes_are_printed_and_sigterm_ends_with_0() {
     let file = manifest();
     let mut command =
         host(&["up", "-f", file.to_str().unwrap(), "--listen", "127.0.0.1:0", "--component-id", "api"]);
@@ -78,7 +78,14 @@ fn it_says_when_it_serves_and_ends_well_on_sigterm() {
 }
 
 #[test]
-fn what_it_cannot_do_it_says_in_a_sentence_and_fails() {
+fn completion_script_knows_the_options_of_up() {
+    let output = host(&["completions", "bash"]).output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("--idle-instance-timeout"));
+}
+
+#[test]
+fn refusals_are_sentences_and_code_1() {
     let file = manifest();
     let file = file.to_str().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -113,7 +120,7 @@ fn what_it_cannot_do_it_says_in_a_sentence_and_fails() {
 }
 
 #[test]
-fn mistakes_in_the_command_line_are_spins_words_and_code_2_also_from_the_environment() {
+fn usage_errors_are_spins_words_and_code_2() {
     let file = manifest();
     let up = ["up", "-f", file.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let empty = |option: &str| format!("error: a value is required for '{option}' but none was supplied");
@@ -139,7 +146,7 @@ fn mistakes_in_the_command_line_are_spins_words_and_code_2_also_from_the_environ
 }
 
 #[test]
-fn a_port_in_use_is_said_and_the_next_free_one_is_taken_on_demand() {
+fn next_free_port_is_taken_on_demand() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let file = manifest();

@@ -76,7 +76,7 @@ async fn one_connection_serves_many_requests() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_a_running_request_end_and_closes_idle_connections() {
+async fn stop_lets_requests_end_and_closes_idle_connections() {
     let (address, stop, serving) = served(Duration::from_secs(10)).await;
     let mut idle = TcpStream::connect(address).await.unwrap();
     idle.write_all(HEALTH).await.unwrap();
@@ -99,10 +99,10 @@ async fn a_stop_lets_a_running_request_end_and_closes_idle_connections() {
 }
 
 #[tokio::test]
-async fn what_spin_answers_before_a_component_is_answered_as_spin_does() {
+async fn requests_that_reach_no_component_are_answered_as_spin_does() {
     let (address, _stop, _serving) = served(Duration::from_secs(1)).await;
     for (request, answer) in [
-        // Without a host there is no answer at all; the health route needs none.
+        // Without a host there is no response; the health route needs none.
         (&b"GET /healthz HTTP/1.0\r\n\r\n"[..], ""),
         (b"GET /healthz HTTP/1.1\r\nhost: api.spin.internal\r\n\r\n", ""),
         (b"GET /.well-known/spin/health HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK"),
@@ -120,7 +120,7 @@ async fn what_spin_answers_before_a_component_is_answered_as_spin_does() {
 }
 
 #[tokio::test]
-async fn a_request_that_outlives_the_grace_period_is_cut() {
+async fn request_beyond_the_grace_period_is_cut_off() {
     let (address, stop, serving) = served(Duration::from_millis(100)).await;
     let mut running = TcpStream::connect(address).await.unwrap();
     running.write_all(b"POST /tasks HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{").await.unwrap();
@@ -163,7 +163,7 @@ fn outgoing(address: SocketAddr) -> Request<ResponseBody> {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_and_used_again() {
+async fn connection_is_kept_and_used_again() {
     let (address, connections) = counting_server(|request| {
         assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("PUT", "/path?query"));
         Some("answer")
@@ -180,7 +180,7 @@ async fn a_connection_is_kept_and_used_again() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_the_server_closed_is_replaced_without_an_error() {
+async fn stale_connection_is_replaced_without_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -201,7 +201,7 @@ async fn a_kept_connection_that_the_server_closed_is_replaced_without_an_error()
 }
 
 #[tokio::test]
-async fn a_refused_connection_and_a_slow_answer_have_their_own_errors() {
+async fn refused_connection_and_slow_response_have_their_own_errors() {
     let network = Network::default();
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let refused = network.send(outgoing(free), RequestOptions::default()).await;
@@ -215,7 +215,7 @@ async fn a_refused_connection_and_a_slow_answer_have_their_own_errors() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_an_error_and_not_an_end() {
+async fn broken_response_is_an_error_and_not_an_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -229,7 +229,7 @@ async fn an_answer_that_breaks_off_is_an_error_and_not_an_end() {
 }
 
 #[tokio::test]
-async fn without_pooling_every_request_has_a_connection_of_its_own() {
+async fn every_request_has_its_own_connection_without_pooling() {
     let (address, connections) = counting_server(|_| Some("answer")).await;
     let network = Network::new(false, None);
     for _ in 0..3 {
@@ -241,7 +241,7 @@ async fn without_pooling_every_request_has_a_connection_of_its_own() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait_and_kept_ones_make_room() {
+async fn idle_connections_make_room_within_the_bound() {
     let hasty =
         || RequestOptions { connect_timeout: Some(Duration::from_millis(200)), ..RequestOptions::default() };
     let (address, _) = counting_server(|_| Some("answer")).await;
@@ -253,7 +253,7 @@ async fn connections_beyond_the_bound_wait_and_kept_ones_make_room() {
     assert!(matches!(second, Err(OutboundError::ConnectionTimeout)), "{second:?}");
     first.into_body().collect().await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
-    // Kept, but in nobody's use: it gives way to one to another server.
+    // Kept and idle: it gives way to one to another server.
     network.send(outgoing(other), hasty()).await.unwrap();
 
     let none = Network::new(true, Some(0)).send(outgoing(address), hasty()).await;

@@ -163,7 +163,7 @@ impl Runner for WasmRunner {
             - i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(0)
             - i128::from(step.load(Ordering::Relaxed)) * 1_000_000;
         let unix_start = Duration::from_nanos(u64::try_from(now).unwrap_or(0));
-        let outbound = Outbound::answered(move |request: Outgoing| {
+        let outbound = Outbound::in_process(move |request: Outgoing| {
             let (reply, answer) = oneshot::channel();
             let sent = requests.unbounded_send((request, reply));
             async move {

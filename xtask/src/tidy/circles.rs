@@ -8,9 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::imports::{Path, imports};
 use super::tree::Tree;
 
-/// Crates whose circles are still to be cut.
-const EXCEPTIONS: [&str; 1] = ["crates/host"];
-
 /// How many re-exports are followed to the file that defines a name.
 const MAX_RE_EXPORTS: usize = 4;
 
@@ -24,14 +21,11 @@ type Uses = BTreeMap<String, BTreeSet<String>>;
 pub(super) fn check(tree: &Tree) -> Vec<String> {
     let mut wrong = Vec::new();
     for (package, modules) in crates(tree) {
-        let circles = circles(&modules);
-        match (circles.is_empty(), EXCEPTIONS.contains(&package)) {
-            (false, false) => wrong.extend(circles.into_iter().map(|circle| {
-                format!("{package}: {circle} use each other in a circle; move what they share to a file of its own")
-            })),
-            (true, true) => wrong.push(format!("{package} has no circle any more: remove it from {}", file!())),
-            _ => {}
-        }
+        wrong.extend(circles(&modules).into_iter().map(|circle| {
+            format!(
+                "{package}: {circle} use each other in a circle; move what they share to a file of its own"
+            )
+        }));
     }
     wrong
 }
@@ -193,12 +187,5 @@ mod tests {
             ("b/src/y.rs", "use crate::x;"),
         ]);
         assert_eq!(found, Vec::<String>::new());
-    }
-
-    #[test]
-    fn exception_without_a_circle_is_named() {
-        let path = format!("{}/src/lib.rs", EXCEPTIONS[0]);
-        let found = wrong(&[(path.as_str(), "")]);
-        assert!(found[0].contains("no circle any more"), "{found:?}");
     }
 }

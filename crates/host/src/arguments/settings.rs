@@ -1,4 +1,4 @@
-//! What the options come to, once everything that this host cannot honour is refused.
+//! The settings that follow from the options, once everything that this host cannot honour is refused.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use super::{Format, Up};
 use crate::limits::Limits;
 use crate::runtime_config::RuntimeConfig;
 
-/// What `host up` is to do. Without `Debug`: values may be secrets.
+/// The settings of `host up`. Without `Debug`: values may be secrets.
 pub struct Settings {
     /// The manifest.
     pub manifest: PathBuf,
@@ -32,22 +32,23 @@ pub struct Settings {
     pub cache_file: Option<PathBuf>,
     /// `--runtime-config-file`.
     pub runtime_config: RuntimeConfig,
-    /// Whose output is shown: everyone's, or only theirs.
+    /// The components whose output is shown; `None` for all.
     pub follow: Option<Vec<String>>,
 }
 
+/// The name of a manifest.
 const MANIFEST: &str = "spin.toml";
 /// Spin tries ten ports in all.
-const FURTHER_PORTS: u16 = 9;
-/// As far up as Spin looks for a manifest.
-const LEVELS: usize = 20;
+const MAX_FURTHER_PORTS: u16 = 9;
+/// Folders in which Spin looks for a manifest, upwards.
+const MAX_FOLDERS: usize = 20;
 
 impl Up {
     /// Reads the files that the options name, and refuses what this host cannot honour.
     ///
     /// # Errors
     /// A sentence that names the option and says what to do.
-    pub fn settle(self) -> Result<Settings, String> {
+    pub fn into_settings(self) -> Result<Settings, String> {
         self.refuse()?;
         let runtime_config = match &self.runtime_config_file {
             Some(path) => RuntimeConfig::read(path)?,
@@ -75,7 +76,7 @@ impl Up {
             environment: self.env.into_iter().collect(),
             variables,
             listen: self.listen,
-            further_ports: if self.find_free_port { FURTHER_PORTS } else { 0 },
+            further_ports: if self.find_free_port { MAX_FURTHER_PORTS } else { 0 },
             max_buffer: self.http1_max_buf_size,
             limits: Limits {
                 max_instance_reuse_count: self.max_instance_reuse_count,
@@ -142,7 +143,7 @@ fn manifest_of(path: &Path) -> Result<PathBuf, String> {
 /// `spin.toml` in `folder` or the nearest one above, at most up to the root of a repository.
 fn find_upwards(folder: &Path) -> Result<PathBuf, String> {
     let mut folder = folder.to_owned();
-    for _ in 0..LEVELS {
+    for _ in 0..MAX_FOLDERS {
         let manifest = folder.join(MANIFEST);
         if manifest.is_file() {
             return Ok(manifest);
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manifest_is_looked_for_up_to_the_root_of_the_repository() {
+    fn manifest_is_found_up_to_the_root_of_the_repository() {
         let root = std::env::temp_dir().join(format!("host-settings-{}", std::process::id()));
         std::fs::create_dir_all(root.join("a/b/c")).unwrap();
         std::fs::create_dir_all(root.join("a/.git")).unwrap();

@@ -1,4 +1,4 @@
-//! The command line against Spin's own words. Values of environment variables are tested with the program.
+//! The command line against Spin's own words. Environment variables are tested with the program.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,13 +17,15 @@ fn read(line: &str) -> Result<CommandLine, clap::Error> {
 }
 
 fn up(line: &str) -> Up {
-    let Command::Up(up) = read(line).map_err(|error| error.to_string()).unwrap().command;
-    *up
+    match read(line).map_err(|error| error.to_string()).unwrap().command {
+        Command::Up(up) => *up,
+        Command::Completions { .. } => panic!("{line} is not up"),
+    }
 }
 
 fn settle(line: &str) -> Result<Settings, String> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../spin.toml");
-    up(&format!("up --from {file} {line}")).settle()
+    up(&format!("up --from {file} {line}")).into_settings()
 }
 
 fn refusal(line: &str) -> clap::Error {
@@ -31,12 +33,12 @@ fn refusal(line: &str) -> clap::Error {
 }
 
 #[test]
-fn the_definition_is_consistent() {
+fn definition_is_consistent() {
     CommandLine::command().debug_assert();
 }
 
 #[test]
-fn every_option_that_is_honoured_arrives() {
+fn every_honoured_option_arrives() {
     let line = "--listen localhost:0 -c api --component-id worker -e A=b=c --variable k=v --variable k=w \
                 --max-instance-reuse-count 7 --max-instance-concurrent-reuse-count=3 --idle-instance-timeout 250ms \
                 --request-timeout 120 --find-free-port --http1-max-buf-size 8192 --cache x/cache.toml --follow api";
@@ -61,7 +63,7 @@ fn every_option_that_is_honoured_arrives() {
 }
 
 #[test]
-fn without_options_the_limits_are_those_of_spin() {
+fn limits_without_options_are_those_of_spin() {
     let settings = settle("").unwrap_or_else(|sentence| panic!("{sentence}"));
     assert_eq!(settings.limits, Limits::default());
     assert_eq!(settings.listen.to_string(), "127.0.0.1:3000");
@@ -70,7 +72,7 @@ fn without_options_the_limits_are_those_of_spin() {
 }
 
 #[test]
-fn what_spin_refuses_is_refused_in_its_words() {
+fn refusals_of_spin_are_repeated_in_its_words() {
     let empty = |option: &str, name: &str| {
         (format!("{option}="), format!("a value is required for '{option} <{name}>' but none was supplied"))
     };
@@ -134,14 +136,14 @@ fn values_that_spin_accepts_empty_are_accepted_empty() {
 }
 
 #[test]
-fn what_does_no_harm_is_accepted_without_effect() {
+fn harmless_options_are_accepted_without_effect() {
     let line = "--state-dir x --truncate-logs --direct-mounts --temp x --cache-dir x --disable-pooling -qk";
     let settings = settle(line).unwrap_or_else(|sentence| panic!("{sentence}"));
     assert_eq!(settings.follow, Some(Vec::new()), "no output is shown");
 }
 
 #[test]
-fn what_this_host_cannot_honour_is_refused_with_a_sentence() {
+fn options_that_cannot_be_honoured_are_refused() {
     for line in [
         "--log-dir x",
         "--profile debug",
@@ -160,9 +162,9 @@ fn what_this_host_cannot_honour_is_refused_with_a_sentence() {
         assert!(sentence.starts_with(option), "{line}: {sentence}");
         assert!(sentence.ends_with("Leave it out."), "{line}: {sentence}");
     }
-    let sentence = up("up --from-registry a/b:1").settle().err().unwrap();
+    let sentence = up("up --from-registry a/b:1").into_settings().err().unwrap();
     assert!(sentence.starts_with("--from-registry"), "{sentence}");
-    let sentence = up("up --from no/such/app").settle().err().unwrap();
+    let sentence = up("up --from no/such/app").into_settings().err().unwrap();
     assert!(sentence.contains("File or directory 'no/such/app' not found"), "{sentence}");
     for (line, words) in [
         ("--max-instance-reuse-count 1..8", "takes one value, not a range"),
@@ -175,7 +177,7 @@ fn what_this_host_cannot_honour_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn variables_come_from_texts_and_files_and_errors_never_show_a_value() {
+fn variables_come_from_texts_and_files() {
     let folder = std::env::temp_dir().join(format!("host-arguments-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = |name: &str| folder.join(name);
@@ -201,7 +203,7 @@ fn variables_come_from_texts_and_files_and_errors_never_show_a_value() {
 }
 
 #[test]
-fn help_lists_every_option_of_spin_and_says_what_happens_with_it() {
+fn help_lists_every_option_of_spin() {
     let error = refusal("up --help");
     assert_eq!(error.kind(), ErrorKind::DisplayHelp);
     assert_eq!(error.exit_code(), 0);

@@ -83,7 +83,7 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// hyper, in Spin as here, knows no smaller one.
+/// The smallest size that hyper accepts, in Spin as here.
 pub(super) fn buffer(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(size) if size >= 8192 => Ok(size),

@@ -59,13 +59,13 @@ fn everything_that_spin_writes_is_read() {
 }
 
 #[test]
-fn templates_work_in_variables_and_hosts_and_nowhere_else() {
+fn templates_work_only_in_variables_and_hosts() {
     let manifest = Manifest::parse(WHOLE, PathBuf::from("/app")).unwrap();
     assert_eq!(manifest.components["api"].environment["A"], "{{ not_a_template }}");
 }
 
 #[test]
-fn a_key_that_spin_does_not_know_is_refused_by_name() {
+fn unknown_key_is_refused_by_name() {
     for (from, to, key) in [
         ("spin_manifest_version = 2", "spin_manifest_version = 2\nspin_version = 1", "spin_version"),
         ("name = \"whole\"", "name = \"whole\"\nnames = 1", "names"),
@@ -83,7 +83,7 @@ fn a_key_that_spin_does_not_know_is_refused_by_name() {
 }
 
 #[test]
-fn what_spin_can_do_and_this_host_cannot_is_refused_with_the_reason() {
+fn unsupported_parts_of_spin_are_refused_with_the_reason() {
     for (line, sentence) in [
         (
             "key_value_stores = [\"default\"]",
@@ -144,7 +144,7 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn a_component_without_a_trigger_is_refused() {
+fn component_without_a_trigger_is_refused() {
     let refusal = refusal(&format!("{WHOLE}\n[component.lost]\nsource = \"lost.wasm\""));
     assert_eq!(refusal, "no trigger names the component \"lost\"");
 }

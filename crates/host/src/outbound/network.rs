@@ -1,50 +1,40 @@
-//! Real HTTP/1.1 requests over kept connections, with TCP_NODELAY and, for https, rustls.
+//! Real HTTP/1.1 requests over kept connections.
+//!
+//! hyper-util's pool is not used: it has one connect time-out for all requests, and it cannot close idle connections to
+//! one server to make room for another under `max_connections`.
+
+mod connect;
+mod timed_body;
 
 use std::collections::HashMap;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::Scheme;
-use http::{Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper::client::conn::http1::SendRequest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, timeout};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::{RequestOptions, WasiBody};
 
-use super::{DEFAULT_TIMEOUT, OutboundError};
+use super::OutboundError;
+use connect::{Connector, Origin, connection_error};
+use timed_body::TimedBody;
 
-/// Connections kept per destination; more are closed after use.
-const MAX_IDLE_PER_DESTINATION: usize = 32;
-/// How long an unused connection is kept. Below the usual keep-alive of servers.
-const MAX_IDLE: Duration = Duration::from_secs(20);
+/// Spin's limit of every wait that the component does not limit itself.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+/// Idle connections kept per server; more are closed after use.
+const MAX_IDLE_PER_ORIGIN: usize = 32;
+/// How long an idle connection is kept: less than the usual keep-alive of servers.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(20);
 
 /// The network, with the connections that are kept open.
 pub struct Network {
-    idle: Arc<Mutex<HashMap<Destination, Vec<Idle>>>>,
-    tls: TlsConnector,
-    no_delay: bool,
+    idle: Arc<Mutex<HashMap<Origin, Vec<Idle>>>>,
+    connector: Connector,
     pooling: bool,
     /// One permit for each open connection, in use or kept.
     permits: Option<Arc<Semaphore>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Destination {
-    tls: bool,
-    host: String,
-    port: u16,
 }
 
 struct Idle {
@@ -54,15 +44,7 @@ struct Idle {
 
 impl Default for Network {
     fn default() -> Self {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Self {
-            idle: Arc::default(),
-            tls: TlsConnector::from(Arc::new(config)),
-            no_delay: true,
-            pooling: true,
-            permits: None,
-        }
+        Self { idle: Arc::default(), connector: Connector::new(true), pooling: true, permits: None }
     }
 }
 
@@ -71,7 +53,7 @@ impl Network {
     /// acknowledgement of the first.
     #[must_use]
     pub fn with_nagle() -> Self {
-        Self { no_delay: false, ..Self::default() }
+        Self { connector: Connector::new(false), ..Self::default() }
     }
 
     /// With Spin's two settings: whether connections are kept, and how many there may be at a time.
@@ -87,39 +69,39 @@ impl Network {
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
             return Some(permit);
         }
-        // Kept connections count as well: those that nobody uses make room.
+        // Idle connections hold permits as well: closing them makes room.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // The semaphore is never closed.
         permits.acquire_owned().await.ok()
     }
 
-    /// Sends a request and returns the head of the answer; its body streams.
+    /// Sends a request and returns the head of the response; its body streams.
     ///
     /// # Errors
-    /// [`OutboundError`], in the component's words, when no answer came.
+    /// [`OutboundError`] when no response came.
     pub async fn send(
         &self,
         request: Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, OutboundError> {
-        let destination = Destination::of(request.uri())?;
+        let origin = Origin::of(request.uri())?;
         let mut request = origin_form(request)?;
         let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        // A kept connection may turn out closed: hyper then gives the unsent request back. The last
+        // A kept connection may have been closed by the server: hyper then returns the unsent request. The last
         // try is on a new connection.
         loop {
-            let kept = self.take_idle(&destination);
+            let kept = self.take_idle(&origin);
             let is_kept = kept.is_some();
             let mut sender = match kept {
                 Some(sender) => sender,
-                None => self.connect(&destination, options).await?,
+                None => self.connect(&origin, options).await?,
             };
-            let answer = timeout(first_byte, sender.try_send_request(request))
+            let response = timeout(first_byte, sender.try_send_request(request))
                 .await
                 .map_err(|_| OutboundError::ConnectionReadTimeout)?;
-            match answer {
+            match response {
                 Ok(response) => {
-                    self.keep_when_idle(destination, sender);
+                    self.keep_when_idle(origin, sender);
                     let between = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
                     return Ok(response.map(|body| TimedBody::new(body, between).boxed_unsync()));
                 }
@@ -131,20 +113,19 @@ impl Network {
         }
     }
 
-    fn take_idle(&self, destination: &Destination) -> Option<SendRequest<WasiBody>> {
+    fn take_idle(&self, origin: &Origin) -> Option<SendRequest<WasiBody>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let connections = idle.get_mut(destination)?;
+        let connections = idle.get_mut(origin)?;
         while let Some(connection) = connections.pop() {
-            if connection.sender.is_ready() && connection.since.elapsed() < MAX_IDLE {
+            if connection.sender.is_ready() && connection.since.elapsed() < MAX_IDLE_TIME {
                 return Some(connection.sender);
             }
         }
         None
     }
 
-    /// Keeps the connection once the answer was read to its end. Otherwise the wait ends with the
-    /// connection, and nothing is kept.
-    fn keep_when_idle(&self, destination: Destination, mut sender: SendRequest<WasiBody>) {
+    /// Keeps the connection once the response was read to its end. If it is not, the wait ends with the connection.
+    fn keep_when_idle(&self, origin: Origin, mut sender: SendRequest<WasiBody>) {
         let pooling = self.pooling;
         let idle = Arc::downgrade(&self.idle);
         tokio::spawn(async move {
@@ -154,11 +135,11 @@ impl Network {
             let Some(idle) = idle.upgrade() else { return };
             let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
             idle.retain(|_, connections| {
-                connections.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < MAX_IDLE);
+                connections.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < MAX_IDLE_TIME);
                 !connections.is_empty()
             });
-            let connections = idle.entry(destination).or_default();
-            if connections.len() < MAX_IDLE_PER_DESTINATION {
+            let connections = idle.entry(origin).or_default();
+            if connections.len() < MAX_IDLE_PER_ORIGIN {
                 connections.push(Idle { sender, since: Instant::now() });
             }
         });
@@ -166,135 +147,19 @@ impl Network {
 
     async fn connect(
         &self,
-        destination: &Destination,
+        origin: &Origin,
         options: RequestOptions,
     ) -> Result<SendRequest<WasiBody>, OutboundError> {
         let limit = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
         // The time to connect covers the wait for a permit.
-        let connecting = async {
-            let permit = self.permit().await;
-            let tcp = open_tcp(destination, self.no_delay).await?;
-            if !destination.tls {
-                return handshake(TokioIo::new(tcp), permit).await;
-            }
-            let name = ServerName::try_from(destination.host.trim_matches(['[', ']']).to_owned())
-                .map_err(|_| OutboundError::HttpRequestUriInvalid)?;
-            let tls = self.tls.connect(name, tcp).await.map_err(OutboundError::Tls)?;
-            handshake(TokioIo::new(tls), permit).await
-        };
+        let connecting = async { self.connector.connect(origin, self.permit().await).await };
         timeout(limit, connecting).await.unwrap_or(Err(OutboundError::ConnectionTimeout))
     }
 }
 
-impl Destination {
-    fn of(uri: &Uri) -> Result<Self, OutboundError> {
-        let host = uri.host().ok_or(OutboundError::HttpRequestUriInvalid)?;
-        let tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { tls, host: host.to_ascii_lowercase(), port })
-    }
-}
-
-/// A server wants path and query in the first line; the host is in its header already.
+/// The first line of a request has path and query only; the host is in its header.
 fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, OutboundError> {
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     *request.uri_mut() = path.parse().map_err(|_| OutboundError::HttpRequestUriInvalid)?;
     Ok(request)
-}
-
-async fn open_tcp(destination: &Destination, no_delay: bool) -> Result<TcpStream, OutboundError> {
-    let host = destination.host.trim_matches(['[', ']']);
-    let addresses = tokio::net::lookup_host((host, destination.port)).await.map_err(|error| {
-        OutboundError::DnsError { rcode: Some(error.kind().to_string()), info_code: None }
-    })?;
-    let mut last = OutboundError::DestinationNotFound;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // For components that leave head and body of a small request to two writes: the second would
-                // wait for the server's delayed acknowledgement.
-                stream.set_nodelay(no_delay).map_err(OutboundError::Connect)?;
-                return Ok(stream);
-            }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                last = OutboundError::ConnectionRefused;
-            }
-            Err(error) => last = OutboundError::Connect(error),
-        }
-    }
-    Err(last)
-}
-
-async fn handshake<T>(
-    stream: T,
-    permit: Option<OwnedSemaphorePermit>,
-) -> Result<SendRequest<WasiBody>, OutboundError>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::handshake(stream).await?;
-    tokio::spawn(async move {
-        // Whoever waits for an answer on it is told by hyper.
-        let _ = connection.await;
-        drop(permit);
-    });
-    Ok(sender)
-}
-
-fn connection_error(error: &hyper::Error) -> OutboundError {
-    if error.is_timeout() {
-        OutboundError::ConnectionReadTimeout
-    } else if error.is_parse() {
-        OutboundError::HttpProtocolError
-    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-        OutboundError::ConnectionTerminated
-    } else if error.is_user() {
-        OutboundError::InternalError(Some(error.to_string()))
-    } else {
-        // Reset or broken pipe.
-        OutboundError::ConnectionTerminated
-    }
-}
-
-/// An answer's body that fails when nothing comes for too long.
-struct TimedBody {
-    body: Incoming,
-    between: Duration,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl TimedBody {
-    fn new(body: Incoming, between: Duration) -> Self {
-        Self { body, between, deadline: Box::pin(tokio::time::sleep(between)) }
-    }
-}
-
-impl Body for TimedBody {
-    type Data = Bytes;
-    type Error = OutboundError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                let deadline = Instant::now() + self.between;
-                self.deadline.as_mut().reset(deadline);
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| connection_error(&error))))
-            }
-            Poll::Pending => {
-                ready!(self.deadline.as_mut().poll(cx));
-                Poll::Ready(Some(Err(OutboundError::ConnectionReadTimeout)))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

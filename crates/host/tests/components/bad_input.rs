@@ -52,7 +52,7 @@ async fn a_body_that_is_no_task_is_400_on_both_routes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deeply_nested_body_is_refused_and_kills_nothing() {
+async fn deeply_nested_body_is_refused_without_a_trap() {
     let world = Setup::with_account_key().start();
     let nested = format!("{{\"Input\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     problem(&world.call(post(nested)).await, 400);

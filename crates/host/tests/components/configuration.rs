@@ -36,7 +36,7 @@ async fn a_wrong_value_is_503_naming_the_variable_and_not_the_value() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_is_not_configured_says_so_too() {
+async fn unconfigured_worker_says_what_is_missing() {
     let world = Setup::with_account_key().set("max_concurrency", "many").start();
     let response = world.call(request("POST", "/drain", "")).await;
     let problem = problem(&response, 503);
@@ -44,7 +44,7 @@ async fn a_worker_that_is_not_configured_says_so_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_drain_route_is_closed_without_a_token_and_to_other_tokens() {
+async fn drain_route_is_closed_to_other_tokens() {
     let closed = Setup::with_account_key().set("drain_token", "").start();
     let sentence = problem(&closed.call(request("POST", "/drain", "")).await, 403);
     assert!(sentence["detail"].as_str().unwrap().contains("drain_token"), "{sentence}");
@@ -69,7 +69,7 @@ async fn storage_that_is_down_is_503_with_retry_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_with_a_path_makes_the_list_void_and_every_request_is_denied() {
+async fn host_with_a_path_denies_every_request() {
     let world =
         Setup::with_account_key().set("key_vault_host", "http://127.0.0.1:10000/devstoreaccount1").start();
     problem(&world.call(submission()).await, 503);
@@ -79,7 +79,7 @@ async fn a_host_with_a_path_makes_the_list_void_and_every_request_is_denied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_outside_the_list_is_denied() {
+async fn destination_outside_the_list_is_denied() {
     let world = Setup::with_account_key().set("queue_host", "http://127.0.0.1:20001").start();
     problem(&world.call(submission()).await, 503);
     assert!(world.cloud.sent().iter().all(|request| request.uri().port_u16() == Some(10000)));

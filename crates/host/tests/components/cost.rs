@@ -44,7 +44,7 @@ async fn round_trips<T>(work: impl Future<Output = T>) -> (u128, T) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_waits_for_two_round_trips_and_a_poll_for_one() {
+async fn submission_takes_two_round_trips_and_a_poll_one() {
     for setup in [Setup::with_account_key(), Setup::keyless()] {
         let world = far_from_storage(setup).await;
         let task = json!({"TaskName": "simulate"});
@@ -61,14 +61,14 @@ async fn a_submission_waits_for_two_round_trips_and_a_poll_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sixteen_submissions_at_once_wait_no_longer_than_one() {
+async fn sixteen_submissions_at_once_take_as_long_as_one() {
     let world = far_from_storage(Setup::with_account_key()).await;
     let task = json!({"TaskName": "simulate"});
     assert_eq!(round_trips(join_all((0..16).map(|_| world.submit(&task)))).await.0, 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tasks_of_a_batch_wait_for_storage_together() {
+async fn tasks_of_a_batch_wait_for_storage_together() {
     let world = far_from_storage(Setup::with_account_key()).await;
     let task = json!({"TaskName": "simulate"});
     // The upkeep that is due once in a while is done with nothing else to do.

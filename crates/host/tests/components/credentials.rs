@@ -46,7 +46,7 @@ async fn one_task(world: &World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_is_done_with_the_account_key_with_a_key_from_the_vault_and_without_any_key() {
+async fn task_completes_with_each_kind_of_credential() {
     for world in [Setup::with_account_key().start(), with_key_vault(), Setup::keyless().start()] {
         one_task(&world).await;
         let printed = world.printed();
@@ -55,7 +55,7 @@ async fn a_task_is_done_with_the_account_key_with_a_key_from_the_vault_and_witho
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exchanged_account_key_is_read_from_the_vault_again_and_no_task_is_lost() {
+async fn rotated_account_key_loses_no_task() {
     let world = with_key_vault();
     let before = world.submit(&json!({"TaskName": "checksum", "Input": "a"})).await;
     world.cloud.fake.lock().unwrap().set_keys(ACCOUNT, &[NEW_KEY]).unwrap();
@@ -70,7 +70,7 @@ async fn an_exchanged_account_key_is_read_from_the_vault_again_and_no_task_is_lo
 }
 
 #[tokio::test(start_paused = true)]
-async fn revoked_tokens_are_replaced_and_no_task_is_lost() {
+async fn revoked_tokens_lose_no_task() {
     let world = Setup::keyless().start();
     one_task(&world).await;
     world.cloud.fake.lock().unwrap().revoke_tokens();
@@ -95,7 +95,7 @@ async fn a_secret_that_cannot_be_had_or_used_is_503_that_says_which_part_and_nev
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_opens_its_own_callers_tasks_and_nobody_elses() {
+async fn key_opens_only_the_tasks_of_its_caller() {
     // SHA-256 of "alice" and of "bob".
     let hashes = "2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90,\
                   81b637d8fcd2c6da6359e6963113a1170de795e4b725b84d1e0b4cfd9ec58ce9";

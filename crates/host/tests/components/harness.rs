@@ -169,7 +169,7 @@ impl Setup {
         let answering = cloud.clone();
         let options = Options {
             providers: Providers::only(self.variables),
-            outbound: Outbound::answered(move |outgoing: Outgoing| answering.clone().answer(outgoing)),
+            outbound: Outbound::in_process(move |outgoing: Outgoing| answering.clone().answer(outgoing)),
             clock,
             seed: Some(1),
             log: Arc::clone(&log) as Arc<dyn host::LogSink>,

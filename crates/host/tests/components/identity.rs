@@ -15,7 +15,7 @@ fn submission(number: usize) -> http::Request<bytes::Bytes> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forty_requests_to_one_cold_instance_wait_for_one_slow_token() {
+async fn forty_requests_to_one_cold_instance_share_one_token() {
     let world = Setup::keyless().in_one_instance().start();
     world.cloud.set_weather(TOKEN_ENDPOINT, Weather::Slow(Duration::from_secs(2)));
     // One after the other, so that each finds the instance waiting; a burst would get one instance each.
@@ -35,7 +35,7 @@ async fn forty_requests_to_one_cold_instance_wait_for_one_slow_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forty_requests_at_once_on_a_cold_application_are_all_answered() {
+async fn forty_requests_to_a_cold_application_are_all_answered() {
     let world = Setup::keyless().start();
     world.cloud.set_weather(TOKEN_ENDPOINT, Weather::Slow(Duration::from_secs(2)));
     let answers = join_all((0..40).map(|number| world.call(submission(number)))).await;

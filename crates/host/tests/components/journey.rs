@@ -24,7 +24,7 @@ async fn a_task_goes_from_202_through_the_queue_to_succeeded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_route_of_the_original_answers_in_any_letter_case_with_an_empty_body() {
+async fn original_route_matches_any_letter_case() {
     let world = Setup::with_account_key().start();
     for path in ["/Tasks/QueueTask", "/tasks/queuetask", "/TASKS/QUEUETASK"] {
         let body = json!({"taskname": "simulate", "PRIORITY": 0}).to_string();
@@ -35,7 +35,7 @@ async fn the_route_of_the_original_answers_in_any_letter_case_with_an_empty_body
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_location_reads_its_blob_without_a_credential_until_it_expires() {
+async fn location_reads_its_blob_until_it_expires() {
     let world = Setup::with_account_key().start();
     let first = world.submit(&json!({"TaskName": "first"})).await;
     let second = world.submit(&json!({"TaskName": "second"})).await;
@@ -81,7 +81,7 @@ async fn names_survive_queue_and_blob_unchanged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_too_large_for_a_message_still_works() {
+async fn document_too_large_for_a_message_still_works() {
     let world = Setup::with_account_key().start();
     let task = json!({"TaskName": "simulate", "Input": {"text": "x".repeat(200_000)}});
     let id = id_of(&world.submit(&task).await);

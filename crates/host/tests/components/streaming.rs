@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::harness::{Setup, id_of, request};
 
 #[tokio::test(start_paused = true)]
-async fn an_event_arrives_when_the_task_changes_and_not_at_the_end() {
+async fn event_arrives_when_the_task_changes() {
     let world = Setup::with_account_key().start();
     let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
     let watch = request("GET", &format!("/tasks/{id}/events"), "").map(Full::new);

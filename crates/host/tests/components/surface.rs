@@ -11,7 +11,7 @@ async fn accepted(world: &World, task: serde_json::Value) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_waits_is_answered_as_soon_as_the_task_ends() {
+async fn long_poll_returns_as_soon_as_the_task_ends() {
     let world = Setup::with_account_key().start();
     let path = accepted(&world, json!({"TaskName": "checksum", "Input": "x"})).await;
     let mut poll = request("GET", &path, "");
@@ -48,7 +48,7 @@ async fn an_unchanged_task_is_304_and_a_result_has_its_states() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiting_task_is_cancelled_at_once_and_its_message_is_deleted_without_work() {
+async fn pending_task_is_cancelled_without_work() {
     let world = Setup::with_account_key().start();
     let path = accepted(&world, json!({"TaskName": "simulate"})).await;
     assert_eq!(world.call(request("POST", &format!("{path}/cancel"), "")).await.status(), 200);
@@ -61,7 +61,7 @@ async fn a_waiting_task_is_cancelled_at_once_and_its_message_is_deleted_without_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_task_can_be_tried_again_and_its_history_says_so() {
+async fn failed_task_can_be_retried_and_keeps_its_history() {
     let world = Setup::with_account_key().start();
     let path = accepted(&world, json!({"TaskName": "checksum", "Input": 1})).await;
     assert_eq!(world.drain().await["failed"], 1);
@@ -75,7 +75,7 @@ async fn a_failed_task_can_be_tried_again_and_its_history_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delayed_task_waits_outside_the_task_queue_until_it_is_due() {
+async fn delayed_task_stays_out_of_the_queue_until_due() {
     let world = Setup::with_account_key().start();
     let path = accepted(&world, json!({"TaskName": "checksum", "Input": "x", "DelaySeconds": 3600})).await;
     assert_eq!((world.cloud.messages("taskqueue"), world.cloud.messages("taskqueue-scheduled")), (0, 1));
@@ -86,7 +86,7 @@ async fn a_delayed_task_waits_outside_the_task_queue_until_it_is_due() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_list_is_filtered_and_goes_on_where_it_stopped() {
+async fn list_is_filtered_and_continues_where_it_stopped() {
     let world = Setup::with_account_key().start();
     for number in 0..5 {
         world.submit(&json!({"TaskName": "checksum", "Input": number.to_string()})).await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::{Setup, id_of, request};
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_makes_exactly_two_storage_requests_once_warm() {
+async fn warm_submission_makes_two_storage_requests() {
     for setup in [Setup::with_account_key(), Setup::keyless()] {
         let world = setup.start();
         world.submit(&json!({"TaskName": "first"})).await;
@@ -24,7 +24,7 @@ async fn a_submission_makes_exactly_two_storage_requests_once_warm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_makes_one_get_per_batch_and_at_most_three_requests_per_task() {
+async fn drain_makes_at_most_three_requests_per_task() {
     let world = Setup::with_account_key().start();
     for number in 0..32 {
         world.submit(&json!({"TaskName": "simulate", "Input": number})).await;
@@ -73,7 +73,7 @@ async fn every_request_to_storage_announces_its_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_answer_announces_its_length() {
+async fn every_response_announces_its_length() {
     let world = Setup::with_account_key().start();
     let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
     world.drain().await;
@@ -115,7 +115,7 @@ async fn every_answer_announces_its_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_head_has_the_length_that_get_would_have_and_no_body() {
+async fn head_has_the_length_of_get_and_no_body() {
     let world = Setup::with_account_key().start();
     let id = id_of(&world.submit(&json!({"TaskName": "checksum", "Input": "x"})).await);
     world.drain().await;
@@ -140,7 +140,7 @@ async fn the_answer_to_head_has_the_length_that_get_would_have_and_no_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_is_answered_without_any_request_to_storage() {
+async fn health_needs_no_request_to_storage() {
     let world = Setup::with_account_key().start();
     assert_eq!(world.get("/healthz").await.status(), 200);
     let spin = world.get("/.well-known/spin/health").await;

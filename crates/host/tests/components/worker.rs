@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{ACCOUNT, Setup, Weather, drain, id_of, json};
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_worker_died_is_done_by_the_next_one_after_its_lease() {
+async fn task_of_a_dead_worker_completes_after_its_lease() {
     let world = Setup::with_account_key().set("simulate_unit_ms", "60000").start();
     let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
     let death = async {
@@ -26,7 +26,7 @@ async fn a_task_whose_worker_died_is_done_by_the_next_one_after_its_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_application_answers_nothing_and_sends_nothing_more() {
+async fn killed_application_neither_answers_nor_sends() {
     let world = Setup::with_account_key().start();
     world.submit(&json!({"TaskName": "simulate"})).await;
     world.cloud.forget();
@@ -50,7 +50,7 @@ async fn a_killed_application_answers_nothing_and_sends_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_in_another_component_is_asked_in_process_and_only_when_allowed() {
+async fn handler_component_is_called_only_when_allowed() {
     let handlers = json!({"routed": "http://api.spin.internal/healthz"}).to_string();
     let allowed = Setup::with_account_key()
         .set("task_handlers", &handlers)
@@ -75,7 +75,7 @@ async fn a_handler_in_another_component_is_asked_in_process_and_only_when_allowe
 }
 
 #[tokio::test(start_paused = true)]
-async fn garbage_in_the_queue_is_poisoned_and_does_not_end_the_batch() {
+async fn garbage_is_poisoned_and_the_batch_goes_on() {
     let world = Setup::with_account_key().start();
     let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
     let garbage = [

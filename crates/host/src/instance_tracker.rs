@@ -1,21 +1,21 @@
-//! How instances end before their time: the whole application killed, or one component's instances dropped.
+//! Counts the instances of a component, and ends them early: when the application is killed, or a test drops them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// The lives of one component's instances. Each instance belongs to the generation in which it was made;
-/// ending a generation ends all its instances.
+/// The instances of one component. Each belongs to the generation in which it was made; ending a generation ends
+/// all its instances.
 #[derive(Debug)]
-pub(crate) struct Lives {
+pub(crate) struct InstanceTracker {
     generation: watch::Sender<u64>,
     closed: AtomicBool,
     running: watch::Sender<usize>,
     started: AtomicUsize,
 }
 
-impl Lives {
+impl InstanceTracker {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             generation: watch::Sender::new(0),
@@ -25,12 +25,12 @@ impl Lives {
         })
     }
 
-    /// Ends every instance that is there now. New requests get new instances.
+    /// Ends the present instances. New requests get new instances.
     pub(crate) fn end_generation(&self) {
         self.generation.send_modify(|generation| *generation += 1);
     }
 
-    /// Ends every instance and lets none begin.
+    /// Ends every instance; further ones are refused.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.end_generation();
@@ -40,15 +40,15 @@ impl Lives {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Begins a life, or `None` after [`Self::close`].
-    pub(crate) fn begin(self: &Arc<Self>) -> Option<Life> {
+    /// Registers a new instance; `None` after [`Self::close`].
+    pub(crate) fn register(self: &Arc<Self>) -> Option<InstanceHandle> {
         if self.is_closed() {
             return None;
         }
         self.running.send_modify(|running| *running += 1);
         let number = self.started.fetch_add(1, Ordering::SeqCst);
         let generation = *self.generation.borrow();
-        Some(Life { lives: Arc::clone(self), generation, number })
+        Some(InstanceHandle { tracker: Arc::clone(self), generation, number })
     }
 
     /// How many instances there are.
@@ -68,39 +68,39 @@ impl Lives {
     }
 }
 
-/// The life of one instance.
+/// One instance, counted as running until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Life {
-    lives: Arc<Lives>,
+pub(crate) struct InstanceHandle {
+    tracker: Arc<InstanceTracker>,
     generation: u64,
     number: usize,
 }
 
-impl Life {
+impl InstanceHandle {
     /// Counts the component's instances from 0.
     pub(crate) fn number(&self) -> usize {
         self.number
     }
 
-    /// Whether it was ended. The instance may still be polled once more; it must not be noticed outside.
-    pub(crate) fn is_over(&self) -> bool {
-        *self.lives.generation.borrow() != self.generation
+    /// Whether it was ended. It may be polled once more; that must have no effect outside.
+    pub(crate) fn is_ended(&self) -> bool {
+        *self.tracker.generation.borrow() != self.generation
     }
 
     /// Resolves when it is ended.
-    pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
-        let mut generations = self.lives.generation.subscribe();
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
+        let mut generations = self.tracker.generation.subscribe();
         let generation = self.generation;
         async move {
-            // An error means that the component is gone, which ends the life just the same.
+            // An error means that the component is gone, which ends the instance as well.
             let _ = generations.wait_for(|now| *now != generation).await;
         }
     }
 }
 
-impl Drop for Life {
+impl Drop for InstanceHandle {
     fn drop(&mut self) {
-        self.lives.running.send_modify(|running| *running = running.saturating_sub(1));
+        self.tracker.running.send_modify(|running| *running = running.saturating_sub(1));
     }
 }
 
@@ -109,23 +109,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn ending_a_generation_ends_its_instances_and_spares_the_next() {
-        let lives = Lives::new();
-        let old = lives.begin().unwrap();
-        lives.end_generation();
-        let new = lives.begin().unwrap();
-        assert!(old.is_over() && !new.is_over());
-        old.over().await;
-        assert_eq!((lives.running(), lives.started(), new.number()), (2, 2, 1));
+    async fn ended_generation_spares_the_next() {
+        let tracker = InstanceTracker::new();
+        let old = tracker.register().unwrap();
+        tracker.end_generation();
+        let new = tracker.register().unwrap();
+        assert!(old.is_ended() && !new.is_ended());
+        old.ended().await;
+        assert_eq!((tracker.running(), tracker.started(), new.number()), (2, 2, 1));
     }
 
     #[tokio::test]
-    async fn after_closing_nothing_begins_and_the_last_end_is_seen() {
-        let lives = Lives::new();
-        let life = lives.begin().unwrap();
-        lives.close();
-        assert!(life.is_over() && lives.begin().is_none());
-        drop(life);
-        lives.all_ended().await;
+    async fn closed_tracker_refuses_instances_and_sees_the_last_end() {
+        let tracker = InstanceTracker::new();
+        let instance = tracker.register().unwrap();
+        tracker.close();
+        assert!(instance.is_ended() && tracker.register().is_none());
+        drop(instance);
+        tracker.all_ended().await;
     }
 }

@@ -145,7 +145,7 @@ pub struct Up {
     #[arg(long, env = "DISABLE_WASMTIME_CACHE", conflicts_with = "cache", value_parser = BoolishValueParser::new())]
     pub disable_cache: bool,
 
-    /// Runtime configuration (TOML). This host honours [outbound_http] and refuses what it cannot honour
+    /// Runtime configuration (TOML). This host honours `[outbound_http]` and refuses what it cannot honour
     #[arg(long, env = "RUNTIME_CONFIG_FILE", value_name = "RUNTIME_CONFIG_FILE")]
     pub runtime_config_file: Option<PathBuf>,
 

@@ -27,7 +27,7 @@ use crate::signals::Phase;
 
 /// How a drain ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DrainOutcome {
+pub enum DrainResult {
     /// The worker returned its report.
     Done(DrainReport),
     /// The worker returned another status than 200.
@@ -41,7 +41,7 @@ pub enum DrainOutcome {
     Failed(RequestError),
 }
 
-impl DrainOutcome {
+impl DrainResult {
     /// What the next drain depends on.
     #[must_use]
     pub fn ending(&self) -> Ending {
@@ -64,12 +64,12 @@ pub struct Target {
     pub limit: Duration,
 }
 
-/// Runs one drain to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`DrainOutcome`].
-pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> DrainOutcome {
+/// Runs one drain to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`DrainResult`].
+pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> DrainResult {
     match timeout(target.limit.saturating_mul(2), send_drain(target, phases)).await {
         Ok(Ok(response)) => parse_response(&response),
-        Ok(Err(error)) => DrainOutcome::Failed(error),
-        Err(_) => DrainOutcome::Failed(RequestError::new("the drain took longer than twice --drain-timeout")),
+        Ok(Err(error)) => DrainResult::Failed(error),
+        Err(_) => DrainResult::Failed(RequestError::new("the drain took longer than twice --drain-timeout")),
     }
 }
 
@@ -131,18 +131,18 @@ async fn send_control_lines(
     }
 }
 
-fn parse_response(response: &Response<Bytes>) -> DrainOutcome {
+fn parse_response(response: &Response<Bytes>) -> DrainResult {
     if response.status() != StatusCode::OK {
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let seconds = retry_after.and_then(|text| text.trim().parse().ok());
-        return DrainOutcome::Refused {
+        return DrainResult::Refused {
             status: response.status(),
             retry_after: seconds.map(Duration::from_secs),
         };
     }
     match serde_json::from_slice(response.body()) {
-        Ok(report) => DrainOutcome::Done(report),
-        Err(_) => DrainOutcome::Failed(RequestError::new(
+        Ok(report) => DrainResult::Done(report),
+        Err(_) => DrainResult::Failed(RequestError::new(
             "the response is not the JSON of a drain: is --drain-url right?",
         )),
     }
@@ -167,7 +167,7 @@ impl Body for ControlBody {
 mod tests {
     use super::*;
 
-    fn outcome(status: u16, headers: &[(&str, &str)], body: &'static str) -> DrainOutcome {
+    fn outcome(status: u16, headers: &[(&str, &str)], body: &'static str) -> DrainResult {
         let mut response = Response::builder().status(status);
         for (name, value) in headers {
             response = response.header(*name, *value);
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn every_member_of_a_report_is_read() {
         let golden = include_str!("../../../models/fixtures/drain-report.json");
-        let DrainOutcome::Done(report) = outcome(200, &[], golden) else { panic!("a report") };
+        let DrainResult::Done(report) = outcome(200, &[], golden) else { panic!("a report") };
         let written: serde_json::Value = serde_json::from_str(golden).unwrap();
         for (name, count) in report.outcomes().into_iter().chain(report.upkeep()) {
             assert_eq!(written[name], count, "{name}");
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(written["retryAfterSeconds"], report.retry_after_seconds.unwrap());
         // All of them, each counted for the loop, the line or the metrics.
         assert_eq!(written.as_object().unwrap().len(), report.outcomes().len() + report.upkeep().len() + 3);
-        let ending = DrainOutcome::Done(report).ending();
+        let ending = DrainResult::Done(report).ending();
         assert_eq!((ending.more, ending.rest), (true, report.retry_after()));
     }
 
@@ -200,17 +200,15 @@ mod tests {
 
     #[test]
     fn other_responses_are_refusals_or_errors_and_never_shown() {
-        let refused = |status, seconds: Option<u64>| DrainOutcome::Refused {
+        let refused = |status, seconds: Option<u64>| DrainResult::Refused {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: seconds.map(Duration::from_secs),
         };
         assert_eq!(outcome(503, &[("retry-after", "7")], "x"), refused(503, Some(7)));
         assert_eq!(outcome(503, &[("retry-after", "soon")], "x"), refused(503, None));
         assert_eq!(outcome(302, &[], ""), refused(302, None));
-        let DrainOutcome::Failed(error) = outcome(200, &[], "<html>secret</html>") else {
-            panic!("an error")
-        };
+        let DrainResult::Failed(error) = outcome(200, &[], "<html>secret</html>") else { panic!("an error") };
         assert!(!error.to_string().contains("secret"));
-        assert!(matches!(outcome(200, &[], r#"{"received":-1}"#), DrainOutcome::Failed(_)));
+        assert!(matches!(outcome(200, &[], r#"{"received":-1}"#), DrainResult::Failed(_)));
     }
 }

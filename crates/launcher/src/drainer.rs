@@ -7,7 +7,7 @@ use lifecycle::pace::{Next, Pace};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::drain::{DrainOutcome, Target, drain};
+use crate::drain::{DrainResult, Target, drain};
 use crate::log::{Level, Line};
 use crate::metrics::Metrics;
 use crate::signals::Phase;
@@ -94,9 +94,9 @@ impl Replica {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn log(&self, outcome: &DrainOutcome, took: Duration) {
+    fn log(&self, outcome: &DrainResult, took: Duration) {
         let line = match outcome {
-            DrainOutcome::Done(report) if report.did_something() || report.retry_after_seconds.is_some() => {
+            DrainResult::Done(report) if report.did_something() || report.retry_after_seconds.is_some() => {
                 let mut line =
                     Line::info("drained").with("received", report.received).with("more", report.more);
                 for (name, count) in report.outcomes().into_iter().chain(report.upkeep()) {
@@ -109,11 +109,11 @@ impl Replica {
                 }
                 line
             }
-            DrainOutcome::Done(_) => match self.idle_line() {
+            DrainResult::Done(_) => match self.idle_line() {
                 Some(line) => line,
                 None => return,
             },
-            DrainOutcome::Refused { status, retry_after } => {
+            DrainResult::Refused { status, retry_after } => {
                 let level = if status.is_server_error() { Level::Warn } else { Level::Error };
                 let mut line =
                     Line::new(level, "the worker refused to drain").with("status", status.as_u16());
@@ -125,7 +125,7 @@ impl Replica {
                     None => line,
                 }
             }
-            DrainOutcome::Failed(error) => {
+            DrainResult::Failed(error) => {
                 Line::warn("a drain had no usable answer").with("reason", error.to_string())
             }
         };

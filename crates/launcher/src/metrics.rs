@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::drain::DrainOutcome;
+use crate::drain::DrainResult;
 
 /// Upper bounds of the duration histogram, in seconds.
 const DURATION_BUCKETS_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
@@ -103,16 +103,16 @@ impl Metrics {
     }
 
     /// Records that a drain ended.
-    pub fn drain_ended(&self, outcome: &DrainOutcome, took: Duration) {
+    pub fn drain_ended(&self, outcome: &DrainResult, took: Duration) {
         self.running.dec();
         let result = match outcome {
-            DrainOutcome::Done(report) if report.did_something() => {
+            DrainResult::Done(report) if report.did_something() => {
                 self.add(report);
                 self.durations.observe(took.as_secs_f64());
                 "busy"
             }
-            DrainOutcome::Done(_) => "idle",
-            DrainOutcome::Refused { .. } | DrainOutcome::Failed(_) => "failed",
+            DrainResult::Done(_) => "idle",
+            DrainResult::Refused { .. } | DrainResult::Failed(_) => "failed",
         };
         self.drains.get_or_create(&[("result", result)]).inc();
     }
@@ -146,7 +146,7 @@ mod tests {
         let metrics = Metrics::default();
         let counts =
             DrainReport { received: 4, completed: 3, retried: 1, purged: 2, ..DrainReport::default() };
-        for outcome in [counts, counts, DrainReport::default()].map(DrainOutcome::Done) {
+        for outcome in [counts, counts, DrainReport::default()].map(DrainResult::Done) {
             metrics.drain_started();
             metrics.drain_ended(&outcome, Duration::from_millis(300));
         }

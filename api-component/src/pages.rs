@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use service::api::{Asset, AssetSource, Assets};
+use api::{Asset, AssetSource, Assets};
 
 /// Media types by the end of a file's name. Files that end otherwise are not served.
 const MEDIA_TYPES: &[(&str, &str)] = &[

@@ -113,7 +113,7 @@ test("without a value of their own, queue and container are called what the comp
   assert.equal(String(parameters.retentionDays.default), defaults.retention_days);
   const { queue } = trees()["infra/modules/storage.bicep"].resources;
   assert.deepEqual(queue.config.loop_type.detail.array_name, ["", "-scheduled", "-poison"]);
-  const names = read("crates/service/src/storage.rs") + read("crates/service/src/store/queue.rs");
+  const names = read("crates/storage/src/queue.rs") + read("crates/storage/src/azure/queue.rs");
   for (const suffix of ["-scheduled", "-poison"]) assert.ok(names.includes(suffix), suffix);
 });
 
@@ -170,7 +170,7 @@ test("the launcher and the host understand the arguments of both apps", () => {
 });
 
 test("probes ask routes that exist, of ports that are listened on", () => {
-  const routes = read("crates/service/src/api/route.rs");
+  const routes = read("crates/api/src/http/route.rs");
   for (const [name, file] of Object.entries(APPS)) {
     const ports = args(file).flatMap((word) => /^[\d.]+:(\d+)$/.exec(word)?.[1] ?? []).map(Number);
     const probes = container(file).probes;
@@ -281,7 +281,7 @@ test("documents outlive the longest delay and poison originals their copies, by 
   const storage = "infra/modules/storage.bicep";
   const { container: blobs, lifecycle } = trees()[storage].resources;
   assert.deepEqual(blobs.config.loop_type.detail.array_name, ["", "-poison"]);
-  assert.match(read("crates/service/src/store/blob.rs"), /\{container\}-poison/, "the name that the worker uses");
+  assert.match(read("crates/storage/src/azure/blob.rs"), /\{container\}-poison/, "the name that the worker uses");
   const { rules } = lifecycle.config.properties.policy;
   assert.deepEqual(rules.map(({ definition }) => definition.filters.prefixMatch), [["${containerName}/"], ["${containerName}-poison/"]]);
   for (const { definition } of rules) assert.equal(definition.actions.baseBlob.delete.daysAfterModificationGreaterThan, "keptDays");

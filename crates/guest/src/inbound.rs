@@ -1,4 +1,4 @@
-//! From an incoming request to `service` and back.
+//! From an incoming request to the program and back.
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Response};
 use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingRequestBody};
 
 /// The body of an incoming request, read on demand.
-pub(crate) struct Inbound(IncomingRequestBody);
+pub struct Inbound(IncomingRequestBody);
 
 impl RequestBody for Inbound {
     async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {

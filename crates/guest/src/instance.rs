@@ -1,59 +1,48 @@
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::thread::LocalKey;
 
-use service::api::{Api, Assets};
-use service::settings::{ApiSettings, Role, WorkerSettings};
-use service::worker::Worker;
+use service::body::Body;
+use service::settings::{Role, SettingsError};
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types::{ErrorCode, Response};
 
-use crate::{WasiEnv, inbound, variables};
+use crate::inbound::{self, Inbound};
+use crate::variables;
 
-thread_local! {
-    // Lives as long as the instance, which has one thread. Holds the configuration and, inside, the
-    // cached tokens and secrets.
-    static API: OnceCell<Rc<Api>> = const { OnceCell::new() };
-    static WORKER: OnceCell<Rc<Worker>> = const { OnceCell::new() };
+/// The program of an instance, which has one thread. It holds the configuration and, inside, the cached tokens
+/// and secrets.
+pub type Instance<T> = LocalKey<OnceCell<Rc<T>>>;
+
+/// The values of a component's variables by name, or why they cannot be had.
+pub type Variables = Result<HashMap<&'static str, String>, SettingsError>;
+
+/// The program of this instance, opened by the first request.
+pub async fn shared<T>(
+    instance: &'static Instance<T>,
+    role: Role,
+    open: impl FnOnce(Variables) -> Rc<T>,
+) -> Rc<T> {
+    if let Some(program) = instance.with(|cell| cell.get().cloned()) {
+        return program;
+    }
+    match variables::read(role).await {
+        // Several cold requests may get here; the first one counts.
+        Ok(values) => instance.with(|cell| Rc::clone(cell.get_or_init(|| open(Ok(values))))),
+        // Not kept: the provider may answer the next request.
+        Err(error) => open(Err(error)),
+    }
 }
 
-/// Answers one request to the API component.
+/// Answers one request with what `handle` returns for it.
 ///
 /// # Errors
-/// Only when the host refuses the answer's headers, which means a mistake in this program.
-pub async fn api(request: Request, assets: impl FnOnce() -> Assets) -> Result<Response, ErrorCode> {
-    let api = match API.with(|cell| cell.get().cloned()) {
-        Some(api) => api,
-        None => match variables::read(Role::Api).await {
-            Ok(values) => {
-                let settings = ApiSettings::from_variables(&|name| values.get(name).cloned());
-                // Several cold requests may get here; the first one counts.
-                API.with(|cell| {
-                    Rc::clone(cell.get_or_init(|| Api::new(Rc::new(WasiEnv), settings, assets())))
-                })
-            }
-            // Not kept: the provider may answer the next request.
-            Err(error) => Api::new(Rc::new(WasiEnv), Err(error), assets()),
-        },
-    };
+/// Only when the host refuses the response's headers, which means a mistake in this program.
+pub async fn respond(
+    request: Request,
+    handle: impl AsyncFnOnce(http::Request<Inbound>) -> http::Response<Body>,
+) -> Result<Response, ErrorCode> {
     let is_head = request.method() == http::Method::HEAD;
-    inbound::respond(api.handle(inbound::request(request)).await, is_head)
-}
-
-/// Answers one request to the worker component.
-///
-/// # Errors
-/// Only when the host refuses the answer's headers, which means a mistake in this program.
-pub async fn worker(request: Request) -> Result<Response, ErrorCode> {
-    let worker = match WORKER.with(|cell| cell.get().cloned()) {
-        Some(worker) => worker,
-        None => match variables::read(Role::Worker).await {
-            Ok(values) => {
-                let settings = WorkerSettings::from_variables(&|name| values.get(name).cloned());
-                WORKER.with(|cell| Rc::clone(cell.get_or_init(|| Worker::new(Rc::new(WasiEnv), settings))))
-            }
-            Err(error) => Worker::new(Rc::new(WasiEnv), Err(error)),
-        },
-    };
-    let is_head = request.method() == http::Method::HEAD;
-    inbound::respond(worker.handle(inbound::request(request)).await, is_head)
+    inbound::respond(handle(inbound::request(request)).await, is_head)
 }

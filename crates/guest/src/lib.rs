@@ -14,4 +14,5 @@ mod transport;
 mod variables;
 
 pub use env::WasiEnv;
-pub use instance::{api, worker};
+pub use inbound::Inbound;
+pub use instance::{Instance, Variables, respond, shared};

@@ -4,7 +4,7 @@ mod results;
 mod system;
 mod tasks;
 
-use service::api::problem::Kind;
+use service::problem::Kind;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use serde_json::Value;
-use service::api::problem::Kind;
+use service::problem::Kind;
 
 fn document() -> Value {
     serde_json::from_str(&openapi::text()).unwrap()

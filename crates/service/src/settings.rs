@@ -9,39 +9,8 @@ use std::time::Duration;
 use azure::Secret;
 
 pub use parse::SettingsError;
+pub use storage::StorageSettings;
 pub use variables::{Role, VARIABLES, Variable};
-
-/// How the storage account is found and how requests to it are authorised: the raw values, in the order
-/// in which they are tried. `azure::AccountSource::decide` chooses.
-#[derive(Debug, Clone, Default)]
-pub struct StorageSettings {
-    /// `storage_connection_string`.
-    pub connection_string: Secret,
-    /// `key_vault_url`, or the address derived from `key_vault_name`.
-    pub key_vault_url: String,
-    /// `storage_secret_name`.
-    pub secret_name: String,
-    /// `secret_max_age_seconds`.
-    pub secret_max_age: Duration,
-    /// `storage_account_name`.
-    pub account_name: String,
-    /// `blob_endpoint`.
-    pub blob_endpoint: String,
-    /// `queue_endpoint`.
-    pub queue_endpoint: String,
-    /// `managed_identity_client_id`.
-    pub client_id: String,
-    /// `identity_endpoint`.
-    pub identity_endpoint: String,
-    /// `identity_header`.
-    pub identity_header: Secret,
-    /// `task_queue_name`.
-    pub queue_name: String,
-    /// `task_blob_container_name`.
-    pub container_name: String,
-    /// Longest time for one operation with all its tries, where that is less than usual.
-    pub deadline: Option<Duration>,
-}
 
 /// Who may call the API.
 #[derive(Debug, Clone, PartialEq, Eq)]

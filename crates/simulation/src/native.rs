@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
+use api::{Api, Asset, AssetSource};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 use http::{Request, Response};
-use service::api::{Api, Asset, AssetSource};
 use service::body::Body;
 use service::settings::{ApiSettings, WorkerSettings};
-use service::worker::Worker;
+use worker::Worker;
 
 use crate::env::SimEnv;
 use crate::fleet::{Input, Instance, Runner};

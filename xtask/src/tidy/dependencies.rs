@@ -17,22 +17,33 @@ const fn may(package: &'static str, may_know: &'static [&'static str], reason: &
 
 /// The arrows of ARCHITECTURE.md. A package without a line here is not allowed at all, so that a new one has
 /// to find its place first.
-const DIRECTIONS: [Direction; 14] = [
+const DIRECTIONS: [Direction; 17] = [
     may("accepted-models", &[], "the wire contract is published and must not bring the project with it"),
     may("lifecycle", &["accepted-models"], "decisions do no I/O, so they know nothing that does"),
     may("azure", &[], "the storage client knows no tasks and could serve another project"),
     may(
-        "service",
+        "storage",
         &["accepted-models", "azure", "lifecycle"],
-        "use cases must run natively too: nothing of WASI, nothing of the emulator",
+        "a store keeps what it is given; what to keep is decided above it",
     ),
     may(
-        "guest",
-        &["accepted-models", "azure", "service"],
-        "the WASI edge offers what service asks for and decides nothing",
+        "service",
+        &["accepted-models", "azure", "lifecycle", "storage"],
+        "what the API and the worker share knows neither of them",
     ),
-    may("api-component", &["guest", "service"], "a component is a thin shell over guest and service"),
-    may("worker-component", &["guest", "service"], "a component is a thin shell over guest and service"),
+    may(
+        "api",
+        &["accepted-models", "azure", "lifecycle", "service", "storage"],
+        "use cases must run natively too, and the API runs no task",
+    ),
+    may(
+        "worker",
+        &["accepted-models", "azure", "lifecycle", "service", "storage"],
+        "use cases must run natively too, and the worker serves no client",
+    ),
+    may("guest", &["azure", "service"], "the WASI edge offers what service asks for and decides nothing"),
+    may("api-component", &["api", "guest", "service"], "a component is a thin shell over one program"),
+    may("worker-component", &["guest", "service", "worker"], "a component is a thin shell over one program"),
     may("fake-azure", &[], "an emulator that shared code with the client would share its mistakes"),
     may("host", &[], "the host runs any Spin application and knows nothing of this one"),
     may(
@@ -43,12 +54,32 @@ const DIRECTIONS: [Direction; 14] = [
     may("xtask", &[], "xtask has to compile in seconds"),
     may(
         "simulation",
-        &["accepted-models", "azure", "fake-azure", "host", "lifecycle", "service"],
+        &[
+            "accepted-models",
+            "api",
+            "azure",
+            "fake-azure",
+            "host",
+            "lifecycle",
+            "service",
+            "storage",
+            "worker",
+        ],
         "the simulator drives everything and is driven by nothing",
     ),
     may(
         "bench",
-        &["accepted-models", "azure", "fake-azure", "host", "lifecycle", "service"],
+        &[
+            "accepted-models",
+            "api",
+            "azure",
+            "fake-azure",
+            "host",
+            "lifecycle",
+            "service",
+            "storage",
+            "worker",
+        ],
         "the benchmark drives everything and is driven by nothing",
     ),
     may("openapi", &["accepted-models", "service"], "the document is made from the types it describes"),
@@ -179,9 +210,11 @@ mod tests {
             ("accepted-models", package(&["serde"])),
             ("azure", package(&["http"])),
             ("lifecycle", package(&["accepted-models"])),
-            ("service", package(&["accepted-models", "azure", "lifecycle"])),
+            ("storage", package(&["accepted-models", "azure", "lifecycle"])),
+            ("service", package(&["accepted-models", "storage"])),
+            ("api", package(&["lifecycle", "service", "storage"])),
             ("guest", package(&["service", "spin-sdk"])),
-            ("api-component", component(&["guest", "service", "spin-sdk"])),
+            ("api-component", component(&["api", "guest", "service", "spin-sdk"])),
             ("host", package(&["tokio", "wasmtime", "wasmtime-wasi"])),
         ];
         assert_eq!(direction(&tree(&packages)), Vec::<String>::new());

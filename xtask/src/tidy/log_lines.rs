@@ -91,8 +91,6 @@ fn sources(tree: &Tree) -> impl Iterator<Item = (&str, &'static str, &str)> {
             "crates/launcher" => "launcher",
             "crates/api" => "API",
             "crates/worker" => "worker",
-            "crates/service" if path.contains("/worker") => "worker",
-            "crates/service" if path.contains("/api") => "API",
             "crates/service" | "crates/storage" | "crates/guest" => "API and worker",
             _ => return None,
         };

@@ -1,6 +1,6 @@
 //! Event stream and result of a task.
 
-use service::api::problem::Kind;
+use service::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::ObjectBuilder;
 

@@ -1,6 +1,6 @@
 //! Health, metrics and the OpenAPI document.
 
-use service::api::problem::Kind;
+use service::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 

@@ -1,6 +1,6 @@
 //! Submit, list, poll, cancel, retry and delete tasks.
 
-use service::api::problem::Kind;
+use service::problem::Kind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use azure::Secret;
+use azure::{AccountConfig, Secret};
 use lifecycle::handler_limit;
 
 use super::variables::VARIABLES;
@@ -110,7 +110,7 @@ impl Reader<'_> {
             let why = "it is shorter or longer, or holds another character";
             return Err(refused("storage_account_name", why));
         }
-        Ok(StorageSettings {
+        let account = AccountConfig {
             connection_string: Secret::new(self.text("storage_connection_string")),
             key_vault_url,
             secret_name,
@@ -121,6 +121,9 @@ impl Reader<'_> {
             client_id: self.text("managed_identity_client_id"),
             identity_endpoint: self.url("identity_endpoint")?,
             identity_header: Secret::new(self.text("identity_header")),
+        };
+        Ok(StorageSettings {
+            account,
             // Room for the suffixes of the scheduled and poison queues, and of the container of poisoned originals.
             queue_name: self.name("task_queue_name", 53)?,
             container_name: self.name("task_blob_container_name", 56)?,

@@ -1,0 +1,113 @@
+//! Who is calling, and whose task it is.
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use sha2::{Digest as _, Sha256};
+
+use crate::http::headers::text;
+use service::problem::{Kind, Refusal};
+use service::settings::ApiAuth;
+
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+/// Set by the Container Apps authentication sidecar, which removes it from what callers send.
+const PRINCIPAL_ID: HeaderName = HeaderName::from_static("x-ms-client-principal-id");
+
+/// Longest principal id that is taken.
+const LONGEST_PRINCIPAL: usize = 256;
+
+/// A caller's name as it is stored with his tasks; `None` when callers are not told apart.
+pub(crate) type Caller = Option<String>;
+
+/// Identifies the caller.
+pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    match auth {
+        ApiAuth::None => Ok(None),
+        ApiAuth::ApiKey(hashes) => {
+            let presented = bearer(headers).or_else(|| text(headers, API_KEY));
+            let digest = presented.filter(|key| !key.is_empty()).map(Sha256::digest);
+            // Every hash is compared in full, so that the time taken tells nothing about any of them.
+            let known =
+                digest.filter(|digest| hashes.iter().fold(false, |found, hash| equal(digest, hash) | found));
+            let Some(digest) = known else {
+                return Err(unauthorized("Send a known key as Authorization: Bearer, or as api-key."));
+            };
+            let prefix: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            Ok(Some(format!("key:{prefix}")))
+        }
+        ApiAuth::EasyAuth => {
+            let principal = text(headers, PRINCIPAL_ID)
+                .filter(|id| (1..=LONGEST_PRINCIPAL).contains(&id.len()))
+                .ok_or_else(|| {
+                    unauthorized("Sign in first; the platform's authentication names no caller.")
+                })?;
+            Ok(Some(principal.to_owned()))
+        }
+    }
+}
+
+/// Whether a task of `owner` may be seen by `caller`. Where callers are told apart, a task without an
+/// owner (accepted before, or by the .NET side) belongs to nobody.
+pub(crate) fn may_see(owner: Option<&str>, caller: &Caller) -> bool {
+    caller.is_none() || owner == caller.as_deref()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Equality in constant time.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+}
+
+fn unauthorized(detail: &str) -> Refusal {
+    Refusal::new(Kind::Unauthorized, detail).header(WWW_AUTHENTICATE, "Bearer realm=\"accepted\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        headers
+    }
+
+    #[test]
+    fn a_known_key_identifies_its_caller_however_it_is_sent() {
+        let keys = ApiAuth::ApiKey(vec![Sha256::digest("first").into(), Sha256::digest("second").into()]);
+        let one = identify(&keys, &headers("authorization", "bearer second")).unwrap();
+        assert_eq!(one, identify(&keys, &headers("api-key", "second")).unwrap());
+        assert_ne!(one, identify(&keys, &headers("api-key", "first")).unwrap());
+        assert!(one.unwrap().starts_with("key:16367aacb67a4a01"));
+        for (name, value) in [
+            ("api-key", "third"),
+            ("api-key", ""),
+            ("authorization", "Basic second"),
+            ("authorization", "second"),
+            ("x-ms-client-principal-id", "somebody"),
+        ] {
+            assert!(identify(&keys, &headers(name, value)).is_err(), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn the_platform_s_header_counts_only_in_its_own_mode() {
+        let caller = headers("x-ms-client-principal-id", "somebody");
+        assert_eq!(identify(&ApiAuth::EasyAuth, &caller).unwrap().as_deref(), Some("somebody"));
+        assert_eq!(identify(&ApiAuth::None, &caller).unwrap(), None);
+        assert!(identify(&ApiAuth::EasyAuth, &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_task_without_owner_is_nobody_s_where_callers_are_told_apart() {
+        let me = Some("me".to_owned());
+        assert!(may_see(Some("me"), &me));
+        assert!(!may_see(Some("you"), &me));
+        assert!(!may_see(None, &me));
+        assert!(may_see(Some("you"), &None));
+    }
+}

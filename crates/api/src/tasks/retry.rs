@@ -1,0 +1,70 @@
+//! `POST /tasks/{id}/retry`: a failed task is tried again.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use lifecycle::retry::{self as decision, Retry};
+use models::{AttemptOutcome, TaskId, TaskState, TaskStatus, Timestamp};
+
+use crate::http::call::Call;
+use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
+use service::log::Line;
+use service::problem::{Kind, Refusal};
+use service::response::Response;
+use storage::{Stored, Write};
+
+pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
+    let mut requested_at = None;
+    for tries in 0..WRITE_TRIES {
+        let stored = tasks.find(call, id).await?;
+        let now = tasks.env.timestamp();
+        let again = match decision::retry(&stored.document, call.caller.as_deref(), now) {
+            Retry::Again(document) => document,
+            // The document was written by an earlier request whose message may have been lost.
+            Retry::NotFailed if waits_for_retry(&stored.document) => {
+                // By this request itself, when an earlier try had its effect and not its reply.
+                if tries == 0 {
+                    call.check_version(&stored.etag)?;
+                }
+                tasks.put_message(&stored, Duration::ZERO).await?;
+                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+            }
+            // The reply to our own write was lost, and another message has brought the task to a worker.
+            Retry::NotFailed if was_requested(&stored.document, requested_at) => {
+                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+            }
+            Retry::NotFailed => {
+                let detail = format!("The task is {}.", word(stored.document.state));
+                return Err(Refusal::new(Kind::TaskNotFailed, detail));
+            }
+        };
+        call.check_version(&stored.etag)?;
+        requested_at = Some(now);
+        if let Write::Done(etag) = tasks.store.replace(&again, &stored.etag).await? {
+            let stored = Stored { document: *again, etag };
+            tasks.put_message(&stored, Duration::ZERO).await?;
+            tasks.env.log(
+                &Line::info("retry requested")
+                    .with("task_id", id.to_string())
+                    .with("attempt", stored.document.attempt)
+                    .with("trace_id", call.trace_id.as_str()),
+            );
+            return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+        }
+    }
+    Err(contended())
+}
+
+/// Whether a retry was asked for and no worker has seen its message yet.
+fn waits_for_retry(document: &TaskStatus) -> bool {
+    let last = document.history.last().and_then(|record| record.outcome);
+    document.state == TaskState::Pending && last == Some(AttemptOutcome::RetryRequested)
+}
+
+/// Whether the request that was made at this moment is recorded.
+fn was_requested(document: &TaskStatus, at: Option<Timestamp>) -> bool {
+    document
+        .history
+        .iter()
+        .any(|record| record.outcome == Some(AttemptOutcome::RetryRequested) && Some(record.started_at) == at)
+}

@@ -1,0 +1,351 @@
+//! The transcripts of `docs/api.md` are what the API and the worker really answer: this test runs them
+//! and compares. `UPDATE_TRANSCRIPTS=1` writes them anew.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{Method, Response, StatusCode};
+use models::{ResultBlob, TaskState};
+use service::body::Body;
+use service::settings::WorkerSettings;
+use worker::Worker;
+
+use crate::azure::{Cloud, EMULATOR, World};
+use crate::world::{ID, request};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+
+/// Response headers worth showing, in this order.
+const SHOWN: [&str; 13] = [
+    "location",
+    "operation-location",
+    "retry-after",
+    "preference-applied",
+    "allow",
+    "www-authenticate",
+    "content-type",
+    "content-length",
+    "content-range",
+    "accept-ranges",
+    "etag",
+    "vary",
+    "x-accel-buffering",
+];
+
+/// Runs requests and writes down what happens.
+struct Scribe {
+    world: World,
+    text: String,
+}
+
+impl Scribe {
+    fn new(variables: &[(&str, &str)]) -> Self {
+        let cloud = World::new(EMULATOR).cloud;
+        let all: Vec<_> =
+            [("storage_connection_string", EMULATOR)].iter().chain(variables).copied().collect();
+        Self { world: World::over(cloud, &all), text: String::new() }
+    }
+
+    fn sent(&mut self, method: &Method, path: &str, headers: &[(&str, &str)], body: &str) {
+        let _ = writeln!(self.text, "> {method} {path}");
+        for (name, value) in headers {
+            let _ = writeln!(self.text, "> {}: {value}", capital(name));
+        }
+        if !body.is_empty() {
+            let _ = writeln!(self.text, "> {body}");
+        }
+    }
+
+    fn received<B>(&mut self, answer: &Response<B>) {
+        let status = answer.status();
+        let _ = writeln!(self.text, "< {} {}", status.as_u16(), status.canonical_reason().unwrap());
+        for name in SHOWN {
+            if let Some(value) = answer.headers().get(name) {
+                let value = value.to_str().unwrap();
+                let value =
+                    value.split_once("&sig=").map_or(value.to_owned(), |(front, _)| format!("{front}&sig=…"));
+                let _ = writeln!(self.text, "< {}: {value}", capital(name));
+            }
+        }
+    }
+
+    /// One exchange.
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<Bytes> {
+        self.sent(&method, path, headers, body);
+        let answer = self.world.ask(method, path, headers, body).await;
+        self.wrote(&answer);
+        answer
+    }
+
+    fn wrote(&mut self, answer: &Response<Bytes>) {
+        self.received(answer);
+        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(answer.body()) {
+            let _ = writeln!(self.text, "{}", serde_json::to_string_pretty(&value).unwrap());
+        } else if !answer.body().is_empty() {
+            let _ = writeln!(self.text, "{}", String::from_utf8_lossy(answer.body()).trim_end());
+        }
+        self.text.push('\n');
+    }
+
+    fn says(&mut self, comment: &str) {
+        let _ = writeln!(self.text, "# {comment}");
+    }
+
+    /// What was written since the last call.
+    fn take(&mut self) -> String {
+        std::mem::take(&mut self.text).trim_end().to_owned()
+    }
+
+    /// The worker drains the queue once.
+    async fn drain(&self) {
+        drain(&self.world.cloud).await;
+    }
+}
+
+async fn drain(cloud: &Rc<Cloud>) {
+    let variables = [
+        ("storage_connection_string", EMULATOR),
+        ("drain_token", "token"),
+        ("drain_seconds", "1"),
+        ("simulate_unit_ms", "1000"),
+    ];
+    let lookup =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let worker = Worker::new(cloud.clone(), WorkerSettings::from_variables(&lookup));
+    let drain = request(Method::POST, "/drain", &[("authorization", "Bearer token")], "");
+    assert_eq!(worker.handle(drain).await.status(), StatusCode::OK);
+}
+
+fn capital(name: &str) -> String {
+    if let "etag" | "www-authenticate" = name {
+        return name.replace("etag", "ETag").replace("www-authenticate", "WWW-Authenticate");
+    }
+    let mut capital = true;
+    name.chars()
+        .map(|c| {
+            let c = if capital { c.to_ascii_uppercase() } else { c };
+            capital = c == '-';
+            c
+        })
+        .collect()
+}
+
+fn task() -> String {
+    format!("/tasks/{ID}")
+}
+
+fn submission(more: &str) -> String {
+    format!(r#"{{"TaskId":"{ID}","TaskName":"simulate"{more}}}"#)
+}
+
+async fn follow() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let mut found = Vec::new();
+    let body = format!(
+        r#"{{"TaskId":"{ID}","TaskName":"simulate","TaskDescription":"A first try","Priority":2,"Input":{{"a":1}}}}"#
+    );
+    scribe.ask(Method::POST, "/tasks", &[], &body).await;
+    found.push(("submit", scribe.take()));
+
+    let cloud = Rc::clone(&scribe.world.cloud);
+    let poll = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let etag = scribe.ask(Method::GET, &task(), &[], "").await.headers()["etag"].clone();
+        scribe.ask(Method::GET, &task(), &[("if-none-match", etag.to_str().unwrap())], "").await;
+        found.push(("poll", scribe.take()));
+        scribe.ask(Method::GET, &format!("{}/result", task()), &[], "").await;
+        found.push(("result too early", scribe.take()));
+        scribe.ask(Method::GET, &task(), &[("prefer", "wait=30")], "").await;
+        found.push(("wait", scribe.take()));
+    };
+    futures::join!(poll, drain(&cloud));
+    found
+}
+
+async fn originals() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let mut found = Vec::new();
+    let body =
+        format!(r#"{{"TaskName":"simulate","TaskDescription":"","Status":0,"TaskId":"{ID}","Priority":1}}"#);
+    scribe.ask(Method::POST, "/Tasks/QueueTask", &[], &body).await;
+    found.push(("original", scribe.take()));
+    scribe.says("the same content again");
+    scribe.ask(Method::POST, "/Tasks/QueueTask", &[], &body).await;
+    scribe.says("other content under the same id");
+    scribe.ask(Method::POST, "/tasks", &[], &submission(r#","TaskDescription":"other""#)).await;
+    found.push(("repeat", scribe.take()));
+    scribe.ask(Method::POST, "/tasks", &[("idempotency-key", "order-4711")], "{}").await;
+    found.push(("idempotency key", scribe.take()));
+    scribe.ask(Method::POST, "/tasks", &[], r#"{"TaskName":"simulate","DelaySeconds":3600}"#).await;
+    found.push(("delay", scribe.take()));
+    found
+}
+
+async fn streams() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
+    let cloud = Rc::clone(&scribe.world.cloud);
+    let work = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drain(&cloud).await;
+    };
+    let listen = async {
+        let headers = [("accept", "text/event-stream")];
+        scribe.sent(&Method::GET, &task(), &headers, "");
+        let answer = scribe.world.api.handle(request(Method::GET, &task(), &headers, "")).await;
+        scribe.received(&answer);
+        let Body::Stream(mut stream) = answer.into_body() else { panic!("not a stream") };
+        let mut events = Vec::new();
+        while let Some(bytes) = stream.next().await {
+            events.push(String::from_utf8(bytes.to_vec()).unwrap());
+        }
+        // The first and the last in full; between them there may be many.
+        let last = events.len() - 1;
+        assert!(last >= 2, "{events:?}");
+        let _ = write!(scribe.text, "{}{}{}", events[0], events[1], events[last]);
+        scribe.take()
+    };
+    let (text, ()) = futures::join!(listen, work);
+    vec![("events", text)]
+}
+
+async fn results() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let body = format!(r#"{{"TaskId":"{ID}","TaskName":"text-statistics","Input":"to be or not to be"}}"#);
+    scribe.world.ask(Method::POST, "/tasks", &[], &body).await;
+    scribe.drain().await;
+    scribe.ask(Method::GET, &format!("{}?redirect=true", task()), &[], "").await;
+    scribe.ask(Method::GET, &format!("{}/result", task()), &[], "").await;
+    let mut found = vec![("result", scribe.take())];
+    let documents = scribe.world.storage().store;
+    let result = Bytes::from("id;name\n".repeat(400_000));
+    documents.put_attachment("result", "text/csv", result.clone()).await.unwrap();
+    scribe
+        .world
+        .change(|document| {
+            document.state = TaskState::Completed;
+            document.result_blob = Some(ResultBlob {
+                name: "result".to_owned(),
+                content_type: "text/csv".to_owned(),
+                size: result.len() as u64,
+            });
+        })
+        .await;
+    let path = format!("{}/result", task());
+    scribe.ask(Method::HEAD, &path, &[], "").await;
+    scribe.ask(Method::GET, &path, &[("range", "bytes=8-14")], "").await;
+    scribe.ask(Method::GET, &path, &[("range", "bytes=3200000-")], "").await;
+    found.push(("range", scribe.take()));
+    found
+}
+
+async fn lists() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    for number in 1..=3 {
+        let id = format!("{number}a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b");
+        let body = format!(r#"{{"TaskId":"{id}","TaskName":"report"}}"#);
+        scribe.world.ask(Method::POST, "/tasks", &[], &body).await;
+    }
+    let path = "/tasks?status=NotStarted&name=report&top=2";
+    let answer = scribe.ask(Method::GET, path, &[], "").await;
+    let list: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    scribe.says("following nextLink");
+    let next = list["nextLink"].as_str().unwrap().replace("http://api.example", "");
+    scribe.ask(Method::GET, &next, &[], "").await;
+    let mut found = vec![("list", scribe.take())];
+    scribe.ask(Method::GET, "/tasks?continuation=made-up", &[], "").await;
+    found.push(("made-up continuation", scribe.take()));
+    found
+}
+
+async fn ends() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let mut found = Vec::new();
+    scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
+    let stale = [("if-match", "\"0x8D0000000000000\"")];
+    scribe.ask(Method::POST, &format!("{}/cancel", task()), &stale, "").await;
+    found.push(("precondition", scribe.take()));
+    scribe.ask(Method::DELETE, &task(), &[], "").await;
+    scribe.ask(Method::POST, &format!("{}/cancel", task()), &[], "").await;
+    scribe.says("once more");
+    scribe.ask(Method::POST, &format!("{}/cancel", task()), &[], "").await;
+    found.push(("cancel", scribe.take()));
+    scribe.ask(Method::DELETE, &task(), &[], "").await;
+    scribe.ask(Method::GET, &task(), &[], "").await;
+    found.push(("delete", scribe.take()));
+    scribe.drain().await;
+
+    scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
+    scribe.world.change(|document| document.state = TaskState::Failed).await;
+    scribe.ask(Method::POST, &format!("{}/retry", task()), &[], "").await;
+    found.push(("retry", scribe.take()));
+    found
+}
+
+async fn refusals() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let mut found = Vec::new();
+    scribe.ask(Method::POST, "/tasks", &[], r#"{"TaskName":"simulate","Priority":7}"#).await;
+    scribe.ask(Method::PUT, "/tasks", &[], "").await;
+    found.push(("problems", scribe.take()));
+
+    scribe.ask(Method::GET, "/healthz", &[], "").await;
+    scribe.ask(Method::GET, "/readyz", &[], "").await;
+    scribe.ask(Method::GET, "/metrics", &[], "").await;
+    found.push(("health", scribe.take()));
+
+    // SHA-256 of "secret".
+    let hashes = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let mut scribe = Scribe::new(&[("api_auth", "api-key"), ("api_key_hashes", hashes)]);
+    scribe.ask(Method::GET, "/tasks", &[], "").await;
+    scribe.ask(Method::GET, "/tasks", &[("authorization", "Bearer secret")], "").await;
+    found.push(("callers", scribe.take()));
+
+    let mut scribe = Scribe::new(&[("queue_depth_limit", "1")]);
+    for _ in 0..2 {
+        scribe.world.ask(Method::POST, "/tasks", &[], "{}").await;
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    scribe.ask(Method::POST, "/tasks", &[], "{}").await;
+    found.push(("overload", scribe.take()));
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_transcripts_in_the_documentation_are_what_happens() {
+    let mut found = Vec::new();
+    found.extend(follow().await);
+    found.extend(originals().await);
+    found.extend(streams().await);
+    found.extend(results().await);
+    found.extend(lists().await);
+    found.extend(ends().await);
+    found.extend(refusals().await);
+
+    let mut document = std::fs::read_to_string(DOCUMENT).unwrap();
+    let update = std::env::var_os("UPDATE_TRANSCRIPTS").is_some();
+    assert_eq!(document.matches("<!-- transcript:").count(), found.len());
+    for (name, text) in found {
+        let begin = format!("<!-- transcript: {name} -->\n```text\n");
+        let (front, rest) =
+            document.split_once(&begin).unwrap_or_else(|| panic!("no transcript called {name}"));
+        let (written, back) = rest.split_once("```").unwrap();
+        if update {
+            document = format!("{front}{begin}{text}\n```{back}");
+        } else {
+            assert_eq!(written.trim_end(), text, "the transcript called {name}");
+        }
+    }
+    if update {
+        std::fs::write(DOCUMENT, document).unwrap();
+    }
+}

@@ -1,0 +1,186 @@
+//! Every kind of error answer, in one table, and how one becomes a problem document (RFC 9457).
+
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use models::{ContractError, Problem};
+use storage::StorageError;
+
+use crate::response::{self, Response};
+
+macro_rules! kinds {
+    ($($kind:ident $status:literal $name:literal $title:literal;)*) => {
+        /// A kind of problem. Its name is part of the contract: clients may branch on `type`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind {
+            $(#[doc = $title] $kind,)*
+        }
+
+        impl Kind {
+            /// Every kind there is, in the order of `docs/api.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The last segment of the problem's `type`, `/problems/{name}`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// The HTTP status it is answered with.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Self::$kind => $status,)* }
+            }
+
+            /// The summary, the same every time.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidBody 400 "invalid-body" "The request body is not acceptable";
+    InvalidParameter 400 "invalid-parameter" "A query parameter is not acceptable";
+    InvalidHeader 400 "invalid-header" "A request header is not acceptable";
+    Unauthorized 401 "unauthorized" "The caller is not identified";
+    NotFound 404 "not-found" "There is nothing at this address";
+    TaskNotFound 404 "task-not-found" "There is no such task";
+    NoResult 404 "no-result" "The task ended without a result";
+    MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here";
+    BodyTimeout 408 "body-timeout" "The request body did not arrive in time";
+    TaskIdTaken 409 "task-id-taken" "The task id cannot be used";
+    ResultNotReady 409 "result-not-ready" "The task has not ended yet";
+    TaskEnded 409 "task-ended" "The task has already ended";
+    TaskNotEnded 409 "task-not-ended" "The task has not ended";
+    TaskNotFailed 409 "task-not-failed" "Only a failed task can be tried again";
+    ResultExpired 410 "result-expired" "The result is no longer kept";
+    PreconditionFailed 412 "precondition-failed" "A precondition of the request does not hold";
+    BodyTooLarge 413 "body-too-large" "The request body is too large";
+    AddressTooLong 414 "address-too-long" "The request's address is too long";
+    UnsupportedMediaType 415 "unsupported-media-type" "The media type is not supported";
+    RangeNotSatisfiable 416 "range-not-satisfiable" "The range lies outside the result";
+    ContentDiffers 422 "content-differs" "The task id belongs to a task with other content";
+    Overloaded 429 "overloaded" "Too many tasks are waiting";
+    HeadersTooLarge 431 "headers-too-large" "The request's headers are too large";
+    Internal 500 "internal" "The service made a mistake";
+    DocumentUnreadable 502 "document-unreadable" "What is stored cannot be read";
+    DocumentBlocked 502 "document-blocked" "Storage does not give or change what is stored";
+    StorageUnavailable 503 "storage-unavailable" "Storage is not available";
+    CredentialsUnavailable 503 "credentials-unavailable" "The credentials for storage are not available";
+    Misconfigured 503 "misconfigured" "The service is not configured correctly";
+    Contended 503 "contended" "The task is changing too quickly";
+    TooManyStreams 503 "too-many-streams" "Too many event streams are open";
+}
+
+/// Seconds a client is told to wait when storage named no time of its own.
+const DEFAULT_RETRY_AFTER: u64 = 5;
+
+/// A request that is not done, and why: the error side of every route.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Which problem it is.
+    pub kind: Kind,
+    detail: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What operators may know and clients may not.
+    pub cause: Option<String>,
+}
+
+impl Refusal {
+    /// `detail` says what happened this time and what to do about it.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), headers: Vec::new(), cause: None }
+    }
+
+    /// Adds a header to the response; a value that no header can hold is left out.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// Adds `Retry-After`.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(RETRY_AFTER, &seconds.to_string())
+    }
+
+    /// Adds what is logged.
+    #[must_use]
+    pub fn caused_by(mut self, cause: String) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
+    /// Drops the details, for responses to callers that are not identified.
+    #[must_use]
+    pub fn without_detail(mut self) -> Self {
+        self.detail.clear();
+        self
+    }
+
+    /// The problem document. `instance` is the path without its query.
+    pub fn into_response(self, instance: &str, trace_id: &str) -> Response {
+        let problem = Problem {
+            kind: format!("/problems/{}", self.kind.name()),
+            title: self.kind.title().to_owned(),
+            status: self.kind.status(),
+            detail: Some(self.detail).filter(|detail| !detail.is_empty()),
+            instance: Some(instance.to_owned()),
+            trace_id: Some(trace_id.to_owned()),
+        };
+        let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut answer = response::json(status, &problem);
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.extend(self.headers);
+        answer
+    }
+}
+
+impl From<ContractError> for Refusal {
+    fn from(error: ContractError) -> Self {
+        Self::new(Kind::InvalidBody, error.to_string())
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        let text = error.to_string();
+        match error {
+            StorageError::Unavailable { retry_after, credentials, detail } => {
+                // Whole seconds, rounded up: a client that waits less would only be refused again.
+                let seconds = retry_after
+                    .map_or(DEFAULT_RETRY_AFTER, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+                let kind =
+                    if credentials { Kind::CredentialsUnavailable } else { Kind::StorageUnavailable };
+                let sentence = format!(
+                    "{detail}. Send the same request again later; a repeated submission with the same task id is \
+                     safe."
+                );
+                Self::new(kind, sentence)
+                .retry_after(seconds.clamp(1, 3600))
+            }
+            StorageError::Misconfigured(sentence) | StorageError::NoContainer(sentence) => {
+                Self::new(Kind::Misconfigured, sentence).retry_after(30)
+            }
+            StorageError::Unreadable { .. } => Self::new(
+                Kind::DocumentUnreadable,
+                "The stored document of this task does not follow the contract. An operator must look at it.",
+            ),
+            StorageError::Blocked(_) => Self::new(
+                Kind::DocumentBlocked,
+                "A lease, the archive tier, a legal hold, a policy or a snapshot keeps storage from doing it. An \
+                 operator must look at the blobs of this task.",
+            ),
+            StorageError::Refused(_) => {
+                Self::new(Kind::Internal, "Storage refused a request of this service. Quote the trace id.")
+            }
+        }
+        .caused_by(text)
+    }
+}

@@ -1,0 +1,289 @@
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use azure::{BlobItem, Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
+use bytes::Bytes;
+use lifecycle::sweep::Mark;
+use models::{TaskId, TaskStatus};
+
+use super::account::Account;
+use super::error::is_missing;
+use crate::{
+    ETag, Listed, Page, PublicStore, Read, ResultPart, StatusStore, StorageError, StorageFuture, Stored,
+    Write,
+};
+
+const JSON: &str = "application/json";
+
+/// Task documents and results as blobs of one container: `{TaskId}-202` and other names beside it. Originals
+/// of poisoned messages are in a second one, `{container}-poison`.
+pub(crate) struct BlobStore {
+    account: Rc<Account>,
+    container: String,
+    poison: String,
+}
+
+/// A blob to be written.
+struct New<'a> {
+    name: &'a str,
+    content_type: &'a str,
+    bytes: Bytes,
+    mark: Option<Mark>,
+}
+
+impl New<'_> {
+    async fn put(&self, blobs: &Blobs, condition: Condition<'_>) -> Result<Put, azure::Error> {
+        let bytes = self.bytes.clone();
+        match self.mark {
+            Some(mark) => {
+                blobs.put_noted(self.name, bytes, self.content_type, &mark.to_string(), condition).await
+            }
+            None => blobs.put(self.name, bytes, self.content_type, condition).await,
+        }
+    }
+}
+
+impl BlobStore {
+    pub(super) fn new(account: Rc<Account>, container: String) -> Self {
+        let poison = format!("{container}-poison");
+        Self { account, container, poison }
+    }
+
+    fn blobs(&self) -> Result<Blobs, StorageError> {
+        Ok(self.account.storage()?.blobs(&self.container))
+    }
+
+    /// Writes a blob; with `makes_container`, makes the container when there is none yet.
+    async fn put(
+        &self,
+        container: &str,
+        new: New<'_>,
+        condition: Condition<'_>,
+        makes_container: bool,
+    ) -> Result<Write, StorageError> {
+        let blobs = self.account.storage()?.blobs(container);
+        let mut outcome = new.put(&blobs, condition).await;
+        if makes_container && outcome.as_ref().is_err_and(is_missing) {
+            blobs.create_container().await.map_err(|error| self.account.error(&error))?;
+            outcome = new.put(&blobs, condition).await;
+        }
+        match outcome.map_err(|error| self.error(&error))? {
+            Put::Stored(etag) => Ok(Write::Done(etag)),
+            Put::ConditionNotMet => Ok(Write::Conflict),
+        }
+    }
+
+    /// A container that does not exist says nothing about what is to be in it. It is made with the first task;
+    /// later it is missing because the wrong account or name is configured, or because somebody deleted it.
+    fn error(&self, error: &azure::Error) -> StorageError {
+        if is_missing(error) {
+            StorageError::NoContainer(format!(
+                "{error}: the container {} does not exist, which is made with the first task: check \
+                 task_blob_container_name, and the account that blob_endpoint or the credentials name",
+                self.container
+            ))
+        } else {
+            self.account.error(error)
+        }
+    }
+
+    async fn put_document(
+        &self,
+        document: &TaskStatus,
+        condition: Condition<'_>,
+    ) -> Result<Write, StorageError> {
+        let new = New {
+            name: &document.task_id.status_blob_name(),
+            content_type: JSON,
+            bytes: Bytes::from(document.to_bytes()),
+            mark: Some(Mark::of(document)),
+        };
+        // What replaces a document has its container, or is in the wrong place.
+        let is_new = condition == Condition::IfAbsent;
+        self.put(&self.container, new, condition, is_new).await
+    }
+
+    /// Size and version of an attachment from which no byte is wanted, or none is there.
+    async fn nothing_of(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
+        let found = match self.blobs()?.head(name).await {
+            Err(error) if is_missing(&error) => None,
+            found => found.map_err(|error| self.account.error(&error))?,
+        };
+        let wanted = found.filter(|properties| etag.is_none_or(|etag| etag == properties.etag));
+        Ok(wanted.map(|properties| ResultPart {
+            bytes: Bytes::new(),
+            total: properties.size,
+            etag: properties.etag,
+        }))
+    }
+}
+
+fn read_document(id: TaskId, bytes: &[u8], etag: ETag) -> Result<Stored, StorageError> {
+    let document = match TaskStatus::parse(bytes) {
+        Ok(document) if document.task_id == id => return Ok(Stored { document, etag }),
+        Ok(_) => "its TaskId is another task's".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(StorageError::Unreadable { task_id: id, reason: document, etag })
+}
+
+/// The task whose document a blob of that name is; the container holds other blobs too.
+fn task_of(name: &str) -> Option<TaskId> {
+    let id: TaskId = name.strip_suffix("-202")?.parse().ok()?;
+    (id.status_blob_name() == name).then_some(id)
+}
+
+fn listed(blob: &BlobItem) -> Option<Listed> {
+    Some(Listed {
+        id: task_of(&blob.name)?,
+        written: blob.last_modified.into(),
+        mark: blob.note.as_deref().and_then(Mark::parse),
+    })
+}
+
+impl StatusStore for BlobStore {
+    fn create<'a>(&'a self, document: &'a TaskStatus) -> StorageFuture<'a, Write> {
+        Box::pin(self.put_document(document, Condition::IfAbsent))
+    }
+
+    fn read<'a>(&'a self, id: TaskId, unless: Option<&'a str>) -> StorageFuture<'a, Read> {
+        Box::pin(async move {
+            let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
+            let found = self.blobs()?.get(&id.status_blob_name(), options).await;
+            match found.map_err(|error| self.error(&error))? {
+                Get::Found(blob) => Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?))),
+                Get::NotModified => Ok(Read::Unchanged),
+                Get::NotFound | Get::ConditionNotMet => Ok(Read::Missing),
+            }
+        })
+    }
+
+    fn replace<'a>(&'a self, document: &'a TaskStatus, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(self.put_document(document, Condition::IfMatch(etag)))
+    }
+
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
+            match deleted.map_err(|error| self.error(&error))? {
+                Deleted::Done => Ok(Write::Done(etag.to_owned())),
+                Deleted::ConditionNotMet => Ok(Write::Conflict),
+            }
+        })
+    }
+
+    fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page> {
+        Box::pin(async move {
+            let page = match self.blobs()?.list("", from, limit).await {
+                Ok(page) => page,
+                Err(error) if is_missing(&error) => return Ok(Page::default()),
+                Err(error) => return Err(self.account.error(&error)),
+            };
+            Ok(Page { tasks: page.blobs.iter().filter_map(listed).collect(), next: page.next })
+        })
+    }
+
+    fn put_poisoned<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
+            self.put(&self.poison, new, Condition::Always, true).await.map(drop)
+        })
+    }
+
+    fn put_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+    ) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let new = New { name, content_type, bytes, mark: None };
+            self.put(&self.container, new, Condition::Always, true).await.map(drop)
+        })
+    }
+
+    fn swap_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
+            match self.blobs()?.put(name, bytes, content_type, condition).await {
+                Ok(Put::Stored(etag)) => Ok(Write::Done(etag)),
+                Ok(Put::ConditionNotMet) => Ok(Write::Conflict),
+                // Whoever looks after documents finds none; a container made here would hide that it is missing.
+                Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
+                Err(error) => Err(self.error(&error)),
+            }
+        })
+    }
+
+    fn read_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        range: Range<u64>,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>> {
+        Box::pin(async move {
+            if range.is_empty() {
+                return self.nothing_of(name, etag).await;
+            }
+            let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
+            match self.blobs()?.get(name, options).await {
+                Ok(Get::Found(blob)) => {
+                    Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
+                }
+                Ok(Get::NotFound | Get::ConditionNotMet | Get::NotModified) => Ok(None),
+                Err(error) if is_missing(&error) => Ok(None),
+                // The range begins at its end or beyond it, as every range of an empty one does.
+                Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
+                    self.nothing_of(name, etag).await
+                }
+                Err(error) => Err(self.account.error(&error)),
+            }
+        })
+    }
+
+    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let deleted = self.blobs()?.delete(name, Condition::Always).await;
+            deleted.map(drop).map_err(|error| self.error(&error))
+        })
+    }
+
+    fn address(&self, id: TaskId) -> StorageFuture<'_, String> {
+        Box::pin(async move {
+            let storage = self.account.storage()?;
+            let address = storage.blob_address(&self.container, &id.status_blob_name()).await;
+            address.map_err(|error| self.account.error(&error))
+        })
+    }
+
+    fn probe(&self) -> StorageFuture<'_, ()> {
+        Box::pin(async move {
+            // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
+            // credentials only.
+            match self.blobs()?.head("probe").await {
+                Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl PublicStore for BlobStore {
+    fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>> {
+        Box::pin(async move {
+            let storage = self.account.storage()?;
+            if !storage.can_sign().await.map_err(|error| self.account.error(&error))? {
+                return Ok(None);
+            }
+            let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
+            address.map(Some).map_err(|error| self.account.error(&error))
+        })
+    }
+}

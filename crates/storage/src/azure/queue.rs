@@ -1,0 +1,154 @@
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use azure::{Error, Lease, Message, Queue, Secret, TimeToLive};
+use models::Timestamp;
+
+use super::account::Account;
+use super::error::is_missing;
+use crate::{Delivery, Held, QueueName, StorageError, StorageFuture, TaskQueue, TaskReceiver};
+
+/// The three queues: `{queue}`, `{queue}-scheduled` and `{queue}-poison`.
+pub(crate) struct StorageQueues {
+    account: Rc<Account>,
+    tasks: String,
+    scheduled: String,
+    poison: String,
+}
+
+impl StorageQueues {
+    pub(super) fn new(account: Rc<Account>, name: &str) -> Self {
+        Self {
+            account,
+            tasks: name.to_owned(),
+            scheduled: format!("{name}-scheduled"),
+            poison: format!("{name}-poison"),
+        }
+    }
+
+    fn queue(&self, queue: QueueName) -> Result<Queue, StorageError> {
+        let name = match queue {
+            QueueName::Tasks => &self.tasks,
+            QueueName::Scheduled => &self.scheduled,
+            QueueName::Poison => &self.poison,
+        };
+        Ok(self.account.storage()?.queue(name))
+    }
+
+    /// The outcome of a read; nothing of a queue that is not there yet.
+    fn unless_missing<T: Default>(&self, outcome: Result<T, Error>) -> Result<T, StorageError> {
+        match outcome {
+            Err(error) if is_missing(&error) => Ok(T::default()),
+            outcome => outcome.map_err(|error| self.account.error(&error)),
+        }
+    }
+
+    /// The outcome of what needs the lease; lost with the queue.
+    fn held<T>(&self, outcome: Result<Lease<T>, Error>) -> Result<Held<T>, StorageError> {
+        match outcome {
+            Ok(Lease::Held(value)) => Ok(Held::Yes(value)),
+            Ok(Lease::Lost) => Ok(Held::Lost),
+            Err(error) if is_missing(&error) => Ok(Held::Lost),
+            Err(error) => Err(self.account.error(&error)),
+        }
+    }
+}
+
+/// JSON without the two characters that are valid in it but not in XML, which carries it. They can only
+/// stand in a JSON string, where an escape means the same.
+fn for_xml(json: &str) -> Cow<'_, str> {
+    if json.contains(['\u{fffe}', '\u{ffff}']) {
+        json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff").into()
+    } else {
+        json.into()
+    }
+}
+
+fn delivery(message: Message) -> Delivery {
+    Delivery {
+        message_id: message.message_id,
+        pop_receipt: message.pop_receipt.expose().to_owned(),
+        dequeue_count: message.dequeue_count,
+        inserted_at: message.inserted_at.into(),
+        next_visible_at: message.next_visible_at.into(),
+        text: message.text,
+    }
+}
+
+impl TaskQueue for StorageQueues {
+    fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let queue = self.queue(queue)?;
+            let text = for_xml(text);
+            let mut outcome = queue.put(&text, delay, TimeToLive::Forever).await;
+            if outcome.as_ref().is_err_and(is_missing) {
+                queue.create().await.map_err(|error| self.account.error(&error))?;
+                outcome = queue.put(&text, delay, TimeToLive::Forever).await;
+            }
+            outcome.map(drop).map_err(|error| self.account.error(&error))
+        })
+    }
+
+    fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64> {
+        Box::pin(async move {
+            let outcome = self.queue(queue)?.approximate_count().await;
+            self.unless_missing(outcome)
+        })
+    }
+
+    fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            let outcome = self.queue(queue)?.peek(azure::MAX_MESSAGES).await;
+            let messages = self.unless_missing(outcome)?;
+            Ok(messages.into_iter().map(|message| message.inserted_at.into()).min())
+        })
+    }
+}
+
+impl TaskReceiver for StorageQueues {
+    fn receive(
+        &self,
+        queue: QueueName,
+        count: u32,
+        visibility: Duration,
+    ) -> StorageFuture<'_, Vec<Delivery>> {
+        Box::pin(async move {
+            let queue = self.queue(queue)?;
+            let mut outcome = queue.get(count, visibility).await;
+            if outcome.as_ref().is_err_and(is_missing) {
+                queue.create().await.map_err(|error| self.account.error(&error))?;
+                outcome = queue.get(count, visibility).await;
+            }
+            let messages = outcome.map_err(|error| self.account.error(&error))?;
+            Ok(messages.into_iter().map(delivery).collect())
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        queue: QueueName,
+        delivery: &'a Delivery,
+        visibility: Duration,
+        text: Option<&'a str>,
+    ) -> StorageFuture<'a, Held<String>> {
+        Box::pin(async move {
+            let receipt = Secret::new(delivery.pop_receipt.as_str());
+            let text = text.map(for_xml);
+            let queue = self.queue(queue)?;
+            let outcome = queue.update(&delivery.message_id, &receipt, visibility, text.as_deref()).await;
+            Ok(match self.held(outcome)? {
+                Held::Yes(updated) => Held::Yes(updated.pop_receipt.expose().to_owned()),
+                Held::Lost => Held::Lost,
+            })
+        })
+    }
+
+    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a Delivery) -> StorageFuture<'a, Held<()>> {
+        Box::pin(async move {
+            let receipt = Secret::new(delivery.pop_receipt.as_str());
+            let outcome = self.queue(queue)?.delete(&delivery.message_id, &receipt).await;
+            self.held(outcome)
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Giving a message up: a copy that says why, then the deletion.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use models::{DeliveryNote, PoisonCopy, fits_message};
+
+use crate::engine::Engine;
+use service::log::Line;
+use storage::{Delivery, QueueName, StorageError};
+
+/// Longest reason in a copy, in characters: the copy itself must always fit into a message.
+const LONGEST_REASON: usize = 4096;
+
+/// The text of the copy, and the original as an attachment when the text only refers to it.
+#[derive(Debug, PartialEq, Eq)]
+struct Copy {
+    text: String,
+    attachment: Option<(String, Bytes)>,
+}
+
+/// Copies, then deletes: a crash in between leaves a second copy, never none.
+pub(crate) async fn poison(
+    engine: &Engine,
+    queue: QueueName,
+    delivery: &Delivery,
+    reason: &str,
+) -> Result<(), StorageError> {
+    let copy = copy_of(delivery, reason, engine.env.timestamp());
+    if let Some((name, bytes)) = copy.attachment {
+        engine.store.put_poisoned(&name, bytes).await?;
+    }
+    engine.queue.send(QueueName::Poison, &copy.text, Duration::ZERO).await?;
+    engine.env.log(
+        &Line::warn("message given up")
+            .with("message_id", delivery.message_id.as_str())
+            .with("dequeue_count", delivery.dequeue_count)
+            .with("reason", reason),
+    );
+    if let Err(error) = engine.queue.delete(queue, delivery).await {
+        engine.note("a message could not be deleted", &error);
+    }
+    Ok(())
+}
+
+fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
+    // As it was sent, without what workers noted in it.
+    let original = DeliveryNote::removed_from(&delivery.text);
+    let is_plain = original.chars().all(xml_can_carry);
+    let message = if is_plain { original.clone().into_owned() } else { STANDARD.encode(&*original) };
+    let mut copy = PoisonCopy {
+        reason: reason.chars().take(LONGEST_REASON).collect(),
+        message: Some(message),
+        encoding: (!is_plain).then(|| "base64".to_owned()),
+        blob: None,
+        message_id: delivery.message_id.clone(),
+        dequeue_count: delivery.dequeue_count,
+        poisoned_at: now,
+    };
+    let text = serde_json::to_string(&copy).unwrap_or_default();
+    if fits_message(&text) {
+        return Copy { text, attachment: None };
+    }
+    let name = format!("{}-poison", delivery.message_id);
+    (copy.message, copy.encoding, copy.blob) = (None, None, Some(name.clone()));
+    let text = serde_json::to_string(&copy).unwrap_or_default();
+    Copy { text, attachment: Some((name, original.into_owned().into_bytes().into())) }
+}
+
+/// The `Char` production of XML 1.0. A message holds nothing else, unless it came in by another door.
+fn xml_can_carry(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::Timestamp;
+
+    #[test]
+    fn a_copy_fits_into_a_message_whatever_the_original_and_the_reason_hold() {
+        for text in ["x", "&", "<", "\"", "\u{1}", "\u{ffff}", "\r"] {
+            for length in [0, 1_000, 13_000, 65_536] {
+                let delivery = Delivery {
+                    message_id: "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".to_owned(),
+                    pop_receipt: String::new(),
+                    dequeue_count: 1,
+                    inserted_at: Timestamp::from_unix_millis(0),
+                    next_visible_at: Timestamp::from_unix_millis(0),
+                    text: text.repeat(length),
+                };
+                for reason in ["why".to_owned(), text.repeat(200_000)] {
+                    let copy = copy_of(&delivery, &reason, Timestamp::from_unix_millis(0));
+                    assert!(fits_message(&copy.text), "{length} of {text:?}");
+                    let read: PoisonCopy = serde_json::from_str(&copy.text).unwrap();
+                    assert!(read.message.is_some() != copy.attachment.is_some(), "the original is kept once");
+                    assert!(copy.attachment.is_none_or(|(_, bytes)| bytes == delivery.text.as_bytes()));
+                }
+            }
+        }
+    }
+}

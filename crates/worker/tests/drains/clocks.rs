@@ -1,0 +1,88 @@
+//! Wall clocks that somebody sets while the worker works: leases and pauses do not notice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use models::TaskState;
+use storage::QueueName;
+
+use crate::world::run;
+
+/// Further back and ahead than any lease is long, and no further than storage accepts signatures.
+const STEPS: [i64; 2] = [-800, 800];
+
+#[test]
+fn a_long_task_keeps_its_lease_whatever_the_wall_clock_says() {
+    for step in STEPS {
+        run(|world| async move {
+            world.answer_tasks(|_| (Duration::from_secs(200), Response::new(Bytes::new())));
+            let id = world.submit("routed", |_| {}).await;
+            let (worker, other) = (world.worker(&[]), world.worker(&[]));
+            let meanwhile = async {
+                for second in 0..190 {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    world.set_clock(if second / 20 % 2 == 0 { step } else { 0 });
+                    assert_eq!(other.drain().await["received"], 0, "the message stays hidden");
+                }
+            };
+            let (counts, ()) = futures::future::join(worker.drain(), meanwhile).await;
+            assert_eq!(counts["completed"], 1, "{step}: {counts}");
+            assert_eq!(world.document(id).attempt, 1);
+        });
+    }
+}
+
+#[test]
+fn a_drain_ends_in_time_whatever_the_wall_clock_says() {
+    for step in STEPS {
+        run(|world| async move {
+            world.answer_tasks(|_| (Duration::from_secs(2), Response::new(Bytes::new())));
+            for _ in 0..40 {
+                world.submit("routed", |_| {}).await;
+            }
+            let worker = world.worker(&[("max_concurrency", "1"), ("drain_seconds", "10")]);
+            let set = async {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                world.set_clock(step);
+            };
+            let started = world.now();
+            let (counts, ()) = futures::future::join(worker.drain(), set).await;
+            let took = world.now().since(started);
+            assert!((Duration::from_secs(10)..Duration::from_secs(14)).contains(&took), "{step}: {took:?}");
+            assert!(counts["completed"].as_u64().unwrap() >= 4, "{step}: {counts}");
+        });
+    }
+}
+
+#[test]
+fn a_scheduled_task_is_promoted_in_time_after_the_clock_was_set_back() {
+    run(|world| async move {
+        let worker = world.worker(&[]);
+        worker.drain().await;
+        world.set_clock(-800);
+        let id = world.submit("checksum", |_| {}).await;
+        let text = world.messages("")[0].text.clone();
+        world.drop_messages().await;
+        world.storage().queue.send(QueueName::Scheduled, &text, Duration::from_secs(1)).await.unwrap();
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            worker.drain().await;
+        }
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}
+
+#[test]
+fn a_task_that_is_due_by_storages_clock_starts_although_the_workers_clock_was_set_back() {
+    run(|world| async move {
+        let due = world.now().plus(Duration::from_secs(60));
+        let id = world.submit("checksum", |document| document.not_before = Some(due)).await;
+        let worker = world.worker(&[]);
+        assert_eq!(worker.drain().await["deferred"], 1);
+        tokio::time::sleep(Duration::from_secs(62)).await;
+        world.set_clock(-800);
+        worker.drain().await;
+        assert_eq!(world.document(id).state, TaskState::Completed);
+    });
+}

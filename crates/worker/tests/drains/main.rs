@@ -1,0 +1,28 @@
+//! The worker against storage in memory, in virtual time.
+
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod clocks;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod handlers;
+#[cfg(test)]
+mod leases;
+#[cfg(test)]
+mod million;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
+mod route;
+#[cfg(test)]
+mod scheduled;
+#[cfg(test)]
+mod sweep;
+#[cfg(test)]
+mod world;

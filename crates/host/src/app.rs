@@ -13,7 +13,7 @@ use wasmtime_wasi_http::handler::ProxyHandler;
 use crate::component::{RunningComponent, Siblings};
 use crate::incoming::{add_spin_headers, make_absolute};
 use crate::instances::Instances;
-use crate::outbound::{BoxFuture, OutboundError, empty};
+use crate::outbound::{BoxFuture, OutboundError, OutboundResult, empty};
 use crate::route::{Matched, Router};
 use crate::runtime::Service;
 
@@ -167,7 +167,7 @@ impl Siblings for Inner {
         self: Arc<Self>,
         matched: Matched,
         mut request: Request<WasiBody>,
-    ) -> BoxFuture<Result<Response<WasiBody>, OutboundError>> {
+    ) -> BoxFuture<OutboundResult> {
         Box::pin(async move {
             if !self.handlers.contains_key(&matched.component) {
                 return Err(OutboundError::DestinationNotFound);

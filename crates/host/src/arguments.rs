@@ -124,7 +124,7 @@ pub struct Up {
     #[arg(long, default_value = "16", value_parser = value::count)]
     pub max_instance_concurrent_reuse_count: usize,
 
-    /// How long an answer may take: seconds, or a number with `s`, `ms`, `us` or `ns`
+    /// How long a response may take: seconds, or a number with `s`, `ms`, `us` or `ns`
     #[arg(long, value_parser = value::duration)]
     pub request_timeout: Option<Duration>,
 

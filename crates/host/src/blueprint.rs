@@ -75,7 +75,7 @@ impl Blueprint {
     ///
     /// # Errors
     /// [`LoadError`] with a sentence that says what to change.
-    pub fn load(runtime: &Arc<Runtime>, manifest: &Path, only: &[String]) -> Result<Self, LoadError> {
+    pub fn load(runtime: &Runtime, manifest: &Path, only: &[String]) -> Result<Self, LoadError> {
         let manifest = Manifest::read(manifest)?;
         let chosen = choose(&manifest, only).map_err(LoadError::Refused)?;
         let mut components = BTreeMap::new();

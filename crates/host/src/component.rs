@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 
-use http::{Request, Response};
+use http::Request;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::clock::Clock;
@@ -11,7 +11,7 @@ use crate::instance_tracker::InstanceTracker;
 use crate::limits::Limits;
 use crate::log::{LogSink, Source};
 use crate::manifest::Component;
-use crate::outbound::{AllowedHosts, BoxFuture, Outbound, OutboundError};
+use crate::outbound::{AllowedHosts, BoxFuture, Outbound, OutboundResult};
 use crate::route::Matched;
 use crate::variables::Variables;
 
@@ -21,11 +21,7 @@ pub(crate) trait Siblings: Send + Sync {
     fn find(&self, path: &str) -> Option<Matched>;
 
     /// Responds to a request that another component sent.
-    fn respond(
-        self: Arc<Self>,
-        matched: Matched,
-        request: Request<WasiBody>,
-    ) -> BoxFuture<Result<Response<WasiBody>, OutboundError>>;
+    fn respond(self: Arc<Self>, matched: Matched, request: Request<WasiBody>) -> BoxFuture<OutboundResult>;
 }
 
 /// A component of a running application.

@@ -30,18 +30,13 @@ impl Guest {
     pub(crate) fn new(component: &Arc<RunningComponent>, instance: InstanceHandle) -> wasmtime::Result<Self> {
         let instance = Arc::new(instance);
         let mut wasi = WasiCtxBuilder::new();
-        for source in [Source::Stdout, Source::Stderr] {
-            let output = GuestOutput {
-                component: Arc::clone(&component.id),
-                source,
-                sink: Arc::clone(&component.log),
-                instance: Arc::clone(&instance),
-            };
-            match source {
-                Source::Stdout => wasi.stdout(output),
-                Source::Stderr | Source::Host => wasi.stderr(output),
-            };
-        }
+        let output = |source| GuestOutput {
+            component: Arc::clone(&component.id),
+            source,
+            sink: Arc::clone(&component.log),
+            instance: Arc::clone(&instance),
+        };
+        wasi.stdout(output(Source::Stdout)).stderr(output(Source::Stderr));
         for (name, value) in &component.environment {
             wasi.env(name, value);
         }

@@ -113,6 +113,7 @@ impl LogSink for Captured {
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// One output stream of one instance.
+#[derive(Clone)]
 pub(crate) struct GuestOutput {
     pub(crate) component: Arc<str>,
     pub(crate) source: Source,
@@ -139,22 +140,13 @@ impl StdoutStream for GuestOutput {
 
 impl GuestOutput {
     fn lines(&self) -> Lines {
-        Lines {
-            component: Arc::clone(&self.component),
-            source: self.source,
-            sink: Arc::clone(&self.sink),
-            instance: Arc::clone(&self.instance),
-            unfinished: Vec::new(),
-        }
+        Lines { output: self.clone(), unfinished: Vec::new() }
     }
 }
 
 /// Cuts what is written into lines.
 struct Lines {
-    component: Arc<str>,
-    source: Source,
-    sink: Arc<dyn LogSink>,
-    instance: Arc<InstanceHandle>,
+    output: GuestOutput,
     unfinished: Vec<u8>,
 }
 
@@ -176,9 +168,10 @@ impl Lines {
 
     fn finish_line(&mut self) {
         let line = std::mem::take(&mut self.unfinished);
-        if !self.instance.is_ended() {
+        let GuestOutput { component, source, sink, instance } = &self.output;
+        if !instance.is_ended() {
             let line = String::from_utf8_lossy(&line);
-            self.sink.line(&self.component, self.source, line.trim_end_matches('\r'));
+            sink.line(component, *source, line.trim_end_matches('\r'));
         }
     }
 }

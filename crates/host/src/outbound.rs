@@ -20,6 +20,8 @@ pub use network::Network;
 pub use wasmtime_wasi_http::Error as OutboundError;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// The response to a request of a component.
+pub type OutboundResult<B = WasiBody> = Result<Response<B>, OutboundError>;
 
 /// A whole request of a component.
 #[derive(Debug)]
@@ -34,15 +36,15 @@ pub struct Outgoing {
 /// the component's own time-outs then apply.
 pub trait Responder: Send + Sync + 'static {
     /// The response to one request.
-    fn respond(&self, outgoing: Outgoing) -> BoxFuture<Result<Response<Bytes>, OutboundError>>;
+    fn respond(&self, outgoing: Outgoing) -> BoxFuture<OutboundResult<Bytes>>;
 }
 
 impl<F, T> Responder for F
 where
     F: Fn(Outgoing) -> T + Send + Sync + 'static,
-    T: Future<Output = Result<Response<Bytes>, OutboundError>> + Send + 'static,
+    T: Future<Output = OutboundResult<Bytes>> + Send + 'static,
 {
-    fn respond(&self, outgoing: Outgoing) -> BoxFuture<Result<Response<Bytes>, OutboundError>> {
+    fn respond(&self, outgoing: Outgoing) -> BoxFuture<OutboundResult<Bytes>> {
         Box::pin(self(outgoing))
     }
 }

@@ -10,7 +10,9 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::component::{RunningComponent, Siblings};
 use crate::instance_tracker::InstanceHandle;
-use crate::outbound::{DEFAULT_TIMEOUT, Destination, Outbound, OutboundError, Outgoing, Responder, empty};
+use crate::outbound::{
+    DEFAULT_TIMEOUT, Destination, Outbound, OutboundError, OutboundResult, Outgoing, Responder, empty,
+};
 use crate::route::Matched;
 
 /// Largest body that is handed to a [`Responder`].
@@ -59,7 +61,7 @@ async fn send(
     component: &RunningComponent,
     request: Request<WasiBody>,
     options: RequestOptions,
-) -> Result<Response<WasiBody>, OutboundError> {
+) -> OutboundResult {
     let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
     match (allowed_destination(component, &request)?, &component.outbound) {
         (Destination::Component(id), _) => within(first_byte, to_component(component, &id, request)).await,
@@ -95,19 +97,12 @@ fn allowed_destination(
     Err(OutboundError::HttpRequestDenied)
 }
 
-async fn to_component(
-    sender: &RunningComponent,
-    id: &str,
-    request: Request<WasiBody>,
-) -> Result<Response<WasiBody>, OutboundError> {
+async fn to_component(sender: &RunningComponent, id: &str, request: Request<WasiBody>) -> OutboundResult {
     let matched = Matched::by_name(id, request.uri().path());
     siblings(sender)?.respond(matched, request).await
 }
 
-async fn to_own_routes(
-    sender: &RunningComponent,
-    request: Request<WasiBody>,
-) -> Result<Response<WasiBody>, OutboundError> {
+async fn to_own_routes(sender: &RunningComponent, request: Request<WasiBody>) -> OutboundResult {
     let siblings = siblings(sender)?;
     if let Some(matched) = siblings.find(request.uri().path()) {
         return siblings.respond(matched, request).await;
@@ -125,24 +120,19 @@ async fn to_responder(
     sender: &RunningComponent,
     responder: &dyn Responder,
     request: Request<WasiBody>,
-) -> Result<Response<WasiBody>, OutboundError> {
+) -> OutboundResult {
     let (head, body) = request.into_parts();
-    let body =
-        Limited::new(body, MAX_RESPONDER_BODY_BYTES).collect().await.map_err(|error| match error
-            .downcast::<OutboundError>()
-        {
-            Ok(error) => *error,
-            Err(_) => OutboundError::HttpRequestBodySize(None),
-        })?;
+    let body = Limited::new(body, MAX_RESPONDER_BODY_BYTES).collect().await;
+    let body = body.map_err(|error| match error.downcast::<OutboundError>() {
+        Ok(error) => *error,
+        Err(_) => OutboundError::HttpRequestBodySize(None),
+    })?;
     let request = Request::from_parts(head, body.to_bytes());
     let response = responder.respond(Outgoing { component: Arc::clone(&sender.id), request }).await?;
     Ok(response.map(|body| Full::new(body).map_err(OutboundError::from).boxed_unsync()))
 }
 
 /// Fails as the network does when the first byte does not come in time.
-async fn within<T>(
-    limit: Duration,
-    response: impl Future<Output = Result<T, OutboundError>>,
-) -> Result<T, OutboundError> {
+async fn within(limit: Duration, response: impl Future<Output = OutboundResult>) -> OutboundResult {
     tokio::time::timeout(limit, response).await.unwrap_or(Err(OutboundError::ConnectionReadTimeout))
 }

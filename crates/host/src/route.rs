@@ -57,8 +57,8 @@ impl Route {
         &self.raw
     }
 
-    /// What it captures from `path`, or `None` when it does not match.
-    fn captures(&self, path: &str) -> Option<Captures> {
+    /// What `path` has in the place of `:name` segments and of the wildcard, or `None` when it does not match.
+    fn captures(&self, path: &str) -> Option<(Vec<(String, String)>, String)> {
         let trimmed = path.trim_matches('/');
         let mut rest = trimmed.split('/').filter(|_| !trimmed.is_empty());
         let mut parameters = Vec::new();
@@ -74,15 +74,17 @@ impl Route {
         }
         let rest: Vec<_> = rest.collect();
         if !self.wildcard {
-            return rest.is_empty().then(|| Captures { parameters, path_info: String::new() });
+            return rest.is_empty().then_some((parameters, String::new()));
+        }
+        let mut path_info = String::new();
+        for segment in rest {
+            path_info.extend(["/", segment]);
         }
         // As on Spin, the wildcard stands for a trailing slash as well.
-        let slash = if path.ends_with('/') { "/" } else { "" };
-        let path_info = match rest.as_slice() {
-            [] => slash.to_owned(),
-            rest => format!("/{}{slash}", rest.join("/")),
-        };
-        Some(Captures { parameters, path_info })
+        if path.ends_with('/') {
+            path_info.push('/');
+        }
+        Some((parameters, path_info))
     }
 
     /// Whether both match exactly the same paths.
@@ -108,11 +110,6 @@ impl Route {
         // The longer prefix first; of two equally long ones the route without a wildcard.
         other.segments.len().cmp(&self.segments.len()).then(self.wildcard.cmp(&other.wildcard))
     }
-}
-
-struct Captures {
-    parameters: Vec<(String, String)>,
-    path_info: String,
 }
 
 /// A route that matched, with what it captured.
@@ -170,12 +167,12 @@ impl Router {
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Matched> {
         self.routes.iter().find_map(|(route, component)| {
-            let captures = route.captures(path)?;
+            let (parameters, path_info) = route.captures(path)?;
             Some(Matched {
                 component: component.clone(),
                 raw_route: route.raw.clone(),
-                path_info: captures.path_info,
-                parameters: captures.parameters,
+                path_info,
+                parameters,
             })
         })
     }

@@ -1,10 +1,7 @@
-//! The engine that all applications of a process share, and compiled components.
+//! The engine of WebAssembly, compiled components, and the cache that keeps them between runs.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine};
@@ -78,17 +75,11 @@ impl CompileCache {
     }
 }
 
-/// Engine, linker and compiled components. Cheap to share; one per process is enough.
+/// The engine of WebAssembly, with everything that components may import.
 pub struct Runtime {
     engine: Engine,
     linker: Linker<Guest>,
     cache: CompileCache,
-    compiled: Mutex<HashMap<PathBuf, Compiled>>,
-}
-
-struct Compiled {
-    modified: SystemTime,
-    service: Service,
 }
 
 impl Runtime {
@@ -96,11 +87,11 @@ impl Runtime {
     ///
     /// # Errors
     /// [`ComponentError::Engine`] when the machine or the cache folder is unusable.
-    pub fn new(cache: &CompileCache) -> Result<Arc<Self>, ComponentError> {
+    pub fn new(cache: &CompileCache) -> Result<Self, ComponentError> {
         Self::start(cache).map_err(|error| ComponentError::Engine(format!("{error:#}")))
     }
 
-    fn start(cache: &CompileCache) -> wasmtime::Result<Arc<Self>> {
+    fn start(cache: &CompileCache) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
         if let CompileCache::Folder(folder) = cache {
@@ -111,30 +102,23 @@ impl Runtime {
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker)?;
-        Ok(Arc::new(Self { engine, linker, cache: cache.clone(), compiled: Mutex::default() }))
+        Ok(Self { engine, linker, cache: cache.clone() })
     }
 
-    /// The component in a file, compiled at most once per process and version of the file.
+    /// Compiles the component in a file.
     pub(crate) fn service(&self, path: &Path) -> Result<Service, ComponentError> {
-        let modified = std::fs::metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .map_err(|_| ComponentError::Missing(path.to_owned()))?;
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = compiled.get(path)
-            && known.modified == modified
-        {
-            return Ok(known.service.clone());
+        if !path.is_file() {
+            return Err(ComponentError::Missing(path.to_owned()));
         }
-        let unusable = |error: wasmtime::Error| ComponentError::Unusable {
+        let compile = || {
+            let one_at_a_time = self.cache.lock();
+            let component = Component::from_file(&self.engine, path)?;
+            drop(one_at_a_time);
+            ServicePre::new(self.linker.instantiate_pre(&component)?)
+        };
+        compile().map_err(|error: wasmtime::Error| ComponentError::Unusable {
             path: path.to_owned(),
             reason: format!("{error:#}"),
-        };
-        let one_at_a_time = self.cache.lock();
-        let component = Component::from_file(&self.engine, path).map_err(unusable)?;
-        drop(one_at_a_time);
-        let instance = self.linker.instantiate_pre(&component).map_err(unusable)?;
-        let service = ServicePre::new(instance).map_err(unusable)?;
-        compiled.insert(path.to_owned(), Compiled { modified, service: service.clone() });
-        Ok(service)
+        })
     }
 }

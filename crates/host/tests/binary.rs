@@ -11,26 +11,11 @@ fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
 }
 
-/// What stands behind options in the environment.
-const SET_BY_OTHERS: [&str; 8] = [
-    "SPIN_LOG_DIR",
-    "SPIN_HTTP_LISTEN_ADDR",
-    "SPIN_HTTP1_MAX_BUF_SIZE",
-    "SPIN_ALWAYS_BUILD",
-    "SPIN_MAX_INSTANCE_MEMORY",
-    "RUNTIME_CONFIG_FILE",
-    "WASMTIME_CACHE_FILE",
-    "DISABLE_WASMTIME_CACHE",
-];
-
 fn host(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // The cache of the tests, not the user's.
-    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-    for name in SET_BY_OTHERS {
-        command.env_remove(name);
-    }
+    // The cache of the tests, and no variable that an option reads.
+    command.env_clear().env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -97,11 +82,11 @@ fn refusals_are_sentences_and_code_1() {
     std::fs::write(&no_wasm, text.replace("not-there.wasm", "no-wasm.toml")).unwrap();
     for (arguments, sentence) in [
         (vec!["up", "-f", file, "--log-dir", "logs"], "--log-dir (SPIN_LOG_DIR) is an option of Spin"),
-        (vec!["up", "-f", file, "--follow", "nobody"], "--follow: there is no component \"nobody\""),
+        (vec!["up", "-f", file, "--follow", "unknown"], "--follow: there is no component \"unknown\""),
         (vec!["up", "-f", file, "--runtime-config-file", file], "unused runtime config key(s): "),
         (vec!["up", "-f", file, "--cache", file], "--cache: "),
         (vec!["up", "-f", "/nowhere/spin.toml"], "File or directory '/nowhere/spin.toml' not found"),
-        (vec!["up", "-f", file, "--component-id", "nobody"], "there is no component \"nobody\""),
+        (vec!["up", "-f", file, "--component-id", "unknown"], "there is no component \"unknown\""),
         (
             vec!["up", "-f", file, "--variable", "typo=1"],
             "the variable \"typo\" is not declared in [variables]",

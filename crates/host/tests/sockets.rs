@@ -129,7 +129,7 @@ async fn request_beyond_the_grace_period_is_cut_off() {
     timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
 }
 
-/// A server that counts its connections; `answer` gives the body, or nothing for never.
+/// A server that counts its connections; `answer` returns the body, or `None` to never respond.
 async fn counting_server(
     answer: fn(Request<Incoming>) -> Option<&'static str>,
 ) -> (SocketAddr, Arc<AtomicUsize>) {

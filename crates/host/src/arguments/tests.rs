@@ -209,43 +209,13 @@ fn help_lists_every_option_of_spin() {
     assert_eq!(error.exit_code(), 0);
     let help = error.to_string();
     // `spin up --help` of 4.1, both halves.
-    for option in [
-        "--from",
-        "--profile",
-        "--insecure",
-        "--env",
-        "--temp",
-        "--cache-dir",
-        "--direct-mounts",
-        "--build",
-        "--component-id",
-        "--log-dir",
-        "--truncate-logs",
-        "--disable-cache",
-        "--cache",
-        "--disable-pooling",
-        "--debug-info",
-        "--follow",
-        "--quiet",
-        "--runtime-config-file",
-        "--state-dir",
-        "--listen",
-        "--tls-cert",
-        "--tls-key",
-        "--http1-max-buf-size",
-        "--find-free-port",
-        "--format",
-        "--max-instance-reuse-count",
-        "--max-instance-concurrent-reuse-count",
-        "--request-timeout",
-        "--idle-instance-timeout",
-        "--allow-transient-write",
-        "--experimental-wasi-otel",
-        "--key-value",
-        "--sqlite",
-        "--max-instance-memory",
-        "--variable",
-    ] {
+    let options = "--from --profile --insecure --env --temp --cache-dir --direct-mounts --build --component-id \
+        --log-dir --truncate-logs --disable-cache --cache --disable-pooling --debug-info --follow \
+        --quiet --runtime-config-file --state-dir --listen --tls-cert --tls-key --http1-max-buf-size \
+        --find-free-port --format --max-instance-reuse-count --max-instance-concurrent-reuse-count \
+        --request-timeout --idle-instance-timeout --allow-transient-write --experimental-wasi-otel \
+        --key-value --sqlite --max-instance-memory --variable";
+    for option in options.split_whitespace() {
         assert!(help.contains(&format!("{option} ")) || help.contains(&format!("{option}\n")), "{option}");
     }
     for heading in ["Application:", "As in Spin:", "Accepted without effect", "Refused: options of Spin"] {

@@ -10,14 +10,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::{RequestOptions, WasiBody};
 
-use super::OutboundError;
+use super::{OutboundError, OutboundResult};
 use connect::{Connector, Origin, connection_error};
 use timed_body::TimedBody;
 
@@ -79,11 +79,7 @@ impl Network {
     ///
     /// # Errors
     /// [`OutboundError`] when no response came.
-    pub async fn send(
-        &self,
-        request: Request<WasiBody>,
-        options: RequestOptions,
-    ) -> Result<Response<WasiBody>, OutboundError> {
+    pub async fn send(&self, request: Request<WasiBody>, options: RequestOptions) -> OutboundResult {
         let origin = Origin::of(request.uri())?;
         let mut request = origin_form(request)?;
         let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);

@@ -67,7 +67,7 @@ async fn a_body_announced_above_the_limit_is_413_without_being_read() {
     assert_eq!(world.call(post(exact)).await.status(), 202);
     world.cloud.forget();
 
-    // The body never comes: only a refusal that does not wait for it can be the answer.
+    // The body never comes: only a refusal that does not wait for it can be the response.
     let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
     let announced = Request::post("/tasks")
         .header("host", "example.test")

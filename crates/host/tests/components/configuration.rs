@@ -1,4 +1,4 @@
-//! Unusable configuration: an answer that names the variable, and never its value.
+//! Unusable configuration: the response names the variable, and never its value.
 
 use serde_json::json;
 

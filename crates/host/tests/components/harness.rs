@@ -1,4 +1,4 @@
-//! The application with a cloud around it that answers in process.
+//! The application with a cloud in process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn blueprint() -> &'static Blueprint {
 /// How the cloud treats requests to some authority.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Weather {
-    /// Answers after this time.
+    /// Responds after this time.
     Slow(Duration),
     /// Refuses the connection.
     Down,
@@ -67,7 +67,7 @@ impl Cloud {
         self.sent.lock().unwrap().clone()
     }
 
-    /// Asks the cloud as somebody without any credential but what is in the address.
+    /// Sends a request to the cloud without any credential but those in the URL.
     pub(crate) fn get(&self, url: &str) -> Response<Bytes> {
         let request = Request::get(url).body(Bytes::new()).unwrap();
         self.fake.lock().unwrap().handle(request, self.now())
@@ -238,7 +238,7 @@ pub(crate) fn header<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
     value.to_str().unwrap()
 }
 
-/// The task id in an accepted answer.
+/// The task id in a 202 response.
 pub(crate) fn id_of(accepted: &Response<Bytes>) -> String {
     json(accepted)["id"].as_str().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Answers that stream arrive piece by piece.
+//! Streamed responses arrive piece by piece.
 
 use std::time::Duration;
 

@@ -129,7 +129,7 @@ async fn head_has_the_length_of_get_and_no_body() {
         assert_eq!(head.headers()["content-length"], got.headers()["content-length"], "{path}");
         assert!(head.body().is_empty() && !got.body().is_empty(), "{path}");
     }
-    // Nothing to measure: a stream, and an answer that has no body.
+    // Nothing to measure: a stream, and a response without a body.
     let mut stream = request("HEAD", &format!("{task}/events"), "");
     stream.headers_mut().insert("last-event-id", "other".parse().unwrap());
     assert!(world.call(stream).await.headers().get("content-length").is_none());

@@ -1,11 +1,8 @@
 //! What has to be compiled before anything can start.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
 
 use crate::command::{cargo, command, first_line, is_installed, root, say, succeed};
 
@@ -75,90 +72,4 @@ pub(crate) fn node_modules() -> Result<()> {
     }
     say("installing the npm packages");
     succeed(command("npm").args(["ci", "--no-fund", "--no-audit"]))
-}
-
-/// The programs of the workspace that `up` starts.
-#[derive(Debug, Default)]
-pub(crate) struct Programs {
-    /// Paths by name.
-    pub paths: BTreeMap<String, PathBuf>,
-}
-
-impl Programs {
-    /// Compiles programs, named by package and program.
-    ///
-    /// # Errors
-    /// When the compiler finds fault.
-    pub(crate) fn build(programs: &[(&str, &str)], features: &[&str]) -> Result<Self> {
-        let names: Vec<&str> = programs.iter().map(|(_, name)| *name).collect();
-        say(&format!("building {}", names.join(", ")));
-        let mut build = cargo();
-        // The guest's library is not needed here. Named all the same, because its dependencies ask for features
-        // that `cargo xtask test` has, and with other features cargo would compile wasmtime once for each.
-        build.args(["build", "--message-format", "json-render-diagnostics", "--package", "guest", "--lib"]);
-        for (package, name) in programs {
-            build.args(["--package", package, "--bin", name]);
-        }
-        build.args(features);
-        let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-        if !output.status.success() {
-            bail!("building {} failed", names.join(", "));
-        }
-        let paths = executables(&String::from_utf8_lossy(&output.stdout));
-        Ok(Self { paths })
-    }
-
-    /// Programs that were compiled before, beside this one.
-    ///
-    /// # Errors
-    /// When one is missing.
-    pub(crate) fn built_before(names: &[&str]) -> Result<Self> {
-        let own = std::env::current_exe().context("cannot tell where the programs are")?;
-        let mut programs = Self::default();
-        for name in names {
-            let path = own.with_file_name(name);
-            if !path.is_file() {
-                bail!(
-                    "`{name}` is not built: run `cargo build --package {name}`, or leave ACCEPTED_NO_BUILD unset"
-                );
-            }
-            programs.paths.insert((*name).to_owned(), path);
-        }
-        Ok(programs)
-    }
-
-    /// Where a program is.
-    ///
-    /// # Errors
-    /// When it was not built.
-    pub(crate) fn get(&self, name: &str) -> Result<&PathBuf> {
-        self.paths.get(name).with_context(|| format!("cargo did not say where it put `{name}`"))
-    }
-}
-
-/// Reads names and paths of executables from cargo's messages.
-fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
-    let artefacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    artefacts
-        .filter_map(|message| {
-            let path = message.get("executable")?.as_str()?;
-            let name = message.get("target")?.get("name")?.as_str()?;
-            Some((name.to_owned(), PathBuf::from(path)))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn executables_are_found_in_cargo_s_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"lib"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"launcher"},"executable":"/x/launcher"}
-{"reason":"build-finished","success":true}
-not json"#;
-        let found = executables(messages);
-        assert_eq!(found, BTreeMap::from([("launcher".to_owned(), PathBuf::from("/x/launcher"))]));
-    }
 }

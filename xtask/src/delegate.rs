@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::artefacts;
 use crate::command::{cargo, command, root, succeed};
+use crate::stack::programs::Programs;
 
 /// Hands a command to the crate that implements it.
 ///
@@ -25,7 +26,7 @@ pub(crate) fn run(name: &str, arguments: Vec<OsString>) -> Result<()> {
     } else {
         artefacts::components()?;
         let features: &[&str] = if name == "sim" { &["--features", "simulation/wasm"] } else { &[] };
-        let programs = artefacts::Programs::build(&[(package, name)], features)?;
+        let programs = Programs::build(&[(package, name)], features)?;
         command(&programs.get(name)?.to_string_lossy())
     };
     succeed(program.args(arguments).stdin(Stdio::inherit()))

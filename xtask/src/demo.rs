@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::command::root;
-use crate::crash;
-use crate::http::{Answer, Client};
-use crate::interrupt::Interrupts;
-use crate::options::Options;
-use crate::process::Output;
-use crate::stack::{Plan, Stack, choose_host, programs};
+use crate::command::{cargo, root, succeed};
+use crate::stack::host::choose_host;
+use crate::stack::http::{Answer, Client};
+use crate::stack::interrupt::Interrupts;
+use crate::stack::options::{DemoOptions, StackOptions};
+use crate::stack::process::Output;
+use crate::stack::{Plan, Stack};
 
 /// Longer than any task of the demonstration on a slow machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -46,23 +46,20 @@ fn tasks() -> [Task; 3] {
     ]
 }
 
-/// Shows the whole way of several tasks, or with `--kill` that many tasks survive what befalls their programs.
+/// Shows the whole way of several tasks, or with `--kill` that many tasks complete while their programs are killed.
 ///
 /// # Errors
 /// When something cannot be started or a task does not end Completed.
-pub(crate) fn run(options: Options) -> Result<()> {
-    if !options.trigger {
-        bail!("demo needs the trigger: without it no task would ever end");
+pub(crate) fn run(options: DemoOptions) -> Result<()> {
+    if options.kill {
+        return kill(&options.stack);
     }
     let mut interrupts = Interrupts::catch()?;
-    if options.kill {
-        let kind = choose_host(options.host)?;
-        let programs = programs(kind, true, &options)?;
-        return crash::run(kind, programs, &mut interrupts);
-    }
     let log = log_file();
     let plan = Plan {
-        options,
+        options: options.stack,
+        listen: None,
+        trigger: true,
         isolated: true,
         output: Output::File(log.clone()),
         // The sample's fake work takes up to a minute; here a unit is a few milliseconds.
@@ -70,6 +67,18 @@ pub(crate) fn run(options: Options) -> Result<()> {
     };
     show(&plan, &mut interrupts)
         .with_context(|| format!("the programs' own words are in {}", shown_path(&log)))
+}
+
+/// Runs the end-to-end test of that name and shows what it prints.
+fn kill(options: &StackOptions) -> Result<()> {
+    let kind = choose_host(options.host)?;
+    let mut test = cargo();
+    test.args(["test", "--quiet", "--package", "e2e", "--test", "kill", "--", "--nocapture"]);
+    test.env("ACCEPTED_HOST", kind.name());
+    if let Some(path) = &options.host_binary {
+        test.env("ACCEPTED_HOST_BINARY", path);
+    }
+    succeed(&mut test)
 }
 
 fn show(plan: &Plan, interrupts: &mut Interrupts) -> Result<()> {

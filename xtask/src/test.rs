@@ -5,19 +5,19 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::artefacts::{COMPONENTS, Programs, components, node_modules};
+use crate::artefacts::{COMPONENTS, components, node_modules};
 use crate::command::{cargo, command, is_installed, root, say, succeed};
-use crate::options::HostKind;
-use crate::stack::find_spin;
+use crate::stack::host::find_spin;
+use crate::stack::options::HostKind;
+use crate::stack::programs::Programs;
 use crate::summary::{Runner, Summary};
 
-/// End to end on real sockets, each way to get at storage once, and everything killed at random moments.
-const DEMONSTRATIONS: [(&str, &[&str]); 5] = [
+/// On real sockets, each way to get at storage once.
+const DEMONSTRATIONS: [(&str, &[&str]); 4] = [
     ("demo by connection string", &["demo"]),
     ("demo with Azurite", &["demo", "--storage", "azurite"]),
     ("demo through key vault and identity", &["demo", "--identity"]),
     ("demo without any key", &["demo", "--keyless"]),
-    ("500 tasks while everything is killed", &["demo", "--kill"]),
 ];
 
 /// Runs everything, or what runs under Spin, and closes with the counts.
@@ -33,7 +33,7 @@ pub(crate) fn run(host: HostKind) -> Result<()> {
     summary.close()
 }
 
-/// What a host can be told from by: the demonstrations, everything killed, the journeys of clients (contract and
+/// What a host can be told from by: the demonstrations, the end-to-end tests, the journeys of clients (contract and
 /// pages), and each deployed command line, `launcher warm` included.
 fn under_spin(summary: &mut Summary) -> Result<()> {
     let spin = find_spin()?;
@@ -43,6 +43,7 @@ fn under_spin(summary: &mut Summary) -> Result<()> {
     let programs = [("launcher", "launcher"), ("fake-azure", "fake-azure")];
     summary.check("launcher and emulator", || Programs::build(&programs, &[]).map(drop));
     demonstrations(summary, HostKind::Spin);
+    end_to_end(summary, HostKind::Spin);
     for script in ["test:contract", "test:pages"] {
         let mut command = command("npm");
         use_what_is_built(command.args(["run", "--silent", script]), HostKind::Spin);
@@ -61,6 +62,13 @@ fn demonstrations(summary: &mut Summary, host: HostKind) {
     }
 }
 
+/// One after the other, because each runs the whole system.
+fn end_to_end(summary: &mut Summary, host: HostKind) {
+    let (kind, mut tests) = runner();
+    tests.args(["--package", "e2e"]);
+    summary.run("end-to-end tests", kind, use_what_is_built(&mut tests, host));
+}
+
 /// Runs everything, adding to `summary`. What does not depend on a failed step still runs.
 pub(crate) fn into(summary: &mut Summary) {
     // First, because the native tests load what is built and start what is installed here.
@@ -73,6 +81,7 @@ pub(crate) fn into(summary: &mut Summary) {
         cargo().args(["test", "--quiet", "--doc", "--package", "accepted-models"]),
     );
     demonstrations(summary, HostKind::Embedded);
+    end_to_end(summary, HostKind::Embedded);
     for script in scripts(&std::fs::read_to_string(root().join("package.json")).unwrap_or_default()) {
         summary.run(
             &script,
@@ -87,12 +96,13 @@ pub(crate) fn into(summary: &mut Summary) {
 pub(crate) const FEATURES: [&str; 2] = ["--features", "simulation/wasm"];
 
 /// One invocation for the whole workspace: built package by package, the same dependency would be compiled
-/// several times with other features. xtask stands apart for the same reason: its HTTP client asks for features
-/// of a crate that wasmtime uses as well, and with it wasmtime would differ from the one that `up` is built with.
+/// several times with other features. xtask and e2e stand apart for the same reason: their HTTP client asks for
+/// features of a crate that wasmtime uses as well, and with it wasmtime would differ from the one that `up` is built
+/// with.
 fn native(summary: &mut Summary) {
     let (kind, mut tests) = runner();
     let (_, mut own) = runner();
-    tests.args(["--workspace", "--exclude", "xtask"]);
+    tests.args(["--workspace", "--exclude", "e2e", "--exclude", "xtask"]);
     for component in COMPONENTS {
         tests.args(["--exclude", component]);
     }

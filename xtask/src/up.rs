@@ -5,25 +5,30 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::artefacts;
-use crate::interrupt::Interrupts;
-use crate::options::Options;
-use crate::process::Output;
+use crate::stack::interrupt::Interrupts;
+use crate::stack::options::UpOptions;
+use crate::stack::process::Output;
+use crate::stack::programs::is_built_before;
 use crate::stack::{Plan, Stack};
 
 /// Runs until a signal, or until something ends by itself.
 ///
 /// # Errors
 /// When something cannot be started or ends by itself.
-pub(crate) fn run(options: Options) -> Result<()> {
-    if options.kill {
-        bail!("--kill is an option of demo");
-    }
-    if std::env::var_os("ACCEPTED_NO_BUILD").is_none_or(|value| value.is_empty()) {
+pub(crate) fn run(options: UpOptions) -> Result<()> {
+    if !is_built_before() {
         artefacts::reference();
     }
     let mut interrupts = Interrupts::catch()?;
-    let trigger = options.trigger;
-    let plan = Plan { options, isolated: false, output: Output::Terminal, variables: Vec::new() };
+    let trigger = !options.no_trigger;
+    let plan = Plan {
+        options: options.stack,
+        listen: Some(options.listen),
+        trigger,
+        isolated: false,
+        output: Output::Terminal,
+        variables: Vec::new(),
+    };
     let mut stack = match Stack::start(&plan, &mut interrupts) {
         Ok(stack) => stack,
         // Told to stop while starting: that is no failure.
@@ -48,7 +53,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
 fn announce(stack: &Stack, trigger: bool) {
     let base = &stack.base;
     let drain =
-        if trigger { "the launcher drains the queue" } else { "nobody drains the queue (--no-trigger)" };
+        if trigger { "the launcher drains the queue" } else { "the queue is not drained (--no-trigger)" };
     println!(
         "
 Ready.

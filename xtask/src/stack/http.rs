@@ -8,11 +8,11 @@ use serde_json::Value;
 use ureq::http::{Request, Response};
 
 /// A client that takes every status as an answer.
-pub(crate) struct Client(ureq::Agent);
+pub struct Client(ureq::Agent);
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     head: Response<()>,
     /// The body.
     pub text: String,
@@ -35,7 +35,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is no answer.
-    pub(crate) fn get(&self, url: &str) -> Result<Answer> {
+    pub fn get(&self, url: &str) -> Result<Answer> {
         Answer::read(self.0.get(url).call().with_context(|| format!("GET {} failed", without_query(url)))?)
     }
 
@@ -43,7 +43,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is no answer.
-    pub(crate) fn post(&self, url: &str, body: &Value) -> Result<Answer> {
+    pub fn post(&self, url: &str, body: &Value) -> Result<Answer> {
         let request = Request::post(url).header("content-type", "application/json").body(body.to_string())?;
         Answer::read(self.0.run(request).with_context(|| format!("POST {} failed", without_query(url)))?)
     }
@@ -61,22 +61,22 @@ impl Answer {
     }
 
     /// The status code.
-    pub(crate) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         self.head.status().as_u16()
     }
 
     /// A header's value, empty when there is none.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.head.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON, `null` when it is not.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
     /// Status line and headers, as they were on the wire.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let status = self.head.status();
         let mut text =
             format!("< HTTP/1.1 {} {}\n", status.as_u16(), status.canonical_reason().unwrap_or_default());

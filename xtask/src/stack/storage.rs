@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::artefacts::{Programs, node_modules};
+use super::options::{Credentials, StorageKind};
+use super::process::{Output, Process};
+use super::programs::Programs;
+use crate::artefacts::node_modules;
 use crate::command::{command, root};
-use crate::options::{Credentials, StorageKind};
-use crate::process::{Output, Process};
 
 /// The account that every emulator knows; its key is public.
 const ACCOUNT: &str = "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
@@ -18,7 +19,7 @@ const NAME: &str = "devstoreaccount1";
 const READY: Duration = Duration::from_secs(60);
 
 /// Storage that runs, and how the application finds it.
-pub(crate) struct Storage {
+pub struct Storage {
     /// `None` when it is somebody else's.
     pub process: Option<Process>,
     /// Environment variables for the application.
@@ -29,7 +30,7 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// An account that exists: its connection string is in the environment and stays there.
-    pub(crate) fn account_of_the_environment() -> Self {
+    pub fn account_of_the_environment() -> Self {
         Self {
             process: None,
             environment: BTreeMap::new(),
@@ -41,7 +42,7 @@ impl Storage {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub(crate) fn start(
+    pub fn start(
         kind: StorageKind,
         credentials: Credentials,
         programs: &Programs,
@@ -57,17 +58,17 @@ impl Storage {
 
 /// Which ports an emulator listens on; 0 takes a free one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ports {
+pub struct Ports {
     blob: u16,
     queue: u16,
 }
 
 impl Ports {
     /// Any free ones.
-    pub(crate) const FREE: Self = Self { blob: 0, queue: 0 };
+    pub const FREE: Self = Self { blob: 0, queue: 0 };
 
     /// The emulator's usual ones where they are free: tools like Storage Explorer look there.
-    pub(crate) fn usual() -> Self {
+    pub fn usual() -> Self {
         let free_or_any = |port| {
             let usual = SocketAddr::from(([127, 0, 0, 1], port));
             if TcpListener::bind(usual).is_ok() { port } else { 0 }
@@ -77,7 +78,7 @@ impl Ports {
 }
 
 /// The connection string of the emulator's account at these endpoints.
-pub(crate) fn connection_string(blob: &str, queue: &str) -> BTreeMap<String, String> {
+pub fn connection_string(blob: &str, queue: &str) -> BTreeMap<String, String> {
     let text = format!("DefaultEndpointsProtocol=http;{ACCOUNT};BlobEndpoint={blob};QueueEndpoint={queue}");
     BTreeMap::from([("SPIN_VARIABLE_STORAGE_CONNECTION_STRING".to_owned(), text)])
 }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Where a program's words go.
 #[derive(Debug, Clone)]
-pub(crate) enum Output {
+pub enum Output {
     /// To the terminal, with everything else.
     Terminal,
     /// To a file, so that they do not mix with a transcript.
@@ -39,7 +39,7 @@ fn append(path: &Path) -> Result<File> {
 
 /// A running program, leader of a process group of its own: a Ctrl-C in the terminal reaches only xtask, which
 /// then stops everything in the right order.
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     patience: Duration,
@@ -52,7 +52,7 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn start(
+    pub fn start(
         name: &'static str,
         command: &mut Command,
         output: &Output,
@@ -91,7 +91,7 @@ impl Process {
     ///
     /// # Errors
     /// When the program ends or `limit` is over before.
-    pub(crate) fn wait_until_ready<T>(
+    pub fn wait_until_ready<T>(
         &mut self,
         limit: Duration,
         mut find: impl FnMut(&str) -> Option<T>,
@@ -118,22 +118,22 @@ impl Process {
     }
 
     /// Its name.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// Asks it to end, waits, and makes it end when it does not.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.stop_sooner_when(|| false);
     }
 
     /// The same, and asks again whenever `hurry` says so: the launcher then does not wait for running tasks.
-    pub(crate) fn stop_sooner_when(&mut self, mut hurry: impl FnMut() -> bool) {
+    pub fn stop_sooner_when(&mut self, mut hurry: impl FnMut() -> bool) {
         if self.ended().is_some() {
             return;
         }
@@ -154,10 +154,20 @@ impl Process {
     }
 
     /// Ends it and all it started, at once and without a word.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.send(Signal::KILL);
         // It cannot refuse; waiting frees its entry and its ports.
         let _ = self.child.wait();
+    }
+
+    /// Stops it and all it started where they are, as if they hung.
+    pub fn pause(&self) {
+        self.send(Signal::STOP);
+    }
+
+    /// Lets it and all it started go on.
+    pub fn resume(&self) {
+        self.send(Signal::CONT);
     }
 
     fn send(&self, signal: Signal) {

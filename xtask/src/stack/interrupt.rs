@@ -6,19 +6,19 @@ use signal_hook::iterator::Signals;
 
 /// From the moment this value exists, the signals no longer end the program by themselves: what it started
 /// would outlive it.
-pub(crate) struct Interrupts(Signals);
+pub struct Interrupts(Signals);
 
 impl Interrupts {
     /// Starts to catch SIGINT, SIGTERM and SIGHUP.
     ///
     /// # Errors
     /// When the operating system refuses.
-    pub(crate) fn catch() -> Result<Self> {
+    pub fn catch() -> Result<Self> {
         Signals::new([SIGINT, SIGTERM, SIGHUP]).map(Self).context("cannot catch signals")
     }
 
     /// Whether one has arrived since the last call.
-    pub(crate) fn arrived(&mut self) -> bool {
+    pub fn arrived(&mut self) -> bool {
         self.0.pending().next().is_some()
     }
 }

@@ -41,7 +41,7 @@ mod timestamp;
 pub use drain::DrainReport;
 pub use error::ContractError;
 pub use json::{Json, JsonError, MAX_INPUT_LEVELS, MAX_JSON_LEVELS, MAX_NUMBER_CHARS, MAX_RESULT_LEVELS};
-pub use message::{MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, fits_message};
+pub use message::{MAX_MESSAGE_BYTES, MessageError, TaskMessage, fits_message};
 pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState};
 pub use note::DeliveryNote;
 pub use poison::PoisonCopy;
@@ -49,7 +49,7 @@ pub use problem::Problem;
 pub use request::{MAX_DELAY_SECONDS, MAX_NAME_CHARS, Schedule, TaskRequest};
 pub use state::{TaskPriority, TaskState};
 pub use status::{
-    AttemptOutcome, AttemptRecord, DeliveryId, HISTORY_LIMIT, ResultBlob, TaskError, TaskStatus,
+    AttemptOutcome, AttemptRecord, DeliveryId, MAX_HISTORY_RECORDS, ResultBlob, TaskError, TaskStatus,
 };
 pub use task_id::TaskId;
 pub use timestamp::Timestamp;

@@ -6,7 +6,7 @@ use crate::members::Members;
 use crate::{ContractError, TaskId, TaskStatus};
 
 /// Maximum size of a message text in bytes, a limit of Storage Queue (64 KiB).
-pub const MESSAGE_LIMIT_BYTES: usize = 65_536;
+pub const MAX_MESSAGE_BYTES: usize = 65_536;
 /// Maximum size of a message text in bytes after XML escaping: the limit of Storage Queue for a request, less the XML
 /// around the text.
 const MAX_ESCAPED_BYTES: usize = 131_584 - 256;
@@ -27,7 +27,7 @@ pub fn fits_message(text: &str) -> bool {
         sent += plain;
         escaped += xml;
     }
-    sent <= MESSAGE_LIMIT_BYTES && escaped <= MAX_ESCAPED_BYTES
+    sent <= MAX_MESSAGE_BYTES && escaped <= MAX_ESCAPED_BYTES
 }
 
 /// Base64 as other platforms write it: with or without padding, and with any value of the unused bits of the last

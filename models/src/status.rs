@@ -4,7 +4,7 @@ use crate::members::Members;
 use crate::{ContractError, Json, TaskId, TaskPriority, TaskRequest, TaskState, Timestamp};
 
 /// Maximum number of records in [`TaskStatus::history`]; the oldest are dropped first.
-pub const HISTORY_LIMIT: usize = 20;
+pub const MAX_HISTORY_RECORDS: usize = 20;
 
 /// The stored document of a task, in the blob `{TaskId}-202`.
 ///
@@ -85,7 +85,7 @@ pub struct TaskStatus {
     /// W3C `traceparent` of the request that submitted the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<String>,
-    /// The latest attempts and explicit retries, oldest first, at most [`HISTORY_LIMIT`].
+    /// The latest attempts and explicit retries, oldest first, at most [`MAX_HISTORY_RECORDS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<AttemptRecord>,
 }
@@ -288,10 +288,10 @@ impl TaskStatus {
         })
     }
 
-    /// Adds a record to the history and drops the oldest above [`HISTORY_LIMIT`].
+    /// Adds a record to the history and drops the oldest above [`MAX_HISTORY_RECORDS`].
     pub fn record(&mut self, record: AttemptRecord) {
         self.history.push(record);
-        let surplus = self.history.len().saturating_sub(HISTORY_LIMIT);
+        let surplus = self.history.len().saturating_sub(MAX_HISTORY_RECORDS);
         self.history.drain(..surplus);
     }
 }

@@ -33,9 +33,6 @@ use storage::{ApiStorage, PublicStore, QueueName, Read, StorageError, Stored, Ta
 /// How long a queue depth that was once read decides about overload.
 const DEPTH_AGE: Duration = Duration::from_secs(5);
 
-/// A task that no worker has taken for so long waits behind others.
-const WAITS_IN_QUEUE: Duration = Duration::from_secs(3);
-
 /// Tries of a conditional write before the client is asked to come again.
 pub(crate) const WRITE_TRIES: usize = 5;
 
@@ -145,13 +142,10 @@ impl Tasks {
         Some(by_age.max(lifecycle::monitor::queue_wait(&stored.document, depth, now)).as_secs())
     }
 
-    /// Learns the length of the queue for [`Self::retry_after`] when the task has been waiting in it for a
-    /// while, which is a sign of a queue. A task that is young costs no request.
+    /// Reads the length of the queue for [`Self::retry_after`] if the task has waited long enough to suggest a queue. A
+    /// new task costs no request.
     pub(crate) async fn learn_queue(&self, stored: &Stored) {
-        let document = &stored.document;
-        let since = document.not_before.max(document.created_at).unwrap_or(Timestamp::from_unix_millis(0));
-        let waits = document.state == TaskState::Pending;
-        if waits && self.env.timestamp().since(since) >= WAITS_IN_QUEUE {
+        if lifecycle::monitor::suggests_queue(&stored.document, self.env.timestamp()) {
             self.queue_depth().await;
         }
     }

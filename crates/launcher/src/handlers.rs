@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::handler_limit::{CONNECTIONS, FOR_HANDLERS, fits, is_outside};
+use lifecycle::handler_limit::{MAX_HANDLER_CONNECTIONS, MAX_HOST_CONNECTIONS, fits, is_outside};
 
 use crate::environment::spin_name;
 
@@ -24,8 +24,8 @@ pub fn check(environment: &BTreeMap<String, String>, drains: usize) -> Result<()
     }
     Err(format!(
         "lower --parallel ({drains}) or SPIN_VARIABLE_MAX_CONCURRENCY ({concurrency}): their product may be at most \
-         {FOR_HANDLERS} while SPIN_VARIABLE_TASK_HANDLERS names a host outside of the application, because each of \
-         these tasks holds one of the host's {CONNECTIONS} connections and storage needs the rest"
+         {MAX_HANDLER_CONNECTIONS} while SPIN_VARIABLE_TASK_HANDLERS names a host outside of the application, because each of \
+         these tasks holds one of the host's {MAX_HOST_CONNECTIONS} connections and storage needs the rest"
     ))
 }
 

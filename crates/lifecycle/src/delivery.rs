@@ -11,9 +11,9 @@ use crate::{Policy, schedule, transition};
 /// The error code of a task whose attempts are used up.
 const TOO_MANY_DELIVERIES: &str = "TooManyDeliveries";
 
-/// One receipt of a message, as far as decisions depend on it.
+/// One delivery of a message, as far as decisions depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+pub struct Delivery {
     /// Which message, and how often it has been delivered.
     pub id: DeliveryId,
     /// When the message was put.
@@ -89,7 +89,10 @@ pub enum Discard {
 /// That holds only for the first delivery of a new task that this project created. The conditional write detects a
 /// stale ETag.
 #[must_use]
-pub fn presumed<'a>(message: &'a TaskMessage, receipt: &Receipt) -> Option<(&'a TaskStatus, &'a str)> {
+pub fn document_from_message<'a>(
+    message: &'a TaskMessage,
+    delivery: &Delivery,
+) -> Option<(&'a TaskStatus, &'a str)> {
     let etag = message.etag.as_deref().filter(|etag| is_strong_etag(etag))?;
     let document = message.document.as_ref()?;
     let is_new = document.state == TaskState::Pending
@@ -105,7 +108,7 @@ pub fn presumed<'a>(message: &'a TaskMessage, receipt: &Receipt) -> Option<(&'a 
         && document.attempts_used.is_none()
         && document.retry_at.is_none()
         && document.generation == 0;
-    (message.is_ours && is_new && receipt.id.dequeue_count == 1).then_some((document, etag))
+    (message.is_ours && is_new && delivery.id.dequeue_count == 1).then_some((document, etag))
 }
 
 /// `*` would match every version, and an unquoted text none. Only other programs send them.
@@ -121,7 +124,7 @@ fn is_strong_etag(etag: &str) -> bool {
 pub fn decide(
     message: &Result<TaskMessage, MessageError>,
     found: Found<'_>,
-    receipt: &Receipt,
+    delivery: &Delivery,
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
@@ -138,24 +141,24 @@ pub fn decide(
         Found::Unreadable(reason) => {
             return poison(format!("the stored document cannot be read: {reason}"), None);
         }
-        Found::Missing => return without_document(usable, receipt, policy, now),
+        Found::Missing => return without_document(usable, delivery, policy, now),
     };
     let mut document = stored.clone();
     match usable {
-        Err((reason, generation)) => unusable(reason, generation, document, receipt, policy, now),
+        Err((reason, generation)) => unusable(reason, generation, document, delivery, policy, now),
         Ok(message) => {
             // The .NET API gives a new task a random state; only its message shows that the task is new.
             if !message.is_ours && !document.is_ours() {
                 transition::reset_random_state(&mut document);
             }
-            with_document(document, message.generation, receipt, policy, now)
+            with_document(document, message.generation, delivery, policy, now)
         }
     }
 }
 
 fn without_document(
     message: Result<&TaskMessage, (&String, u32)>,
-    receipt: &Receipt,
+    delivery: &Delivery,
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
@@ -172,15 +175,15 @@ fn without_document(
             None,
         );
     };
-    let created = transition::create(document, receipt.inserted_at.min(now));
-    with_document(created, 0, receipt, policy, now)
+    let created = transition::create(document, delivery.inserted_at.min(now));
+    with_document(created, 0, delivery, policy, now)
 }
 
 fn unusable(
     reason: &str,
     generation: u32,
     mut document: TaskStatus,
-    receipt: &Receipt,
+    delivery: &Delivery,
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
@@ -189,7 +192,7 @@ fn unusable(
     // this message.
     let is_needless = document.state.is_terminal()
         || generation < document.generation
-        || carried_by_another(&document, receipt, policy, now).is_some();
+        || carried_by_another(&document, delivery, policy, now).is_some();
     if is_needless {
         return poison(reason, None);
     }
@@ -203,12 +206,12 @@ fn unusable(
 fn with_document(
     mut document: TaskStatus,
     generation: u32,
-    receipt: &Receipt,
+    delivery: &Delivery,
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
     if document.state.is_terminal() {
-        return match given_up(&document, receipt) {
+        return match given_up(&document, delivery) {
             // The worker that gave it up crashed between the document and the copy.
             Some(reason) => poison(reason, None),
             None => Step::Discard(Discard::Terminal),
@@ -222,36 +225,36 @@ fn with_document(
         return Step::Cancel(Box::new(document));
     }
     if document.state == TaskState::InProgress
-        && transition::running(&document).is_some_and(|record| record.delivery.as_ref() == Some(&receipt.id))
+        && transition::running(&document).is_some_and(|record| record.delivery.as_ref() == Some(&delivery.id))
     {
         return Step::Resume;
     }
-    if is_superseded(&document, receipt) {
+    if is_superseded(&document, delivery) {
         return Step::Leave;
     }
-    if let Some(remaining) = carried_by_another(&document, receipt, policy, now) {
-        return Step::Postpone(postponement(receipt.id.dequeue_count).min(remaining));
+    if let Some(remaining) = carried_by_another(&document, delivery, policy, now) {
+        return Step::Postpone(postponement(delivery.id.dequeue_count).min(remaining));
     }
     if document.attempts_used() >= policy.max_dequeue_count {
         return exhausted(document, policy, now);
     }
-    if let Some(remaining) = back_off_left(&document, receipt, now) {
+    if let Some(remaining) = back_off_left(&document, delivery, now) {
         return Step::BackOff { wait: remaining, attempt: document.attempt };
     }
     // A message that storage made visible is due, even if this worker's clock was set back.
-    let wait = schedule::delay(&document, now.max(receipt.inserted_at));
+    let wait = schedule::delay(&document, now.max(delivery.inserted_at));
     if !wait.is_zero() && document.attempt == 0 {
         return Step::Schedule(wait);
     }
-    transition::start(&mut document, &receipt.id, now);
+    transition::start(&mut document, &delivery.id, now);
     Step::Run(Box::new(document))
 }
 
 /// Returns whether a later delivery of the same message started the latest attempt.
-fn is_superseded(document: &TaskStatus, receipt: &Receipt) -> bool {
+fn is_superseded(document: &TaskStatus, delivery: &Delivery) -> bool {
     let latest = document.history.last().and_then(|record| record.delivery.as_ref());
     latest.is_some_and(|id| {
-        id.message_id == receipt.id.message_id && id.dequeue_count > receipt.id.dequeue_count
+        id.message_id == delivery.id.message_id && id.dequeue_count > delivery.id.dequeue_count
     })
 }
 
@@ -261,7 +264,7 @@ fn is_superseded(document: &TaskStatus, receipt: &Receipt) -> bool {
 /// messages would take it from each other until both were given up.
 fn carried_by_another(
     document: &TaskStatus,
-    receipt: &Receipt,
+    delivery: &Delivery,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Duration> {
@@ -269,7 +272,7 @@ fn carried_by_another(
         return None;
     }
     let record = transition::running(document)?;
-    let other = record.delivery.as_ref()?.message_id != receipt.id.message_id;
+    let other = record.delivery.as_ref()?.message_id != delivery.id.message_id;
     let until = record.started_at.plus(policy.task_timeout).plus(policy.visibility);
     // A start in the future comes from a clock that is ahead; it must not hide the message for longer than a start
     // at this moment would.
@@ -287,10 +290,10 @@ fn postponement(dequeue_count: u32) -> Duration {
 /// If the message's note says that it was hidden for this back-off, storage's clock has measured it. Otherwise this
 /// worker's clock decides, and the message is hidden for the whole back-off at most: a clock that is hours behind
 /// would hide it for hours.
-fn back_off_left(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> Option<Duration> {
+fn back_off_left(document: &TaskStatus, delivery: &Delivery, now: Timestamp) -> Option<Duration> {
     let retry_at = document.retry_at.filter(|_| document.state == TaskState::Pending)?;
     let latest = document.history.last()?;
-    let was_hidden = receipt.note.backed_off == document.attempt;
+    let was_hidden = delivery.note.backed_off == document.attempt;
     let whole = latest.ended_at.map_or(Duration::ZERO, |ended_at| retry_at.since(ended_at));
     let left = retry_at.since(now).min(whole);
     (!was_hidden && !left.is_zero()).then(|| schedule::whole_seconds(left))
@@ -315,11 +318,11 @@ fn exhausted(mut document: TaskStatus, policy: &Policy, now: Timestamp) -> Step 
 
 /// Returns why this message was given up if the document says that it was: a later delivery than the one that
 /// started the latest attempt gave it up.
-fn given_up(document: &TaskStatus, receipt: &Receipt) -> Option<String> {
+fn given_up(document: &TaskStatus, delivery: &Delivery) -> Option<String> {
     let error = document.error.as_ref().filter(|error| error.code == TOO_MANY_DELIVERIES)?;
     let latest = document.history.last().and_then(|record| record.delivery.as_ref())?;
     let is_later =
-        latest.message_id == receipt.id.message_id && latest.dequeue_count < receipt.id.dequeue_count;
+        latest.message_id == delivery.id.message_id && latest.dequeue_count < delivery.id.dequeue_count;
     (document.state == TaskState::Failed && is_later).then(|| error.message.clone())
 }
 

@@ -137,7 +137,7 @@ impl Drain {
 
     /// Returns how much longer storage must not be called; `None` if it may be called.
     #[must_use]
-    pub fn rest_at(&self, now: Duration) -> Option<Duration> {
+    pub fn rest_left(&self, now: Duration) -> Option<Duration> {
         Some(self.rest_until.saturating_sub(now)).filter(|rest| !rest.is_zero())
     }
 
@@ -154,7 +154,7 @@ impl Drain {
 
     /// Returns whether the last batch had fewer messages than were requested.
     #[must_use]
-    pub fn is_dry(&self) -> bool {
+    pub fn is_queue_empty(&self) -> bool {
         self.is_queue_empty
     }
 
@@ -181,7 +181,7 @@ impl Drain {
     }
 
     /// Records that upkeep was done. If only a part of it was done (`is_part`), the rest is due at once.
-    pub fn tended(&mut self, is_part: bool, now: Duration) {
+    pub fn upkeep_done(&mut self, is_part: bool, now: Duration) {
         self.upkeep_at = if is_part { now } else { now + UPKEEP_INTERVAL };
     }
 }

@@ -5,12 +5,12 @@
 //! started again by another worker.
 
 /// Outgoing connections of a host (`[outbound_http]` in `runtime-config.toml`).
-pub const CONNECTIONS: usize = 256;
+pub const MAX_HOST_CONNECTIONS: usize = 256;
 /// Connections that handlers outside the application may occupy.
 ///
 /// Storage requests share the rest: in a burst in which every task writes, each connection serves a few requests,
 /// which takes far less time than a lease.
-pub const FOR_HANDLERS: usize = 200;
+pub const MAX_HANDLER_CONNECTIONS: usize = 200;
 
 /// Returns whether a handler at `url` is outside the application and occupies a connection. The host calls a
 /// component of the same application in its own process.
@@ -23,8 +23,8 @@ pub fn is_outside(url: &str) -> bool {
     !name.to_ascii_lowercase().ends_with(".spin.internal")
 }
 
-/// Returns whether `drains` concurrent drains of `concurrency` tasks each stay within [`FOR_HANDLERS`].
+/// Returns whether `drains` concurrent drains of `concurrency` tasks each stay within [`MAX_HANDLER_CONNECTIONS`].
 #[must_use]
 pub fn fits(drains: usize, concurrency: usize) -> bool {
-    drains.saturating_mul(concurrency) <= FOR_HANDLERS
+    drains.saturating_mul(concurrency) <= MAX_HANDLER_CONNECTIONS
 }

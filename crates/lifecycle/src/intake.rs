@@ -13,7 +13,7 @@ pub enum Intake {
     Accept,
     /// The same content was submitted before, and its message may be missing: send it again with this delay, then
     /// respond as to the first submission. A duplicate message is harmless.
-    Heal(Duration),
+    ResendMessage(Duration),
     /// The same content was submitted before and a worker has received its message: respond as to the first
     /// submission.
     Replay,
@@ -39,7 +39,11 @@ pub fn intake(
     if !existing.has_content_of(request) {
         return Intake::Different;
     }
-    if may_lack_message(existing) { Intake::Heal(schedule::delay(existing, now)) } else { Intake::Replay }
+    if may_lack_message(existing) {
+        Intake::ResendMessage(schedule::delay(existing, now))
+    } else {
+        Intake::Replay
+    }
 }
 
 /// Returns whether the process that wrote this document may have crashed before it sent the message. That is the

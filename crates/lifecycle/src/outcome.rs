@@ -38,8 +38,15 @@ pub enum Effect {
     StoreResult(String),
     /// Write the document over the version that was read.
     Write(Box<TaskStatus>),
-    /// Hide the message for this time; it is then delivered again.
-    Hide(Duration),
+    /// Hide the message for the back-off of this attempt, and note in it for which attempt it was hidden.
+    BackOff {
+        /// How long to hide it.
+        wait: Duration,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// Make the message visible at once, so that another worker receives it.
+    Release,
     /// Delete the message. It is always the last effect.
     Delete,
 }
@@ -78,11 +85,11 @@ pub fn settle(
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, n, fraction);
             let wait = wait.max(after.unwrap_or_default().min(MAX_HANDLER_WAIT));
             transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), wait, now);
-            Effect::Hide(wait)
+            Effect::BackOff { wait, attempt: current.attempt }
         }
         Outcome::Released => {
             transition::put_back(&mut next, AttemptOutcome::Released, None, Duration::ZERO, now);
-            Effect::Hide(Duration::ZERO)
+            Effect::Release
         }
     };
     effects.push(Effect::Write(Box::new(next)));

@@ -12,7 +12,7 @@ use models::DrainReport;
 
 /// The longest rest that a worker asks for and a launcher grants. A throttled storage account recovers within
 /// seconds, and a corrected configuration should take effect soon.
-pub const LONGEST_REST: Duration = Duration::from_secs(120);
+pub const MAX_REST: Duration = Duration::from_secs(120);
 /// The first pause after a drain without work.
 pub const FIRST_IDLE_PAUSE: Duration = Duration::from_millis(100);
 /// The pauses after failed drains: 1 s, doubling to 30 s.
@@ -147,7 +147,7 @@ impl Pace {
     pub fn ended(&mut self, index: usize, ending: Ending, now: Duration, fraction: f64) -> bool {
         if let Some(rest) = ending.rest {
             let spread = 1.0 + REST_JITTER * fraction.clamp(0.0, 1.0);
-            self.rest_until = self.rest_until.max(now + rest.min(LONGEST_REST).mul_f64(spread));
+            self.rest_until = self.rest_until.max(now + rest.min(MAX_REST).mul_f64(spread));
         }
         if let Some(own) = self.loops.get_mut(index) {
             own.after(ending.outcome, self.idle, now, fraction);

@@ -122,8 +122,11 @@ fn handlers_outside_that_would_starve_storage_are_refused_by_name() {
                 assert!(!usable, "{handlers} {concurrency}: {error}");
                 assert_eq!(error.name, "max_concurrency");
                 assert!(error.accepted.contains("task_handlers"), "{error}");
-                assert!(error.accepted.contains(&handler_limit::FOR_HANDLERS.to_string()), "{error}");
-                assert!(error.accepted.contains(&handler_limit::CONNECTIONS.to_string()), "{error}");
+                assert!(
+                    error.accepted.contains(&handler_limit::MAX_HANDLER_CONNECTIONS.to_string()),
+                    "{error}"
+                );
+                assert!(error.accepted.contains(&handler_limit::MAX_HOST_CONNECTIONS.to_string()), "{error}");
             }
         }
     }
@@ -134,7 +137,7 @@ fn connections_that_tasks_are_counted_against_are_those_of_the_host() {
     let runtime: toml::Table = include_str!("../../../runtime-config.toml").parse().unwrap();
     let outbound = runtime["outbound_http"].as_table().unwrap();
     let limit = outbound.get("max_connections").or_else(|| outbound.get("max_concurrent_requests")).unwrap();
-    assert_eq!(limit.as_integer(), i64::try_from(handler_limit::CONNECTIONS).ok());
+    assert_eq!(limit.as_integer(), i64::try_from(handler_limit::MAX_HOST_CONNECTIONS).ok());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 pub use error::{StorageError, StorageFuture};
 pub use etag::ETag;
-pub use queue::{Delivery, Held, QueueName, TaskQueue, TaskReceiver};
+pub use queue::{Held, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
 pub use settings::StorageSettings;
 pub use store::{Listed, Page, PublicStore, Read, ResultPart, StatusStore, Stored, Write};
 

@@ -17,9 +17,9 @@ pub enum QueueName {
     Poison,
 }
 
-/// One receipt of a message.
+/// A message that was received, with the lease on it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct ReceivedMessage {
     /// Id of the message.
     pub message_id: String,
     /// Proof of the lease; replaced by every update. Never logged.
@@ -34,10 +34,10 @@ pub struct Delivery {
     pub text: String,
 }
 
-impl std::fmt::Debug for Delivery {
+impl std::fmt::Debug for ReceivedMessage {
     /// Without receipt and text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delivery")
+        f.debug_struct("ReceivedMessage")
             .field("message_id", &self.message_id)
             .field("dequeue_count", &self.dequeue_count)
             .finish_non_exhaustive()
@@ -80,8 +80,12 @@ pub trait TaskReceiver: TaskQueue {
     ///
     /// # Errors
     /// [`StorageError`].
-    fn receive(&self, queue: QueueName, count: u32, visibility: Duration)
-    -> StorageFuture<'_, Vec<Delivery>>;
+    fn receive(
+        &self,
+        queue: QueueName,
+        count: u32,
+        visibility: Duration,
+    ) -> StorageFuture<'_, Vec<ReceivedMessage>>;
 
     /// Hides the message for `visibility` from now (zero: gives it back at once), and replaces its text when
     /// one is given. Answers with the new pop receipt; the old one is dead.
@@ -91,7 +95,7 @@ pub trait TaskReceiver: TaskQueue {
     fn update<'a>(
         &'a self,
         queue: QueueName,
-        delivery: &'a Delivery,
+        delivery: &'a ReceivedMessage,
         visibility: Duration,
         text: Option<&'a str>,
     ) -> StorageFuture<'a, Held<String>>;
@@ -100,5 +104,5 @@ pub trait TaskReceiver: TaskQueue {
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a Delivery) -> StorageFuture<'a, Held<()>>;
+    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a ReceivedMessage) -> StorageFuture<'a, Held<()>>;
 }

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::progress::Progress;
 use service::env::Instant;
 use service::log::{Level, Line};
-use storage::{Delivery, Held, QueueName, Read, Stored, Write};
+use storage::{Held, QueueName, Read, ReceivedMessage, Stored, Write};
 
 /// Least time between two writes of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(crate) enum Stop {
 pub(crate) struct Attempt<'a> {
     pub(crate) engine: &'a Engine,
     /// The delivery, with the newest pop receipt.
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: ReceivedMessage,
     /// Which delivery brought the attempt; this does not change.
     pub(crate) id: DeliveryId,
     /// The document as this attempt last read or wrote it.
@@ -57,7 +57,7 @@ pub(crate) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
-        delivery: Delivery,
+        delivery: ReceivedMessage,
         id: DeliveryId,
         stored: Stored,
         held_since: Instant,

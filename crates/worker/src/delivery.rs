@@ -1,6 +1,6 @@
 //! One delivery, from its text to its end.
 
-use lifecycle::delivery::{Found, Receipt, Step, decide, presumed};
+use lifecycle::delivery::{Delivery, Found, Step, decide, document_from_message};
 use lifecycle::redelivery::{backed_off, survived};
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 
@@ -13,7 +13,7 @@ use crate::redelivery;
 use crate::run::run;
 use service::env::Instant;
 use service::log::Line;
-use storage::{Delivery, QueueName, Read, StorageError, Stored, Write};
+use storage::{QueueName, Read, ReceivedMessage, StorageError, Stored, Write};
 
 /// How often a document that keeps changing under our writes is read again before the message is left to
 /// its next delivery.
@@ -49,20 +49,20 @@ impl Known {
 /// is not deleted comes back when its lease runs out, or what it was given back for.
 pub(crate) async fn deliver(
     engine: &Engine,
-    delivery: Delivery,
+    received: ReceivedMessage,
     held_since: Instant,
     released: Released,
 ) -> Report {
     let started = engine.env.instant();
-    let (mut delivery, mut held_since) = (delivery, held_since);
-    let note = DeliveryNote::of(&delivery.text, delivery.dequeue_count);
-    let mut kept = survived(delivery.dequeue_count, note);
+    let (mut received, mut held_since) = (received, held_since);
+    let note = DeliveryNote::of(&received.text, received.dequeue_count);
+    let mut kept = survived(received.dequeue_count, note);
     let mut task_id = None;
-    let performed = match redelivery::take_up(engine, &mut delivery, &mut held_since, &mut kept).await {
+    let performed = match redelivery::take_up(engine, &mut received, &mut held_since, &mut kept).await {
         Ok(None) => {
-            let message = TaskMessage::parse(&delivery.text);
+            let message = TaskMessage::parse(&received.text);
             task_id = task_of(&message);
-            perform(engine, &message, &delivery, held_since, released).await
+            perform(engine, &message, &received, held_since, released).await
         }
         Ok(Some(report)) => Ok(report),
         Err(error) => Err(error),
@@ -83,7 +83,7 @@ pub(crate) async fn deliver(
         }
         Err(error) => {
             let rest = engine.note("a delivery could not be dealt with; its message comes back", &error);
-            redelivery::leave(engine, &delivery, kept, rest).await;
+            redelivery::leave(engine, &received, kept, rest).await;
             Report { verdict: Verdict::Lost, rest }
         }
     }
@@ -92,24 +92,24 @@ pub(crate) async fn deliver(
 async fn perform(
     engine: &Engine,
     message: &Result<TaskMessage, MessageError>,
-    delivery: &Delivery,
+    received: &ReceivedMessage,
     held_since: Instant,
     released: Released,
 ) -> Result<Report, StorageError> {
-    let receipt = Receipt {
-        id: DeliveryId { message_id: delivery.message_id.clone(), dequeue_count: delivery.dequeue_count },
-        inserted_at: delivery.inserted_at,
-        note: DeliveryNote::of(&delivery.text, delivery.dequeue_count),
+    let delivery = Delivery {
+        id: DeliveryId { message_id: received.message_id.clone(), dequeue_count: received.dequeue_count },
+        inserted_at: received.inserted_at,
+        note: DeliveryNote::of(&received.text, received.dequeue_count),
     };
-    let mut known = first_look(engine, message, &receipt).await?;
+    let mut known = first_look(engine, message, &delivery).await?;
     for _ in 0..TRIES {
         let now = engine.env.timestamp();
-        let step = decide(message, known.found(), &receipt, &engine.policy, now);
+        let step = decide(message, known.found(), &delivery, &engine.policy, now);
         let refused = match step {
             Step::Run(document) => match write(engine, &document, known.etag()).await? {
                 Write::Done(etag) => {
                     let stored = Stored { document: *document, etag };
-                    let attempt = Attempt::new(engine, delivery.clone(), receipt.id, stored, held_since);
+                    let attempt = Attempt::new(engine, received.clone(), delivery.id, stored, held_since);
                     return Ok(run(attempt, released).await.into());
                 }
                 Write::Conflict => true,
@@ -118,12 +118,12 @@ async fn perform(
                 let (Known::Stored(stored) | Known::Presumed(stored)) = known else {
                     return Ok(Verdict::Lost.into());
                 };
-                let attempt = Attempt::new(engine, delivery.clone(), receipt.id, *stored, held_since);
+                let attempt = Attempt::new(engine, received.clone(), delivery.id, *stored, held_since);
                 return Ok(run(attempt, released).await.into());
             }
             Step::Cancel(document) => match write(engine, &document, known.etag()).await? {
                 Write::Done(_) => {
-                    engine.discard(delivery).await;
+                    engine.discard(received).await;
                     return Ok(Verdict::Cancelled.into());
                 }
                 Write::Conflict => true,
@@ -134,17 +134,17 @@ async fn perform(
                     None => false,
                 };
                 if !refused {
-                    poison(engine, QueueName::Tasks, delivery, &reason).await?;
+                    poison(engine, QueueName::Tasks, received, &reason).await?;
                     return Ok(Verdict::Poisoned.into());
                 }
                 refused
             }
             Step::Discard(_) => {
-                engine.discard(delivery).await;
+                engine.discard(received).await;
                 return Ok(Verdict::Discarded.into());
             }
             Step::Schedule(delay) => {
-                let original = DeliveryNote::removed_from(&delivery.text);
+                let original = DeliveryNote::removed_from(&received.text);
                 let text = match (TaskMessage::text_to_forward(&original), &known) {
                     (Some(text), _) => text,
                     (None, Known::Stored(stored) | Known::Presumed(stored)) => {
@@ -153,16 +153,16 @@ async fn perform(
                     (None, Known::Missing | Known::Unreadable(_)) => original.into_owned(),
                 };
                 engine.queue.send(QueueName::Scheduled, &text, delay).await?;
-                engine.discard(delivery).await;
+                engine.discard(received).await;
                 return Ok(Verdict::Deferred.into());
             }
             Step::Postpone(delay) => {
-                let note = survived(delivery.dequeue_count, receipt.note);
-                return Ok(redelivery::defer(engine, delivery, delay, note).await);
+                let note = survived(received.dequeue_count, delivery.note);
+                return Ok(redelivery::defer(engine, received, delay, note).await);
             }
             Step::BackOff { wait, attempt } => {
-                let note = backed_off(delivery.dequeue_count, attempt);
-                return Ok(redelivery::defer(engine, delivery, wait, note).await);
+                let note = backed_off(received.dequeue_count, attempt);
+                return Ok(redelivery::defer(engine, received, wait, note).await);
             }
             Step::Leave => return Ok(Verdict::Lost.into()),
         };
@@ -177,10 +177,12 @@ async fn perform(
 async fn first_look(
     engine: &Engine,
     message: &Result<TaskMessage, MessageError>,
-    receipt: &Receipt,
+    delivery: &Delivery,
 ) -> Result<Known, StorageError> {
     let Some(id) = task_of(message) else { return Ok(Known::Missing) };
-    if let Some((document, etag)) = message.as_ref().ok().and_then(|message| presumed(message, receipt)) {
+    if let Some((document, etag)) =
+        message.as_ref().ok().and_then(|message| document_from_message(message, delivery))
+    {
         // The address goes into the document and from there to clients; only our own will do.
         let address = engine.store.address(id).await.ok();
         if address.is_some() && address == document.return_uri {

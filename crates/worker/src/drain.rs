@@ -16,7 +16,7 @@ use crate::promote;
 use crate::sweep::sweep;
 use service::env::Instant;
 use service::log::Line;
-use storage::{Delivery, QueueName, StorageError};
+use storage::{QueueName, ReceivedMessage, StorageError};
 
 /// One look at the task queue.
 struct Round {
@@ -24,7 +24,7 @@ struct Round {
     promoted: u32,
     /// When the leases of what was received began, or a little earlier.
     held_since: Instant,
-    received: Result<Vec<Delivery>, StorageError>,
+    received: Result<Vec<ReceivedMessage>, StorageError>,
 }
 
 /// Receives and does tasks until the queue is empty, the time is over, or an order says stop; then
@@ -115,7 +115,7 @@ pub(crate) async fn drain(
                 let tended: Counts = tended;
                 include(&mut counts, &tended);
                 let now = elapsed();
-                pace.tended(tended.more, now);
+                pace.upkeep_done(tended.more, now);
                 if tended.promoted > 0 {
                     pace.promoted(now);
                 }
@@ -126,14 +126,14 @@ pub(crate) async fn drain(
             () = pause => {}
         }
     }
-    let rest = pace.rest_at(elapsed());
+    let rest = pace.rest_left(elapsed());
     if counts.received == 0 && !pace.is_stopped() && rest.is_none() {
         sweep(engine, &mut counts).await;
     }
     if let Some(rest) = rest {
         counts.slow_down(rest);
     }
-    counts.more |= !pace.is_dry() && counts.retry_after_seconds.is_none();
+    counts.more |= !pace.is_queue_empty() && counts.retry_after_seconds.is_none();
     log_drain(engine, "drain ended", &counts, started);
     match hopeless {
         Some(error) if counts.received == 0 => Err(error),
@@ -146,7 +146,7 @@ async fn look(engine: &Engine, count: usize, is_idle: bool) -> Round {
     let mut promoted = 0;
     let (mut held_since, mut received) = receive(engine, count).await;
     let is_empty = received.as_ref().is_ok_and(Vec::is_empty);
-    if is_empty && is_idle && promote::is_due(engine) {
+    if is_empty && is_idle && promote::is_due(engine, true) {
         promoted = promote::promote(engine).await;
         if promoted > 0 {
             (held_since, received) = receive(engine, count).await;
@@ -158,7 +158,7 @@ async fn look(engine: &Engine, count: usize, is_idle: bool) -> Round {
 /// What an idle drain does last, done by one whose tasks keep it from being idle.
 async fn tend(engine: &Engine, sweeps: bool) -> Counts {
     let mut counts = Counts::default();
-    if promote::is_overdue(engine) {
+    if promote::is_due(engine, false) {
         counts.promoted = promote::promote(engine).await;
     }
     if sweeps {
@@ -167,7 +167,7 @@ async fn tend(engine: &Engine, sweeps: bool) -> Counts {
     counts
 }
 
-async fn receive(engine: &Engine, count: usize) -> (Instant, Result<Vec<Delivery>, StorageError>) {
+async fn receive(engine: &Engine, count: usize) -> (Instant, Result<Vec<ReceivedMessage>, StorageError>) {
     let visibility = engine.settings.visibility;
     let asked_at = engine.env.instant();
     let count = u32::try_from(count).unwrap_or(1);

@@ -3,12 +3,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lifecycle::Policy;
-use lifecycle::pace::LONGEST_REST;
+use lifecycle::pace::MAX_REST;
 
 use service::env::{Env, Instant};
 use service::log::Line;
 use service::settings::WorkerSettings;
-use storage::{Delivery, QueueName, StatusStore, StorageError, TaskReceiver, WorkerStorage};
+use storage::{QueueName, ReceivedMessage, StatusStore, StorageError, TaskReceiver, WorkerStorage};
 
 /// How long to leave storage alone when it named no time of its own.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ impl Engine {
             StorageError::Refused(_) | StorageError::Blocked(_) | StorageError::Unreadable { .. } => None,
         };
         // What the launcher does not grant is not asked for.
-        let rest = rest.map(|rest| rest.min(LONGEST_REST));
+        let rest = rest.map(|rest| rest.min(MAX_REST));
         let is_passing = matches!(error, StorageError::Unavailable { .. });
         let line = if is_passing { Line::warn(what) } else { Line::error(what) };
         self.env.log(&line.with("cause", error.to_string()));
@@ -65,7 +65,7 @@ impl Engine {
 
     /// Deletes a message whose task needs it no more. When that fails the message comes back, and its next
     /// delivery finds the same.
-    pub(crate) async fn discard(&self, delivery: &Delivery) {
+    pub(crate) async fn discard(&self, delivery: &ReceivedMessage) {
         if let Err(error) = self.queue.delete(QueueName::Tasks, delivery).await {
             self.note("a message could not be deleted", &error);
         }

@@ -9,7 +9,7 @@ use models::{DeliveryNote, PoisonCopy, fits_message};
 
 use crate::engine::Engine;
 use service::log::Line;
-use storage::{Delivery, QueueName, StorageError};
+use storage::{QueueName, ReceivedMessage, StorageError};
 
 /// Longest reason in a copy, in characters: the copy itself must always fit into a message.
 const LONGEST_REASON: usize = 4096;
@@ -25,7 +25,7 @@ struct Copy {
 pub(crate) async fn poison(
     engine: &Engine,
     queue: QueueName,
-    delivery: &Delivery,
+    delivery: &ReceivedMessage,
     reason: &str,
 ) -> Result<(), StorageError> {
     let copy = copy_of(delivery, reason, engine.env.timestamp());
@@ -45,7 +45,7 @@ pub(crate) async fn poison(
     Ok(())
 }
 
-fn copy_of(delivery: &Delivery, reason: &str, now: models::Timestamp) -> Copy {
+fn copy_of(delivery: &ReceivedMessage, reason: &str, now: models::Timestamp) -> Copy {
     // As it was sent, without what workers noted in it.
     let original = DeliveryNote::removed_from(&delivery.text);
     let is_plain = original.chars().all(xml_can_carry);
@@ -83,7 +83,7 @@ mod tests {
     fn a_copy_fits_into_a_message_whatever_the_original_and_the_reason_hold() {
         for text in ["x", "&", "<", "\"", "\u{1}", "\u{ffff}", "\r"] {
             for length in [0, 1_000, 13_000, 65_536] {
-                let delivery = Delivery {
+                let delivery = ReceivedMessage {
                     message_id: "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".to_owned(),
                     pop_receipt: String::new(),
                     dequeue_count: 1,

@@ -1,40 +1,40 @@
-//! Moves messages that have become visible in the scheduled queue to the task queue.
+//! Promotion: moves messages that have become visible in the scheduled queue to the task queue.
 //!
-//! When to look costs a request each time, so: a drain that found nothing looks, unless one of this
-//! instance did so within two seconds; a busy one looks every five seconds. A drain that has work therefore
-//! needs no request for it, and a scheduled task starts at most a few seconds late.
+//! `lifecycle::schedule` decides when. A drain that has work needs no request for it, and a delayed task starts at most
+//! a few seconds late.
 
 use std::time::Duration;
 
 use futures::future::join_all;
+use lifecycle::schedule::promotion_is_due;
 use models::TaskMessage;
 
 use crate::engine::Engine;
 use crate::poison::poison;
-use storage::{Delivery, QueueName, StorageError};
+use storage::{QueueName, ReceivedMessage, StorageError};
 
-const IDLE_PAUSE: Duration = Duration::from_secs(2);
-const BUSY_PAUSE: Duration = Duration::from_secs(5);
-/// Most messages of one batch, and most batches of one look.
-const BATCH: u32 = 32;
-const BATCHES: u32 = 8;
+/// Messages per Get Messages.
+const BATCH_MESSAGES: u32 = 32;
+/// Batches per check.
+const MAX_BATCHES: u32 = 8;
 
-/// Whether an idle drain looks.
-pub(crate) fn is_due(engine: &Engine) -> bool {
-    engine.promoted_at.get().is_none_or(|last| engine.env.instant().since(last) >= IDLE_PAUSE)
-}
-
-/// Whether a busy drain looks.
-pub(crate) fn is_overdue(engine: &Engine) -> bool {
-    engine.env.instant().since(engine.promoted_at.get().unwrap_or(engine.started_at)) >= BUSY_PAUSE
+/// Whether this drain checks the scheduled queue.
+pub(crate) fn is_due(engine: &Engine, is_idle: bool) -> bool {
+    let now = engine.env.instant();
+    let since_check = engine.promoted_at.get().map(|last| now.since(last));
+    promotion_is_due(is_idle, since_check, now.since(engine.started_at))
 }
 
 /// Moves what is due, and says how many messages that were.
 pub(crate) async fn promote(engine: &Engine) -> u32 {
     engine.promoted_at.set(Some(engine.env.instant()));
     let mut promoted = 0;
-    for _ in 0..BATCHES {
-        let due = match engine.queue.receive(QueueName::Scheduled, BATCH, engine.settings.visibility).await {
+    for _ in 0..MAX_BATCHES {
+        let due = match engine
+            .queue
+            .receive(QueueName::Scheduled, BATCH_MESSAGES, engine.settings.visibility)
+            .await
+        {
             Ok(due) => due,
             Err(error) => {
                 engine.note("scheduled messages could not be received", &error);
@@ -43,7 +43,7 @@ pub(crate) async fn promote(engine: &Engine) -> u32 {
         };
         let moved = join_all(due.iter().map(|delivery| move_to_tasks(engine, delivery))).await;
         promoted += u32::try_from(moved.iter().filter(|moved| **moved).count()).unwrap_or(u32::MAX);
-        let is_last = due.len() < BATCH as usize;
+        let is_last = due.len() < BATCH_MESSAGES as usize;
         if is_last || moved.contains(&false) {
             break;
         }
@@ -52,7 +52,7 @@ pub(crate) async fn promote(engine: &Engine) -> u32 {
 }
 
 /// Puts, then deletes: a crash in between leaves a duplicate, never a loss.
-async fn move_to_tasks(engine: &Engine, delivery: &Delivery) -> bool {
+async fn move_to_tasks(engine: &Engine, delivery: &ReceivedMessage) -> bool {
     // Nothing of ours is too large to be sent on; a message of others may be.
     let sent = match TaskMessage::text_to_forward(&delivery.text) {
         Some(text) => engine.queue.send(QueueName::Tasks, &text, Duration::ZERO).await,

@@ -11,13 +11,13 @@ use crate::engine::Engine;
 use crate::poison::poison;
 use service::env::Instant;
 use service::log::Line;
-use storage::{Delivery, Held, QueueName, StorageError};
+use storage::{Held, QueueName, ReceivedMessage, StorageError};
 
 /// What has to be done before the message is read; a report when that was all. `kept` is the note that
 /// the message gets when this delivery gives it back.
 pub(crate) async fn take_up(
     engine: &Engine,
-    delivery: &mut Delivery,
+    delivery: &mut ReceivedMessage,
     held_since: &mut Instant,
     kept: &mut DeliveryNote,
 ) -> Result<Option<Report>, StorageError> {
@@ -54,7 +54,7 @@ pub(crate) async fn take_up(
 /// Gives the message back for `wait`: its task cannot be started yet.
 pub(crate) async fn defer(
     engine: &Engine,
-    delivery: &Delivery,
+    delivery: &ReceivedMessage,
     wait: Duration,
     note: DeliveryNote,
 ) -> Report {
@@ -75,7 +75,7 @@ fn not_updated(engine: &Engine, error: &StorageError) -> Report {
 /// Hides the message for `wait` and leaves a note in it, where it has room for one.
 pub(crate) async fn give_back(
     engine: &Engine,
-    delivery: &Delivery,
+    delivery: &ReceivedMessage,
     wait: Duration,
     note: DeliveryNote,
 ) -> Result<Held<String>, StorageError> {
@@ -93,7 +93,12 @@ pub(crate) async fn give_back(
 /// Leaves a message alone whose delivery ended in an error, for longer each time: an outage must cost
 /// neither a try nor a request a minute for each message. When that fails, too, it comes back with the end
 /// of its lease.
-pub(crate) async fn leave(engine: &Engine, delivery: &Delivery, kept: DeliveryNote, asked: Option<Duration>) {
+pub(crate) async fn leave(
+    engine: &Engine,
+    delivery: &ReceivedMessage,
+    kept: DeliveryNote,
+    asked: Option<Duration>,
+) {
     let wait = pause(delivery.dequeue_count, asked, engine.env.fraction());
     if let Err(error) = give_back(engine, delivery, wait, kept).await {
         engine.note("a message could not be given back early", &error);

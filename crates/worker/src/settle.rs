@@ -56,7 +56,7 @@ pub(crate) async fn settle(
                         Written::Failed(failed) => error = Some(failed),
                         Written::Refused(Standing::Terminal) => {
                             attempt.engine.discard(&attempt.delivery).await;
-                            let own = is_written(&attempt.stored.document, &document);
+                            let own = outcome::is_recorded(&attempt.stored.document, &document);
                             break 'tries if own { verdict_of(&outcome) } else { Verdict::Discarded };
                         }
                         Written::Refused(Standing::Superseded) => break 'tries Verdict::Lost,
@@ -68,8 +68,14 @@ pub(crate) async fn settle(
                             break;
                         }
                     },
-                    Effect::Hide(wait) => {
-                        hide(&attempt, wait, &outcome).await;
+                    Effect::BackOff { wait, attempt: number } => {
+                        hide(&attempt, wait, backed_off(attempt.id.dequeue_count, number)).await;
+                        break 'tries verdict_of(&outcome);
+                    }
+                    Effect::Release => {
+                        let count = attempt.id.dequeue_count;
+                        let note = DeliveryNote::of(&attempt.delivery.text, count);
+                        hide(&attempt, Duration::ZERO, survived(count, note)).await;
                         break 'tries verdict_of(&outcome);
                     }
                     Effect::Delete => {
@@ -131,13 +137,8 @@ async fn write(attempt: &mut Attempt<'_>, document: &TaskStatus) -> Written {
     }
 }
 
-/// Gives the message back after `wait`. When that fails it comes back with the end of the lease.
-async fn hide(attempt: &Attempt<'_>, wait: Duration, outcome: &Outcome) {
-    let dequeue_count = attempt.id.dequeue_count;
-    let note = match outcome {
-        Outcome::Retry { .. } => backed_off(dequeue_count, attempt.number),
-        _ => survived(dequeue_count, DeliveryNote::of(&attempt.delivery.text, dequeue_count)),
-    };
+/// Hides the message for `wait` with this note. If that fails, it stays hidden until the lease expires.
+async fn hide(attempt: &Attempt<'_>, wait: Duration, note: DeliveryNote) {
     if let Err(error) = give_back(attempt.engine, &attempt.delivery, wait, note).await {
         attempt.engine.note("a message could not be given back early", &error);
     }
@@ -148,14 +149,6 @@ async fn remove_result(attempt: &Attempt<'_>) {
     if let Err(error) = attempt.engine.store.delete_attachment(&attempt.result_name()).await {
         attempt.engine.note("a superseded result could not be removed", &error);
     }
-}
-
-/// Whether the stored terminal document is what this attempt wrote in an earlier try: the reply was lost.
-fn is_written(stored: &TaskStatus, intended: &TaskStatus) -> bool {
-    let end = |document: &TaskStatus| {
-        document.history.last().map(|record| (record.delivery.clone(), record.outcome))
-    };
-    stored.state == intended.state && end(stored) == end(intended)
 }
 
 fn verdict_of(outcome: &Outcome) -> Verdict {

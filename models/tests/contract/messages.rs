@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use models::{AttemptOutcome, DeliveryNote, MESSAGE_LIMIT_BYTES, MessageError, TaskMessage, TaskStatus};
+use models::{AttemptOutcome, DeliveryNote, MAX_MESSAGE_BYTES, MessageError, TaskMessage, TaskStatus};
 
 use crate::samples::{accepted, full, id};
 
@@ -52,12 +52,12 @@ fn base64_is_read_with_white_space_and_without_padding() {
 fn too_large_document_is_sent_as_a_reference() {
     let sized = |length: usize| TaskStatus { task_description: "x".repeat(length), ..accepted() };
     let envelope = TaskMessage::text_for(&sized(0), Some(ETAG)).len();
-    let largest = sized(MESSAGE_LIMIT_BYTES - envelope);
+    let largest = sized(MAX_MESSAGE_BYTES - envelope);
     let text = TaskMessage::text_for(&largest, Some(ETAG));
-    assert_eq!(text.len(), MESSAGE_LIMIT_BYTES);
+    assert_eq!(text.len(), MAX_MESSAGE_BYTES);
     assert_eq!(TaskMessage::parse(&text).unwrap().document, Some(largest));
 
-    let text = TaskMessage::text_for(&sized(MESSAGE_LIMIT_BYTES - envelope + 1), Some(ETAG));
+    let text = TaskMessage::text_for(&sized(MAX_MESSAGE_BYTES - envelope + 1), Some(ETAG));
     assert!(text.len() < 200, "{text}");
     let message = TaskMessage::parse(&text).unwrap();
     assert_eq!((message.task_id, message.is_ours, message.document), (id(), true, None));
@@ -69,7 +69,7 @@ fn too_large_document_after_escaping_is_sent_as_a_reference() {
     for (character, most) in [("&", 27_000), ("<", 33_000), (">", 33_000), ("\u{ffff}", 10_900)] {
         let document = TaskStatus { task_description: character.repeat(most), ..accepted() };
         let size = document.to_bytes().len();
-        assert!(size < MESSAGE_LIMIT_BYTES, "{character}: {size} bytes fit before they are escaped");
+        assert!(size < MAX_MESSAGE_BYTES, "{character}: {size} bytes fit before they are escaped");
         let message = TaskMessage::parse(&TaskMessage::text_for(&document, Some(ETAG))).unwrap();
         assert_eq!((message.task_id, message.is_ours, message.document), (id(), true, None), "{character}");
 
@@ -206,8 +206,8 @@ fn note_is_omitted_without_room_or_object() {
     }
     let spaced = format!("{message} \n");
     assert_eq!(DeliveryNote::removed_from(&note.written_to(&spaced).unwrap()), spaced);
-    let full = format!("{{\"TaskId\":\"{}\"}}", "x".repeat(MESSAGE_LIMIT_BYTES - 13));
-    assert_eq!(full.len(), MESSAGE_LIMIT_BYTES);
+    let full = format!("{{\"TaskId\":\"{}\"}}", "x".repeat(MAX_MESSAGE_BYTES - 13));
+    assert_eq!(full.len(), MAX_MESSAGE_BYTES);
     assert_eq!(note.written_to(&full), None);
 }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use models::{
-    AttemptOutcome, AttemptRecord, DeliveryId, DeliveryNote, HISTORY_LIMIT, Json, MESSAGE_LIMIT_BYTES,
+    AttemptOutcome, AttemptRecord, DeliveryId, DeliveryNote, Json, MAX_HISTORY_RECORDS, MAX_MESSAGE_BYTES,
     ResultBlob, TaskError, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
 };
 use proptest::collection::vec;
@@ -111,7 +111,7 @@ proptest! {
     #[test]
     fn document_round_trips_through_a_message(document in document(), etag in of(text()), base64 in any::<bool>()) {
         let text = TaskMessage::text_for(&document, etag.as_deref());
-        prop_assert!(text.len() <= MESSAGE_LIMIT_BYTES);
+        prop_assert!(text.len() <= MAX_MESSAGE_BYTES);
         let sent = if base64 { STANDARD.encode(&text) } else { text };
         let message = TaskMessage::parse(&sent).unwrap();
         prop_assert_eq!(message.task_id, document.task_id);
@@ -192,7 +192,7 @@ proptest! {
             });
         }
         let kept: Vec<u32> = document.history.iter().map(|record| record.attempt).collect();
-        let first = (count + 1).saturating_sub(u32::try_from(HISTORY_LIMIT).unwrap()).max(1);
+        let first = (count + 1).saturating_sub(u32::try_from(MAX_HISTORY_RECORDS).unwrap()).max(1);
         prop_assert_eq!(kept, (first..=count).collect::<Vec<_>>());
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Res
     for _ in 0..WRITE_TRIES {
         let stored = tasks.find(call, id).await?;
         if let Some((written, status)) = &tried
-            && is_written(&stored.document, written)
+            && decision::is_recorded(&stored.document, written)
         {
             return tasks.shown(call, *status, &stored);
         }
@@ -47,10 +47,4 @@ pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Res
         tried = Some((document, status));
     }
     Err(contended())
-}
-
-/// Whether the stored document has what an earlier try of this request wrote, whose reply was lost: it is the
-/// same, or the task went on since and the request is known by its moment.
-fn is_written(stored: &TaskStatus, tried: &TaskStatus) -> bool {
-    stored == tried || stored.cancel_requested_at.is_some() && stored.cancel_requested_at == tried.updated_at
 }

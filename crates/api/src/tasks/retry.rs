@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lifecycle::retry::{self as decision, Retry};
-use models::{AttemptOutcome, TaskId, TaskState, TaskStatus, Timestamp};
+use models::TaskId;
 
 use crate::http::call::Call;
 use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
@@ -21,7 +21,7 @@ pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Resp
         let again = match decision::retry(&stored.document, call.caller.as_deref(), now) {
             Retry::Again(document) => document,
             // The document was written by an earlier request whose message may have been lost.
-            Retry::NotFailed if waits_for_retry(&stored.document) => {
+            Retry::NotFailed if decision::awaits_worker(&stored.document) => {
                 // By this request itself, when an earlier try had its effect and not its reply.
                 if tries == 0 {
                     call.check_version(&stored.etag)?;
@@ -30,7 +30,9 @@ pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Resp
                 return tasks.shown(call, StatusCode::ACCEPTED, &stored);
             }
             // The reply to our own write was lost, and another message has brought the task to a worker.
-            Retry::NotFailed if was_requested(&stored.document, requested_at) => {
+            Retry::NotFailed
+                if requested_at.is_some_and(|at| decision::is_recorded(&stored.document, at)) =>
+            {
                 return tasks.shown(call, StatusCode::ACCEPTED, &stored);
             }
             Retry::NotFailed => {
@@ -53,18 +55,4 @@ pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Resp
         }
     }
     Err(contended())
-}
-
-/// Whether a retry was asked for and no worker has seen its message yet.
-fn waits_for_retry(document: &TaskStatus) -> bool {
-    let last = document.history.last().and_then(|record| record.outcome);
-    document.state == TaskState::Pending && last == Some(AttemptOutcome::RetryRequested)
-}
-
-/// Whether the request that was made at this moment is recorded.
-fn was_requested(document: &TaskStatus, at: Option<Timestamp>) -> bool {
-    document
-        .history
-        .iter()
-        .any(|record| record.outcome == Some(AttemptOutcome::RetryRequested) && Some(record.started_at) == at)
 }

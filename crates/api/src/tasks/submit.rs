@@ -142,7 +142,7 @@ async fn take(tasks: &Tasks, call: &Call, request: &TaskRequest, new: TaskStatus
         match intake::intake(Some(&stored.document), request, call.caller.as_deref(), now) {
             Intake::Accept => {}
             Intake::Replay => return Ok(Taken { stored: *stored, is_new: false }),
-            Intake::Heal(delay) => {
+            Intake::ResendMessage(delay) => {
                 tasks.put_message(&stored, delay).await?;
                 return Ok(Taken { stored: *stored, is_new: false });
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use models::{MESSAGE_LIMIT_BYTES, MonitorState, TaskMessage, TaskState};
+use models::{MAX_MESSAGE_BYTES, MonitorState, TaskMessage, TaskState};
 use service::body::{BodyError, RequestBody};
 use storage::QueueName;
 
@@ -116,7 +116,7 @@ async fn the_message_of_a_document_too_large_for_one_carries_the_id_only() {
     let reply = world.post("/tasks", &body.to_string()).await;
     assert_eq!(reply.status, StatusCode::ACCEPTED);
     let text = world.memory.messages().pop().unwrap().text;
-    assert!(text.len() < MESSAGE_LIMIT_BYTES);
+    assert!(text.len() < MAX_MESSAGE_BYTES);
     let message = TaskMessage::parse(&text).unwrap();
     assert_eq!((message.task_id, message.document), (reply.monitor().id, None));
     assert!(message.is_ours && message.etag.is_some());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::samples::{POLICY, at, ours, pending, receipt, theirs, unusable};
+use crate::samples::{POLICY, at, delivery, ours, pending, theirs, unusable};
 use lifecycle::Policy;
 use lifecycle::cancel::{Cancel, cancel};
 use lifecycle::delivery::{Found, Step, decide};
@@ -41,7 +41,7 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
     let mut steps = Vec::new();
     let latest = document.history.last().and_then(|record| record.delivery.clone());
     let next = latest.map_or(1, |id| id.dequeue_count + 1);
-    for delivery in [receipt("m1", next), receipt("m2", 1)] {
+    for delivery in [delivery("m1", next), delivery("m2", 1)] {
         let usable = TaskMessage { generation: document.generation, ..ours() };
         for message in [Ok(usable), Err(unusable())] {
             match decide(&message, Found::Document(document), &delivery, &SHORT, now) {
@@ -108,7 +108,7 @@ fn key(document: &TaskStatus) -> (TaskState, bool, bool, u32, u32) {
 fn computed() -> BTreeSet<Arrow> {
     let arrow = |from: &str, to: &str, event: &str| (from.to_owned(), to.to_owned(), event.to_owned());
     let theirs = Ok(theirs(TaskState::Pending));
-    let Step::Run(started) = decide(&theirs, Found::Missing, &receipt("m1", 1), &SHORT, at(1)) else {
+    let Step::Run(started) = decide(&theirs, Found::Missing, &delivery("m1", 1), &SHORT, at(1)) else {
         panic!("a task of the .NET API that is not stored starts");
     };
     let mut arrows = BTreeSet::from([

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lifecycle::drain::{Drain, MAX_EMPTY_QUEUE_PAUSE, Next, SETTLING_TIME};
-use lifecycle::handler_limit::{CONNECTIONS, FOR_HANDLERS, fits, is_outside};
+use lifecycle::handler_limit::{MAX_HANDLER_CONNECTIONS, MAX_HOST_CONNECTIONS, fits, is_outside};
 
 const BUDGET: Duration = Duration::from_secs(20);
 
@@ -113,13 +113,13 @@ fn rest_ends_an_idle_drain_and_pauses_a_busy_one() {
     drain.received(8, 8, s(1));
     drain.rest(s(5), s(1));
     assert_eq!(drain.next(0, s(2)), Next::End);
-    assert_eq!(drain.rest_at(s(2)), Some(s(4)), "what is left of it is told to the launcher");
+    assert_eq!(drain.rest_left(s(2)), Some(s(4)), "what is left of it is told to the launcher");
     assert_eq!(drain.next(2, s(2)), Next::Wait(s(4)));
     assert_eq!(drain.upkeep_in(s(2)), Some(s(4)), "upkeep asks storage as well");
     drain.rest(s(1), s(2));
-    assert_eq!(drain.rest_at(s(2)), Some(s(4)), "a shorter rest does not shorten it");
+    assert_eq!(drain.rest_left(s(2)), Some(s(4)), "a shorter rest does not shorten it");
     assert_eq!(drain.next(2, s(6)), Next::Receive(6));
-    assert_eq!(drain.rest_at(s(6)), None);
+    assert_eq!(drain.rest_left(s(6)), None);
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn stopped_drain_receives_nothing_and_ends_with_its_last_task() {
 fn upkeep_is_due_every_five_seconds() {
     let mut drain = Drain::new(8, BUDGET);
     assert_eq!((drain.upkeep_in(s(0)), drain.upkeep_in(s(6))), (Some(s(5)), Some(s(0))));
-    drain.tended(false, s(6));
+    drain.upkeep_done(false, s(6));
     assert_eq!(drain.upkeep_in(s(7)), Some(s(4)));
-    drain.tended(true, s(11));
+    drain.upkeep_done(true, s(11));
     assert_eq!(drain.upkeep_in(s(11)), Some(s(0)), "a pass of the sweep goes on");
 }
 
@@ -183,5 +183,5 @@ fn handlers_leave_connections_for_storage() {
     ] {
         assert_eq!(fits(drains, concurrency), expected, "{drains} x {concurrency}");
     }
-    const { assert!(FOR_HANDLERS + FOR_HANDLERS / 4 <= CONNECTIONS) };
+    const { assert!(MAX_HANDLER_CONNECTIONS + MAX_HANDLER_CONNECTIONS / 4 <= MAX_HOST_CONNECTIONS) };
 }

@@ -1,6 +1,6 @@
 //! The end of an attempt: what it writes, in which order, and what follows from a conflict.
 
-use crate::samples::{POLICY, at, in_state, receipt, running, secs};
+use crate::samples::{POLICY, at, delivery, in_state, running, secs};
 use lifecycle::outcome::{Effect, Outcome, Product, Standing, is_recorded, settle, standing, with_progress};
 use lifecycle::{cancel, retry};
 use models::{AttemptOutcome, Json, ResultBlob, TaskError, TaskState, TaskStatus};
@@ -70,28 +70,23 @@ fn back_off_grows_per_attempt_and_respects_the_handler() {
         let outcome = Outcome::Retry { error: error(), after: after.map(secs) };
         let effects = settle(&outcome, &document, &POLICY, at(7), 1.0);
         assert_eq!(written(&effects).error, Some(error()));
-        effects.last().cloned().unwrap()
+        match effects.last() {
+            Some(Effect::BackOff { wait, attempt: of }) if *of == attempt => *wait,
+            other => panic!("expected the back-off of this attempt, got {other:?}"),
+        }
     };
     for (attempt, seconds) in [(1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (u32::MAX, 300)] {
-        assert_eq!(hidden(attempt, None), Effect::Hide(secs(seconds)), "attempt {attempt}");
+        assert_eq!(hidden(attempt, None), secs(seconds), "attempt {attempt}");
     }
-    assert_eq!(hidden(1, Some(30)), Effect::Hide(secs(30)));
-    assert_eq!(
-        hidden(1, Some(86_400)),
-        Effect::Hide(secs(86_400)),
-        "the cap of the back-off is not the handler's"
-    );
-    assert_eq!(
-        hidden(1, Some(u64::MAX)),
-        Effect::Hide(secs(604_800)),
-        "a queue hides a message for seven days"
-    );
+    assert_eq!(hidden(1, Some(30)), secs(30));
+    assert_eq!(hidden(1, Some(86_400)), secs(86_400), "the cap of the back-off is not the handler's");
+    assert_eq!(hidden(1, Some(u64::MAX)), secs(604_800), "a queue hides a message for seven days");
 }
 
 #[test]
 fn stopping_worker_hands_its_task_back_at_once() {
     let effects = settle(&Outcome::Released, &in_state(TaskState::InProgress), &POLICY, at(7), 0.9);
-    assert_eq!(effects.last(), Some(&Effect::Hide(secs(0))));
+    assert_eq!(effects.last(), Some(&Effect::Release));
     assert_eq!(written(&effects).error, None);
 }
 
@@ -110,7 +105,7 @@ fn progress_ends_at_100_and_is_reset_by_a_retry() {
 
 #[test]
 fn standing_after_a_conflict_follows_from_the_stored_document() {
-    let own = receipt("m1", 1).id;
+    let own = delivery("m1", 1).id;
     let mine = in_state(TaskState::InProgress);
     assert_eq!(standing(Some(&mine), &own), Standing::Mine);
     assert_eq!(standing(Some(&with_progress(&mine, Some(1), None, at(4))), &own), Standing::Mine);
@@ -123,15 +118,15 @@ fn standing_after_a_conflict_follows_from_the_stored_document() {
     for state in [TaskState::Completed, TaskState::Failed, TaskState::Cancelled] {
         assert_eq!(standing(Some(&in_state(state)), &own), Standing::Terminal, "{state:?}");
     }
-    let redelivered = running(&mine, &receipt("m1", 2), at(70));
+    let redelivered = running(&mine, &delivery("m1", 2), at(70));
     assert_eq!(standing(Some(&redelivered), &own), Standing::Superseded);
-    assert_eq!(standing(Some(&redelivered), &receipt("m1", 2).id), Standing::Mine);
+    assert_eq!(standing(Some(&redelivered), &delivery("m1", 2).id), Standing::Mine);
     assert_eq!(standing(None, &own), Standing::Superseded, "purged");
 
     for outcome in [Outcome::Released, Outcome::Retry { error: error(), after: None }] {
         let effects = settle(&outcome, &mine, &POLICY, at(7), 0.5);
         assert_eq!(standing(Some(written(&effects)), &own), Standing::Written, "{outcome:?}");
-        assert_eq!(standing(Some(written(&effects)), &receipt("m1", 2).id), Standing::Superseded);
+        assert_eq!(standing(Some(written(&effects)), &delivery("m1", 2).id), Standing::Superseded);
     }
     let retry::Retry::Again(again) = retry::retry(&in_state(TaskState::Failed), None, at(9)) else {
         panic!("a failed task can be tried again")
@@ -146,7 +141,7 @@ fn own_terminal_document_is_recognised_after_a_lost_response() {
     let completed = intended(&Outcome::Completed(None), 7);
     assert!(is_recorded(&completed, &intended(&Outcome::Completed(None), 9)), "by an earlier try");
     assert!(!is_recorded(&completed, &intended(&Outcome::Failed(error()), 9)), "another outcome");
-    let redelivered = running(&mine, &receipt("m1", 2), at(70));
+    let redelivered = running(&mine, &delivery("m1", 2), at(70));
     let theirs = settle(&Outcome::Completed(None), &redelivered, &POLICY, at(71), 0.5);
     assert!(!is_recorded(written(&theirs), &completed), "by another attempt");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lifecycle::pace::{Backoff, DrainOutcome, Ending, LONGEST_REST, Next, Pace};
+use lifecycle::pace::{Backoff, DrainOutcome, Ending, MAX_REST, Next, Pace};
 use models::DrainReport;
 
 const IDLE_MAX: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ fn drain_that_received_something_waits_as_long_as_its_worker_asks() {
 fn rest_lengthens_a_failure_pause_within_bounds() {
     let failed = |seconds| Ending::failed(Some(Duration::from_secs(seconds)));
     let endings = [failed(7), failed(1), failed(86_400)];
-    let longest = LONGEST_REST.as_millis();
+    let longest = MAX_REST.as_millis();
     assert_eq!(pauses(&mut Pace::new(1, IDLE_MAX), &endings, 0.0), [7000, 1000, longest]);
 }
 

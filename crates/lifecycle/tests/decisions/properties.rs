@@ -1,12 +1,12 @@
 //! Invariants of any sequence of events.
 
-use crate::samples::{POLICY, at, ours, pending, receipt, unusable};
+use crate::samples::{POLICY, at, delivery, ours, pending, unusable};
 use lifecycle::cancel::{Cancel, cancel};
 use lifecycle::delivery::{Found, Step, decide};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Review, review};
-use models::{HISTORY_LIMIT, TaskError, TaskMessage, TaskState, TaskStatus};
+use models::{MAX_HISTORY_RECORDS, TaskError, TaskMessage, TaskState, TaskStatus};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -48,8 +48,8 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
             // Message 2 stays one of the first generation.
             let generation = if *message == 2 { 0 } else { document.generation };
             let parsed = if *broken { Err(unusable()) } else { Ok(TaskMessage { generation, ..ours() }) };
-            let receipt = receipt(&format!("m{message}"), *count);
-            match decide(&parsed, Found::Document(document), &receipt, &POLICY, now) {
+            let delivery = delivery(&format!("m{message}"), *count);
+            match decide(&parsed, Found::Document(document), &delivery, &POLICY, now) {
                 Step::Run(next) => {
                     assert_eq!(next.attempt, document.attempt + 1, "an attempt number is used once");
                     Some(*next)
@@ -67,7 +67,10 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
         // Only a running attempt ends; the write of a late one is refused.
         Event::Ended(number) if document.state == TaskState::InProgress => {
             let effects = settle(&outcome(*number), document, &POLICY, now, 0.5);
-            assert!(matches!(effects.last(), Some(Effect::Delete | Effect::Hide(_))));
+            assert!(matches!(
+                effects.last(),
+                Some(Effect::Delete | Effect::BackOff { .. } | Effect::Release)
+            ));
             effects.into_iter().find_map(|effect| match effect {
                 Effect::Write(next) => Some(*next),
                 _ => None,
@@ -106,7 +109,7 @@ proptest! {
             prop_assert_eq!(open, usize::from(next.state == TaskState::InProgress), "one record is open while it runs");
             prop_assert!(next.attempt >= document.attempt);
             // The counter and the history agree until records are dropped.
-            if next.history.len() < HISTORY_LIMIT {
+            if next.history.len() < MAX_HISTORY_RECORDS {
                 let counted = TaskStatus { attempts_used: None, ..next.clone() }.attempts_used();
                 prop_assert_eq!(next.attempts_used(), counted);
             }

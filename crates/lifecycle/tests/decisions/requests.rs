@@ -1,6 +1,6 @@
 //! Requests of clients: submissions, cancellations, explicit retries, and how long clients wait.
 
-use crate::samples::{POLICY, at, foreign, in_state, pending, receipt, request, running, secs};
+use crate::samples::{POLICY, at, delivery, foreign, in_state, pending, request, running, secs};
 use lifecycle::cancel::{self, Cancel, cancel};
 use lifecycle::intake::{Intake, intake};
 use lifecycle::monitor::{retry_after, suggests_queue};
@@ -13,15 +13,16 @@ use models::{AttemptOutcome, Json, Schedule, TaskPriority, TaskState};
 fn message_is_sent_again_until_a_worker_received_it() {
     assert_eq!(intake(None, &request(), None, at(5)), Intake::Accept);
     for state in TaskState::ALL {
-        let expected = if state == TaskState::Pending { Intake::Heal(secs(0)) } else { Intake::Replay };
+        let expected =
+            if state == TaskState::Pending { Intake::ResendMessage(secs(0)) } else { Intake::Replay };
         assert_eq!(intake(Some(&in_state(state)), &request(), None, at(5)), expected, "{state:?}");
     }
     let Retry::Again(again) = retry(&in_state(TaskState::Failed), None, at(9)) else { panic!("failed") };
-    assert_eq!(intake(Some(&again), &request(), None, at(9)), Intake::Heal(secs(0)));
+    assert_eq!(intake(Some(&again), &request(), None, at(9)), Intake::ResendMessage(secs(0)));
 
     let mut waiting = pending();
     waiting.not_before = Some(at(65));
-    assert_eq!(intake(Some(&waiting), &request(), None, at(5)), Intake::Heal(secs(60)));
+    assert_eq!(intake(Some(&waiting), &request(), None, at(5)), Intake::ResendMessage(secs(60)));
 
     let mut theirs = foreign(TaskState::Pending);
     theirs.input = request().input;
@@ -35,7 +36,7 @@ fn submission_with_other_content_is_refused_whatever_its_spelling() {
         schedule: Schedule::After(60),
         ..request()
     };
-    assert_eq!(intake(Some(&pending()), &respelled, None, at(5)), Intake::Heal(secs(0)));
+    assert_eq!(intake(Some(&pending()), &respelled, None, at(5)), Intake::ResendMessage(secs(0)));
     let changed = [
         models::TaskRequest { task_name: "crop".to_owned(), ..request() },
         models::TaskRequest { task_description: String::new(), ..request() },
@@ -54,10 +55,10 @@ fn task_of_another_caller_is_refused_without_comparison() {
     document.owner = Some("bob".to_owned());
     let different = models::TaskRequest { input: None, ..request() };
     assert_eq!(intake(Some(&document), &different, Some("alice"), at(5)), Intake::AnotherCaller);
-    assert_eq!(intake(Some(&document), &request(), Some("bob"), at(5)), Intake::Heal(secs(0)));
+    assert_eq!(intake(Some(&document), &request(), Some("bob"), at(5)), Intake::ResendMessage(secs(0)));
     assert_eq!(
         intake(Some(&document), &request(), None, at(5)),
-        Intake::Heal(secs(0)),
+        Intake::ResendMessage(secs(0)),
         "callers are not distinguished"
     );
 }
@@ -172,7 +173,7 @@ fn retry_awaits_a_worker_until_an_attempt_starts() {
     }
     let Retry::Again(again) = retry(&in_state(TaskState::Failed), None, at(9)) else { panic!("it failed") };
     assert!(awaits_worker(&again));
-    let started = running(&again, &receipt("m2", 1), at(10));
+    let started = running(&again, &delivery("m2", 1), at(10));
     assert!(!awaits_worker(&started));
     for document in [&*again, &started] {
         assert!(retry::is_recorded(document, at(9)) && !retry::is_recorded(document, at(10)));

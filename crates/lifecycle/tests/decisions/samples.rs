@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lifecycle::Policy;
-use lifecycle::delivery::{Found, Receipt, Step, decide};
+use lifecycle::delivery::{Delivery, Found, Step, decide};
 use models::{
     DeliveryId, DeliveryNote, Json, MessageError, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest,
     TaskState, TaskStatus, Timestamp,
@@ -55,10 +55,10 @@ pub(crate) fn foreign(state: TaskState) -> TaskStatus {
     document
 }
 
-/// Started by `receipt` at `now`.
-pub(crate) fn running(document: &TaskStatus, receipt: &Receipt, now: Timestamp) -> TaskStatus {
+/// Started by `delivery` at `now`.
+pub(crate) fn running(document: &TaskStatus, delivery: &Delivery, now: Timestamp) -> TaskStatus {
     let message = TaskMessage { generation: document.generation, ..ours() };
-    match decide(&Ok(message), Found::Document(document), receipt, &POLICY, now) {
+    match decide(&Ok(message), Found::Document(document), delivery, &POLICY, now) {
         Step::Run(document) => *document,
         other => panic!("expected a start, got {other:?}"),
     }
@@ -67,7 +67,7 @@ pub(crate) fn running(document: &TaskStatus, receipt: &Receipt, now: Timestamp) 
 /// A document in `state` after one attempt by message `m1`, started at second 1.
 pub(crate) fn in_state(state: TaskState) -> TaskStatus {
     use lifecycle::outcome::{Effect, Outcome, settle};
-    let running = running(&pending(), &receipt("m1", 1), at(1));
+    let running = running(&pending(), &delivery("m1", 1), at(1));
     let error = models::TaskError { code: "HandlerFailed".to_owned(), message: "no such picture".to_owned() };
     let outcome = match state {
         TaskState::Pending => return pending(),
@@ -84,9 +84,9 @@ pub(crate) fn in_state(state: TaskState) -> TaskStatus {
     written.expect("every outcome writes the document")
 }
 
-pub(crate) fn receipt(message_id: &str, dequeue_count: u32) -> Receipt {
+pub(crate) fn delivery(message_id: &str, dequeue_count: u32) -> Delivery {
     let id = DeliveryId { message_id: message_id.to_owned(), dequeue_count };
-    Receipt { id, inserted_at: at(0), note: DeliveryNote::default() }
+    Delivery { id, inserted_at: at(0), note: DeliveryNote::default() }
 }
 
 /// A message of this project with an id only.

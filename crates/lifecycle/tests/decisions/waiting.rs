@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::samples::{POLICY, at, foreign, in_state, pending, receipt, running, secs};
+use crate::samples::{POLICY, at, delivery, foreign, in_state, pending, running, secs};
 use lifecycle::lease::{Renewal, renewal};
 use lifecycle::retention;
 use lifecycle::sweep::{Mark, Review, Sweep, review};
@@ -84,12 +84,12 @@ fn new_message_starts_the_next_attempt_of_a_requeued_task() {
     let Review::Requeue(touched, _) = review(&document, at(1), &POLICY, at(1 + 2160)) else {
         panic!("stale")
     };
-    assert_eq!(running(&touched, &receipt("m2", 1), at(1 + 2160)).attempt, 2);
+    assert_eq!(running(&touched, &delivery("m2", 1), at(1 + 2160)).attempt, 2);
 }
 
 #[test]
 fn purge_includes_every_result_that_attempts_may_have_stored() {
-    let mut document = running(&in_state(TaskState::InProgress), &receipt("m1", 2), at(61));
+    let mut document = running(&in_state(TaskState::InProgress), &delivery("m1", 2), at(61));
     document = in_state_from(&document, TaskState::Completed);
     document.result_blob =
         Some(ResultBlob { name: "the-result".to_owned(), content_type: "text/plain".to_owned(), size: 1 });

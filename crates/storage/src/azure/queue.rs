@@ -7,7 +7,7 @@ use models::Timestamp;
 
 use super::account::Account;
 use super::error::is_missing;
-use crate::{Delivery, Held, QueueName, StorageError, StorageFuture, TaskQueue, TaskReceiver};
+use crate::{Held, QueueName, ReceivedMessage, StorageError, StorageFuture, TaskQueue, TaskReceiver};
 
 /// The three queues: `{queue}`, `{queue}-scheduled` and `{queue}-poison`.
 pub(crate) struct StorageQueues {
@@ -65,8 +65,8 @@ fn for_xml(json: &str) -> Cow<'_, str> {
     }
 }
 
-fn delivery(message: Message) -> Delivery {
-    Delivery {
+fn delivery(message: Message) -> ReceivedMessage {
+    ReceivedMessage {
         message_id: message.message_id,
         pop_receipt: message.pop_receipt.expose().to_owned(),
         dequeue_count: message.dequeue_count,
@@ -112,7 +112,7 @@ impl TaskReceiver for StorageQueues {
         queue: QueueName,
         count: u32,
         visibility: Duration,
-    ) -> StorageFuture<'_, Vec<Delivery>> {
+    ) -> StorageFuture<'_, Vec<ReceivedMessage>> {
         Box::pin(async move {
             let queue = self.queue(queue)?;
             let mut outcome = queue.get(count, visibility).await;
@@ -128,7 +128,7 @@ impl TaskReceiver for StorageQueues {
     fn update<'a>(
         &'a self,
         queue: QueueName,
-        delivery: &'a Delivery,
+        delivery: &'a ReceivedMessage,
         visibility: Duration,
         text: Option<&'a str>,
     ) -> StorageFuture<'a, Held<String>> {
@@ -144,7 +144,7 @@ impl TaskReceiver for StorageQueues {
         })
     }
 
-    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a Delivery) -> StorageFuture<'a, Held<()>> {
+    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a ReceivedMessage) -> StorageFuture<'a, Held<()>> {
         Box::pin(async move {
             let receipt = Secret::new(delivery.pop_receipt.as_str());
             let outcome = self.queue(queue)?.delete(&delivery.message_id, &receipt).await;

@@ -300,7 +300,7 @@ fn rest_of_a_day_is_asked_for_as_two_minutes_which_a_launcher_grants() {
         world.delay_refusals(Duration::from_secs(86_400));
         world.fail(|_| Fault::Answer(503));
         let counts = world.worker(&[]).drain().await;
-        assert_eq!(counts["retryAfterSeconds"], lifecycle::pace::LONGEST_REST.as_secs());
+        assert_eq!(counts["retryAfterSeconds"], lifecycle::pace::MAX_REST.as_secs());
     });
 }
 

@@ -13,8 +13,8 @@ use service::body::Body;
 use service::env::Env as _;
 use service::settings::WorkerSettings;
 use storage::{
-    Delivery, Held, Listed, Page, QueueName, Read, ResultPart, StatusStore, StorageFuture, Stored, TaskQueue,
-    TaskReceiver, WorkerStorage, Write,
+    Held, Listed, Page, QueueName, Read, ReceivedMessage, ResultPart, StatusStore, StorageFuture, Stored,
+    TaskQueue, TaskReceiver, WorkerStorage, Write,
 };
 use worker::Worker;
 
@@ -226,7 +226,7 @@ impl TaskQueue for Storage {
 }
 
 impl TaskReceiver for Storage {
-    fn receive(&self, _: QueueName, _: u32, _: Duration) -> StorageFuture<'_, Vec<Delivery>> {
+    fn receive(&self, _: QueueName, _: u32, _: Duration) -> StorageFuture<'_, Vec<ReceivedMessage>> {
         Box::pin(async move {
             tokio::time::sleep(OTHER_TIME).await;
             Ok(Vec::new())
@@ -236,14 +236,14 @@ impl TaskReceiver for Storage {
     fn update<'a>(
         &'a self,
         _: QueueName,
-        _: &'a Delivery,
+        _: &'a ReceivedMessage,
         _: Duration,
         _: Option<&'a str>,
     ) -> StorageFuture<'a, Held<String>> {
         Box::pin(async move { panic!("nothing is received") })
     }
 
-    fn delete<'a>(&'a self, _: QueueName, _: &'a Delivery) -> StorageFuture<'a, Held<()>> {
+    fn delete<'a>(&'a self, _: QueueName, _: &'a ReceivedMessage) -> StorageFuture<'a, Held<()>> {
         Box::pin(async move { panic!("nothing is received") })
     }
 }

@@ -234,7 +234,7 @@ impl World {
     }
 
     /// Receives what is visible in the task queue, as another worker would.
-    pub(crate) async fn receive(self: &Rc<Self>) -> Vec<storage::Delivery> {
+    pub(crate) async fn receive(self: &Rc<Self>) -> Vec<storage::ReceivedMessage> {
         self.storage().queue.receive(QueueName::Tasks, 32, Duration::from_secs(60)).await.unwrap()
     }
 

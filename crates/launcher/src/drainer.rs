@@ -8,9 +8,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::drain::{DrainResult, Target, drain};
-use crate::log::{Level, Line};
 use crate::metrics::Metrics;
 use crate::signals::Phase;
+use crate::stderr::WriteLine as _;
+use logging::{Level, Line};
 
 /// Drains that found nothing write one line in this time.
 const IDLE_LOG_INTERVAL: Duration = Duration::from_secs(60);

@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::connection::get;
-use crate::log::Line;
 use crate::metrics::Metrics;
+use crate::stderr::WriteLine as _;
+use logging::Line;
 
 /// One request while waiting; a host that hangs gets the next one on a new connection.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(2);

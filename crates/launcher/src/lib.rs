@@ -23,7 +23,7 @@ pub mod handlers;
 pub mod health;
 pub mod hosts;
 pub mod listener;
-pub mod log;
 pub mod metrics;
 pub mod role;
 pub mod signals;
+pub mod stderr;

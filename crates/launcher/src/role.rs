@@ -20,8 +20,9 @@ use crate::child::Host;
 use crate::environment::{Additions, additions};
 use crate::health;
 use crate::listener;
-use crate::log::Line;
 use crate::metrics::Metrics;
+use crate::stderr::WriteLine as _;
+use logging::Line;
 
 /// Why the launcher ends, as an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use models::Timestamp;
 
 pub use azure::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 
-use crate::log::Log;
+use logging::Log;
 
 /// Transport, clock, randomness and log: implemented by the WASI guest and by the simulator.
 pub trait Env: azure::Env + Log + 'static {

@@ -2,9 +2,9 @@
 
 pub mod body;
 pub mod env;
-pub mod log;
 pub mod problem;
 pub mod response;
 pub mod settings;
 
 pub use env::Env;
+pub use logging as log;

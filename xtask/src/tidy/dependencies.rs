@@ -20,6 +20,7 @@ const fn may(package: &'static str, may_know: &'static [&'static str], reason: &
 const DIRECTIONS: &[Direction] = &[
     may("accepted-models", &[], "the wire contract is published and must not bring the project with it"),
     may("lifecycle", &["accepted-models"], "decisions do no I/O, so they know nothing that does"),
+    may("logging", &["accepted-models"], "a log line knows its time and nothing of what is logged"),
     may("azure", &[], "the storage client knows no tasks and could serve another project"),
     may(
         "storage",
@@ -28,7 +29,7 @@ const DIRECTIONS: &[Direction] = &[
     ),
     may(
         "service",
-        &["accepted-models", "azure", "lifecycle", "storage"],
+        &["accepted-models", "azure", "lifecycle", "logging", "storage"],
         "what the API and the worker share knows neither of them",
     ),
     may(
@@ -48,8 +49,8 @@ const DIRECTIONS: &[Direction] = &[
     may("host", &[], "the host runs any Spin application and knows nothing of this one"),
     may(
         "launcher",
-        &["accepted-models", "azure", "lifecycle"],
-        "the launcher needs connection strings, the answer to a drain and the pace, and no use case",
+        &["accepted-models", "azure", "lifecycle", "logging"],
+        "the launcher needs connection strings, the drain report, the pace and log lines, and no use case",
     ),
     may("xtask", &[], "every command waits until xtask is compiled"),
     may("e2e", &["xtask"], "end-to-end tests know programs and sockets, and no crate that runs in them"),

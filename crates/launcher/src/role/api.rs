@@ -9,9 +9,10 @@ use super::{Exit, host_variables, listen, start_host};
 use crate::arguments::ApiOptions;
 use crate::child::{Host, HostExit};
 use crate::health;
-use crate::log::Line;
 use crate::metrics::Metrics;
 use crate::signals::StopSignals;
+use crate::stderr::WriteLine as _;
+use logging::Line;
 
 /// Runs until the host ends.
 pub(super) async fn run(options: &ApiOptions, environment: &BTreeMap<String, String>) -> Exit {

@@ -11,8 +11,9 @@ use crate::arguments::WarmOptions;
 use crate::child::HostExit;
 use crate::connection::get;
 use crate::health;
-use crate::log::Line;
 use crate::signals::StopSignals;
+use crate::stderr::WriteLine as _;
+use logging::Line;
 
 /// How long one response may take: the first instance of the component has to be made.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);

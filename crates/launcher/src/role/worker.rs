@@ -17,9 +17,10 @@ use crate::drainer::Replica;
 use crate::environment::spin_name;
 use crate::handlers;
 use crate::health;
-use crate::log::Line;
 use crate::metrics::Metrics;
 use crate::signals::{Phase, StopSignals};
+use crate::stderr::WriteLine as _;
+use logging::Line;
 
 /// How long the host may take to end after the last drain.
 const HOST_STOP_TIMEOUT: Duration = Duration::from_secs(5);

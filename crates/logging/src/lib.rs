@@ -1,7 +1,10 @@
-//! Structured log lines: one JSON object a line, on standard error.
+//! Structured log lines of the components and the launcher: one JSON object a line, on standard error.
 //!
-//! What may be logged: ids, states, counts, durations, statuses, error codes. Never bodies, inputs,
-//! results, keys, tokens, pop receipts or URLs with a query.
+//! What may be logged: ids, names, states, counts, durations, statuses, error codes. Never bodies, inputs,
+//! results, keys, tokens, pop receipts, URLs with a query or the value of a variable.
+//!
+//! By hand, because the `json` layer of `tracing-subscriber` has other member names, on which the queries of
+//! `docs/operations.md` depend, and brings a dispatcher into components of one thread.
 
 use models::Timestamp;
 use serde_json::{Map, Value};
@@ -9,11 +12,11 @@ use serde_json::{Map, Value};
 /// How much attention a line needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The normal course of things.
+    /// Normal operation.
     Info,
-    /// Something an operator may want to look at; the system copes.
+    /// The program recovers by itself; an operator may want to look at the cause.
     Warn,
-    /// Something an operator must look at.
+    /// An operator has to act.
     Error,
 }
 
@@ -29,22 +32,28 @@ pub struct Line {
 }
 
 impl Line {
+    /// A line that says `message`.
+    #[must_use]
+    pub fn new(level: Level, message: &'static str) -> Self {
+        Self { level, message, fields: Map::new() }
+    }
+
     /// A line of [`Level::Info`].
     #[must_use]
     pub fn info(message: &'static str) -> Self {
-        Self { level: Level::Info, message, fields: Map::new() }
+        Self::new(Level::Info, message)
     }
 
     /// A line of [`Level::Warn`].
     #[must_use]
     pub fn warn(message: &'static str) -> Self {
-        Self { level: Level::Warn, ..Self::info(message) }
+        Self::new(Level::Warn, message)
     }
 
     /// A line of [`Level::Error`].
     #[must_use]
     pub fn error(message: &'static str) -> Self {
-        Self { level: Level::Error, ..Self::info(message) }
+        Self::new(Level::Error, message)
     }
 
     /// Adds a field.
@@ -74,4 +83,20 @@ impl Line {
 pub trait Log {
     /// Writes one line; never fails, never waits.
     fn log(&self, line: &Line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_is_one_json_object_with_time_level_and_message() {
+        let line = Line::warn("drain failed").with("status", 503).with("reason", "a \"b\"\nc");
+        let text = line.to_json(Timestamp::from_unix_millis(0));
+        assert!(!text.contains('\n'));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
+        assert_eq!((&value["level"], &value["message"]), (&"warn".into(), &"drain failed".into()));
+        assert_eq!(value["status"], 503);
+    }
 }

@@ -28,7 +28,7 @@ use service::env::Env;
 use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
 use service::settings::ApiSettings;
-use storage::{ApiStorage, PublicStore, QueueName, Read, StorageError, Stored, TaskQueue};
+use storage::{ApiStorage, PublicStore, QueueName, Read, StorageError, StoredDocument, TaskQueue};
 
 /// How long a queue depth that was once read decides about overload.
 const DEPTH_AGE: Duration = Duration::from_secs(5);
@@ -89,7 +89,7 @@ impl Tasks {
 
     /// The task, if there is one that the caller may see. Boxed because nearly every route begins so: one
     /// copy of the code in the component instead of one for each.
-    pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<Stored, Refusal> {
+    pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<StoredDocument, Refusal> {
         match self.store.read(id, None).await {
             Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
                 Ok(*stored)
@@ -101,14 +101,14 @@ impl Tasks {
     }
 
     /// Puts the message of a stored task where it waits.
-    pub(crate) async fn put_message(&self, stored: &Stored, delay: Duration) -> Result<(), Refusal> {
+    pub(crate) async fn put_message(&self, stored: &StoredDocument, delay: Duration) -> Result<(), Refusal> {
         let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
         let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)
     }
 
     /// The status monitor as a client sees it.
-    pub(crate) fn view(&self, call: &Call, stored: &Stored) -> Result<Monitor, Refusal> {
+    pub(crate) fn view(&self, call: &Call, stored: &StoredDocument) -> Result<Monitor, Refusal> {
         let document = &stored.document;
         Ok(monitor_at(document, call.task_url(&self.settings, document.task_id)?))
     }
@@ -118,7 +118,7 @@ impl Tasks {
         &self,
         call: &Call,
         status: StatusCode,
-        stored: &Stored,
+        stored: &StoredDocument,
     ) -> Result<Response, Refusal> {
         let mut answer = response::json(status, &self.view(call, stored)?);
         self.describe(&mut answer, stored);
@@ -126,7 +126,7 @@ impl Tasks {
     }
 
     /// The headers that go with a status monitor.
-    pub(crate) fn describe(&self, answer: &mut Response, stored: &Stored) {
+    pub(crate) fn describe(&self, answer: &mut Response, stored: &StoredDocument) {
         response::set(answer, ETAG, &stored.etag);
         if let Some(seconds) = self.retry_after(stored) {
             response::set(answer, RETRY_AFTER, &seconds.to_string());
@@ -135,7 +135,7 @@ impl Tasks {
 
     /// Seconds until a look at the task is worth while, by its age and by the queue as far as its length
     /// is known; `None` once it is terminal.
-    pub(crate) fn retry_after(&self, stored: &Stored) -> Option<u64> {
+    pub(crate) fn retry_after(&self, stored: &StoredDocument) -> Option<u64> {
         let now = self.env.timestamp();
         let by_age = lifecycle::monitor::retry_after(&stored.document, now)?;
         let depth = self.depth.known(self.env.instant(), 2 * DEPTH_AGE).flatten().unwrap_or(0);
@@ -144,7 +144,7 @@ impl Tasks {
 
     /// Reads the length of the queue for [`Self::retry_after`] if the task has waited long enough to suggest a queue. A
     /// new task costs no request.
-    pub(crate) async fn learn_queue(&self, stored: &Stored) {
+    pub(crate) async fn learn_queue(&self, stored: &StoredDocument) {
         if lifecycle::monitor::suggests_queue(&stored.document, self.env.timestamp()) {
             self.queue_depth().await;
         }

@@ -4,19 +4,19 @@ mod answers;
 mod requests;
 mod types;
 
-pub use types::{Blob, BlobItem, BlobPage, BlobProperties, Condition, Deleted, Get, GetOptions, Put};
+pub use types::{Blob, BlobItem, BlobPage, BlobProperties, Condition, GetOptions, Read, Write};
 
 use bytes::Bytes;
 
-use crate::{Error, Storage};
+use crate::{Error, StorageClient};
 
 /// One container.
 pub struct Blobs {
-    storage: Storage,
+    storage: StorageClient,
     container: String,
 }
 
-impl Storage {
+impl StorageClient {
     /// A container of the account; not checked, not created.
     #[must_use]
     pub fn blobs(&self, container: &str) -> Blobs {
@@ -42,7 +42,7 @@ impl Blobs {
 
     /// Stores a whole block blob, replacing content, type and metadata together.
     ///
-    /// A conditional write that had to be tried twice may answer [`Put::ConditionNotMet`] because of its
+    /// A conditional write that had to be tried twice may answer [`Write::Conflict`] because of its
     /// own first try: read the blob back and compare before taking it for somebody else's.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Blobs {
         bytes: Bytes,
         content_type: &str,
         condition: Condition<'_>,
-    ) -> Result<Put, Error> {
+    ) -> Result<Write, Error> {
         let call = requests::put(&self.container, name, bytes, content_type, None, condition);
         answers::put(&self.storage.send(&call).await?, condition)
     }
@@ -70,7 +70,7 @@ impl Blobs {
         content_type: &str,
         note: &str,
         condition: Condition<'_>,
-    ) -> Result<Put, Error> {
+    ) -> Result<Write, Error> {
         let call = requests::put(&self.container, name, bytes, content_type, Some(note), condition);
         answers::put(&self.storage.send(&call).await?, condition)
     }
@@ -79,7 +79,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container; `Refused` with status 416 when the range begins at or beyond the end.
-    pub async fn get(&self, name: &str, options: GetOptions<'_>) -> Result<Get, Error> {
+    pub async fn get(&self, name: &str, options: GetOptions<'_>) -> Result<Read, Error> {
         answers::get(self.storage.send(&requests::get(&self.container, name, &options)).await?)
     }
 
@@ -95,7 +95,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
-    pub async fn delete(&self, name: &str, condition: Condition<'_>) -> Result<Deleted, Error> {
+    pub async fn delete(&self, name: &str, condition: Condition<'_>) -> Result<Write<()>, Error> {
         let call = requests::delete(&self.container, name, condition);
         answers::delete(&self.storage.send(&call).await?, condition)
     }

@@ -1,7 +1,7 @@
 //! Builds, signs, sends and parses calls to Azure Storage Queue, Blob Storage, Key Vault and the
 //! managed-identity endpoint, over one [`Transport`]. Knows no tasks.
 //!
-//! Everything but the sending is plain functions over values: only [`Storage`] and the few files below it
+//! Everything but the sending is plain functions over values: only [`StorageClient`] and the few files below it
 //! know the surroundings ([`Env`]).
 //!
 //! # Layout
@@ -9,7 +9,7 @@
 //! - `blob`, `queue`: the two services; in each, `requests` makes calls and `answers` understands them.
 //! - `call`, `shared_key`, `sas`: from a call to a signed request; links to one blob.
 //! - `answer`, `xml`, `error`: from an answer to a value or an error.
-//! - `retry`, `send`, `storage`: how often a call is tried, and the loop that does it.
+//! - `retry`, `send`, `client`: how often a call is tried, and the loop that does it.
 //! - `identity`, `vault`, `delegation`, `cache`: credentials that are fetched, once for everybody.
 //! - `transport`, `secret`, `moment`, `encode`: the seams to the world, and small things.
 
@@ -18,6 +18,7 @@ mod answer;
 mod blob;
 mod cache;
 mod call;
+mod client;
 mod connection_string;
 mod delegation;
 mod encode;
@@ -33,22 +34,21 @@ mod secret;
 mod send;
 mod shared_key;
 mod source;
-mod storage;
 mod transport;
 mod vault;
 mod xml;
 
 pub use account::Account;
 pub use answer::retry_after;
-pub use blob::{Blob, BlobItem, BlobPage, BlobProperties, Blobs, Condition, Deleted, Get, GetOptions, Put};
+pub use blob::{Blob, BlobItem, BlobPage, BlobProperties, Blobs, Condition, GetOptions, Read, Write};
+pub use client::StorageClient;
 pub use connection_string::ConnectionString;
 pub use error::{ConfigError, Error, ErrorKind, Part};
 pub use queue::{
-    Lease, MAX_BODY_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, Message, PeekedMessage, PutMessage,
-    Queue, TimeToLive, Updated,
+    LeaseLost, MAX_BODY_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, PeekedMessage, PutMessage,
+    Queue, ReceivedMessage, RenewedLease, TimeToLive,
 };
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use source::{AccountConfig, AccountSource, Identity, VaultSecret};
-pub use storage::Storage;
 pub use transport::{Clock, Env, Instant, Limits, Observer, Random, Transport, TransportError, UNOBSERVED};

@@ -4,11 +4,11 @@ mod answers;
 mod requests;
 mod types;
 
-pub use types::{Lease, Message, PeekedMessage, PutMessage, TimeToLive, Updated};
+pub use types::{LeaseLost, PeekedMessage, PutMessage, ReceivedMessage, RenewedLease, TimeToLive};
 
 use std::time::Duration;
 
-use crate::{Error, Secret, Storage};
+use crate::{Error, Secret, StorageClient};
 
 /// Most bytes of text that a message can hold.
 pub const MAX_TEXT_BYTES: usize = 65_536;
@@ -21,11 +21,11 @@ pub const MAX_VISIBILITY: Duration = Duration::from_secs(604_800);
 
 /// One queue.
 pub struct Queue {
-    storage: Storage,
+    storage: StorageClient,
     name: String,
 }
 
-impl Storage {
+impl StorageClient {
     /// A queue of the account; not checked, not created.
     #[must_use]
     pub fn queue(&self, name: &str) -> Queue {
@@ -69,7 +69,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `QueueNotFound`.
-    pub async fn get(&self, count: u32, visibility: Duration) -> Result<Vec<Message>, Error> {
+    pub async fn get(&self, count: u32, visibility: Duration) -> Result<Vec<ReceivedMessage>, Error> {
         let call = requests::get(&self.name, count, visibility)?;
         answers::get(&self.storage.send(&call).await?)
     }
@@ -85,7 +85,7 @@ impl Queue {
         receipt: &Secret,
         visibility: Duration,
         text: Option<&str>,
-    ) -> Result<Lease<Updated>, Error> {
+    ) -> Result<Result<RenewedLease, LeaseLost>, Error> {
         let call = requests::update(&self.name, id, receipt, visibility, text)?;
         answers::update(&self.storage.send(&call).await?)
     }
@@ -94,7 +94,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn delete(&self, id: &str, receipt: &Secret) -> Result<Lease<()>, Error> {
+    pub async fn delete(&self, id: &str, receipt: &Secret) -> Result<Result<(), LeaseLost>, Error> {
         answers::delete(&self.storage.send(&requests::delete(&self.name, id, receipt)).await?)
     }
 

@@ -24,9 +24,9 @@ pub struct Delivery {
 
 /// The document stored under the task id of the message.
 #[derive(Debug, Clone, Copy)]
-pub enum Found<'a> {
+pub enum DocumentRead<'a> {
     /// This document.
-    Document(&'a TaskStatus),
+    Found(&'a TaskStatus),
     /// Nothing.
     Missing,
     /// A document that does not follow the contract, and the reason.
@@ -123,7 +123,7 @@ fn is_strong_etag(etag: &str) -> bool {
 #[must_use]
 pub fn decide(
     message: &Result<TaskMessage, MessageError>,
-    found: Found<'_>,
+    found: DocumentRead<'_>,
     delivery: &Delivery,
     policy: &Policy,
     now: Timestamp,
@@ -136,12 +136,12 @@ pub fn decide(
         }
     };
     let stored = match found {
-        Found::Document(stored) if stored.task_id == task_id => stored,
-        Found::Document(_) => return poison("the stored document names another task".to_owned(), None),
-        Found::Unreadable(reason) => {
+        DocumentRead::Found(stored) if stored.task_id == task_id => stored,
+        DocumentRead::Found(_) => return poison("the stored document names another task".to_owned(), None),
+        DocumentRead::Unreadable(reason) => {
             return poison(format!("the stored document cannot be read: {reason}"), None);
         }
-        Found::Missing => return without_document(usable, delivery, policy, now),
+        DocumentRead::Missing => return without_document(usable, delivery, policy, now),
     };
     let mut document = stored.clone();
     match usable {

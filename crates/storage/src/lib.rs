@@ -19,11 +19,12 @@ mod store;
 
 use std::rc::Rc;
 
+pub use ::azure::{LeaseLost, Write};
 pub use error::{StorageError, StorageFuture};
 pub use etag::ETag;
-pub use queue::{Held, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
+pub use queue::{QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
 pub use settings::StorageSettings;
-pub use store::{Listed, Page, PublicStore, Read, ResultPart, StatusStore, Stored, Write};
+pub use store::{ListedDocument, Page, PublicStore, Read, ResultPart, StatusStore, StoredDocument};
 
 /// What the API works with.
 #[derive(Clone)]

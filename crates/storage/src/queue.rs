@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::azure::LeaseLost;
 use models::Timestamp;
 
 use crate::StorageFuture;
@@ -42,15 +43,6 @@ impl std::fmt::Debug for ReceivedMessage {
             .field("dequeue_count", &self.dequeue_count)
             .finish_non_exhaustive()
     }
-}
-
-/// What became of an operation that needs the lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held<T> {
-    /// Done.
-    Yes(T),
-    /// The lease is lost: somebody else has the message, or it is gone. Write nothing more.
-    Lost,
 }
 
 /// Where messages wait. Queues are made on first use.
@@ -95,14 +87,18 @@ pub trait TaskReceiver: TaskQueue {
     fn update<'a>(
         &'a self,
         queue: QueueName,
-        delivery: &'a ReceivedMessage,
+        message: &'a ReceivedMessage,
         visibility: Duration,
         text: Option<&'a str>,
-    ) -> StorageFuture<'a, Held<String>>;
+    ) -> StorageFuture<'a, Result<String, LeaseLost>>;
 
     /// Deletes the message.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a ReceivedMessage) -> StorageFuture<'a, Held<()>>;
+    fn delete<'a>(
+        &'a self,
+        queue: QueueName,
+        message: &'a ReceivedMessage,
+    ) -> StorageFuture<'a, Result<(), LeaseLost>>;
 }

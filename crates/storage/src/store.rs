@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use ::azure::Write;
 use bytes::Bytes;
 use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus, Timestamp};
@@ -11,7 +12,7 @@ use crate::{ETag, StorageFuture};
 
 /// A document and the version it was read at.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct StoredDocument {
     /// The document.
     pub document: TaskStatus,
     /// Its version.
@@ -22,25 +23,16 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Read {
     /// The document.
-    Found(Box<Stored>),
+    Found(Box<StoredDocument>),
     /// There is none.
     Missing,
     /// It still has the version that was given.
     Unchanged,
 }
 
-/// What became of a conditional write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
-    /// Done; the new version.
-    Done(ETag),
-    /// Somebody else wrote first (or the document is gone, or exists already): nothing was written.
-    Conflict,
-}
-
 /// What a listing tells of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedDocument {
     /// The task.
     pub id: TaskId,
     /// When the document was last written, by storage's clock.
@@ -53,7 +45,7 @@ pub struct Listed {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Page {
     /// Tasks whose documents exist.
-    pub tasks: Vec<Listed>,
+    pub tasks: Vec<ListedDocument>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<String>,
 }
@@ -95,7 +87,7 @@ pub trait StatusStore {
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write>;
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write<()>>;
 
     /// Lists documents, `limit` (1 to 5000) at most, from `from` (a [`Page::next`]) on.
     ///

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::progress::Progress;
 use service::env::Instant;
 use service::log::{Level, Line};
-use storage::{Held, QueueName, Read, ReceivedMessage, Stored, Write};
+use storage::{LeaseLost, QueueName, Read, ReceivedMessage, StoredDocument, Write};
 
 /// Least time between two writes of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub(crate) struct Attempt<'a> {
     /// Which delivery brought the attempt; this does not change.
     pub(crate) id: DeliveryId,
     /// The document as this attempt last read or wrote it.
-    pub(crate) stored: Stored,
+    pub(crate) stored: StoredDocument,
     /// Its number; it belongs to this attempt alone.
     pub(crate) number: u32,
     pub(crate) started_at: Instant,
@@ -59,7 +59,7 @@ impl<'a> Attempt<'a> {
         engine: &'a Engine,
         delivery: ReceivedMessage,
         id: DeliveryId,
-        stored: Stored,
+        stored: StoredDocument,
         held_since: Instant,
     ) -> Self {
         let started_at = engine.env.instant();
@@ -142,11 +142,11 @@ impl<'a> Attempt<'a> {
             }
         };
         match renewed {
-            Ok(Held::Yes(receipt)) => {
+            Ok(Ok(receipt)) => {
                 self.delivery.pop_receipt = receipt;
                 self.held_since = now;
             }
-            Ok(Held::Lost) => return Err(Stop::LeaseLost),
+            Ok(Err(LeaseLost)) => return Err(Stop::LeaseLost),
             Err(error) => {
                 // The lease still holds for half its time; a receipt that is dead shows at the next try.
                 self.engine.note("a lease could not be renewed", &error);
@@ -186,7 +186,7 @@ impl<'a> Attempt<'a> {
         let document = with_progress(&self.stored.document, percent, message.as_deref(), now);
         match self.engine.store.replace(&document, &self.stored.etag).await {
             Ok(Write::Done(etag)) => {
-                self.stored = Stored { document, etag };
+                self.stored = StoredDocument { document, etag };
                 Ok(())
             }
             Ok(Write::Conflict) => {

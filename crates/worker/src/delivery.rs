@@ -1,6 +1,6 @@
 //! One delivery, from its text to its end.
 
-use lifecycle::delivery::{Delivery, Found, Step, decide, document_from_message};
+use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_message};
 use lifecycle::redelivery::{backed_off, survived};
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 
@@ -13,7 +13,7 @@ use crate::redelivery;
 use crate::run::run;
 use service::env::Instant;
 use service::log::Line;
-use storage::{QueueName, Read, ReceivedMessage, StorageError, Stored, Write};
+use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
 
 /// How often a document that keeps changing under our writes is read again before the message is left to
 /// its next delivery.
@@ -22,18 +22,18 @@ const TRIES: u32 = 6;
 /// What is known of the document under the message's task id.
 enum Known {
     /// What the message says, of the version it names; storage confirms it with the first write.
-    Presumed(Box<Stored>),
-    Stored(Box<Stored>),
+    Presumed(Box<StoredDocument>),
+    Stored(Box<StoredDocument>),
     Missing,
     Unreadable(String),
 }
 
 impl Known {
-    fn found(&self) -> Found<'_> {
+    fn found(&self) -> DocumentRead<'_> {
         match self {
-            Self::Presumed(stored) | Self::Stored(stored) => Found::Document(&stored.document),
-            Self::Missing => Found::Missing,
-            Self::Unreadable(reason) => Found::Unreadable(reason),
+            Self::Presumed(stored) | Self::Stored(stored) => DocumentRead::Found(&stored.document),
+            Self::Missing => DocumentRead::Missing,
+            Self::Unreadable(reason) => DocumentRead::Unreadable(reason),
         }
     }
 
@@ -108,7 +108,7 @@ async fn perform(
         let refused = match step {
             Step::Run(document) => match write(engine, &document, known.etag()).await? {
                 Write::Done(etag) => {
-                    let stored = Stored { document: *document, etag };
+                    let stored = StoredDocument { document: *document, etag };
                     let attempt = Attempt::new(engine, received.clone(), delivery.id, stored, held_since);
                     return Ok(run(attempt, released).await.into());
                 }
@@ -186,7 +186,7 @@ async fn first_look(
         // The address goes into the document and from there to clients; only our own will do.
         let address = engine.store.address(id).await.ok();
         if address.is_some() && address == document.return_uri {
-            let stored = Stored { document: document.clone(), etag: etag.to_owned() };
+            let stored = StoredDocument { document: document.clone(), etag: etag.to_owned() };
             return Ok(Known::Presumed(Box::new(stored)));
         }
     }

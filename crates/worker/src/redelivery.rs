@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::poison::poison;
 use service::env::Instant;
 use service::log::Line;
-use storage::{Held, QueueName, ReceivedMessage, StorageError};
+use storage::{LeaseLost, QueueName, ReceivedMessage, StorageError};
 
 /// What has to be done before the message is read; a report when that was all. `kept` is the note that
 /// the message gets when this delivery gives it back.
@@ -33,12 +33,12 @@ pub(crate) async fn take_up(
             );
             let asked_at = engine.env.instant();
             Ok(match give_back(engine, delivery, engine.policy.visibility, note).await {
-                Ok(Held::Yes(receipt)) => {
+                Ok(Ok(receipt)) => {
                     delivery.pop_receipt = receipt;
                     *held_since = asked_at;
                     None
                 }
-                Ok(Held::Lost) => Some(Verdict::Lost.into()),
+                Ok(Err(LeaseLost)) => Some(Verdict::Lost.into()),
                 Err(error) => Some(not_updated(engine, &error)),
             })
         }
@@ -59,8 +59,8 @@ pub(crate) async fn defer(
     note: DeliveryNote,
 ) -> Report {
     match give_back(engine, delivery, wait, note).await {
-        Ok(Held::Yes(_)) => Verdict::Deferred.into(),
-        Ok(Held::Lost) => Verdict::Lost.into(),
+        Ok(Ok(_)) => Verdict::Deferred.into(),
+        Ok(Err(LeaseLost)) => Verdict::Lost.into(),
         Err(error) => not_updated(engine, &error),
     }
 }
@@ -78,7 +78,7 @@ pub(crate) async fn give_back(
     delivery: &ReceivedMessage,
     wait: Duration,
     note: DeliveryNote,
-) -> Result<Held<String>, StorageError> {
+) -> Result<Result<String, LeaseLost>, StorageError> {
     let text = note.written_to(&delivery.text);
     let outcome = engine.queue.update(QueueName::Tasks, delivery, wait, text.as_deref()).await;
     match outcome {

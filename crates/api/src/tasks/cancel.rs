@@ -9,7 +9,7 @@ use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::Response;
-use storage::{Stored, Write};
+use storage::{StoredDocument, Write};
 
 /// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
 pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
@@ -42,7 +42,7 @@ pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Res
                     .with("at_once", status == StatusCode::OK)
                     .with("trace_id", call.trace_id.as_str()),
             );
-            return tasks.shown(call, status, &Stored { document: *document, etag });
+            return tasks.shown(call, status, &StoredDocument { document: *document, etag });
         }
         tried = Some((document, status));
     }

@@ -20,7 +20,7 @@ use service::body::Body;
 use service::env::Instant;
 use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
-use storage::{ETag, Read, Stored};
+use storage::{ETag, Read, StoredDocument};
 
 /// Streams of one instance that may be open at a time.
 pub(crate) const MOST_STREAMS: usize = 64;
@@ -93,7 +93,7 @@ struct Watch {
 
 enum Next {
     /// Tell what is known, unless the client has seen it.
-    First { stored: Box<Stored>, seen: bool },
+    First { stored: Box<StoredDocument>, seen: bool },
     /// Wait for a change.
     Change,
     /// End.
@@ -143,7 +143,7 @@ impl Watch {
     }
 
     /// The event for a document, which is the last one when it is terminal.
-    fn told(&mut self, stored: &Stored) -> String {
+    fn told(&mut self, stored: &StoredDocument) -> String {
         self.etag.clone_from(&stored.etag);
         self.silent = Duration::ZERO;
         if stored.document.state.is_terminal() {

@@ -15,7 +15,7 @@ use crate::tasks::{Tasks, monitor_at, word};
 use service::log::Line;
 use service::problem::Refusal;
 use service::response::{self, Response};
-use storage::{Page, Read, StorageError, Stored};
+use storage::{Page, Read, StorageError, StoredDocument};
 
 const DEFAULT_TOP: usize = 50;
 const LARGEST_TOP: usize = 200;
@@ -151,7 +151,7 @@ struct Found {
 }
 
 enum Readable {
-    Yes(Box<Stored>),
+    Yes(Box<StoredDocument>),
     Gone,
     Not,
 }

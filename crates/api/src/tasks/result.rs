@@ -21,7 +21,7 @@ use crate::tasks::{Tasks, word};
 use service::body::Body;
 use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
-use storage::{ETag, ResultPart, Stored};
+use storage::{ETag, ResultPart, StoredDocument};
 
 /// Most bytes of a result that are in memory for one request.
 const CHUNK: u64 = 1024 * 1024;
@@ -55,7 +55,7 @@ pub(crate) async fn result(tasks: &Rc<Tasks>, call: &Call, id: TaskId) -> Result
     send(tasks, call, &stored).await
 }
 
-async fn send(tasks: &Rc<Tasks>, call: &Call, stored: &Stored) -> Result<Response, Refusal> {
+async fn send(tasks: &Rc<Tasks>, call: &Call, stored: &StoredDocument) -> Result<Response, Refusal> {
     let (size, content_type) = match kept(&stored.document) {
         Kept::Nothing => return Ok(response::empty(StatusCode::NO_CONTENT)),
         Kept::Inline(text) => (text.len() as u64, "application/json"),
@@ -100,7 +100,7 @@ async fn send(tasks: &Rc<Tasks>, call: &Call, stored: &Stored) -> Result<Respons
 /// wrong with it can still be said; the others as the client takes them.
 async fn blob_body(
     tasks: &Rc<Tasks>,
-    stored: &Stored,
+    stored: &StoredDocument,
     blob: &ResultBlob,
     part: Range<u64>,
 ) -> Result<Body, Refusal> {

@@ -11,7 +11,7 @@ use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::Response;
-use storage::{Stored, Write};
+use storage::{StoredDocument, Write};
 
 pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
     let mut requested_at = None;
@@ -43,7 +43,7 @@ pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Resp
         call.check_version(&stored.etag)?;
         requested_at = Some(now);
         if let Write::Done(etag) = tasks.store.replace(&again, &stored.etag).await? {
-            let stored = Stored { document: *again, etag };
+            let stored = StoredDocument { document: *again, etag };
             tasks.put_message(&stored, Duration::ZERO).await?;
             tasks.env.log(
                 &Line::info("retry requested")

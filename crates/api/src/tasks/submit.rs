@@ -16,7 +16,7 @@ use crate::tasks::{Tasks, WRITE_TRIES, contended};
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
-use storage::{Read, Stored, Write};
+use storage::{Read, StoredDocument, Write};
 
 /// Longest `Idempotency-Key`, in characters.
 const LONGEST_KEY: usize = 255;
@@ -32,7 +32,7 @@ pub(crate) enum Style {
 
 /// A task that is stored, and how it came to be.
 struct Taken {
-    stored: Stored,
+    stored: StoredDocument,
     is_new: bool,
 }
 
@@ -132,7 +132,7 @@ async fn take(tasks: &Tasks, call: &Call, request: &TaskRequest, new: TaskStatus
     let now = tasks.env.timestamp();
     for _ in 0..WRITE_TRIES {
         if let Write::Done(etag) = tasks.store.create(&new).await? {
-            let stored = Stored { document: new, etag };
+            let stored = StoredDocument { document: new, etag };
             tasks.put_message(&stored, schedule::delay(&stored.document, now)).await?;
             return Ok(Taken { stored, is_new: true });
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::http::call::Call;
 use crate::http::headers;
 use crate::tasks::Tasks;
-use storage::{Read, Stored};
+use storage::{Read, StoredDocument};
 
 /// Requests of one instance that may wait at a time; others are answered at once.
 const MOST_WAITS: usize = 64;
@@ -51,14 +51,22 @@ impl Drop for Place {
 }
 
 /// The task as it stands after `Prefer: wait`, and the wait that was honoured.
-pub(crate) async fn after_wait(tasks: &Tasks, call: &Call, stored: Stored) -> (Stored, Option<u64>) {
+pub(crate) async fn after_wait(
+    tasks: &Tasks,
+    call: &Call,
+    stored: StoredDocument,
+) -> (StoredDocument, Option<u64>) {
     let Some(seconds) = headers::wait(call.headers()) else { return (stored, None) };
     wait_for_end(tasks, stored, seconds).await
 }
 
 /// The task once it is terminal, or as it stands after `seconds`; with the wait that was honoured,
 /// `None` when too many others wait. Storage that fails meanwhile ends the wait with what is known.
-async fn wait_for_end(tasks: &Tasks, mut stored: Stored, seconds: u64) -> (Stored, Option<u64>) {
+async fn wait_for_end(
+    tasks: &Tasks,
+    mut stored: StoredDocument,
+    seconds: u64,
+) -> (StoredDocument, Option<u64>) {
     let Some(_place) = Place::take(&tasks.waits, MOST_WAITS) else { return (stored, None) };
     let limit = Duration::from_secs(seconds);
     let start = tasks.env.instant();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use models::TaskId;
 
 use service::env::{Env, Instant};
-use storage::{Read, StatusStore, StorageError, Stored};
+use storage::{Read, StatusStore, StorageError, StoredDocument};
 
 /// How long to wait before looking again whether another request's read is done, and how often.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
@@ -22,7 +22,7 @@ const MOST_LOOKS: u32 = 40;
 /// What the last read of a task found.
 #[derive(Clone)]
 enum Sight {
-    Found(Rc<Stored>),
+    Found(Rc<StoredDocument>),
     Missing,
     Failed(StorageError),
 }
@@ -44,7 +44,7 @@ pub(crate) struct Watchers(RefCell<BTreeMap<TaskId, Weak<Watched>>>);
 
 impl Watchers {
     /// Watches the task that was read as `stored` just `now`.
-    pub(crate) fn watch(&self, stored: &Stored, now: Instant) -> Rc<Watched> {
+    pub(crate) fn watch(&self, stored: &StoredDocument, now: Instant) -> Rc<Watched> {
         let (id, owner) = (stored.document.task_id, stored.document.owner.clone());
         let sight = Sight::Found(Rc::new(stored.clone()));
         let mut all = self.0.borrow_mut();
@@ -130,7 +130,7 @@ impl Watched {
             Sight::Failed(error) => Err(error.clone()),
             Sight::Found(stored) if stored.document.owner != self.owner => Ok(Read::Missing),
             Sight::Found(stored) if stored.etag == etag => Ok(Read::Unchanged),
-            Sight::Found(stored) => Ok(Read::Found(Box::new(Stored::clone(stored)))),
+            Sight::Found(stored) => Ok(Read::Found(Box::new(StoredDocument::clone(stored)))),
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use models::{TaskRequest, TaskStatus};
 
-    fn stored(etag: &str, owner: Option<&str>) -> Stored {
+    fn stored(etag: &str, owner: Option<&str>) -> StoredDocument {
         let id = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap();
         let request = TaskRequest::parse(b"{}").unwrap();
         let now = models::Timestamp::from_unix_millis(0);
@@ -157,7 +157,7 @@ mod tests {
             owner: owner.map(str::to_owned),
             ..TaskStatus::accepted(id, request, String::new(), now)
         };
-        Stored { document, etag: etag.to_owned() }
+        StoredDocument { document, etag: etag.to_owned() }
     }
 
     fn at(millis: u64) -> Instant {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus, Timestamp};
 use storage::{
-    ETag, Listed, Page, PublicStore, QueueName, Read, ResultPart, StatusStore, StorageError, StorageFuture,
-    Stored, TaskQueue, Write,
+    ETag, ListedDocument, Page, PublicStore, QueueName, Read, ResultPart, StatusStore, StorageError,
+    StorageFuture, StoredDocument, TaskQueue, Write,
 };
 
 /// A message as it was put.
@@ -139,7 +139,7 @@ impl StatusStore for Memory {
                 return Ok(Read::Unchanged);
             }
             match TaskStatus::parse(&bytes) {
-                Ok(document) => Ok(Read::Found(Box::new(Stored { document, etag }))),
+                Ok(document) => Ok(Read::Found(Box::new(StoredDocument { document, etag }))),
                 Err(error) => Err(StorageError::Unreadable { task_id: id, reason: error.to_string(), etag }),
             }
         })
@@ -155,7 +155,7 @@ impl StatusStore for Memory {
         })
     }
 
-    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write<()>> {
         Box::pin(async move {
             self.request("delete").await?;
             let name = id.status_blob_name();
@@ -163,7 +163,7 @@ impl StatusStore for Memory {
                 return Ok(Write::Conflict);
             }
             self.remove(&name);
-            Ok(Write::Done(String::new()))
+            Ok(Write::Done(()))
         })
     }
 
@@ -184,8 +184,11 @@ impl StatusStore for Memory {
                 self.document(id).and_then(|d| d.updated_at).unwrap_or(Timestamp::from_unix_millis(0))
             };
             let id = |name: &String| name.strip_suffix("-202").and_then(|id| id.parse::<TaskId>().ok());
-            let listed =
-                |id| Listed { id, written: written(id), mark: self.document(id).as_ref().map(Mark::of) };
+            let listed = |id| ListedDocument {
+                id,
+                written: written(id),
+                mark: self.document(id).as_ref().map(Mark::of),
+            };
             let tasks = names[start..end].iter().rev().filter_map(id).map(listed).collect();
             Ok(Page { tasks, next: names.get(end).cloned() })
         })

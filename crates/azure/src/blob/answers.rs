@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Blob, BlobItem, BlobPage, BlobProperties, Condition, Deleted, Get, Put};
+use super::{Blob, BlobItem, BlobPage, BlobProperties, Condition, Read, Write};
 use crate::Error;
 use crate::answer::Answer;
 use crate::moment::parse_http_date;
@@ -40,19 +40,19 @@ fn is_missing(answer: &Answer) -> bool {
     answer.status == 404 && matches!(answer.code().as_str(), "BlobNotFound" | "ResourceNotFound")
 }
 
-pub(super) fn put(answer: &Answer, condition: Condition<'_>) -> Result<Put, Error> {
+pub(super) fn put(answer: &Answer, condition: Condition<'_>) -> Result<Write, Error> {
     match (answer.status, condition) {
-        (201, _) => Ok(Put::Stored(answer.required("etag")?.to_owned())),
-        (409, Condition::IfAbsent) if answer.code() == "BlobAlreadyExists" => Ok(Put::ConditionNotMet),
-        (404, Condition::IfMatch(_)) if answer.code() == "BlobNotFound" => Ok(Put::ConditionNotMet),
+        (201, _) => Ok(Write::Done(answer.required("etag")?.to_owned())),
+        (409, Condition::IfAbsent) if answer.code() == "BlobAlreadyExists" => Ok(Write::Conflict),
+        (404, Condition::IfMatch(_)) if answer.code() == "BlobNotFound" => Ok(Write::Conflict),
         (_, Condition::IfAbsent | Condition::IfMatch(_)) if is_condition_not_met(answer) => {
-            Ok(Put::ConditionNotMet)
+            Ok(Write::Conflict)
         }
         _ => Err(answer.error()),
     }
 }
 
-pub(super) fn get(answer: Answer) -> Result<Get, Error> {
+pub(super) fn get(answer: Answer) -> Result<Read, Error> {
     match answer.status {
         200 | 206 => {
             let total_size = match answer.header("content-range") {
@@ -64,7 +64,7 @@ pub(super) fn get(answer: Answer) -> Result<Get, Error> {
                 _ => u64::try_from(answer.body.len()).unwrap_or(u64::MAX),
             };
             let properties = properties(&answer, total_size)?;
-            Ok(Get::Found(Blob {
+            Ok(Read::Found(Blob {
                 bytes: answer.body,
                 etag: properties.etag,
                 content_type: properties.content_type,
@@ -72,9 +72,9 @@ pub(super) fn get(answer: Answer) -> Result<Get, Error> {
                 last_modified: properties.last_modified,
             }))
         }
-        304 => Ok(Get::NotModified),
-        _ if is_missing(&answer) => Ok(Get::NotFound),
-        _ if is_condition_not_met(&answer) => Ok(Get::ConditionNotMet),
+        304 => Ok(Read::Unchanged),
+        _ if is_missing(&answer) => Ok(Read::Missing),
+        _ if is_condition_not_met(&answer) => Ok(Read::Changed),
         _ => Err(answer.error()),
     }
 }
@@ -104,11 +104,11 @@ fn date(answer: &Answer, text: &str) -> Result<OffsetDateTime, Error> {
     parse_http_date(text).ok_or_else(|| answer.unexpected("a date that is none"))
 }
 
-pub(super) fn delete(answer: &Answer, condition: Condition<'_>) -> Result<Deleted, Error> {
+pub(super) fn delete(answer: &Answer, condition: Condition<'_>) -> Result<Write<()>, Error> {
     match answer.status {
-        202 => Ok(Deleted::Done),
-        _ if is_missing(answer) => Ok(Deleted::Done),
-        _ if condition != Condition::Always && is_condition_not_met(answer) => Ok(Deleted::ConditionNotMet),
+        202 => Ok(Write::Done(())),
+        _ if is_missing(answer) => Ok(Write::Done(())),
+        _ if condition != Condition::Always && is_condition_not_met(answer) => Ok(Write::Conflict),
         _ => Err(answer.error()),
     }
 }

@@ -63,8 +63,8 @@ fn requests_are_the_documented_ones() {
 #[test]
 fn what_a_write_came_to_depends_on_its_condition() {
     let stored = answer(201, &[("etag", "\"0x1\"")], b"");
-    assert_eq!(answers::put(&stored, Condition::Always), Ok(Put::Stored("\"0x1\"".to_owned())));
-    let not_met = Ok(Put::ConditionNotMet);
+    assert_eq!(answers::put(&stored, Condition::Always), Ok(Write::Done("\"0x1\"".to_owned())));
+    let not_met = Ok(Write::Conflict);
     let if_match = Condition::IfMatch("\"0x1\"");
     assert_eq!(answers::put(&coded(409, "BlobAlreadyExists"), Condition::IfAbsent), not_met);
     assert_eq!(answers::put(&coded(412, "ConditionNotMet"), Condition::IfAbsent), not_met);
@@ -87,13 +87,13 @@ fn what_a_write_came_to_depends_on_its_condition() {
 fn a_blob_is_read_whole_or_in_part() {
     let whole =
         answer(200, &[("etag", "\"1\""), ("last-modified", DATE), ("content-type", "text/plain")], b"hello");
-    let Ok(Get::Found(blob)) = answers::get(whole) else { panic!("not found") };
+    let Ok(Read::Found(blob)) = answers::get(whole) else { panic!("not found") };
     assert_eq!(
         (&blob.bytes[..], blob.total_size, blob.content_type.as_str()),
         (&b"hello"[..], 5, "text/plain")
     );
     let headers = [("etag", "\"1\""), ("last-modified", DATE), ("content-range", "bytes 2-3/5")];
-    let Ok(Get::Found(part)) = answers::get(answer(206, &headers, b"ll")) else { panic!("not found") };
+    let Ok(Read::Found(part)) = answers::get(answer(206, &headers, b"ll")) else { panic!("not found") };
     assert_eq!((&part.bytes[..], part.total_size, part.etag.as_str()), (&b"ll"[..], 5, "\"1\""));
     assert_eq!(part.content_type, "application/octet-stream");
 }
@@ -101,21 +101,21 @@ fn a_blob_is_read_whole_or_in_part() {
 #[test]
 fn what_is_not_there_is_told_from_what_did_not_come_from_storage() {
     for code in ["BlobNotFound", "ResourceNotFound"] {
-        assert_eq!(answers::get(coded(404, code)), Ok(Get::NotFound));
+        assert_eq!(answers::get(coded(404, code)), Ok(Read::Missing));
         assert_eq!(answers::head(&coded(404, code)), Ok(None));
-        assert_eq!(answers::delete(&coded(404, code), Condition::Always), Ok(Deleted::Done));
+        assert_eq!(answers::delete(&coded(404, code), Condition::Always), Ok(Write::Done(())));
     }
     let nowhere = || coded(404, "ContainerNotFound");
     let error = ErrorKind::NotFound { code: "ContainerNotFound".to_owned() };
     assert_eq!(answers::get(nowhere()).unwrap_err().kind(), &error);
     assert_eq!(answers::head(&nowhere()).unwrap_err().kind(), &error);
     assert_eq!(answers::delete(&nowhere(), Condition::Always).unwrap_err().kind(), &error);
-    assert_eq!(answers::get(coded(304, "ConditionNotMet")), Ok(Get::NotModified));
-    assert_eq!(answers::get(coded(412, "ConditionNotMet")), Ok(Get::ConditionNotMet));
-    assert_eq!(answers::delete(&coded(202, ""), Condition::Always), Ok(Deleted::Done));
+    assert_eq!(answers::get(coded(304, "ConditionNotMet")), Ok(Read::Unchanged));
+    assert_eq!(answers::get(coded(412, "ConditionNotMet")), Ok(Read::Changed));
+    assert_eq!(answers::delete(&coded(202, ""), Condition::Always), Ok(Write::Done(())));
     assert_eq!(
         answers::delete(&coded(412, "ConditionNotMet"), Condition::IfMatch("\"1\"")),
-        Ok(Deleted::ConditionNotMet)
+        Ok(Write::Conflict)
     );
     let page = || answer(404, &[], b"<html>no such page</html>");
     assert!(matches!(answers::get(page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));

@@ -14,22 +14,17 @@ pub enum Condition<'a> {
     IfMatch(&'a str),
 }
 
-/// What became of [`put`](super::Blobs::put).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
-    /// Stored; the new entity tag, quotes included.
-    Stored(String),
-    /// Nothing was written: the blob exists (`IfAbsent`), is gone or has another entity tag (`IfMatch`).
-    ConditionNotMet,
-}
-
-/// What became of [`delete`](super::Blobs::delete).
+/// The outcome of a conditional write.
+///
+/// [`put`](super::Blobs::put) returns the new entity tag, quotes included; [`delete`](super::Blobs::delete) returns
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
-    /// There is no such blob any more.
-    Done,
-    /// It has another entity tag and is still there.
-    ConditionNotMet,
+pub enum Write<T = String> {
+    /// The blob is written, or deleted.
+    Done(T),
+    /// The condition does not hold, and nothing was changed: the blob exists ([`Condition::IfAbsent`]), or it has
+    /// another entity tag or, for a put, does not exist ([`Condition::IfMatch`]).
+    Conflict,
 }
 
 /// Which part of a blob to read, and when.
@@ -43,17 +38,17 @@ pub struct GetOptions<'a> {
     pub if_match: Option<&'a str>,
 }
 
-/// What [`get`](super::Blobs::get) found.
+/// The outcome of [`get`](super::Blobs::get).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Get {
-    /// The blob, or the wanted part of it.
+pub enum Read {
+    /// The blob, or the requested part of it.
     Found(Blob),
-    /// There is none of that name.
-    NotFound,
-    /// It still has the entity tag of `if_none_match`.
-    NotModified,
-    /// It does not have the entity tag of `if_match`.
-    ConditionNotMet,
+    /// The container has no blob of that name.
+    Missing,
+    /// The blob still has the entity tag of `if_none_match`.
+    Unchanged,
+    /// The blob does not have the entity tag of `if_match`.
+    Changed,
 }
 
 /// A blob's content.

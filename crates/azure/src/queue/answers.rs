@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Lease, Message, PeekedMessage, PutMessage, Updated};
+use super::{LeaseLost, PeekedMessage, PutMessage, ReceivedMessage, RenewedLease};
 use crate::answer::Answer;
 use crate::moment::parse_http_date;
 use crate::xml::{Fields, Shape};
@@ -83,8 +83,8 @@ fn put_message(entry: &Entry<'_>) -> Result<PutMessage, Error> {
     })
 }
 
-fn message(entry: &Entry<'_>) -> Result<Message, Error> {
-    Ok(Message {
+fn message(entry: &Entry<'_>) -> Result<ReceivedMessage, Error> {
+    Ok(ReceivedMessage {
         message_id: entry.text("MessageId")?.to_owned(),
         pop_receipt: entry.receipt()?,
         text: entry.message_text(),
@@ -120,7 +120,7 @@ pub(super) fn put(answer: &Answer) -> Result<PutMessage, Error> {
     put.pop().ok_or_else(|| answer.unexpected("no message"))
 }
 
-pub(super) fn get(answer: &Answer) -> Result<Vec<Message>, Error> {
+pub(super) fn get(answer: &Answer) -> Result<Vec<ReceivedMessage>, Error> {
     entries(answer, 200, message)
 }
 
@@ -137,27 +137,27 @@ fn is_lost(answer: &Answer) -> bool {
     }
 }
 
-pub(super) fn update(answer: &Answer) -> Result<Lease<Updated>, Error> {
+pub(super) fn update(answer: &Answer) -> Result<Result<RenewedLease, LeaseLost>, Error> {
     match answer.status {
         204 => {
             let next_visible = answer.required("x-ms-time-next-visible")?;
-            Ok(Lease::Held(Updated {
+            Ok(Ok(RenewedLease {
                 pop_receipt: Secret::new(answer.required("x-ms-popreceipt")?),
                 next_visible_at: parse_http_date(next_visible)
                     .ok_or_else(|| answer.unexpected("a date that is none"))?,
             }))
         }
-        _ if is_lost(answer) => Ok(Lease::Lost),
+        _ if is_lost(answer) => Ok(Err(LeaseLost)),
         _ => Err(answer.error()),
     }
 }
 
-pub(super) fn delete(answer: &Answer) -> Result<Lease<()>, Error> {
+pub(super) fn delete(answer: &Answer) -> Result<Result<(), LeaseLost>, Error> {
     match answer.status {
-        204 => Ok(Lease::Held(())),
+        204 => Ok(Ok(())),
         // Gone because of the first try.
-        404 if answer.ambiguous && is_lost(answer) => Ok(Lease::Held(())),
-        _ if is_lost(answer) => Ok(Lease::Lost),
+        404 if answer.ambiguous && is_lost(answer) => Ok(Ok(())),
+        _ if is_lost(answer) => Ok(Err(LeaseLost)),
         _ => Err(answer.error()),
     }
 }

@@ -26,7 +26,7 @@ pub struct PutMessage {
 
 /// A received message.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct ReceivedMessage {
     /// Id of the message.
     pub message_id: String,
     /// Proof of the lease; every update replaces it.
@@ -41,10 +41,10 @@ pub struct Message {
     pub next_visible_at: OffsetDateTime,
 }
 
-impl std::fmt::Debug for Message {
+impl std::fmt::Debug for ReceivedMessage {
     /// Without receipt and text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message")
+        f.debug_struct("ReceivedMessage")
             .field("message_id", &self.message_id)
             .field("dequeue_count", &self.dequeue_count)
             .finish_non_exhaustive()
@@ -74,19 +74,15 @@ impl std::fmt::Debug for PeekedMessage {
     }
 }
 
-/// What became of an operation that needs the lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lease<T> {
-    /// Done.
-    Held(T),
-    /// Somebody else has the message, or it is gone.
-    Lost,
-}
+/// The lease on a message is lost: another receiver has the message, or it is deleted. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lease on the message is lost")]
+pub struct LeaseLost;
 
 /// The lease after an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Updated {
-    /// The new receipt; the old one is dead.
+pub struct RenewedLease {
+    /// The new pop receipt. The old one is no longer valid.
     pub pop_receipt: Secret,
     /// When the message becomes visible again, by storage's clock.
     pub next_visible_at: OffsetDateTime,

@@ -1,6 +1,6 @@
 //! Blob Storage.
 
-use azure::{Blob, Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
+use azure::{Blob, Blobs, Condition, ErrorKind, GetOptions, Read, Write};
 use bytes::Bytes;
 
 use crate::differences;
@@ -8,14 +8,14 @@ use crate::ground::Ground;
 
 async fn put(blobs: &Blobs, name: &str, content: &str) -> String {
     match blobs.put(name, Bytes::from(content.to_owned()), "text/plain", Condition::Always).await.unwrap() {
-        Put::Stored(etag) => etag,
-        Put::ConditionNotMet => panic!("a put without a condition"),
+        Write::Done(etag) => etag,
+        Write::Conflict => panic!("a put without a condition"),
     }
 }
 
 async fn read(blobs: &Blobs, name: &str) -> Blob {
     match blobs.get(name, GetOptions::default()).await.unwrap() {
-        Get::Found(blob) => blob,
+        Read::Found(blob) => blob,
         other => panic!("{other:?}"),
     }
 }
@@ -37,7 +37,7 @@ pub(crate) async fn a_blob_is_read_back_as_it_was_put(ground: &Ground) {
             .await
             .unwrap();
         let blob = read(&blobs, "some/blob").await;
-        assert_eq!(Put::Stored(blob.etag.clone()), stored);
+        assert_eq!(Write::Done(blob.etag.clone()), stored);
         assert!(blob.etag.starts_with('"') && blob.etag.ends_with('"'), "{}", blob.etag);
         assert_eq!(blob.content_type, "application/json; charset=utf-8");
         assert_eq!(blob.total_size, content.len() as u64);
@@ -85,8 +85,8 @@ pub(crate) async fn putting_again_replaces_the_blob(ground: &Ground) {
 pub(crate) async fn create_if_absent_creates_once(ground: &Ground) {
     let blobs = ground.container().await;
     let create = |content: &'static str| blobs.put("blob", content.into(), "text/plain", Condition::IfAbsent);
-    assert!(matches!(create("first").await.unwrap(), Put::Stored(_)));
-    assert_eq!(create("second").await.unwrap(), Put::ConditionNotMet);
+    assert!(matches!(create("first").await.unwrap(), Write::Done(_)));
+    assert_eq!(create("second").await.unwrap(), Write::Conflict);
     assert_eq!(read(&blobs, "blob").await.bytes, "first");
 
     let url = format!("{}/{}/blob?{}", ground.blob_url, blobs.container(), ground.account_sas());
@@ -103,13 +103,13 @@ pub(crate) async fn a_write_with_an_etag_succeeds_only_while_it_is_current(groun
         let blobs = &blobs;
         async move { blobs.put("blob", content.into(), "text/plain", Condition::IfMatch(&etag)).await.unwrap() }
     };
-    let Put::Stored(second) = write("two", first.clone()).await else { panic!("the etag is current") };
+    let Write::Done(second) = write("two", first.clone()).await else { panic!("the etag is current") };
     assert_ne!(first, second);
-    assert_eq!(write("three", first.clone()).await, Put::ConditionNotMet);
+    assert_eq!(write("three", first.clone()).await, Write::Conflict);
     assert_eq!(read(&blobs, "blob").await.bytes, "two");
     blobs.delete("blob", Condition::IfMatch(&second)).await.unwrap();
-    assert_eq!(write("four", second).await, Put::ConditionNotMet, "there is no blob any more");
-    assert_eq!(write("five", "*".to_owned()).await, Put::ConditionNotMet);
+    assert_eq!(write("four", second).await, Write::Conflict, "there is no blob any more");
+    assert_eq!(write("five", "*".to_owned()).await, Write::Conflict);
 }
 
 pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current(ground: &Ground) {
@@ -123,8 +123,8 @@ pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current(ground: &Gro
             blobs.get("blob", options).await.unwrap()
         }
     };
-    assert_eq!(other_than(second.clone()).await, Get::NotModified);
-    assert!(matches!(other_than(first.clone()).await, Get::Found(blob) if blob.bytes == "two"));
+    assert_eq!(other_than(second.clone()).await, Read::Unchanged);
+    assert!(matches!(other_than(first.clone()).await, Read::Found(blob) if blob.bytes == "two"));
     let just = |etag: String| {
         let blobs = &blobs;
         async move {
@@ -132,8 +132,8 @@ pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current(ground: &Gro
             blobs.get("blob", options).await.unwrap()
         }
     };
-    assert_eq!(just(first).await, Get::ConditionNotMet);
-    assert!(matches!(just(second).await, Get::Found(_)));
+    assert_eq!(just(first).await, Read::Changed);
+    assert!(matches!(just(second).await, Read::Found(_)));
 }
 
 pub(crate) async fn a_part_of_a_blob_is_read_by_range(ground: &Ground) {
@@ -143,7 +143,7 @@ pub(crate) async fn a_part_of_a_blob_is_read_by_range(ground: &Ground) {
         [(2..5, "234"), (0..1, "0"), (9..10, "9"), (7..1_000, "789"), (4..u64::MAX, "456789")]
     {
         let options = GetOptions { range: Some(range.clone()), ..GetOptions::default() };
-        let Get::Found(blob) = blobs.get("blob", options).await.unwrap() else { panic!("{range:?}") };
+        let Read::Found(blob) = blobs.get("blob", options).await.unwrap() else { panic!("{range:?}") };
         assert_eq!((blob.bytes.as_ref(), blob.total_size), (expected.as_bytes(), 10), "{range:?}");
     }
     let beyond = GetOptions { range: Some(11..12), ..GetOptions::default() };
@@ -169,19 +169,19 @@ pub(crate) async fn deleting_is_final_and_repeatable(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "one").await;
     put(&blobs, "blob", "two").await;
-    assert_eq!(blobs.delete("blob", Condition::IfMatch(&first)).await.unwrap(), Deleted::ConditionNotMet);
+    assert_eq!(blobs.delete("blob", Condition::IfMatch(&first)).await.unwrap(), Write::Conflict);
     assert_eq!(read(&blobs, "blob").await.bytes, "two");
     for _ in 0..2 {
-        assert_eq!(blobs.delete("blob", Condition::Always).await.unwrap(), Deleted::Done);
-        assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap(), Get::NotFound);
+        assert_eq!(blobs.delete("blob", Condition::Always).await.unwrap(), Write::Done(()));
+        assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap(), Read::Missing);
     }
 }
 
 pub(crate) async fn what_is_missing_is_called_missing(ground: &Ground) {
     let blobs = ground.container().await;
-    assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap(), Get::NotFound);
+    assert_eq!(blobs.get("blob", GetOptions::default()).await.unwrap(), Read::Missing);
     assert_eq!(blobs.head("blob").await.unwrap(), None);
-    assert_eq!(blobs.delete("blob", Condition::Always).await.unwrap(), Deleted::Done);
+    assert_eq!(blobs.delete("blob", Condition::Always).await.unwrap(), Write::Done(()));
 
     // That there is no container says nothing about a blob.
     let blobs = ground.storage.blobs(&ground.name());
@@ -231,11 +231,11 @@ pub(crate) async fn lists_are_sorted_filtered_and_paged(ground: &Ground) {
         blobs.put_noted("q/1", content, "text/plain", note, condition).await.unwrap()
     };
     let listed = async || blobs.list("q", None, 5000).await.unwrap().blobs.remove(0).note;
-    let Put::Stored(etag) = noted("waits 1795000000000", Condition::Always).await else { panic!("refused") };
+    let Write::Done(etag) = noted("waits 1795000000000", Condition::Always).await else { panic!("refused") };
     assert_eq!(listed().await.as_deref(), Some("waits 1795000000000"));
     noted("runs", Condition::IfMatch(&etag)).await;
     assert_eq!(listed().await.as_deref(), Some("runs"));
-    assert_eq!(noted("waits", Condition::IfMatch(&etag)).await, Put::ConditionNotMet);
+    assert_eq!(noted("waits", Condition::IfMatch(&etag)).await, Write::Conflict);
     assert_eq!(listed().await.as_deref(), Some("runs"), "what was not written is not noted either");
     put(&blobs, "q/1", "content").await;
     assert_eq!(listed().await, None, "replaced together with the content");

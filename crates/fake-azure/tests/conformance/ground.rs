@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use azure::{
-    AccountConfig, AccountSource, Blobs, ConnectionString, Env, Limits, Queue, RetryPolicy, Secret, Storage,
-    UNOBSERVED,
+    AccountConfig, AccountSource, Blobs, ConnectionString, Env, Limits, Queue, RetryPolicy, Secret,
+    StorageClient, UNOBSERVED,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +38,7 @@ pub(crate) const IDENTITY_HEADER: &str = "conformance";
 pub(crate) struct Ground {
     pub(crate) env: Rc<dyn Env>,
     pub(crate) kind: Kind,
-    pub(crate) storage: Storage,
+    pub(crate) storage: StorageClient,
     pub(crate) account: String,
     pub(crate) blob_url: String,
     pub(crate) queue_url: String,
@@ -77,19 +77,19 @@ impl Ground {
             config.connection_string = Secret::new(text);
         }
         let source = AccountSource::decide(&config).unwrap();
-        let storage = Storage::new(Rc::clone(&env), source, RetryPolicy::default());
+        let storage = StorageClient::new(Rc::clone(&env), source, RetryPolicy::default());
         let (account, blob_url, queue_url) = (account.to_owned(), blob_url.to_owned(), queue_url.to_owned());
         Self { env, kind, storage, account, blob_url, queue_url, names: Cell::new(0) }
     }
 
     /// A client with another credential.
-    pub(crate) fn storage_with(&self, credential: &str) -> Storage {
+    pub(crate) fn storage_with(&self, credential: &str) -> StorageClient {
         let text = format!(
             "AccountName={};{credential};BlobEndpoint={};QueueEndpoint={}",
             self.account, self.blob_url, self.queue_url
         );
         let source = AccountSource::ConnectionString(ConnectionString::parse(&text).unwrap());
-        Storage::new(Rc::clone(&self.env), source, RetryPolicy::default())
+        StorageClient::new(Rc::clone(&self.env), source, RetryPolicy::default())
     }
 
     /// A name that no other scenario uses.

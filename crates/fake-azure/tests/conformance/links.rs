@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azure::{Blobs, Condition, ErrorKind, Get, GetOptions, Part, TimeToLive};
+use azure::{Blobs, Condition, ErrorKind, GetOptions, Part, Read, TimeToLive};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub(crate) async fn a_link_does_not_write_or_delete(ground: &Ground) {
             "{method}"
         );
     }
-    let Get::Found(blob) = blobs.get("one", GetOptions::default()).await.unwrap() else {
+    let Read::Found(blob) = blobs.get("one", GetOptions::default()).await.unwrap() else {
         panic!("it is gone")
     };
     assert_eq!(blob.bytes, "one");
@@ -95,12 +95,12 @@ pub(crate) async fn an_account_sas_is_a_credential_too(ground: &Ground) {
     let blobs = storage.blobs(&ground.name());
     blobs.create_container().await.unwrap();
     blobs.put("a blob", Bytes::from_static(b"content"), "text/plain", Condition::IfAbsent).await.unwrap();
-    assert!(matches!(blobs.get("a blob", GetOptions::default()).await.unwrap(), Get::Found(_)));
+    assert!(matches!(blobs.get("a blob", GetOptions::default()).await.unwrap(), Read::Found(_)));
     assert_eq!(blobs.list("a ", None, 5).await.unwrap().blobs.len(), 1);
     let queue = storage.queue(&ground.name());
     queue.create().await.unwrap();
     queue.put("text", Duration::ZERO, TimeToLive::Forever).await.unwrap();
     let message = queue.get(1, LIFETIME).await.unwrap().pop().unwrap();
-    queue.delete(&message.message_id, &message.pop_receipt).await.unwrap();
+    queue.delete(&message.message_id, &message.pop_receipt).await.unwrap().unwrap();
     assert_eq!(queue.approximate_count().await.unwrap(), 0);
 }

@@ -54,7 +54,7 @@ pub(crate) async fn text_arrives_as_it_was_put(ground: &Ground) {
         let [message] = received.as_slice() else { panic!("{} messages for {text:?}", received.len()) };
         assert_eq!(message.text, text);
         assert_eq!(peeked[0].text, text);
-        queue.delete(&message.message_id, &message.pop_receipt).await.unwrap();
+        queue.delete(&message.message_id, &message.pop_receipt).await.unwrap().unwrap();
     }
 }
 

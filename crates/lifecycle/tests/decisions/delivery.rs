@@ -3,7 +3,7 @@
 use crate::samples::{
     POLICY, at, delivery, foreign, id, in_state, ours, pending, running, secs, theirs, unusable,
 };
-use lifecycle::delivery::{Delivery, Discard, Found, Step, decide, document_from_message};
+use lifecycle::delivery::{Delivery, Discard, DocumentRead, Step, decide, document_from_message};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::redelivery;
 use lifecycle::retry::{Retry, retry};
@@ -13,7 +13,7 @@ use models::{
 };
 
 fn step(document: &TaskStatus, delivery: &Delivery, now: Timestamp) -> Step {
-    decide(&Ok(ours()), Found::Document(document), delivery, &POLICY, now)
+    decide(&Ok(ours()), DocumentRead::Found(document), delivery, &POLICY, now)
 }
 
 fn word(step: &Step) -> &'static str {
@@ -160,7 +160,7 @@ fn retry_resets_the_attempts_and_discards_older_messages() {
     assert_eq!((again.attempts_used(), again.generation), (0, 1));
     // The message that was given up still exists if its deletion failed.
     let decided = |message: TaskMessage, document: &TaskStatus, delivery: &Delivery| {
-        decide(&Ok(message), Found::Document(document), delivery, &POLICY, at(30))
+        decide(&Ok(message), DocumentRead::Found(document), delivery, &POLICY, at(30))
     };
     let new = TaskMessage::parse(&TaskMessage::text_for(&again, None)).unwrap();
     let started = decided(new.clone(), &again, &delivery("m2", 1));
@@ -171,7 +171,7 @@ fn retry_resets_the_attempts_and_discards_older_messages() {
             assert_eq!(older, Step::Discard(Discard::Older), "{count}");
         }
         let unusable =
-            decide(&Err(unusable()), Found::Document(document), &delivery("m1", 7), &POLICY, at(30));
+            decide(&Err(unusable()), DocumentRead::Found(document), &delivery("m1", 7), &POLICY, at(30));
         assert_eq!(word(&unusable), "poison", "it does not fail the task");
     }
     assert_eq!(word(&decided(new, &started, &delivery("m2", 2))), "run");
@@ -281,12 +281,17 @@ fn delayed_task_goes_to_the_scheduled_queue_once() {
 fn message_without_a_usable_task_goes_to_the_poison_queue() {
     let unreadable = Err(MessageError::Unreadable("not JSON at line 1, column 1".to_owned()));
     let found = in_state(TaskState::Pending);
-    let step = decide(&unreadable, Found::Document(&found), &delivery("m1", 1), &POLICY, at(1));
+    let step = decide(&unreadable, DocumentRead::Found(&found), &delivery("m1", 1), &POLICY, at(1));
     let Step::Poison { reason, document: None } = step else { panic!("poison, without a document") };
     assert_eq!(reason, "the message cannot be read: not JSON at line 1, column 1");
 
-    let step =
-        decide(&Ok(ours()), Found::Unreadable("TaskId is missing"), &delivery("m1", 1), &POLICY, at(1));
+    let step = decide(
+        &Ok(ours()),
+        DocumentRead::Unreadable("TaskId is missing"),
+        &delivery("m1", 1),
+        &POLICY,
+        at(1),
+    );
     let Step::Poison { reason, document: None } = step else { panic!("poison, without a document") };
     assert_eq!(reason, "the stored document cannot be read: TaskId is missing");
 }
@@ -294,7 +299,7 @@ fn message_without_a_usable_task_goes_to_the_poison_queue() {
 #[test]
 fn unusable_message_fails_a_task_without_outcome_or_other_message() {
     let decided = |document: Option<&TaskStatus>, message_id| {
-        let found = document.map_or(Found::Missing, Found::Document);
+        let found = document.map_or(DocumentRead::Missing, DocumentRead::Found);
         decide(&Err(unusable()), found, &delivery(message_id, 1), &POLICY, at(9))
     };
     assert_eq!(word(&decided(None, "m1")), "poison");
@@ -316,8 +321,9 @@ fn misplaced_document_of_another_task_is_refused() {
 
 #[test]
 fn without_document_our_message_is_discarded_and_theirs_starts() {
-    let decided =
-        |message: TaskMessage| decide(&Ok(message), Found::Missing, &delivery("m1", 1), &POLICY, at(5));
+    let decided = |message: TaskMessage| {
+        decide(&Ok(message), DocumentRead::Missing, &delivery("m1", 1), &POLICY, at(5))
+    };
     assert_eq!(decided(ours()), Step::Discard(Discard::Gone));
     assert_eq!(word(&decided(TaskMessage { is_ours: false, ..ours() })), "poison", "it describes no task");
 
@@ -336,8 +342,9 @@ fn without_document_our_message_is_discarded_and_theirs_starts() {
 fn random_dotnet_state_is_ignored_only_for_dotnet_message_and_document() {
     for state in TaskState::ALL {
         let document = foreign(state);
-        let decided =
-            |message| decide(&Ok(message), Found::Document(&document), &delivery("m1", 1), &POLICY, at(5));
+        let decided = |message| {
+            decide(&Ok(message), DocumentRead::Found(&document), &delivery("m1", 1), &POLICY, at(5))
+        };
         assert_eq!(word(&decided(theirs(TaskState::Pending))), "run", "{state:?}");
         // Our message, but the .NET worker has rewritten the document: its state is valid.
         let expected = if state.is_terminal() { "discard" } else { "run" };
@@ -345,8 +352,13 @@ fn random_dotnet_state_is_ignored_only_for_dotnet_message_and_document() {
     }
     // Their message, our document: a terminal task keeps its outcome.
     let done = in_state(TaskState::Completed);
-    let again =
-        decide(&Ok(theirs(TaskState::Pending)), Found::Document(&done), &delivery("m1", 2), &POLICY, at(5));
+    let again = decide(
+        &Ok(theirs(TaskState::Pending)),
+        DocumentRead::Found(&done),
+        &delivery("m1", 2),
+        &POLICY,
+        at(5),
+    );
     assert_eq!(again, Step::Discard(Discard::Terminal));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::samples::{POLICY, at, delivery, ours, pending, theirs, unusable};
 use lifecycle::Policy;
 use lifecycle::cancel::{Cancel, cancel};
-use lifecycle::delivery::{Found, Step, decide};
+use lifecycle::delivery::{DocumentRead, Step, decide};
 use lifecycle::outcome::{Effect, Outcome, settle, with_progress};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Review, review};
@@ -44,7 +44,7 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
     for delivery in [delivery("m1", next), delivery("m2", 1)] {
         let usable = TaskMessage { generation: document.generation, ..ours() };
         for message in [Ok(usable), Err(unusable())] {
-            match decide(&message, Found::Document(document), &delivery, &SHORT, now) {
+            match decide(&message, DocumentRead::Found(document), &delivery, &SHORT, now) {
                 Step::Run(next) => steps.push(("start", Some(*next))),
                 Step::Cancel(next) => steps.push(("cancel", Some(*next))),
                 Step::Poison { document: Some(next), .. } => steps.push(("give up", Some(*next))),
@@ -108,7 +108,7 @@ fn key(document: &TaskStatus) -> (TaskState, bool, bool, u32, u32) {
 fn computed() -> BTreeSet<Arrow> {
     let arrow = |from: &str, to: &str, event: &str| (from.to_owned(), to.to_owned(), event.to_owned());
     let theirs = Ok(theirs(TaskState::Pending));
-    let Step::Run(started) = decide(&theirs, Found::Missing, &delivery("m1", 1), &SHORT, at(1)) else {
+    let Step::Run(started) = decide(&theirs, DocumentRead::Missing, &delivery("m1", 1), &SHORT, at(1)) else {
         panic!("a task of the .NET API that is not stored starts");
     };
     let mut arrows = BTreeSet::from([

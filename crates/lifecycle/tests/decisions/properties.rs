@@ -2,7 +2,7 @@
 
 use crate::samples::{POLICY, at, delivery, ours, pending, unusable};
 use lifecycle::cancel::{Cancel, cancel};
-use lifecycle::delivery::{Found, Step, decide};
+use lifecycle::delivery::{DocumentRead, Step, decide};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Review, review};
@@ -49,7 +49,7 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
             let generation = if *message == 2 { 0 } else { document.generation };
             let parsed = if *broken { Err(unusable()) } else { Ok(TaskMessage { generation, ..ours() }) };
             let delivery = delivery(&format!("m{message}"), *count);
-            match decide(&parsed, Found::Document(document), &delivery, &POLICY, now) {
+            match decide(&parsed, DocumentRead::Found(document), &delivery, &POLICY, now) {
                 Step::Run(next) => {
                     assert_eq!(next.attempt, document.attempt + 1, "an attempt number is used once");
                     Some(*next)

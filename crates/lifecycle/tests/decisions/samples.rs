@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lifecycle::Policy;
-use lifecycle::delivery::{Delivery, Found, Step, decide};
+use lifecycle::delivery::{Delivery, DocumentRead, Step, decide};
 use models::{
     DeliveryId, DeliveryNote, Json, MessageError, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest,
     TaskState, TaskStatus, Timestamp,
@@ -58,7 +58,7 @@ pub(crate) fn foreign(state: TaskState) -> TaskStatus {
 /// Started by `delivery` at `now`.
 pub(crate) fn running(document: &TaskStatus, delivery: &Delivery, now: Timestamp) -> TaskStatus {
     let message = TaskMessage { generation: document.generation, ..ours() };
-    match decide(&Ok(message), Found::Document(document), delivery, &POLICY, now) {
+    match decide(&Ok(message), DocumentRead::Found(document), delivery, &POLICY, now) {
         Step::Run(document) => *document,
         other => panic!("expected a start, got {other:?}"),
     }

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use azure::{AccountSource, Env, Limits, RetryPolicy, Storage};
+use azure::{AccountSource, Env, Limits, RetryPolicy, StorageClient};
 
 use super::error::{self, Advice};
 use crate::{StorageError, StorageSettings};
@@ -10,7 +10,7 @@ const LARGEST_ANSWER: usize = 160 * 1024 * 1024;
 
 /// The storage account, or why there is none.
 pub(super) struct Account {
-    storage: Result<Storage, StorageError>,
+    storage: Result<StorageClient, StorageError>,
     advice: Advice,
 }
 
@@ -25,7 +25,7 @@ impl Account {
         match AccountSource::decide(&settings.account) {
             Ok(source) => {
                 let advice = Advice::for_source(&source);
-                Self { storage: Ok(Storage::new(env, source, policy)), advice }
+                Self { storage: Ok(StorageClient::new(env, source, policy)), advice }
             }
             Err(error) => {
                 let sentence = format!("configuration: {error}");
@@ -34,7 +34,7 @@ impl Account {
         }
     }
 
-    pub(super) fn storage(&self) -> Result<&Storage, StorageError> {
+    pub(super) fn storage(&self) -> Result<&StorageClient, StorageError> {
         self.storage.as_ref().map_err(Clone::clone)
     }
 

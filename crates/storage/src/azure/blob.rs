@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{BlobItem, Blobs, Condition, Deleted, ErrorKind, Get, GetOptions, Put};
+use azure::{BlobItem, Blobs, Condition, ErrorKind, GetOptions};
 use bytes::Bytes;
 use lifecycle::sweep::Mark;
 use models::{TaskId, TaskStatus};
@@ -10,8 +10,8 @@ use models::{TaskId, TaskStatus};
 use super::account::Account;
 use super::error::is_missing;
 use crate::{
-    ETag, Listed, Page, PublicStore, Read, ResultPart, StatusStore, StorageError, StorageFuture, Stored,
-    Write,
+    ETag, ListedDocument, Page, PublicStore, Read, ResultPart, StatusStore, StorageError, StorageFuture,
+    StoredDocument, Write,
 };
 
 const JSON: &str = "application/json";
@@ -33,7 +33,7 @@ struct New<'a> {
 }
 
 impl New<'_> {
-    async fn put(&self, blobs: &Blobs, condition: Condition<'_>) -> Result<Put, azure::Error> {
+    async fn put(&self, blobs: &Blobs, condition: Condition<'_>) -> Result<Write, azure::Error> {
         let bytes = self.bytes.clone();
         match self.mark {
             Some(mark) => {
@@ -68,10 +68,7 @@ impl BlobStore {
             blobs.create_container().await.map_err(|error| self.account.error(&error))?;
             outcome = new.put(&blobs, condition).await;
         }
-        match outcome.map_err(|error| self.error(&error))? {
-            Put::Stored(etag) => Ok(Write::Done(etag)),
-            Put::ConditionNotMet => Ok(Write::Conflict),
-        }
+        outcome.map_err(|error| self.error(&error))
     }
 
     /// A container that does not exist says nothing about what is to be in it. It is made with the first task;
@@ -119,9 +116,9 @@ impl BlobStore {
     }
 }
 
-fn read_document(id: TaskId, bytes: &[u8], etag: ETag) -> Result<Stored, StorageError> {
+fn read_document(id: TaskId, bytes: &[u8], etag: ETag) -> Result<StoredDocument, StorageError> {
     let document = match TaskStatus::parse(bytes) {
-        Ok(document) if document.task_id == id => return Ok(Stored { document, etag }),
+        Ok(document) if document.task_id == id => return Ok(StoredDocument { document, etag }),
         Ok(_) => "its TaskId is another task's".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -134,8 +131,8 @@ fn task_of(name: &str) -> Option<TaskId> {
     (id.status_blob_name() == name).then_some(id)
 }
 
-fn listed(blob: &BlobItem) -> Option<Listed> {
-    Some(Listed {
+fn listed(blob: &BlobItem) -> Option<ListedDocument> {
+    Some(ListedDocument {
         id: task_of(&blob.name)?,
         written: blob.last_modified.into(),
         mark: blob.note.as_deref().and_then(Mark::parse),
@@ -152,9 +149,11 @@ impl StatusStore for BlobStore {
             let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
             let found = self.blobs()?.get(&id.status_blob_name(), options).await;
             match found.map_err(|error| self.error(&error))? {
-                Get::Found(blob) => Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?))),
-                Get::NotModified => Ok(Read::Unchanged),
-                Get::NotFound | Get::ConditionNotMet => Ok(Read::Missing),
+                azure::Read::Found(blob) => {
+                    Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?)))
+                }
+                azure::Read::Unchanged => Ok(Read::Unchanged),
+                azure::Read::Missing | azure::Read::Changed => Ok(Read::Missing),
             }
         })
     }
@@ -163,13 +162,10 @@ impl StatusStore for BlobStore {
         Box::pin(self.put_document(document, Condition::IfMatch(etag)))
     }
 
-    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write<()>> {
         Box::pin(async move {
             let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
-            match deleted.map_err(|error| self.error(&error))? {
-                Deleted::Done => Ok(Write::Done(etag.to_owned())),
-                Deleted::ConditionNotMet => Ok(Write::Conflict),
-            }
+            deleted.map_err(|error| self.error(&error))
         })
     }
 
@@ -213,11 +209,9 @@ impl StatusStore for BlobStore {
         Box::pin(async move {
             let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
             match self.blobs()?.put(name, bytes, content_type, condition).await {
-                Ok(Put::Stored(etag)) => Ok(Write::Done(etag)),
-                Ok(Put::ConditionNotMet) => Ok(Write::Conflict),
                 // Whoever looks after documents finds none; a container made here would hide that it is missing.
                 Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
-                Err(error) => Err(self.error(&error)),
+                outcome => outcome.map_err(|error| self.error(&error)),
             }
         })
     }
@@ -234,10 +228,10 @@ impl StatusStore for BlobStore {
             }
             let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
             match self.blobs()?.get(name, options).await {
-                Ok(Get::Found(blob)) => {
+                Ok(azure::Read::Found(blob)) => {
                     Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
                 }
-                Ok(Get::NotFound | Get::ConditionNotMet | Get::NotModified) => Ok(None),
+                Ok(azure::Read::Missing | azure::Read::Changed | azure::Read::Unchanged) => Ok(None),
                 Err(error) if is_missing(&error) => Ok(None),
                 // The range begins at its end or beyond it, as every range of an empty one does.
                 Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {

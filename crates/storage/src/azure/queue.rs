@@ -2,12 +2,12 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure::{Error, Lease, Message, Queue, Secret, TimeToLive};
+use azure::{Error, Queue, Secret, TimeToLive};
 use models::Timestamp;
 
 use super::account::Account;
 use super::error::is_missing;
-use crate::{Held, QueueName, ReceivedMessage, StorageError, StorageFuture, TaskQueue, TaskReceiver};
+use crate::{LeaseLost, QueueName, ReceivedMessage, StorageError, StorageFuture, TaskQueue, TaskReceiver};
 
 /// The three queues: `{queue}`, `{queue}-scheduled` and `{queue}-poison`.
 pub(crate) struct StorageQueues {
@@ -45,12 +45,13 @@ impl StorageQueues {
     }
 
     /// The outcome of what needs the lease; lost with the queue.
-    fn held<T>(&self, outcome: Result<Lease<T>, Error>) -> Result<Held<T>, StorageError> {
+    fn leased<T>(
+        &self,
+        outcome: Result<Result<T, LeaseLost>, Error>,
+    ) -> Result<Result<T, LeaseLost>, StorageError> {
         match outcome {
-            Ok(Lease::Held(value)) => Ok(Held::Yes(value)),
-            Ok(Lease::Lost) => Ok(Held::Lost),
-            Err(error) if is_missing(&error) => Ok(Held::Lost),
-            Err(error) => Err(self.account.error(&error)),
+            Err(error) if is_missing(&error) => Ok(Err(LeaseLost)),
+            outcome => outcome.map_err(|error| self.account.error(&error)),
         }
     }
 }
@@ -65,7 +66,7 @@ fn for_xml(json: &str) -> Cow<'_, str> {
     }
 }
 
-fn delivery(message: Message) -> ReceivedMessage {
+fn received(message: azure::ReceivedMessage) -> ReceivedMessage {
     ReceivedMessage {
         message_id: message.message_id,
         pop_receipt: message.pop_receipt.expose().to_owned(),
@@ -121,34 +122,35 @@ impl TaskReceiver for StorageQueues {
                 outcome = queue.get(count, visibility).await;
             }
             let messages = outcome.map_err(|error| self.account.error(&error))?;
-            Ok(messages.into_iter().map(delivery).collect())
+            Ok(messages.into_iter().map(received).collect())
         })
     }
 
     fn update<'a>(
         &'a self,
         queue: QueueName,
-        delivery: &'a ReceivedMessage,
+        message: &'a ReceivedMessage,
         visibility: Duration,
         text: Option<&'a str>,
-    ) -> StorageFuture<'a, Held<String>> {
+    ) -> StorageFuture<'a, Result<String, LeaseLost>> {
         Box::pin(async move {
-            let receipt = Secret::new(delivery.pop_receipt.as_str());
+            let receipt = Secret::new(message.pop_receipt.as_str());
             let text = text.map(for_xml);
             let queue = self.queue(queue)?;
-            let outcome = queue.update(&delivery.message_id, &receipt, visibility, text.as_deref()).await;
-            Ok(match self.held(outcome)? {
-                Held::Yes(updated) => Held::Yes(updated.pop_receipt.expose().to_owned()),
-                Held::Lost => Held::Lost,
-            })
+            let outcome = queue.update(&message.message_id, &receipt, visibility, text.as_deref()).await;
+            Ok(self.leased(outcome)?.map(|lease| lease.pop_receipt.expose().to_owned()))
         })
     }
 
-    fn delete<'a>(&'a self, queue: QueueName, delivery: &'a ReceivedMessage) -> StorageFuture<'a, Held<()>> {
+    fn delete<'a>(
+        &'a self,
+        queue: QueueName,
+        message: &'a ReceivedMessage,
+    ) -> StorageFuture<'a, Result<(), LeaseLost>> {
         Box::pin(async move {
-            let receipt = Secret::new(delivery.pop_receipt.as_str());
-            let outcome = self.queue(queue)?.delete(&delivery.message_id, &receipt).await;
-            self.held(outcome)
+            let receipt = Secret::new(message.pop_receipt.as_str());
+            let outcome = self.queue(queue)?.delete(&message.message_id, &receipt).await;
+            self.leased(outcome)
         })
     }
 }

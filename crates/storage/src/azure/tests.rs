@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::{
-    Held, PublicStore as _, QueueName, Read, StatusStore as _, StorageError, TaskQueue as _,
+    LeaseLost, PublicStore as _, QueueName, Read, StatusStore as _, StorageError, TaskQueue as _,
     TaskReceiver as _, Write,
 };
 
@@ -125,8 +125,8 @@ async fn a_document_is_created_read_replaced_listed_and_deleted_by_its_version()
     let page = store.list(None, 50).await.unwrap();
     assert_eq!(page.tasks.iter().map(|task| task.id).collect::<Vec<_>>(), [task.task_id]);
 
-    assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(second.clone())));
-    assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(second.clone())), "gone already");
+    assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(())));
+    assert_eq!(store.delete(task.task_id, &second).await, Ok(Write::Done(())), "gone already");
     assert_eq!(store.replace(&task, &second).await, Ok(Write::Conflict));
 }
 
@@ -186,27 +186,26 @@ async fn a_message_is_received_renewed_and_deleted_until_the_lease_is_lost() {
     queues.send(QueueName::Tasks, text, Duration::ZERO).await.unwrap();
     let minute = Duration::from_secs(60);
     let mut received = queues.receive(QueueName::Tasks, 32, minute).await.unwrap();
-    let mut delivery = received.pop().unwrap();
-    assert_eq!(delivery.text, "{\"TaskName\":\"\\ufffe<&>\\uffff\u{7f} \\u0001\"}");
-    assert_eq!(delivery.dequeue_count, 1);
+    let mut message = received.pop().unwrap();
+    assert_eq!(message.text, "{\"TaskName\":\"\\ufffe<&>\\uffff\u{7f} \\u0001\"}");
+    assert_eq!(message.dequeue_count, 1);
     let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
-    assert_eq!(value(&delivery.text), value(text), "the same JSON");
+    assert_eq!(value(&message.text), value(text), "the same JSON");
 
-    let Held::Yes(receipt) =
-        queues.update(QueueName::Tasks, &delivery, minute, Some("{\u{fffe}}")).await.unwrap()
+    let Ok(receipt) = queues.update(QueueName::Tasks, &message, minute, Some("{\u{fffe}}")).await.unwrap()
     else {
         panic!("lost")
     };
-    let stale = delivery.clone();
-    delivery.pop_receipt = receipt;
-    assert_eq!(queues.update(QueueName::Tasks, &stale, minute, None).await, Ok(Held::Lost));
-    assert_eq!(queues.delete(QueueName::Tasks, &stale).await, Ok(Held::Lost));
-    assert_eq!(queues.delete(QueueName::Poison, &delivery).await, Ok(Held::Lost), "no such queue");
+    let stale = message.clone();
+    message.pop_receipt = receipt;
+    assert_eq!(queues.update(QueueName::Tasks, &stale, minute, None).await, Ok(Err(LeaseLost)));
+    assert_eq!(queues.delete(QueueName::Tasks, &stale).await, Ok(Err(LeaseLost)));
+    assert_eq!(queues.delete(QueueName::Poison, &message).await, Ok(Err(LeaseLost)), "no such queue");
     assert_eq!(queues.depth(QueueName::Tasks).await, Ok(1));
     let texts: Vec<_> = world.fake.borrow().messages(EMULATOR_ACCOUNT, "taskqueue").map(|m| m.text).collect();
     assert_eq!(texts, ["{\\ufffe}"], "replaced by the update");
-    assert_eq!(queues.delete(QueueName::Tasks, &delivery).await, Ok(Held::Yes(())));
-    assert_eq!(queues.delete(QueueName::Tasks, &delivery).await, Ok(Held::Lost));
+    assert_eq!(queues.delete(QueueName::Tasks, &message).await, Ok(Ok(())));
+    assert_eq!(queues.delete(QueueName::Tasks, &message).await, Ok(Err(LeaseLost)));
 }
 
 #[tokio::test]

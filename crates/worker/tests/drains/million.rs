@@ -13,8 +13,8 @@ use service::body::Body;
 use service::env::Env as _;
 use service::settings::WorkerSettings;
 use storage::{
-    Held, Listed, Page, QueueName, Read, ReceivedMessage, ResultPart, StatusStore, StorageFuture, Stored,
-    TaskQueue, TaskReceiver, WorkerStorage, Write,
+    LeaseLost, ListedDocument, Page, QueueName, Read, ReceivedMessage, ResultPart, StatusStore,
+    StorageFuture, StoredDocument, TaskQueue, TaskReceiver, WorkerStorage, Write,
 };
 use worker::Worker;
 
@@ -106,11 +106,11 @@ impl StatusStore for Storage {
                     Some(None) => None,
                     Some(Some(new)) => {
                         let at = new.updated_at.unwrap();
-                        Some(Listed { id, written: at, mark: Some(Mark::of(new)) })
+                        Some(ListedDocument { id, written: at, mark: Some(Mark::of(new)) })
                     }
                     None => {
                         let (written, mark) = self.0.listed(number);
-                        Some(Listed { id, written, mark: Some(mark) })
+                        Some(ListedDocument { id, written, mark: Some(mark) })
                     }
                 }
             };
@@ -125,7 +125,7 @@ impl StatusStore for Storage {
             let number = number_of(id);
             self.0.reads.borrow_mut().push(number);
             let document = self.0.document(number);
-            Ok(Read::Found(Box::new(Stored { document, etag: "\"1\"".to_owned() })))
+            Ok(Read::Found(Box::new(StoredDocument { document, etag: "\"1\"".to_owned() })))
         })
     }
 
@@ -137,11 +137,11 @@ impl StatusStore for Storage {
         })
     }
 
-    fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write> {
+    fn delete<'a>(&'a self, id: TaskId, _: &'a str) -> StorageFuture<'a, Write<()>> {
         Box::pin(async move {
             tokio::time::sleep(OTHER_TIME).await;
             self.0.written.borrow_mut().insert(id, None);
-            Ok(Write::Done(etag.to_owned()))
+            Ok(Write::Done(()))
         })
     }
 
@@ -239,11 +239,15 @@ impl TaskReceiver for Storage {
         _: &'a ReceivedMessage,
         _: Duration,
         _: Option<&'a str>,
-    ) -> StorageFuture<'a, Held<String>> {
+    ) -> StorageFuture<'a, Result<String, LeaseLost>> {
         Box::pin(async move { panic!("nothing is received") })
     }
 
-    fn delete<'a>(&'a self, _: QueueName, _: &'a ReceivedMessage) -> StorageFuture<'a, Held<()>> {
+    fn delete<'a>(
+        &'a self,
+        _: QueueName,
+        _: &'a ReceivedMessage,
+    ) -> StorageFuture<'a, Result<(), LeaseLost>> {
         Box::pin(async move { panic!("nothing is received") })
     }
 }

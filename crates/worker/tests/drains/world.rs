@@ -246,7 +246,7 @@ impl World {
                 break;
             }
             for delivery in batch {
-                self.storage().queue.delete(QueueName::Tasks, &delivery).await.unwrap();
+                self.storage().queue.delete(QueueName::Tasks, &delivery).await.unwrap().unwrap();
             }
         }
         self.requests.borrow_mut().clear();

@@ -24,22 +24,22 @@ fn config() -> AccountConfig {
     }
 }
 
-fn open(script: &Rc<Script>, config: &AccountConfig) -> Storage {
-    Storage::new(script.clone(), AccountSource::decide(config).unwrap(), RetryPolicy::default())
+fn open(script: &Rc<Script>, config: &AccountConfig) -> StorageClient {
+    StorageClient::new(script.clone(), AccountSource::decide(config).unwrap(), RetryPolicy::default())
 }
 
 /// An account with a key.
-fn keyed(script: &Rc<Script>) -> Storage {
+fn keyed(script: &Rc<Script>) -> StorageClient {
     open(script, &AccountConfig { connection_string: Secret::new(CONNECTION), ..config() })
 }
 
 /// An account that only the identity opens.
-fn keyless(script: &Rc<Script>) -> Storage {
+fn keyless(script: &Rc<Script>) -> StorageClient {
     open(script, &AccountConfig { account_name: "acct".to_owned(), ..config() })
 }
 
 /// An account whose connection string is in a vault.
-fn vaulted(script: &Rc<Script>) -> Storage {
+fn vaulted(script: &Rc<Script>) -> StorageClient {
     open(script, &AccountConfig { key_vault_url: "https://vault.example".to_owned(), ..config() })
 }
 
@@ -62,6 +62,6 @@ fn authorization(request: &Request<Bytes>) -> &str {
 }
 
 /// Some call: the answer is empty.
-async fn some_call(storage: &Storage) -> Result<(), Error> {
+async fn some_call(storage: &StorageClient) -> Result<(), Error> {
     storage.queue("jobs").clear().await
 }

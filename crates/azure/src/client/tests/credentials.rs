@@ -5,7 +5,7 @@ use crate::Clock as _;
 use crate::Part;
 
 /// Runs `count` calls at once and says how many were answered.
-fn together(script: &Script, storage: &Storage, count: usize) -> usize {
+fn together(script: &Script, storage: &StorageClient, count: usize) -> usize {
     let calls = (0..count).map(|_| some_call(storage));
     script.run(join_all(calls)).iter().filter(|outcome| outcome.is_ok()).count()
 }

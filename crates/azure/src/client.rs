@@ -20,7 +20,7 @@ use crate::{AccountSource, Env, Error, RetryPolicy, encode, moment};
 /// One storage account. Cheap to clone; clones share the account resolution, tokens, the vault's secret
 /// and delegation keys.
 #[derive(Clone)]
-pub struct Storage {
+pub struct StorageClient {
     inner: Rc<Inner>,
 }
 
@@ -56,7 +56,7 @@ impl Authority {
     }
 }
 
-impl Storage {
+impl StorageClient {
     /// An account that is resolved when the first request needs it.
     #[must_use]
     pub fn new(env: Rc<dyn Env>, source: AccountSource, policy: RetryPolicy) -> Self {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Clock as _, Condition, Instant, Lease, Put, TimeToLive};
+use crate::{Clock as _, Condition, Instant, LeaseLost, TimeToLive, Write};
 
 /// Answers with each of the replies in turn, then with 500.
 fn in_turn(replies: Vec<Reply>) -> Rc<Script> {
@@ -91,9 +91,7 @@ fn a_lease_is_not_renewed_twice_unless_the_first_try_had_no_effect() {
     }
     for harmless in [Reply::broken(TransportError::Connect("refused".to_owned())), Reply::status(503)] {
         let script = in_turn(vec![harmless, renewed()]);
-        assert!(
-            matches!(update(&script).unwrap(), Lease::Held(updated) if updated.pop_receipt.expose() == "new")
-        );
+        assert!(matches!(update(&script).unwrap(), Ok(updated) if updated.pop_receipt.expose() == "new"));
     }
 }
 
@@ -105,13 +103,13 @@ fn a_message_found_gone_by_a_second_try_was_deleted_by_the_first() {
         let queue = keyed(&script).queue("jobs");
         script.run(async { queue.delete("m", &Secret::new("r")).await })
     };
-    assert_eq!(delete(vec![gone()]), Ok(Lease::Lost));
-    assert_eq!(delete(vec![Reply::broken(TransportError::Timeout), gone()]), Ok(Lease::Held(())));
-    assert_eq!(delete(vec![Reply::status(500), gone()]), Ok(Lease::Held(())));
+    assert_eq!(delete(vec![gone()]), Ok(Err(LeaseLost)));
+    assert_eq!(delete(vec![Reply::broken(TransportError::Timeout), gone()]), Ok(Ok(())));
+    assert_eq!(delete(vec![Reply::status(500), gone()]), Ok(Ok(())));
     let before_effect = Reply::broken(TransportError::Connect("refused".to_owned()));
-    assert_eq!(delete(vec![before_effect, gone()]), Ok(Lease::Lost));
+    assert_eq!(delete(vec![before_effect, gone()]), Ok(Err(LeaseLost)));
     let taken = || Reply::status(400).header("x-ms-error-code", "PopReceiptMismatch");
-    assert_eq!(delete(vec![Reply::status(500), taken()]), Ok(Lease::Lost));
+    assert_eq!(delete(vec![Reply::status(500), taken()]), Ok(Err(LeaseLost)));
 }
 
 #[test]
@@ -120,7 +118,7 @@ fn a_create_that_meets_its_own_first_try_is_a_condition_not_met() {
     let script = in_turn(vec![Reply::status(500), exists]);
     let blobs = keyed(&script).blobs("tasks");
     let put = script.run(blobs.put("a", Bytes::new(), "application/json", Condition::IfAbsent));
-    assert_eq!(put, Ok(Put::ConditionNotMet));
+    assert_eq!(put, Ok(Write::Conflict));
 }
 
 #[test]

@@ -35,6 +35,11 @@ pub(crate) enum Command {
     Verify,
     /// Check the house rules, which no compiler checks.
     Tidy,
+    /// Write the files anew that tests compare with the code, for review.
+    ///
+    /// These are the transcripts of docs/api.md, the golden files in models/fixtures and the description of the API in
+    /// web/pages/openapi.json. A test with `UPDATE_SNAPSHOTS=1` in the environment writes its own.
+    Snapshots,
     /// Measure the components; docs/performance.md says what the figures mean.
     #[command(disable_help_flag = true)]
     Bench {

@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod delegate;
 mod demo;
+mod snapshots;
 pub mod stack;
 mod summary;
 mod test;
@@ -46,6 +47,7 @@ fn perform(command: Option<Command>) -> Result<()> {
         Some(Command::Test(options)) => test::run(options.host),
         Some(Command::Verify) => verify::run(),
         Some(Command::Tidy) => tidy::run(),
+        Some(Command::Snapshots) => snapshots::run(),
         Some(Command::Bench { arguments }) => delegate::run("bench", arguments),
         Some(Command::Sim { arguments }) => delegate::run("sim", arguments),
         None => Ok(CommandLine::command().print_help()?),

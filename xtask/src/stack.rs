@@ -120,7 +120,7 @@ impl Stack {
         bail!("the application did not answer at {url} within {HEALTHY:?}")
     }
 
-    /// Whether everything still runs and nobody pressed Ctrl-C.
+    /// Whether everything still runs and no signal has arrived.
     ///
     /// # Errors
     /// A sentence that says what ended.

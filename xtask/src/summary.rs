@@ -138,7 +138,7 @@ fn pass_on(pipe: impl Read + Send + 'static, copy: Arc<Mutex<String>>) -> std::t
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
             let mut copy = copy.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody may be reading; the tests run all the same.
+            // The reader may be gone; the tests run all the same.
             let _ = writeln!(std::io::stdout(), "{line}");
             copy.push_str(&line);
             copy.push('\n');

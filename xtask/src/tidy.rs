@@ -15,6 +15,7 @@ mod log_lines;
 mod machine;
 mod markers;
 mod tree;
+mod words;
 
 use anyhow::{Result, bail};
 
@@ -36,6 +37,7 @@ const RULES: &[(&str, Rule)] = &[
     ("log messages", log_lines::check),
     ("paths of one machine", machine::check),
     ("unfinished work", markers::check),
+    ("words", words::check),
 ];
 
 /// Applies every rule.

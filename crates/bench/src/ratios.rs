@@ -27,7 +27,7 @@ struct Costs<'a> {
     keyless: &'a World,
     small: Bytes,
     large: Bytes,
-    /// Path and entity tag of a task that nobody changes.
+    /// Path and entity tag of a task that does not change.
     settled: (String, String),
 }
 

@@ -26,7 +26,7 @@ use crate::state::blob::{Blob, Container};
 /// Why a blob cannot be read, changed or deleted, although it is there and the caller may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Block {
-    /// Somebody holds a lease: it can be read only.
+    /// A client holds a lease: it can be read only.
     Leased,
     /// It is in the archive tier: it can be deleted only.
     Archived,

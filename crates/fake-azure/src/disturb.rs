@@ -10,7 +10,7 @@ use crate::state::{Change, Moment};
 
 impl FakeAzure {
     /// Makes the queue's invisible messages visible at once, keeping their receipts: what clock skew between the
-    /// service's machines does now and then. The next receiver gets them although somebody holds them.
+    /// service's machines does now and then. The next receiver gets them although another holds their lease.
     pub fn reveal_messages(&mut self, account: &str, queue: &str, now: OffsetDateTime) {
         self.change_messages(account, queue, |message| {
             let hidden = message.visible.0 > now;

@@ -91,7 +91,7 @@ impl Server {
         action(&mut self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner).fake)
     }
 
-    /// Waits until the server cannot go on, normally for ever.
+    /// Waits until the server cannot go on, which normally never happens.
     pub async fn failure(&mut self) -> io::Error {
         self.failures.recv().await.unwrap_or_else(|| io::Error::other("the server has ended"))
     }

@@ -238,7 +238,7 @@ async fn retry_after_seconds_holds_for_every_loop() {
     launcher.signal(Signal::TERM);
     let ended = launcher.ended().await;
     let times = worker.times.lock().unwrap().clone();
-    // The second loop may have begun together with the first, before anybody was told.
+    // The second loop may have begun together with the first, before either was told.
     assert!(times[2] - times[0] >= Duration::from_millis(1_990), "{:?}", times[2] - times[0]);
     assert!(times[3] - times[0] < Duration::from_secs(4), "{:?}", times[3] - times[0]);
     assert!(ended.stderr.contains(r#""retry_after_seconds":2"#), "{}", ended.stderr);

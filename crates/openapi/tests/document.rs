@@ -23,10 +23,13 @@ fn references(value: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn the_checked_in_description_is_the_generated_one() {
+fn checked_in_description_is_the_generated_one() {
     let path = openapi::path();
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, openapi::text()).unwrap();
+    }
     let checked_in = std::fs::read_to_string(&path).unwrap();
-    assert!(checked_in == openapi::text(), "{} is out of date: run `cargo run -p openapi`", path.display());
+    assert!(checked_in == openapi::text(), "{} is out of date: run `cargo xtask snapshots`", path.display());
 }
 
 #[test]

@@ -12,9 +12,9 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Compares bytes with a golden file; `UPDATE_FIXTURES=1` writes the file instead, to be reviewed.
+/// Compares bytes with a golden file; `UPDATE_SNAPSHOTS=1` writes the file instead, to be reviewed.
 fn assert_golden(name: &str, bytes: &[u8]) {
-    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR")), bytes).unwrap();
     }
     let expected = String::from_utf8(fixture(name)).unwrap();

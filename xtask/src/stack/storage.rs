@@ -20,7 +20,7 @@ const READY: Duration = Duration::from_secs(60);
 
 /// Storage that runs, and how the application finds it.
 pub struct Storage {
-    /// `None` when it is somebody else's.
+    /// `None` when this program did not start it.
     pub process: Option<Process>,
     /// Environment variables for the application.
     pub environment: BTreeMap<String, String>,

@@ -87,7 +87,7 @@ const DIRECTIONS: &[Direction] = &[
     may("openapi", &["accepted-models", "service"], "the document is made from the types it describes"),
 ];
 
-/// An outside crate, who may name it, and why nobody else.
+/// An outside crate, who may name it, and why no other package.
 const OUTSIDE: [(&str, &[&str], &str); 3] = [
     (
         "spin-sdk",

@@ -1,5 +1,5 @@
 //! The transcripts of `docs/api.md` are what the API and the worker really answer: this test runs them
-//! and compares. `UPDATE_TRANSCRIPTS=1` writes them anew.
+//! and compares. `UPDATE_SNAPSHOTS=1` writes them anew.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -332,7 +332,7 @@ async fn the_transcripts_in_the_documentation_are_what_happens() {
     found.extend(refusals().await);
 
     let mut document = std::fs::read_to_string(DOCUMENT).unwrap();
-    let update = std::env::var_os("UPDATE_TRANSCRIPTS").is_some();
+    let update = std::env::var_os("UPDATE_SNAPSHOTS").is_some();
     assert_eq!(document.matches("<!-- transcript:").count(), found.len());
     for (name, text) in found {
         let begin = format!("<!-- transcript: {name} -->\n```text\n");

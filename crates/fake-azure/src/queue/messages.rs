@@ -26,7 +26,7 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     let call = context.call;
     call.check_length()?;
     let visibility = call.number("visibilitytimeout", 0, MAX_VISIBILITY)?.unwrap_or(0);
-    // -1 is for ever; 0 is no life at all.
+    // -1 never expires; 0 is not allowed.
     let time_to_live = match call.number("messagettl", -1, i64::from(u32::MAX))? {
         Some(0) => return Err(Refusal::invalid_query("messagettl", "0")),
         Some(-1) => None,

@@ -75,7 +75,7 @@ async fn serve(
             .header_read_timeout(HEAD_TIMEOUT)
             .serve_connection(TokioIo::new(stream), answer)
     );
-    // A broken connection concerns nobody but its client.
+    // A broken connection concerns its client alone.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = stopped(&mut stopping) => connection.as_mut().graceful_shutdown(),

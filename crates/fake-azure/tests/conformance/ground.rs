@@ -145,7 +145,7 @@ impl Ground {
         self.send(method, &url, &[("x-ms-version", "2023-11-03")], body).await
     }
 
-    /// The query of an account SAS that allows everything for ever.
+    /// The query of an account SAS that allows everything and does not expire.
     pub(crate) fn account_sas(&self) -> String {
         const VERSION: &str = "2023-11-03";
         let (permissions, services, types, expiry) = ("rwdlacup", "bq", "sco", "2999-01-01T00:00:00Z");

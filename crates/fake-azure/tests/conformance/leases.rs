@@ -86,7 +86,7 @@ pub(crate) async fn a_message_is_handed_back_by_visibility_zero(ground: &Ground)
     assert_eq!(receive(&queue, LONG).await.unwrap().dequeue_count, 2);
 }
 
-pub(crate) async fn a_late_receipt_is_good_while_nobody_else_received_the_message(ground: &Ground) {
+pub(crate) async fn late_receipt_is_good_until_another_receives_the_message(ground: &Ground) {
     let (queue, _, message) = received(ground, SHORT).await;
     ground.pass(3).await;
     assert_eq!(queue.peek(1).await.unwrap().len(), 1, "it is visible again");

@@ -75,7 +75,7 @@ scenarios! { every_scenario:
     leases::the_receipt_of_the_insertion_is_good_at_once,
     leases::an_update_moves_visibility_and_replaces_the_receipt,
     leases::a_message_is_handed_back_by_visibility_zero,
-    leases::a_late_receipt_is_good_while_nobody_else_received_the_message,
+    leases::late_receipt_is_good_until_another_receives_the_message,
     leases::a_deleted_message_is_lost_to_everyone,
     leases::a_receipt_of_another_message_is_refused,
     links::a_link_reads_its_blob_and_no_other,

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn failing_without_a_test_and_running_none_both_count_as_failures() {
+    fn runs_without_tests_count_as_failures() {
         assert_eq!(judge(true, counts(3, 0, 0)), counts(3, 0, 0));
         assert_eq!(judge(false, counts(3, 1, 0)), counts(3, 1, 0));
         assert_eq!(judge(false, counts(3, 0, 0)), counts(3, 1, 0));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_is_watched_and_counted() {
+    fn runner_is_watched_and_counted() {
         let mut summary = Summary::default();
         summary.run(
             "echo",
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closing_line_is_plain() {
+    fn closing_line_is_plain() {
         assert_eq!(closing_line(counts(3, 0, 0)), "3 passed, 0 failed");
         assert_eq!(closing_line(counts(3, 1, 2)), "3 passed, 1 failed, 2 skipped");
     }

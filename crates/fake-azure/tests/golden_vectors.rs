@@ -29,7 +29,7 @@ fn code(response: &Response<Bytes>) -> &str {
 }
 
 #[test]
-fn a_signed_get_messages_on_a_path_style_address_is_accepted() {
+fn signed_get_messages_is_accepted_on_path_style_addresses() {
     let mut fake = fake();
     fake.put_message(EMULATOR_ACCOUNT, "jobs", "hello", NOW);
     let uri = "http://127.0.0.1:10001/devstoreaccount1/jobs/messages?numofmessages=16&visibilitytimeout=60";
@@ -52,7 +52,7 @@ fn a_signed_get_messages_on_a_path_style_address_is_accepted() {
 }
 
 #[test]
-fn a_signed_get_messages_on_a_host_style_address_is_accepted() {
+fn signed_get_messages_is_accepted_on_host_style_addresses() {
     let mut config = Config::default();
     config.accounts.insert("myaccount".to_owned(), vec![EMULATOR_KEY.to_owned()]);
     let mut fake = FakeAzure::new(config).unwrap();
@@ -64,7 +64,7 @@ fn a_signed_get_messages_on_a_host_style_address_is_accepted() {
 }
 
 #[test]
-fn a_signed_conditional_put_blob_is_accepted_once() {
+fn signed_conditional_put_blob_is_accepted_once() {
     let mut fake = fake();
     fake.put_blob(EMULATOR_ACCOUNT, "results", "other", "", "text/plain", NOW);
     let put = || {
@@ -83,7 +83,7 @@ fn a_signed_conditional_put_blob_is_accepted_once() {
 }
 
 #[test]
-fn a_service_sas_reads_its_blob_until_it_expires_and_nothing_else() {
+fn service_sas_reads_its_blob_alone_until_it_expires() {
     let mut fake = fake();
     for name in ["m", "n"] {
         fake.put_blob(EMULATOR_ACCOUNT, "cont", name, "content", "text/plain", NOW);

@@ -38,7 +38,7 @@ fn it_is_openapi_3_1() {
 }
 
 #[test]
-fn the_address_of_the_api_is_where_the_document_is() {
+fn server_address_is_relative_to_the_document() {
     assert_eq!(document()["servers"], serde_json::json!([{ "url": "." }]));
     // What the API replaces where the .NET sample has the document.
     assert_eq!(openapi::text().matches(r#""servers":[{"url":"."}]"#).count(), 1);
@@ -97,7 +97,7 @@ fn operations_have_names_of_their_own() {
 }
 
 #[test]
-fn the_example_of_a_request_is_accepted_by_the_parser() {
+fn request_example_is_accepted_by_the_parser() {
     let schema = &document()["components"]["schemas"]["TaskRequest"];
     let example = serde_json::to_vec(&schema["examples"][0]).unwrap();
     let request = models::TaskRequest::parse(&example).unwrap();
@@ -109,7 +109,7 @@ fn the_example_of_a_request_is_accepted_by_the_parser() {
 }
 
 #[test]
-fn every_described_member_of_a_request_is_one_the_parser_checks() {
+fn every_described_member_is_checked_by_the_parser() {
     let document = document();
     for member in document["components"]["schemas"]["TaskRequest"]["properties"].as_object().unwrap().keys() {
         if member == "Input" {

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_passes_at_once_and_in_order() {
+    fn hour_passes_at_once_and_in_order() {
         let executor = executor();
         let seen = Rc::new(RefCell::new(Vec::new()));
         for seconds in [3600, 5, 60] {
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_group_never_goes_on_and_others_do() {
+    fn killed_group_never_goes_on_and_others_do() {
         let executor = executor();
         let seen = Rc::new(RefCell::new(Vec::new()));
         for group in [1, 2] {
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_timer_does_not_move_the_clock() {
+    fn cancelled_timer_does_not_move_the_clock() {
         let executor = executor();
         let clock = executor.clone();
         executor.spawn(Group(0), async move {

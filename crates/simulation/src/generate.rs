@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_seeds_use_every_kind_of_element_and_fault() {
+    fn thousand_seeds_use_every_kind_of_element_and_fault() {
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..1_000 {
             for element in scenario(seed).elements {

@@ -89,7 +89,7 @@ mod tests {
     use crate::scenario::Scenario;
 
     #[test]
-    fn a_thousand_seeds_have_long_outages_of_each_part_alone() {
+    fn thousand_seeds_have_long_outages_of_each_part_alone() {
         let mut longest = std::collections::BTreeMap::new();
         for scenario in (0..1_000).map(crate::generate::scenario).filter(Scenario::is_single_outage) {
             for element in scenario.elements {

@@ -40,7 +40,7 @@ fn every_promise_holds_on_the_first_seeds() {
 }
 
 #[test]
-fn a_seed_plays_the_same_way_every_time() {
+fn seed_plays_the_same_way_every_time() {
     let player = native_player();
     for seed in 0..20 {
         let (first, second) = (player(seed, &[], None, true), player(seed, &[], None, true));

@@ -6,7 +6,7 @@ use simulation::search::search;
 use simulation::wasm;
 
 #[test]
-fn the_components_keep_every_promise_on_the_first_seeds() {
+fn components_keep_every_promise_on_the_first_seeds() {
     let findings = search(&wasm::player(), 0..60, None, 3);
     for failure in &findings.failures {
         for violation in &failure.violations {
@@ -21,7 +21,7 @@ fn the_components_keep_every_promise_on_the_first_seeds() {
 }
 
 #[test]
-fn the_components_do_nothing_that_storage_would_not_notice() {
+fn components_do_nothing_that_storage_would_not_notice() {
     // One mistake that only a component with the real clock, log and transport could hide.
     for mutation in [Mutation::DeleteBeforeWrite, Mutation::AcceptWithoutMessage] {
         let findings = search(&wasm::player(), 0..5, Some(mutation), 1);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_output_says_that_a_program_is_ready() {
+    fn line_of_output_says_that_a_program_is_ready() {
         let mut process = shell("echo starting; echo port=17; sleep 300");
         let port = process.wait_until_ready(Duration::from_secs(10), |line| {
             line.strip_prefix("port=")?.parse::<u16>().ok()
@@ -204,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_ends_early_is_noticed_at_once() {
+    fn program_that_ends_early_is_noticed_at_once() {
         let error = shell("exit 3").wait_until_ready(Duration::from_secs(10), |_| None::<()>).unwrap_err();
         assert!(error.to_string().contains("ended before it was ready"), "{error}");
     }
 
     #[test]
-    fn stopping_ends_even_a_program_that_ignores_it_with_all_it_started() {
+    fn stop_ends_a_program_that_ignores_sigterm_with_its_children() {
         let mut process = shell("trap '' TERM; sleep 300 & echo child=$!; wait; sleep 300");
         let child: i32 = process
             .wait_until_ready(Duration::from_secs(10), |line| line.strip_prefix("child=")?.parse().ok())

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn executables_are_found_in_cargo_s_messages() {
+    fn executables_are_found_in_messages_of_cargo() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"lib"},"executable":null}
 {"reason":"compiler-artifact","target":{"name":"launcher"},"executable":"/x/launcher"}
 {"reason":"build-finished","success":true}

@@ -183,13 +183,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_has_no_account_in_its_path() {
+    fn origin_has_no_account_in_its_path() {
         assert_eq!(origin("http://127.0.0.1:10000/devstoreaccount1"), "http://127.0.0.1:10000");
         assert_eq!(origin("http://127.0.0.1:10000"), "http://127.0.0.1:10000");
     }
 
     #[test]
-    fn an_emulator_takes_its_usual_ports_only_while_they_are_free() {
+    fn emulator_takes_its_usual_ports_while_they_are_free() {
         let taken = TcpListener::bind("127.0.0.1:10000");
         let ports = Ports::usual();
         assert_eq!(ports.blob, 0, "{taken:?}");

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_intended_direction_is_accepted() {
+    fn intended_direction_is_accepted() {
         let packages = [
             ("accepted-models", package(&["serde"])),
             ("azure", package(&["http"])),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emulator_below_something_shipped_is_found_through_other_packages() {
+    fn emulator_below_a_shipped_package_is_found() {
         let packages = [
             ("launcher", package(&["azure"])),
             ("azure", package(&["fake-azure"])),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_without_licence_is_named() {
+    fn package_without_licence_is_named() {
         let bare = Package { licence: None, ..package(&[]) };
         assert_eq!(licence(&tree(&[("azure", bare), ("host", package(&[]))])).len(), 1);
     }

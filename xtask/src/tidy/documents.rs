@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_may_be_named_from_the_root_the_folder_or_by_name() {
+    fn existing_files_may_be_named_in_three_ways() {
         let text = "See `crates/azure/src/lib.rs`, `crates/azure/`, [operations](operations.md#drain), `operations.md`,
             [root](../README.md), `lib.rs`, `spin.toml`, `crates/azure/src/{lib.rs,queue/mod.rs}`, `crates/*/src`,
             `target/debug/host`, `queue/mod.rs`, `application/json`, `GET /tasks/{id}`, `https://example.org/a.rs`, `cargo xtask up`.

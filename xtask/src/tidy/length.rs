@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_501_lines_is_too_long_unless_it_is_listed() {
+    fn file_of_501_lines_is_refused_unless_listed() {
         let (long, longest) = ("x\n".repeat(501), "x\n".repeat(500));
         let files = [
             ("a.rs", long.as_str()),

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_download_address_is_found() {
+    fn download_address_is_found() {
         let files = [
             ("package-lock.json", r#"{"resolved": "x"}"#),
             ("web/package-lock.json", r#"{"integrity": "x"}"#),

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absolute_paths_of_people_are_found_and_paths_of_urls_are_not() {
+    fn home_folders_are_found_and_url_paths_are_not() {
         let home = HOMES.map(|(start, end)| format!("{start}{end}")).remove_first();
         let bad = format!("ok\nsee {home}me/x");
         let good = format!("https://example.org{home}x");

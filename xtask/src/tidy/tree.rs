@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_are_read_from_cargo_s_metadata() {
+    fn packages_are_read_from_metadata_of_cargo() {
         let metadata = serde_json::json!({"packages": [{
             "name": "a", "license": "Apache-2.0",
             "dependencies": [{"name": "b", "kind": null}, {"name": "c", "kind": "dev"}],

@@ -179,17 +179,4 @@ mod tests {
         assert_eq!((options.accounts, options.cors), (vec![of("k"), of("l")], true));
         assert_eq!(options.client_ids, ["x", "y"]);
     }
-
-    #[test]
-    fn mistakes_name_the_option() {
-        for (line, words) in [
-            ("--blob-port x", "'--blob-port <PORT>'"),
-            ("--account name", "NAME:KEY, with the key in base64"),
-            ("--data", "'--data <FILE>'"),
-            ("--loud", "'--loud'"),
-        ] {
-            let text = parse(line).err().unwrap().to_string();
-            assert!(text.contains(words), "{line}: {text}");
-        }
-    }
 }

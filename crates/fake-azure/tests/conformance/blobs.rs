@@ -27,7 +27,7 @@ pub(crate) async fn creating_a_container_twice_is_fine(ground: &Ground) {
     assert_eq!(read(&blobs, "blob").await.bytes, "content", "creating again changes nothing");
 }
 
-pub(crate) async fn a_blob_is_read_back_as_it_was_put(ground: &Ground) {
+pub(crate) async fn blob_is_read_back_as_it_was_put(ground: &Ground) {
     let blobs = ground.container().await;
     let large =
         Bytes::from((0..1_048_577_u32).map(|i| i.to_le_bytes()[(i % 4) as usize]).collect::<Vec<u8>>());
@@ -96,7 +96,7 @@ pub(crate) async fn create_if_absent_creates_once(ground: &Ground) {
     assert!(answer.body.contains("<Code>BlobAlreadyExists</Code>"), "{}", answer.body);
 }
 
-pub(crate) async fn a_write_with_an_etag_succeeds_only_while_it_is_current(ground: &Ground) {
+pub(crate) async fn conditional_write_succeeds_with_the_current_etag_only(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "one").await;
     let write = |content: &'static str, etag: String| {
@@ -112,7 +112,7 @@ pub(crate) async fn a_write_with_an_etag_succeeds_only_while_it_is_current(groun
     assert_eq!(write("five", "*".to_owned()).await, Write::Conflict);
 }
 
-pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current(ground: &Ground) {
+pub(crate) async fn conditional_read_tells_whether_the_etag_is_current(ground: &Ground) {
     let blobs = ground.container().await;
     let first = put(&blobs, "blob", "one").await;
     let second = put(&blobs, "blob", "two").await;
@@ -136,7 +136,7 @@ pub(crate) async fn a_read_with_an_etag_tells_whether_it_is_current(ground: &Gro
     assert!(matches!(just(second).await, Read::Found(_)));
 }
 
-pub(crate) async fn a_part_of_a_blob_is_read_by_range(ground: &Ground) {
+pub(crate) async fn part_of_a_blob_is_read_by_range(ground: &Ground) {
     let blobs = ground.container().await;
     put(&blobs, "blob", "0123456789").await;
     for (range, expected) in
@@ -241,7 +241,7 @@ pub(crate) async fn lists_are_sorted_filtered_and_paged(ground: &Ground) {
     assert_eq!(listed().await, None, "replaced together with the content");
 }
 
-pub(crate) async fn a_put_without_a_type_is_refused(ground: &Ground) {
+pub(crate) async fn put_without_a_type_is_refused(ground: &Ground) {
     let blobs = ground.container().await;
     let url = format!("{}/{}/blob?{}", ground.blob_url, blobs.container(), ground.account_sas());
     let answer = ground.send("PUT", &url, &[("x-ms-version", "2023-11-03")], "content").await;

@@ -24,7 +24,7 @@ async fn received(ground: &Ground, visibility: Duration) -> (Queue, String, Rece
     (queue, name, message)
 }
 
-pub(crate) async fn a_received_message_is_hidden_and_comes_back_with_a_higher_count(ground: &Ground) {
+pub(crate) async fn received_message_reappears_with_a_higher_dequeue_count(ground: &Ground) {
     let (queue, name, first) = received(ground, SHORT).await;
     assert_eq!(first.dequeue_count, 1);
     assert!(receive(&queue, LONG).await.is_none());
@@ -49,14 +49,14 @@ pub(crate) async fn a_received_message_is_hidden_and_comes_back_with_a_higher_co
     assert_eq!(queue.delete(&second.message_id, &second.pop_receipt).await.unwrap(), Ok(()));
 }
 
-pub(crate) async fn the_receipt_of_the_insertion_is_good_at_once(ground: &Ground) {
+pub(crate) async fn receipt_of_the_insertion_is_good_at_once(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     let put = queue.put("text", NOW, TimeToLive::Forever).await.unwrap();
     assert_eq!(queue.delete(&put.message_id, &put.pop_receipt).await.unwrap(), Ok(()));
     assert!(receive(&queue, LONG).await.is_none());
 }
 
-pub(crate) async fn an_update_moves_visibility_and_replaces_the_receipt(ground: &Ground) {
+pub(crate) async fn update_moves_visibility_and_replaces_the_receipt(ground: &Ground) {
     let (queue, _, message) = received(ground, SHORT).await;
     let Ok(updated) =
         queue.update(&message.message_id, &message.pop_receipt, LONG, Some("<new>")).await.unwrap()
@@ -79,7 +79,7 @@ pub(crate) async fn an_update_moves_visibility_and_replaces_the_receipt(ground: 
     assert_eq!(queue.delete(&message.message_id, &updated.pop_receipt).await.unwrap(), Err(LeaseLost));
 }
 
-pub(crate) async fn a_message_is_handed_back_by_visibility_zero(ground: &Ground) {
+pub(crate) async fn message_is_handed_back_by_visibility_zero(ground: &Ground) {
     let (queue, _, message) = received(ground, LONG).await;
     let updated = queue.update(&message.message_id, &message.pop_receipt, NOW, None).await.unwrap();
     assert!(matches!(updated, Ok(_)));
@@ -93,7 +93,7 @@ pub(crate) async fn late_receipt_is_good_until_another_receives_the_message(grou
     assert_eq!(queue.delete(&message.message_id, &message.pop_receipt).await.unwrap(), Ok(()));
 }
 
-pub(crate) async fn a_deleted_message_is_lost_to_everyone(ground: &Ground) {
+pub(crate) async fn deleted_message_is_lost_to_everyone(ground: &Ground) {
     let (queue, name, message) = received(ground, LONG).await;
     assert_eq!(queue.delete(&message.message_id, &message.pop_receipt).await.unwrap(), Ok(()));
     assert_eq!(queue.delete(&message.message_id, &message.pop_receipt).await.unwrap(), Err(LeaseLost));
@@ -107,7 +107,7 @@ pub(crate) async fn a_deleted_message_is_lost_to_everyone(ground: &Ground) {
     assert_eq!((answer.status, answer.code.as_str()), (404, "MessageNotFound"));
 }
 
-pub(crate) async fn a_receipt_of_another_message_is_refused(ground: &Ground) {
+pub(crate) async fn receipt_of_another_message_is_refused(ground: &Ground) {
     let (queue, name, first) = received(ground, LONG).await;
     queue.put("other", NOW, TimeToLive::Forever).await.unwrap();
     let second = receive(&queue, LONG).await.unwrap();

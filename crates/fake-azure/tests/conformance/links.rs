@@ -22,7 +22,7 @@ async fn linked(ground: &Ground, lifetime: Duration) -> (Blobs, String) {
     (blobs, link)
 }
 
-pub(crate) async fn a_link_reads_its_blob_and_no_other(ground: &Ground) {
+pub(crate) async fn link_reads_its_blob_and_no_other(ground: &Ground) {
     let (_, link) = linked(ground, LIFETIME).await;
     let answer = ground.send("GET", &link, &[], "").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "one"));
@@ -34,7 +34,7 @@ pub(crate) async fn a_link_reads_its_blob_and_no_other(ground: &Ground) {
     differences::BAD_LINK.check(ground.kind, &answer);
 }
 
-pub(crate) async fn a_link_does_not_write_or_delete(ground: &Ground) {
+pub(crate) async fn link_does_not_write_or_delete(ground: &Ground) {
     let (blobs, link) = linked(ground, LIFETIME).await;
     for method in ["PUT", "DELETE"] {
         let answer = ground.send(method, &link, &[("x-ms-blob-type", "BlockBlob")], "").await;
@@ -50,7 +50,7 @@ pub(crate) async fn a_link_does_not_write_or_delete(ground: &Ground) {
     assert_eq!(blob.bytes, "one");
 }
 
-pub(crate) async fn a_changed_link_is_refused(ground: &Ground) {
+pub(crate) async fn changed_link_is_refused(ground: &Ground) {
     let (_, link) = linked(ground, LIFETIME).await;
     for (from, to) in [("sp=r", "sp=rw"), ("sr=b", "sr=c"), ("&se=20", "&se=21"), ("sig=", "sig=AAAA")] {
         let changed = link.replacen(from, to, 1);
@@ -60,7 +60,7 @@ pub(crate) async fn a_changed_link_is_refused(ground: &Ground) {
     }
 }
 
-pub(crate) async fn a_link_dies_at_its_expiry(ground: &Ground) {
+pub(crate) async fn link_dies_at_its_expiry(ground: &Ground) {
     let (_, link) = linked(ground, Duration::from_secs(3)).await;
     assert_eq!(ground.send("GET", &link, &[], "").await.status, 200);
     ground.pass(5).await;
@@ -79,7 +79,7 @@ pub(crate) async fn without_credentials_nothing_is_shown(ground: &Ground) {
     differences::ANONYMOUS_QUEUE.check(ground.kind, &answer);
 }
 
-pub(crate) async fn a_wrong_key_is_unauthorized(ground: &Ground) {
+pub(crate) async fn wrong_key_is_unauthorized(ground: &Ground) {
     let key = STANDARD.encode([7; 64]);
     let storage = ground.storage_with(&format!("AccountKey={key}"));
     let error = storage.blobs(&ground.name()).create_container().await.unwrap_err();
@@ -90,7 +90,7 @@ pub(crate) async fn a_wrong_key_is_unauthorized(ground: &Ground) {
     assert!(of_queues, "{error:?}");
 }
 
-pub(crate) async fn an_account_sas_is_a_credential_too(ground: &Ground) {
+pub(crate) async fn account_sas_is_a_credential_too(ground: &Ground) {
     let storage = ground.storage_with(&format!("SharedAccessSignature={}", ground.account_sas()));
     let blobs = storage.blobs(&ground.name());
     blobs.create_container().await.unwrap();

@@ -47,59 +47,59 @@ macro_rules! scenarios {
 
 scenarios! { every_scenario:
     blobs::creating_a_container_twice_is_fine,
-    blobs::a_blob_is_read_back_as_it_was_put,
+    blobs::blob_is_read_back_as_it_was_put,
     blobs::blob_names_may_hold_anything,
     blobs::putting_again_replaces_the_blob,
     blobs::create_if_absent_creates_once,
-    blobs::a_write_with_an_etag_succeeds_only_while_it_is_current,
-    blobs::a_read_with_an_etag_tells_whether_it_is_current,
-    blobs::a_part_of_a_blob_is_read_by_range,
+    blobs::conditional_write_succeeds_with_the_current_etag_only,
+    blobs::conditional_read_tells_whether_the_etag_is_current,
+    blobs::part_of_a_blob_is_read_by_range,
     blobs::properties_are_those_of_the_blob,
     blobs::deleting_is_final_and_repeatable,
     blobs::what_is_missing_is_called_missing,
     blobs::lists_are_sorted_filtered_and_paged,
-    blobs::a_put_without_a_type_is_refused,
+    blobs::put_without_a_type_is_refused,
     queues::creating_a_queue_twice_is_fine,
-    queues::a_missing_queue_is_called_missing,
+    queues::missing_queue_is_called_missing,
     queues::text_arrives_as_it_was_put,
-    queues::the_largest_message_fits_and_a_larger_one_does_not,
-    queues::a_batch_holds_up_to_32_messages_in_order,
+    queues::largest_message_fits_and_a_larger_one_does_not,
+    queues::batch_holds_up_to_32_messages_in_order,
     queues::peeking_changes_nothing,
-    queues::a_delayed_message_is_counted_but_not_received,
-    queues::a_message_is_gone_when_its_time_to_live_is_over,
+    queues::delayed_message_is_counted_but_not_received,
+    queues::message_is_gone_after_its_time_to_live,
     queues::clearing_leaves_an_empty_queue,
     queues::parameters_out_of_range_are_refused,
-    queues::a_body_that_is_not_the_expected_xml_is_refused,
+    queues::body_that_is_not_the_expected_xml_is_refused,
     queues::queues_are_listed,
-    leases::a_received_message_is_hidden_and_comes_back_with_a_higher_count,
-    leases::the_receipt_of_the_insertion_is_good_at_once,
-    leases::an_update_moves_visibility_and_replaces_the_receipt,
-    leases::a_message_is_handed_back_by_visibility_zero,
+    leases::received_message_reappears_with_a_higher_dequeue_count,
+    leases::receipt_of_the_insertion_is_good_at_once,
+    leases::update_moves_visibility_and_replaces_the_receipt,
+    leases::message_is_handed_back_by_visibility_zero,
     leases::late_receipt_is_good_until_another_receives_the_message,
-    leases::a_deleted_message_is_lost_to_everyone,
-    leases::a_receipt_of_another_message_is_refused,
-    links::a_link_reads_its_blob_and_no_other,
-    links::a_link_does_not_write_or_delete,
-    links::a_changed_link_is_refused,
-    links::a_link_dies_at_its_expiry,
+    leases::deleted_message_is_lost_to_everyone,
+    leases::receipt_of_another_message_is_refused,
+    links::link_reads_its_blob_and_no_other,
+    links::link_does_not_write_or_delete,
+    links::changed_link_is_refused,
+    links::link_dies_at_its_expiry,
     links::without_credentials_nothing_is_shown,
-    links::an_account_sas_is_a_credential_too,
+    links::account_sas_is_a_credential_too,
 }
 
 // Azurite that accepts tokens takes a wrong signature for a malformed token and answers 400.
 scenarios! { every_keyed_scenario:
-    links::a_wrong_key_is_unauthorized,
+    links::wrong_key_is_unauthorized,
 }
 
 scenarios! { every_keyless_scenario:
-    keyless::a_delegation_key_needs_a_token,
-    keyless::a_token_for_something_else_is_refused,
-    keyless::a_token_that_is_none_is_refused,
+    keyless::delegation_key_needs_a_token,
+    keyless::token_for_something_else_is_refused,
+    keyless::token_that_is_none_is_refused,
 }
 
 /// The scenarios once more, with a bearer token and delegated links instead of the account's key.
 #[test]
-fn the_fake_does_all_of_it_keyless_on_host_style_addresses() {
+fn fake_passes_keyless_on_host_style_addresses() {
     virtual_time::run(Credential::Identity, async |ground| {
         every_scenario(ground).await;
         every_keyless_scenario(ground).await;
@@ -107,7 +107,7 @@ fn the_fake_does_all_of_it_keyless_on_host_style_addresses() {
 }
 
 #[test]
-fn the_server_does_all_of_it_on_sockets() {
+fn server_does_all_of_it_on_sockets() {
     sockets::run(async || {
         let server =
             fake_azure::server::Server::start(fake_azure::server::Options::on_free_ports()).await.unwrap();

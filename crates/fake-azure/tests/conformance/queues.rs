@@ -22,7 +22,7 @@ pub(crate) async fn creating_a_queue_twice_is_fine(ground: &Ground) {
     assert_eq!(queue.approximate_count().await.unwrap(), 1, "creating again changes nothing");
 }
 
-pub(crate) async fn a_missing_queue_is_called_missing(ground: &Ground) {
+pub(crate) async fn missing_queue_is_called_missing(ground: &Ground) {
     let queue = ground.storage.queue(&ground.name());
     let missing = ErrorKind::NotFound { code: "QueueNotFound".to_owned() };
     assert_eq!(queue.put("text", NOW, TimeToLive::Forever).await.unwrap_err().kind(), &missing);
@@ -58,7 +58,7 @@ pub(crate) async fn text_arrives_as_it_was_put(ground: &Ground) {
     }
 }
 
-pub(crate) async fn the_largest_message_fits_and_a_larger_one_does_not(ground: &Ground) {
+pub(crate) async fn largest_message_fits_and_a_larger_one_does_not(ground: &Ground) {
     let (queue, name) = ground.queue().await;
     let text = "x".repeat(64 * 1024);
     put(&queue, &text).await;
@@ -68,7 +68,7 @@ pub(crate) async fn the_largest_message_fits_and_a_larger_one_does_not(ground: &
     differences::TOO_LARGE_MESSAGE.check(ground.kind, &answer);
 }
 
-pub(crate) async fn a_batch_holds_up_to_32_messages_in_order(ground: &Ground) {
+pub(crate) async fn batch_holds_up_to_32_messages_in_order(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     for number in 0..40 {
         put(&queue, &number.to_string()).await;
@@ -104,7 +104,7 @@ pub(crate) async fn peeking_changes_nothing(ground: &Ground) {
     assert_eq!(queue.peek(1).await.unwrap()[0].text, "b", "hidden messages are not shown");
 }
 
-pub(crate) async fn a_delayed_message_is_counted_but_not_received(ground: &Ground) {
+pub(crate) async fn delayed_message_is_counted_but_not_received(ground: &Ground) {
     let (queue, _) = ground.queue().await;
     let put = queue.put("later", Duration::from_secs(2), TimeToLive::Forever).await.unwrap();
     let delay = put.next_visible_at - put.inserted_at;
@@ -116,7 +116,7 @@ pub(crate) async fn a_delayed_message_is_counted_but_not_received(ground: &Groun
     assert_eq!((received[0].message_id.as_str(), received[0].dequeue_count), (put.message_id.as_str(), 1));
 }
 
-pub(crate) async fn a_message_is_gone_when_its_time_to_live_is_over(ground: &Ground) {
+pub(crate) async fn message_is_gone_after_its_time_to_live(ground: &Ground) {
     let (queue, name) = ground.queue().await;
     queue.put("short", NOW, TimeToLive::Seconds(1)).await.unwrap();
     queue.put("long", NOW, TimeToLive::Forever).await.unwrap();
@@ -165,7 +165,7 @@ pub(crate) async fn parameters_out_of_range_are_refused(ground: &Ground) {
     differences::NO_VISIBILITY.check(ground.kind, &answer);
 }
 
-pub(crate) async fn a_body_that_is_not_the_expected_xml_is_refused(ground: &Ground) {
+pub(crate) async fn body_that_is_not_the_expected_xml_is_refused(ground: &Ground) {
     let (queue, name) = ground.queue().await;
     let answer = ground.queue_request("POST", &format!("{name}/messages"), "<QueueMessage><Mess").await;
     differences::NOT_XML.check(ground.kind, &answer);

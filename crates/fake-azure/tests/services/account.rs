@@ -8,7 +8,7 @@ use time::Duration;
 use crate::world::{BLOB, PUT_X, QUEUE, World, config, sign, signed};
 
 #[test]
-fn a_rotated_key_is_refused_at_once_and_two_keys_work_side_by_side() {
+fn rotated_key_is_refused_and_two_keys_work() {
     let mut world = World::new();
     let url = format!("{QUEUE}/taskqueue");
     let second = STANDARD.encode([9; 64]);
@@ -25,7 +25,7 @@ fn a_rotated_key_is_refused_at_once_and_two_keys_work_side_by_side() {
 }
 
 #[test]
-fn the_name_of_something_deleted_is_taken_for_half_a_minute() {
+fn deleted_name_stays_taken_for_30_s() {
     let mut world = World::new();
     let container = format!("{BLOB}/tasks?restype=container");
     let queue = format!("{QUEUE}/taskqueue");
@@ -43,7 +43,7 @@ fn the_name_of_something_deleted_is_taken_for_half_a_minute() {
 }
 
 #[test]
-fn a_body_must_announce_its_length() {
+fn body_must_announce_its_length() {
     let mut world = World::new();
     world.keyed("PUT", &format!("{BLOB}/tasks?restype=container"), "").is(201, "");
     let url = format!("{BLOB}/tasks/blob");
@@ -110,7 +110,7 @@ fn order_and_existence_can_be_disturbed() {
 }
 
 #[test]
-fn one_seed_and_the_same_requests_give_the_same_answers() {
+fn same_seed_and_requests_give_the_same_responses() {
     let run = |seed| {
         let mut world = World { fake: FakeAzure::new(Config { seed, ..config() }).unwrap(), ..World::new() };
         let mut said = Vec::new();
@@ -128,7 +128,7 @@ fn one_seed_and_the_same_requests_give_the_same_answers() {
 }
 
 #[test]
-fn pages_of_other_origins_may_read_only_when_that_is_switched_on() {
+fn other_origins_read_only_with_cors() {
     let ask = |cors| {
         let mut world = World { fake: FakeAzure::new(Config { cors, ..config() }).unwrap(), ..World::new() };
         let headers = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
@@ -139,7 +139,7 @@ fn pages_of_other_origins_may_read_only_when_that_is_switched_on() {
 }
 
 #[test]
-fn a_link_can_be_bound_to_an_address_and_to_a_start() {
+fn link_is_bound_to_its_address_and_start() {
     let mut world = World::new();
     world.fake.put_blob("myaccount", "tasks", "blob", "content", "text/plain", world.now);
     let mut ask = |start: &str, range: &str, peer: Option<&str>| {

@@ -6,7 +6,7 @@ use fake_azure::{Action, Identity};
 const VAULT_RESOURCE: &str = "https%3A%2F%2Fvault.azure.net";
 
 #[test]
-fn a_token_comes_with_its_expiry_as_text() {
+fn token_comes_with_its_expiry_as_text() {
     let mut world = World::new();
     let answer =
         world.ask_for_token(&format!("resource={VAULT_RESOURCE}&client_id={CLIENT_ID}"), "the-header");
@@ -44,7 +44,7 @@ fn who_asks_wrongly_gets_no_token() {
 }
 
 #[test]
-fn a_secret_is_read_with_a_token_for_the_vault_only() {
+fn secret_is_read_with_a_token_for_the_vault() {
     let mut world = World::new();
     let token = world.token(VAULT_RESOURCE);
     let answer = world.secret(&token, "StorageCS");
@@ -66,7 +66,7 @@ fn a_secret_is_read_with_a_token_for_the_vault_only() {
 }
 
 #[test]
-fn the_vault_refuses_who_has_no_role_and_who_asks_too_often() {
+fn vault_refuses_missing_roles_and_too_many_requests() {
     let mut world = World::new();
     let token = world.token(VAULT_RESOURCE);
     world.fake.set_vault_throttled(true);
@@ -80,7 +80,7 @@ fn the_vault_refuses_who_has_no_role_and_who_asks_too_often() {
 }
 
 #[test]
-fn a_secret_can_change_and_go() {
+fn secret_can_change_and_go() {
     let mut world = World::new();
     let token = world.token(VAULT_RESOURCE);
     let first = world.secret(&token, "StorageCS").body;

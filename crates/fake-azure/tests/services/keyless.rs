@@ -9,7 +9,7 @@ use crate::world::{BLOB, PUT_X, QUEUE, World, identity, sign};
 const STORAGE: &str = "https%3A%2F%2Fstorage.azure.com%2F";
 
 #[test]
-fn a_token_works_until_it_expires_or_is_revoked() {
+fn token_works_until_it_expires_or_is_revoked() {
     let mut world = World::new();
     world.fake.set_token_lifetime(Duration::from_secs(600));
     let token = world.token(STORAGE);
@@ -31,7 +31,7 @@ fn a_token_works_until_it_expires_or_is_revoked() {
 }
 
 #[test]
-fn a_token_needs_tls_and_a_version_except_on_loopback() {
+fn token_needs_tls_and_a_version_except_on_loopback() {
     let mut world = World::new();
     let token = world.token(STORAGE);
     let plain = QUEUE.replace("https", "http") + "/taskqueue";
@@ -45,7 +45,7 @@ fn a_token_needs_tls_and_a_version_except_on_loopback() {
 }
 
 #[test]
-fn a_role_allows_its_actions_and_no_others() {
+fn role_allows_its_actions_and_no_others() {
     let mut world = World::new();
     let messages = format!("{QUEUE}/taskqueue/messages");
     world.fake.put_message("myaccount", "taskqueue", "text", world.now);
@@ -102,7 +102,7 @@ fn delegated_link(key: &[String]) -> String {
 }
 
 #[test]
-fn a_delegated_link_dies_with_its_key_and_with_the_rights_of_who_made_it() {
+fn delegated_link_ends_with_its_key_and_its_rights() {
     let mut world = World::new();
     world.fake.put_blob("myaccount", "tasks", "blob", "content", "text/plain", world.now);
     let token = world.token(STORAGE);
@@ -126,7 +126,7 @@ fn a_delegated_link_dies_with_its_key_and_with_the_rights_of_who_made_it() {
 }
 
 #[test]
-fn a_delegation_key_has_whole_seconds_and_at_most_seven_days() {
+fn delegation_key_lives_whole_seconds_and_at_most_seven_days() {
     let mut world = World::new();
     let token = world.token(STORAGE);
     let url = format!("{BLOB}/?restype=service&comp=userdelegationkey");

@@ -45,6 +45,11 @@ const DIRECTIONS: &[Direction] = &[
     may("guest", &["azure", "service"], "the WASI edge offers what service asks for and decides nothing"),
     may("api-component", &["api", "guest", "service"], "a component is a thin shell over one program"),
     may("worker-component", &["guest", "service", "worker"], "a component is a thin shell over one program"),
+    may(
+        "test-world",
+        &["accepted-models", "azure", "fake-azure", "service", "storage"],
+        "the surroundings of a program under test know no program",
+    ),
     may("fake-azure", &[], "an emulator that shared code with the client would share its mistakes"),
     may("host", &[], "the host runs any Spin application and knows nothing of this one"),
     may(
@@ -97,7 +102,7 @@ const OUTSIDE: [(&str, &[&str], &str); 3] = [
     ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile and must not spread"),
     (
         "tokio",
-        &["bench", "fake-azure", "host", "launcher", "simulation"],
+        &["bench", "fake-azure", "host", "launcher", "simulation", "test-world"],
         "components have no threads and no sockets of tokio's",
     ),
 ];

@@ -19,16 +19,16 @@ const MINE: (&str, &str) = ("authorization", "Bearer mine");
 const YOURS: (&str, &str) = ("api-key", "yours");
 
 #[tokio::test(start_paused = true)]
-async fn a_task_belongs_to_the_caller_who_submitted_it() {
+async fn task_is_visible_only_to_the_caller_who_submitted_it() {
     let world = with_keys();
     let body = format!(r#"{{"TaskId":"{ID}"}}"#);
     assert_eq!(world.ask(Method::POST, "/tasks", &[MINE], &body).await.status, StatusCode::ACCEPTED);
-    let owner = world.memory.document(id()).unwrap().owner.unwrap();
+    let owner = world.document(id()).unwrap().owner.unwrap();
     assert_eq!(owner, format!("key:{}", &hash("mine")[..16]));
 
     for state in TaskState::ALL {
-        world.memory.change(id(), |document| document.state = state);
-        let stored = world.memory.document(id());
+        world.change_document(id(), |document| document.state = state);
+        let stored = world.document(id());
         for (method, part) in [
             (Method::GET, ""),
             (Method::HEAD, ""),
@@ -38,14 +38,15 @@ async fn a_task_belongs_to_the_caller_who_submitted_it() {
             (Method::POST, "/retry"),
             (Method::DELETE, ""),
         ] {
-            let reply = world.ask(method.clone(), &format!("/tasks/{ID}{part}"), &[YOURS], "").await;
-            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {part} {state:?}");
+            let response = world.ask(method.clone(), &format!("/tasks/{ID}{part}"), &[YOURS], "").await;
+            assert_eq!(response.status, StatusCode::NOT_FOUND, "{method} {part} {state:?}");
         }
-        assert_eq!(world.memory.document(id()), stored);
+        assert_eq!(world.document(id()), stored);
     }
     let etag = world.ask(Method::GET, &format!("/tasks/{ID}"), &[MINE], "").await.header("etag").to_owned();
-    let reply = world.ask(Method::GET, &format!("/tasks/{ID}"), &[YOURS, ("if-none-match", &etag)], "").await;
-    assert_eq!(reply.kind(), (404, "task-not-found".to_owned()));
+    let response =
+        world.ask(Method::GET, &format!("/tasks/{ID}"), &[YOURS, ("if-none-match", &etag)], "").await;
+    assert_eq!(response.kind(), (404, "task-not-found".to_owned()));
 
     let listed = async |caller| world.ask(Method::GET, "/tasks", &[caller], "").await.json()["value"].clone();
     assert_eq!(listed(MINE).await.as_array().unwrap().len(), 1);
@@ -53,7 +54,7 @@ async fn a_task_belongs_to_the_caller_who_submitted_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_caller_s_id_cannot_be_used_and_nothing_is_revealed() {
+async fn id_of_another_caller_is_409_without_details() {
     let world = with_keys();
     let body = |name| format!(r#"{{"TaskId":"{ID}","TaskName":"{name}"}}"#);
     world.ask(Method::POST, "/tasks", &[MINE], &body("secret")).await;
@@ -62,7 +63,7 @@ async fn another_caller_s_id_cannot_be_used_and_nothing_is_revealed() {
     assert_eq!(same.kind(), (409, "task-id-taken".to_owned()));
     assert_eq!(same.problem().detail, other.problem().detail);
     assert_eq!(other.status, same.status);
-    assert_eq!(world.memory.messages().len(), 1);
+    assert_eq!(world.sent().len(), 1);
 
     let key = ("idempotency-key", "order-1");
     let first = world.ask(Method::POST, "/tasks", &[MINE, key], "{}").await.monitor().id;
@@ -70,7 +71,7 @@ async fn another_caller_s_id_cannot_be_used_and_nothing_is_revealed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_concerns_tasks_is_closed_to_strangers_and_the_rest_is_open() {
+async fn unidentified_callers_get_401_for_tasks_and_pages_for_the_rest() {
     let world = with_keys();
     for (method, path) in [
         (Method::POST, "/tasks"),
@@ -83,23 +84,23 @@ async fn what_concerns_tasks_is_closed_to_strangers_and_the_rest_is_open() {
         (Method::GET, "/metrics"),
     ] {
         for headers in [&[][..], &[("api-key", "guess")], &[("x-ms-client-principal-id", "mine")]] {
-            let reply = world.ask(method.clone(), path, headers, "{}").await;
-            assert_eq!(reply.kind(), (401, "unauthorized".to_owned()), "{method} {path}");
-            assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"accepted\"");
+            let response = world.ask(method.clone(), path, headers, "{}").await;
+            assert_eq!(response.kind(), (401, "unauthorized".to_owned()), "{method} {path}");
+            assert_eq!(response.header("www-authenticate"), "Bearer realm=\"accepted\"");
         }
     }
-    assert_eq!(world.memory.take_requests(), [""; 0]);
+    assert!(world.take_operations().is_empty());
     for path in ["/", "/healthz", "/readyz", "/openapi.json", "/swagger/v1/swagger.json", "/swagger"] {
         assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_platform_s_authentication_names_the_caller() {
+async fn caller_is_the_principal_that_the_platform_authenticated() {
     let world = World::with(&[("api_auth", "easy-auth")]);
     let me = ("x-ms-client-principal-id", "9d5b3c1e");
     world.ask(Method::POST, "/tasks", &[me], &format!(r#"{{"TaskId":"{ID}"}}"#)).await;
-    assert_eq!(world.memory.document(id()).unwrap().owner.as_deref(), Some("9d5b3c1e"));
+    assert_eq!(world.document(id()).unwrap().owner.as_deref(), Some("9d5b3c1e"));
     let status = async |headers: &[(&str, &str)]| {
         world.ask(Method::GET, &format!("/tasks/{ID}"), headers, "").await.status.as_u16()
     };
@@ -110,12 +111,11 @@ async fn the_platform_s_authentication_names_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_authentication_everybody_sees_everything_and_the_log_says_so_once() {
+async fn all_tasks_are_visible_and_warned_about_without_authentication() {
     let world = World::new();
-    world.store(|document| document.owner = Some("somebody".to_owned()));
+    world.store(|document| document.owner = Some("another caller".to_owned()));
     assert_eq!(world.get(&format!("/tasks/{ID}")).await.status, StatusCode::OK);
-    let warnings =
-        world.env.lines.borrow().iter().filter(|l| l.message.contains("open to every caller")).count();
+    let warnings = world.lines().iter().filter(|l| l.message.contains("open to every caller")).count();
     assert_eq!(warnings, 1);
-    assert_eq!(with_keys().env.lines.borrow().len(), 0);
+    assert_eq!(with_keys().lines().len(), 0);
 }

@@ -1,45 +1,60 @@
-//! What clients and operators are told when a part behind the API is out of order.
+//! Problems while Key Vault, the identity endpoint or a storage service does not work.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use http::{Method, StatusCode};
+use fake_azure::{EMULATOR_ACCOUNT, EMULATOR_KEY};
+use http::{Method, Response};
+use test_world::TestWorld;
 
-use crate::azure::{EMULATOR, World};
+use crate::world::World;
 
-/// What `POST /tasks` and `GET /readyz` say when identity and vault answer so.
-async fn said(answers: &[(&'static str, u16, &str)], variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    let cloud = World::new(EMULATOR).cloud;
-    *cloud.instead.borrow_mut() =
-        answers.iter().map(|(host, status, body)| (*host, *status, (*body).to_owned())).collect();
+type Canned = (&'static str, u16, String);
+
+/// Makes these hosts respond with a status and a body, whatever the request is.
+fn serve(env: &TestWorld, responses: Vec<Canned>) {
+    env.serve_other_hosts(move |request| {
+        let host = request.uri().host().unwrap_or_default();
+        let (_, status, body) = responses.iter().find(|(of, ..)| *of == host)?;
+        Some((Duration::ZERO, Response::builder().status(*status).body(body.clone().into()).unwrap()))
+    });
+}
+
+/// The problems of `POST /tasks` and `GET /readyz` when identity and vault respond so: type and detail.
+async fn problems(
+    responses: &[(&'static str, u16, &str)],
+    variables: &[(&str, &str)],
+) -> Vec<(String, String)> {
+    let env = TestWorld::new();
+    serve(&env, responses.iter().map(|(host, status, body)| (*host, *status, (*body).to_owned())).collect());
     let all: Vec<_> =
         [("identity_endpoint", "http://identity.test/msi/token"), ("identity_header", "hidden")]
             .iter()
             .chain(variables)
             .copied()
             .collect();
-    let world = World::over(cloud, &all);
-    let mut said = Vec::new();
+    let world = World::around(env, &all);
+    let mut found = Vec::new();
     for (method, path) in [(Method::POST, "/tasks"), (Method::GET, "/readyz")] {
-        let answer = world.ask(method, path, &[], "{}").await;
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(answer.headers().contains_key("retry-after"));
-        let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-        let kind = problem["type"].as_str().unwrap().trim_start_matches("/problems/").to_owned();
-        said.push((kind, problem["detail"].as_str().unwrap().to_owned()));
+        let response = world.ask(method, path, &[], "{}").await;
+        let (status, kind) = response.kind();
+        assert_eq!(status, 503);
+        assert!(response.headers.contains_key("retry-after"));
+        found.push((kind, response.problem().detail.unwrap()));
     }
-    let log = world.cloud.log.borrow();
-    assert!(!format!("{said:?}{log}").contains("hidden"), "{said:?} {log}");
-    said
+    let log = world.logged();
+    assert!(!format!("{found:?}{log}").contains("hidden"), "{found:?} {log}");
+    found
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_key_vault_or_identity_is_named_with_its_status_and_what_to_check() {
+async fn problem_names_a_broken_key_vault_or_identity_and_the_remedy() {
     let token = r#"{"access_token":"hidden","expires_on":"1795200000"}"#;
     let expired = r#"{"access_token":"hidden","expires_on":"1700000000"}"#;
     let giant = format!(r#"{{"access_token":"{}","expires_on":"1795200000"}}"#, "hidden".repeat(9_000));
     let vault = [("key_vault_url", "https://vault.test")];
     let page = "<html>hidden</html>";
-    for (answers, kind, words) in [
+    for (responses, kind, words) in [
         (
             &[("identity.test", 500, page)][..],
             "credentials-unavailable",
@@ -98,8 +113,8 @@ async fn a_broken_key_vault_or_identity_is_named_with_its_status_and_what_to_che
             ["Key Vault", "400", "key_vault_name"],
         ),
     ] {
-        for (found, detail) in said(answers, &vault).await {
-            assert_eq!(found, kind, "{answers:?}: {detail}");
+        for (found, detail) in problems(responses, &vault).await {
+            assert_eq!(found, kind, "{responses:?}: {detail}");
             for word in words {
                 assert!(detail.contains(word), "{word} in {detail}");
             }
@@ -109,33 +124,32 @@ async fn a_broken_key_vault_or_identity_is_named_with_its_status_and_what_to_che
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_blob_or_queue_service_is_named_with_its_status() {
-    let cloud = World::new(EMULATOR).cloud;
+async fn problem_names_a_broken_blob_or_queue_service() {
+    let env = TestWorld::new();
     let storage =
         "AccountName=acct;AccountKey=aGlkZGVu;BlobEndpoint=http://blob.test;QueueEndpoint=http://queue.test";
-    for (answers, words) in [
+    for (responses, words) in [
         (vec![("blob.test", 503, String::new())], ["Blob Storage", "503", "blob_endpoint"]),
         (
             vec![("blob.test", 404, String::new()), ("queue.test", 500, String::new())],
             ["Blob Storage", "404", "blob_endpoint"],
         ),
     ] {
-        *cloud.instead.borrow_mut() = answers;
-        let world = World::over(Rc::clone(&cloud), &[("storage_connection_string", storage)]);
-        let answer = world.ask(Method::POST, "/tasks", &[], "{}").await;
-        let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-        assert_eq!(problem["type"], "/problems/storage-unavailable");
-        let detail = problem["detail"].as_str().unwrap();
+        serve(&env, responses);
+        let world = World::around(Rc::clone(&env), &[("storage_connection_string", storage)]);
+        let response = world.post("/tasks", "{}").await;
+        assert_eq!(response.kind().1, "storage-unavailable");
+        let detail = response.problem().detail.unwrap();
         assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
     }
-    // Blob Storage answers the probe, Queue Storage does not.
-    let world = World::new(EMULATOR);
-    world.cloud.azure.borrow_mut().reset_requests();
-    let split = "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;\
-                 BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://queue.test/devstoreaccount1";
-    world.cloud.instead.borrow_mut().push(("queue.test", 503, String::new()));
-    let world = World::over(Rc::clone(&world.cloud), &[("storage_connection_string", split)]);
-    let answer = world.ask(Method::GET, "/readyz", &[], "").await;
-    let detail = String::from_utf8(answer.body().to_vec()).unwrap();
+    // Blob Storage responds to the probe, Queue Storage does not.
+    let split = format!(
+        "AccountName={EMULATOR_ACCOUNT};AccountKey={EMULATOR_KEY};\
+         BlobEndpoint=http://127.0.0.1:10000/{EMULATOR_ACCOUNT};QueueEndpoint=http://queue.test/{EMULATOR_ACCOUNT}"
+    );
+    serve(&env, vec![("queue.test", 503, String::new())]);
+    let world = World::around(env, &[("storage_connection_string", &split)]);
+    let response = world.get("/readyz").await;
+    let detail = response.text();
     assert!(["Queue Storage", "503", "queue_endpoint"].iter().all(|word| detail.contains(word)), "{detail}");
 }

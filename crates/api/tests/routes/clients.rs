@@ -1,4 +1,4 @@
-//! What clients of other platforms send, and what they must be understood to mean.
+//! Requests as clients of other platforms send them.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -9,19 +9,19 @@ use crate::world::{ID, World, id};
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
 #[tokio::test(start_paused = true)]
-async fn the_unset_guids_of_two_clients_are_two_tasks() {
+async fn each_submission_with_the_nil_guid_is_a_new_task() {
     for path in ["/tasks", "/Tasks/QueueTask"] {
         let world = World::new();
         let mut locations = Vec::new();
         for name in ["first", "second", "second"] {
             let body = format!(r#"{{"TaskName":"{name}","TaskId":"{NIL}"}}"#);
-            let reply = world.post(path, &body).await;
-            assert_eq!(reply.status, StatusCode::ACCEPTED, "{path} {name}");
-            locations.push(reply.header("operation-location").to_owned());
+            let response = world.post(path, &body).await;
+            assert_eq!(response.status, StatusCode::ACCEPTED, "{path} {name}");
+            locations.push(response.header("operation-location").to_owned());
         }
         locations.sort();
         locations.dedup();
-        assert_eq!((locations.len(), world.memory.messages().len()), (3, 3));
+        assert_eq!((locations.len(), world.sent().len()), (3, 3));
         assert!(!locations.iter().any(|address| address.contains(NIL)));
     }
     // An idempotency key counts as if there were no id.
@@ -33,7 +33,7 @@ async fn the_unset_guids_of_two_clients_are_two_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_amount_that_differs_in_the_last_of_its_digits_is_other_content() {
+async fn content_differs_when_the_last_digit_of_a_number_differs() {
     let submit = async |world: &World, amount: &str| {
         let body = format!(r#"{{"TaskId":"{ID}","Input":{{"amount":{amount}}}}}"#);
         world.post("/tasks", &body).await
@@ -52,14 +52,14 @@ async fn an_amount_that_differs_in_the_last_of_its_digits_is_other_content() {
         assert_eq!(refused.kind(), (422, "content-differs".to_owned()), "{first} {other}");
         // Stored and sent as it was written.
         let written = format!(r#"{{"amount":{first}}}"#);
-        assert_eq!(world.memory.document(id()).unwrap().input.unwrap().get(), written);
-        let message = TaskMessage::parse(&world.memory.messages()[0].text).unwrap();
+        assert_eq!(world.document(id()).unwrap().input.unwrap().get(), written);
+        let message = TaskMessage::parse(&world.sent()[0].text).unwrap();
         assert_eq!(message.document.unwrap().input.unwrap().get(), written);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_asp_net_core_takes_on_queue_task_is_taken() {
+async fn queue_task_accepts_what_asp_net_core_accepts() {
     let world = World::new();
     let body = r#"{"taskName":"simulate","PRIORITY":"2"}"#;
     for path in ["/Tasks/QueueTask", "/tasks/queuetask/", "/Tasks/Queue%54ask", "/x/../Tasks/QueueTask"] {
@@ -69,11 +69,11 @@ async fn what_asp_net_core_takes_on_queue_task_is_taken() {
         ["text/json", "TEXT/JSON; charset=utf-8", "application/x+json", "application/json;charset=\"utf-8\""]
     {
         let headers = [("content-type", media_type)];
-        let reply = world.ask(Method::POST, "/Tasks/QueueTask", &headers, body).await;
-        assert_eq!(reply.status, StatusCode::ACCEPTED, "{media_type}");
+        let response = world.ask(Method::POST, "/Tasks/QueueTask", &headers, body).await;
+        assert_eq!(response.status, StatusCode::ACCEPTED, "{media_type}");
     }
-    let reply = world.post("/Tasks/QueueTask", &format!("\u{feff}{body}")).await;
-    assert_eq!(reply.status, StatusCode::ACCEPTED, "a byte order mark");
+    let response = world.post("/Tasks/QueueTask", &format!("\u{feff}{body}")).await;
+    assert_eq!(response.status, StatusCode::ACCEPTED, "a byte order mark");
     let wide = |body: Vec<u8>| {
         Request::post("/Tasks/QueueTask")
             .header("host", "api.example")
@@ -85,12 +85,12 @@ async fn what_asp_net_core_takes_on_queue_task_is_taken() {
     assert_eq!(world.send(wide(units)).await.status, StatusCode::ACCEPTED, "UTF-16");
     let broken = world.send(wide(body.as_bytes().to_vec())).await;
     assert_eq!(broken.kind(), (400, "invalid-body".to_owned()));
-    assert_eq!(world.memory.messages().len(), 10);
-    assert!(world.memory.messages().iter().all(|message| message.text.contains("\"Priority\":2")));
+    assert_eq!(world.sent().len(), 10);
+    assert!(world.sent().iter().all(|message| message.text.contains("\"Priority\":2")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_spelling_of_the_address_gets_past_the_key() {
+async fn every_spelling_of_queue_task_requires_the_key() {
     let hashes = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     let world = World::with(&[("api_auth", "api-key"), ("api_key_hashes", hashes)]);
     for path in
@@ -98,11 +98,11 @@ async fn no_spelling_of_the_address_gets_past_the_key() {
     {
         assert_eq!(world.post(path, "{}").await.kind(), (401, "unauthorized".to_owned()), "{path}");
     }
-    assert_eq!(world.memory.take_requests(), [""; 0]);
+    assert!(world.take_operations().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_also_knows_streams_gets_json_when_it_prefers_json() {
+async fn json_is_sent_to_clients_that_prefer_it_to_events() {
     let world = World::new();
     world.store_as(models::TaskState::InProgress);
     for accept in [
@@ -111,9 +111,9 @@ async fn a_client_that_also_knows_streams_gets_json_when_it_prefers_json() {
         "*/*",
         "text/html",
     ] {
-        let reply = world.ask(Method::GET, &format!("/tasks/{ID}"), &[("accept", accept)], "").await;
+        let response = world.ask(Method::GET, &format!("/tasks/{ID}"), &[("accept", accept)], "").await;
         assert_eq!(
-            (reply.status, reply.header("content-type")),
+            (response.status, response.header("content-type")),
             (StatusCode::OK, "application/json"),
             "{accept}"
         );
@@ -122,7 +122,7 @@ async fn a_client_that_also_knows_streams_gets_json_when_it_prefers_json() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_with_an_input_is_said_as_it_is() {
+async fn invalid_input_is_400_and_names_the_rule() {
     let world = World::new();
     let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
     for (input, words) in [
@@ -130,11 +130,11 @@ async fn what_is_wrong_with_an_input_is_said_as_it_is() {
         (deep.as_str(), "at most 63 levels"),
         (&"9".repeat(381), "more than 380 characters"),
     ] {
-        let reply = world.post("/tasks", &format!(r#"{{"Input":{input}}}"#)).await;
-        let detail = reply.problem().detail.unwrap();
+        let response = world.post("/tasks", &format!(r#"{{"Input":{input}}}"#)).await;
+        let detail = response.problem().detail.unwrap();
         assert!(detail.starts_with("Input: must ") && detail.contains(words), "{detail}");
     }
     let fits = format!("{}{}", "[".repeat(63), "]".repeat(63));
-    let reply = world.post("/tasks", &format!(r#"{{"Input":{fits}}}"#)).await;
-    assert_eq!(reply.status, StatusCode::ACCEPTED);
+    let response = world.post("/tasks", &format!(r#"{{"Input":{fits}}}"#)).await;
+    assert_eq!(response.status, StatusCode::ACCEPTED);
 }

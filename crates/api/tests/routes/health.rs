@@ -1,13 +1,13 @@
+use fake_azure::Operation;
 use std::time::Duration;
+use test_world::Fault;
 
 use http::StatusCode;
-use storage::StorageError;
 
-use crate::memory::unavailable;
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
-async fn the_process_is_healthy_whatever_storage_and_configuration_are() {
+async fn healthz_is_200_whatever_the_configuration() {
     let world = World::with(&[("api_auth", "nonsense")]);
     assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
     assert_eq!(world.get("/readyz").await.kind(), (503, "misconfigured".to_owned()));
@@ -15,13 +15,13 @@ async fn the_process_is_healthy_whatever_storage_and_configuration_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readiness_is_asked_of_storage_at_most_every_five_seconds() {
+async fn readiness_probes_storage_at_most_every_five_seconds() {
     let world = World::new();
     for _ in 0..10 {
         assert_eq!(world.get("/readyz").await.status, StatusCode::OK);
     }
-    assert_eq!(world.memory.take_requests(), ["probe", "depth"]);
-    world.memory.fail_once("depth", unavailable());
+    assert_eq!(world.take_operations(), [Operation::GetBlobProperties, Operation::GetQueueMetadata]);
+    world.fail_once(Operation::GetQueueMetadata, Fault::unavailable());
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(world.get("/readyz").await.kind(), (503, "storage-unavailable".to_owned()));
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -29,12 +29,13 @@ async fn readiness_is_asked_of_storage_at_most_every_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_is_not_told_to_strangers() {
-    let wrong = || StorageError::Misconfigured("key vault answered 403".to_owned());
+async fn readiness_hides_details_when_authentication_is_on() {
+    let refused = Fault::error(403, "AuthenticationFailed");
     let open = World::new();
-    open.memory.fail_once("probe", wrong());
-    assert_eq!(open.get("/readyz").await.problem().detail.as_deref(), Some("key vault answered 403"));
+    open.fail_once(Operation::GetBlobProperties, refused);
+    let detail = open.get("/readyz").await.problem().detail.unwrap();
+    assert!(detail.contains("403 AuthenticationFailed"), "{detail}");
     let closed = World::with(&[("api_auth", "easy-auth")]);
-    closed.memory.fail_once("probe", wrong());
+    closed.fail_once(Operation::GetBlobProperties, refused);
     assert_eq!(closed.get("/readyz").await.problem().detail, None);
 }

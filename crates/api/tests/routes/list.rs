@@ -1,9 +1,10 @@
+use fake_azure::{EMULATOR_ACCOUNT, Operation};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use test_world::{CONTAINER, Fault};
 
 use models::{TaskId, TaskRequest, TaskState, TaskStatus};
 
-use crate::memory::unavailable;
 use crate::world::{START, World};
 
 /// Stores tasks `0..count`, in turn Pending, InProgress and so on, each a minute younger than the last.
@@ -16,8 +17,15 @@ fn fill(world: &World, count: u32) {
             START.parse::<models::Timestamp>().unwrap().plus(Duration::from_secs(u64::from(number) * 60));
         let mut document = TaskStatus::accepted(id, request, String::new(), at);
         document.state = TaskState::ALL[number as usize % 5];
-        world.memory.set(&document);
-        world.memory.set_bytes(format!("{id}-result-1"), "not a document");
+        world.azure.borrow_mut().put_blob(
+            EMULATOR_ACCOUNT,
+            CONTAINER,
+            &id.status_blob_name(),
+            document.to_bytes(),
+            "application/json",
+            at.to_date_time(),
+        );
+        world.put_blob(&format!("{id}-result-1"), "not a document");
     }
 }
 
@@ -40,7 +48,7 @@ async fn all(world: &World, query: &str) -> (Vec<String>, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_task_is_listed_once_whatever_the_size_of_the_pages() {
+async fn every_task_is_listed_once_for_every_page_size() {
     let world = World::new();
     fill(&world, 205);
     for (query, least, most) in [("?top=1", 205, 206), ("?top=7", 30, 31), ("", 5, 6), ("?top=200", 2, 4)] {
@@ -51,7 +59,7 @@ async fn every_task_is_listed_once_whatever_the_size_of_the_pages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn filters_select_by_status_name_and_time_and_survive_in_the_next_link() {
+async fn filters_select_by_status_name_and_time_across_pages() {
     let world = World::new();
     fill(&world, 100);
     for (query, count) in [
@@ -72,19 +80,19 @@ async fn filters_select_by_status_name_and_time_and_survive_in_the_next_link() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_looks_at_a_bounded_number_of_documents() {
+async fn list_reads_a_bounded_number_of_documents() {
     let world = World::new();
     fill(&world, 1500);
-    world.memory.take_requests();
+    world.take_operations();
     let page = world.get("/tasks?name=nothing").await.json();
     assert_eq!(page["value"].as_array().unwrap().len(), 0);
     assert!(page["nextLink"].is_string(), "an empty page may have a next one");
-    assert!(world.memory.take_requests().len() <= 600 + 10 + 16);
+    assert!(world.take_operations().len() <= 600 + 10 + 16);
     assert_eq!(all(&world, "?name=nothing").await.0.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn parameters_that_cannot_be_used_are_refused() {
+async fn invalid_list_parameters_are_400() {
     let world = World::new();
     fill(&world, 60);
     let link = world.get("/tasks?top=50").await.json()["nextLink"].as_str().unwrap().to_owned();
@@ -106,31 +114,28 @@ async fn parameters_that_cannot_be_used_are_refused() {
         &format!("continuation={token}x"),
         &format!("name=odd&continuation={token}"),
     ] {
-        let reply = world.get(&format!("/tasks?{query}")).await;
-        assert_eq!(reply.kind(), (400, "invalid-parameter".to_owned()), "{query}");
+        let response = world.get(&format!("/tasks?{query}")).await;
+        assert_eq!(response.kind(), (400, "invalid-parameter".to_owned()), "{query}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_that_storage_no_longer_knows_is_the_client_s_error() {
+async fn continuation_that_storage_refuses_is_400() {
     let world = World::new();
     fill(&world, 250);
     let link = world.get("/tasks?top=200").await.json()["nextLink"].as_str().unwrap().to_owned();
     let path = link.strip_prefix("http://api.example").unwrap().to_owned();
-    for name in world.memory.names() {
-        world.memory.remove(&name);
-    }
-    world.memory.set_bytes("other".to_owned(), "");
+    world.fail_once(Operation::ListBlobs, Fault::error(400, "OutOfRangeInput"));
     assert_eq!(world.get(&path).await.kind(), (400, "invalid-parameter".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_that_cannot_be_read_is_left_out_but_storage_that_fails_is_said() {
+async fn list_omits_unreadable_documents_but_reports_unavailable_storage() {
     let world = World::new();
     fill(&world, 5);
     let broken = TaskId::from_random_bytes([9; 16]);
-    world.memory.set_bytes(broken.status_blob_name(), "garbage");
+    world.put_blob(&broken.status_blob_name(), "garbage");
     assert_eq!(all(&world, "").await.0.len(), 5);
-    world.memory.fail_once("read", unavailable());
+    world.fail_once(Operation::GetBlob, Fault::unavailable());
     assert_eq!(world.get("/tasks").await.kind(), (503, "storage-unavailable".to_owned()));
 }

@@ -1,5 +1,5 @@
-//! The HTTP API through its own entry point, in virtual time, over a store and queues in memory: one
-//! file for each route.
+//! The HTTP API through its own entry point, in virtual time, over storage in memory: one file for
+//! each route.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -8,11 +8,9 @@
     reason = "what surrounds a test says what it expects as tests do"
 )]
 
-mod memory;
 mod world;
 
 mod auth;
-mod azure;
 mod broken_parts;
 mod cancel;
 mod clients;
@@ -21,7 +19,7 @@ mod delete;
 mod events;
 mod health;
 mod list;
-mod lost_replies;
+mod lost_responses;
 mod metrics;
 mod monitor;
 mod pages;
@@ -29,6 +27,7 @@ mod prefix;
 mod problems;
 mod result;
 mod retry;
+mod storage;
 mod submit;
 mod submit_twice;
 mod transcripts;

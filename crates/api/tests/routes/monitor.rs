@@ -1,10 +1,10 @@
+use fake_azure::Operation;
 use std::time::Duration;
+use test_world::Fault;
 
 use http::{Method, StatusCode};
 use models::{MonitorState, TaskState};
-use storage::StorageError;
 
-use crate::memory::unavailable;
 use crate::world::{ID, World, id};
 
 fn path() -> String {
@@ -12,7 +12,7 @@ fn path() -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_monitor_tells_every_state_in_its_word_and_asks_to_come_again_until_the_end() {
+async fn monitor_shows_every_state_with_retry_after_until_the_end() {
     let world = World::new();
     for (state, word, again) in [
         (TaskState::Pending, MonitorState::NotStarted, "1"),
@@ -22,43 +22,43 @@ async fn the_monitor_tells_every_state_in_its_word_and_asks_to_come_again_until_
         (TaskState::Cancelled, MonitorState::Canceled, ""),
     ] {
         let etag = world.store_as(state);
-        let reply = world.get(&path()).await;
-        assert_eq!(reply.status, StatusCode::OK);
-        assert_eq!(reply.monitor().status, word);
-        assert_eq!(reply.header("retry-after"), again, "{state:?}");
-        assert_eq!(reply.header("etag"), etag);
+        let response = world.get(&path()).await;
+        assert_eq!(response.status, StatusCode::OK);
+        assert_eq!(response.monitor().status, word);
+        assert_eq!(response.header("retry-after"), again, "{state:?}");
+        assert_eq!(response.header("etag"), etag);
         let end = (state == TaskState::Completed).then(|| format!("http://api.example{}", path()));
-        assert_eq!(reply.monitor().resource_location, end);
+        assert_eq!(response.monitor().resource_location, end);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_task_and_an_id_that_is_no_guid_are_404() {
+async fn unknown_task_and_invalid_id_are_404() {
     let world = World::new();
     assert_eq!(world.get(&path()).await.kind(), (404, "task-not-found".to_owned()));
     for id in ["1", "..%2f..%2fsecret", "0a8f5d7e3c1b4b8e9f6a2d4c6e8f0a1b"] {
         assert_eq!(world.get(&format!("/tasks/{id}")).await.kind(), (404, "not-found".to_owned()));
     }
-    assert_eq!(world.memory.take_requests(), ["read"]);
+    assert_eq!(world.take_operations(), [Operation::GetBlob]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_monitor_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_monitor_is_304() {
     let world = World::new();
     let etag = world.store_as(TaskState::InProgress);
     for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
-        let reply = world.ask(Method::GET, &path(), &[("if-none-match", &known)], "").await;
-        assert_eq!(reply.status, StatusCode::NOT_MODIFIED, "{known}");
-        assert!(reply.body.is_empty());
-        assert_eq!((reply.header("etag"), reply.header("retry-after")), (etag.as_str(), "1"));
+        let response = world.ask(Method::GET, &path(), &[("if-none-match", &known)], "").await;
+        assert_eq!(response.status, StatusCode::NOT_MODIFIED, "{known}");
+        assert!(response.body.is_empty());
+        assert_eq!((response.header("etag"), response.header("retry-after")), (etag.as_str(), "1"));
     }
     world.store_as(TaskState::Completed);
-    let reply = world.ask(Method::GET, &path(), &[("if-none-match", &etag)], "").await;
-    assert_eq!(reply.status, StatusCode::OK);
+    let response = world.ask(Method::GET, &path(), &[("if-none-match", &etag)], "").await;
+    assert_eq!(response.status, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_request_has_the_headers_and_no_body() {
+async fn head_has_the_headers_of_get_and_no_body() {
     let world = World::new();
     let etag = world.store_as(TaskState::Pending);
     let get = world.get(&path()).await;
@@ -69,65 +69,65 @@ async fn a_head_request_has_the_headers_and_no_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_ends_as_soon_as_the_task_does() {
+async fn wait_ends_when_the_task_ends() {
     let world = World::new();
     world.store_as(TaskState::InProgress);
     let begin = world.now();
     let work = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
-        world.memory.change(id(), |document| document.state = TaskState::Failed);
+        world.change_document(id(), |document| document.state = TaskState::Failed);
     };
     let path = path();
-    let (reply, ()) = futures::join!(world.ask(Method::GET, &path, &[("prefer", "wait=20")], ""), work);
-    assert_eq!(reply.monitor().status, MonitorState::Failed);
-    assert_eq!(reply.header("preference-applied"), "wait=20");
+    let (response, ()) = futures::join!(world.ask(Method::GET, &path, &[("prefer", "wait=20")], ""), work);
+    assert_eq!(response.monitor().status, MonitorState::Failed);
+    assert_eq!(response.header("preference-applied"), "wait=20");
     let waited = world.now().since(begin);
     assert!((4..=5).contains(&waited.as_secs()), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_over_answers_with_what_is_known() {
+async fn expired_wait_returns_the_last_known_state() {
     let world = World::new();
     world.store_as(TaskState::InProgress);
     let begin = world.now();
-    let reply = world.ask(Method::GET, &path(), &[("prefer", "wait=3")], "").await;
-    assert_eq!(reply.monitor().status, MonitorState::Running);
+    let response = world.ask(Method::GET, &path(), &[("prefer", "wait=3")], "").await;
+    assert_eq!(response.monitor().status, MonitorState::Running);
     assert_eq!(world.now().since(begin), Duration::from_secs(3));
-    assert!(world.memory.take_requests().len() < 10, "the pauses grow");
+    assert!(world.take_operations().len() < 10, "the pauses grow");
 
-    // Storage that fails meanwhile does not make the answer fail.
-    world.memory.0.latency.set(Duration::from_millis(500));
+    // Storage that fails meanwhile does not make the response fail.
+    world.set_latency(Duration::from_millis(500));
     let fail = async {
         tokio::time::sleep(Duration::from_millis(510)).await;
-        world.memory.fail_once("read", unavailable());
+        world.fail_once(Operation::GetBlob, Fault::unavailable());
     };
     let path = path();
-    let (reply, ()) = futures::join!(world.ask(Method::GET, &path, &[("prefer", "wait=30")], ""), fail);
-    assert_eq!(reply.status, StatusCode::OK);
+    let (response, ()) = futures::join!(world.ask(Method::GET, &path, &[("prefer", "wait=30")], ""), fail);
+    assert_eq!(response.status, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_no_whole_number_is_ignored() {
+async fn invalid_wait_is_ignored() {
     let world = World::new();
     world.store_as(TaskState::InProgress);
     let begin = world.now();
     for wait in ["wait=-1", "wait=1.5", "wait=soon", "wait="] {
-        let reply = world.ask(Method::GET, &path(), &[("prefer", wait)], "").await;
-        assert_eq!((reply.status, reply.header("preference-applied")), (StatusCode::OK, ""), "{wait}");
+        let response = world.ask(Method::GET, &path(), &[("prefer", wait)], "").await;
+        assert_eq!((response.status, response.header("preference-applied")), (StatusCode::OK, ""), "{wait}");
     }
     assert_eq!(world.now(), begin);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_completed_task_leads_to_its_result_for_those_who_ask_for_it() {
+async fn completed_task_redirects_to_its_result_on_request() {
     let world = World::new();
     world.store_as(TaskState::InProgress);
     let redirect = format!("{}?redirect=true", path());
     assert_eq!(world.get(&redirect).await.status, StatusCode::OK);
     world.store_as(TaskState::Completed);
-    let reply = world.get(&redirect).await;
-    assert_eq!(reply.status, StatusCode::SEE_OTHER);
-    assert_eq!(reply.header("location"), format!("http://api.example{}/result", path()));
+    let response = world.get(&redirect).await;
+    assert_eq!(response.status, StatusCode::SEE_OTHER);
+    assert_eq!(response.header("location"), format!("http://api.example{}/result", path()));
     assert_eq!(
         world.get(&format!("{}?redirect=maybe", path())).await.kind(),
         (400, "invalid-parameter".to_owned())
@@ -135,40 +135,44 @@ async fn a_completed_task_leads_to_its_result_for_those_who_ask_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_storage_cannot_give_is_said_without_details_that_are_not_the_client_s() {
+async fn each_storage_error_is_its_own_problem_and_is_logged() {
     let world = World::new();
-    world.memory.set_bytes(id().status_blob_name(), "{\"secret\":");
-    let reply = world.get(&path()).await;
-    assert_eq!(reply.kind(), (502, "document-unreadable".to_owned()));
+    world.put_blob(&id().status_blob_name(), "{\"secret\":");
+    let response = world.get(&path()).await;
+    assert_eq!(response.kind(), (502, "document-unreadable".to_owned()));
 
-    world.memory.fail_once("read", unavailable());
-    let reply = world.get(&path()).await;
-    assert_eq!(reply.kind(), (503, "storage-unavailable".to_owned()));
-    assert_eq!(reply.header("retry-after"), "7");
+    let pause = Duration::from_millis(6500);
+    world.fail(move |_| Fault::error(503, "ServerBusy").retry_after(pause));
+    let response = world.get(&path()).await;
+    assert_eq!(response.kind(), (503, "storage-unavailable".to_owned()));
+    assert_eq!(response.header("retry-after"), "7", "whole seconds, rounded up");
 
-    world.memory.fail_once("read", StorageError::Misconfigured("storage refused the key (403)".to_owned()));
-    let reply = world.get(&path()).await;
-    assert_eq!(reply.kind(), (503, "misconfigured".to_owned()));
-    assert_eq!(reply.problem().detail.as_deref(), Some("storage refused the key (403)"));
+    world.fail_once(Operation::GetBlob, Fault::error(403, "AuthenticationFailed"));
+    let response = world.get(&path()).await;
+    assert_eq!(response.kind(), (503, "misconfigured".to_owned()));
+    let detail = response.problem().detail.unwrap();
+    assert!(detail.contains("403 AuthenticationFailed"), "{detail}");
 
-    world.memory.fail_once("read", StorageError::Refused("400 InvalidHeader".to_owned()));
+    world.fail_once(Operation::GetBlob, Fault::error(400, "InvalidHeaderValue"));
     assert_eq!(world.get(&path()).await.kind(), (500, "internal".to_owned()));
-    let lines = world.env.lines.borrow();
+    let lines = world.lines();
     assert_eq!(lines.iter().filter(|line| line.message == "a request could not be answered").count(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_waits_in_a_long_queue_is_asked_about_less_often() {
+async fn retry_after_grows_with_the_queue_for_pending_tasks() {
     let world = World::new();
     world.store_as(TaskState::Pending);
-    world.memory.0.depth.set(400);
+    world.set_queue_length(400);
     assert_eq!(world.get(&path()).await.header("retry-after"), "1");
-    assert_eq!(world.memory.take_requests(), ["read"], "a young task costs no other request");
+    assert_eq!(world.take_operations(), [Operation::GetBlob], "a young task costs no other request");
     tokio::time::sleep(Duration::from_secs(3)).await;
-    for requests in [&["read", "depth"][..], &["read"], &["read"]] {
+    for operations in
+        [&[Operation::GetBlob, Operation::GetQueueMetadata][..], &[Operation::GetBlob], &[Operation::GetBlob]]
+    {
         assert_eq!(world.get(&path()).await.header("retry-after"), "8");
-        assert_eq!(world.memory.take_requests(), requests);
+        assert_eq!(world.take_operations(), operations);
     }
-    world.memory.change(id(), |document| document.state = TaskState::InProgress);
+    world.change_document(id(), |document| document.state = TaskState::InProgress);
     assert_eq!(world.get(&path()).await.header("retry-after"), "1");
 }

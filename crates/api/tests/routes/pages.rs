@@ -3,7 +3,7 @@ use http::{Method, StatusCode};
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
-async fn pages_are_served_from_their_assets_and_revalidated_by_etag() {
+async fn pages_are_served_from_assets_and_revalidated_by_etag() {
     let world = World::new();
     for (path, asset) in [
         ("/", "index.html"),
@@ -12,11 +12,11 @@ async fn pages_are_served_from_their_assets_and_revalidated_by_etag() {
         ("/swagger/v1/swagger.json", r#"{"servers":[{"url":"../.."}]}"#),
         ("/js/app.js", "js/app.js"),
     ] {
-        let reply = world.get(path).await;
-        assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, asset.as_bytes()), "{path}");
-        assert_eq!(reply.header("cache-control"), "no-cache");
-        assert!(reply.header("content-security-policy").starts_with("default-src 'self';"));
-        let known = [("if-none-match", reply.header("etag"))];
+        let response = world.get(path).await;
+        assert_eq!((response.status, &response.body[..]), (StatusCode::OK, asset.as_bytes()), "{path}");
+        assert_eq!(response.header("cache-control"), "no-cache");
+        assert!(response.header("content-security-policy").starts_with("default-src 'self';"));
+        let known = [("if-none-match", response.header("etag"))];
         let again = world.ask(Method::GET, path, &known, "").await;
         assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
         let head = world.ask(Method::HEAD, path, &[], "").await;
@@ -24,21 +24,24 @@ async fn pages_are_served_from_their_assets_and_revalidated_by_etag() {
     }
     assert_eq!(world.get("/js/other.js").await.kind(), (404, "not-found".to_owned()));
     assert_eq!(world.get("/../Cargo.toml").await.kind(), (404, "not-found".to_owned()));
-    assert_eq!(world.memory.take_requests(), [""; 0]);
+    assert!(world.take_operations().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reference_has_one_address_that_every_other_leads_to() {
+async fn other_addresses_of_the_reference_redirect_to_swagger() {
     let world = World::new();
     for path in ["/swagger/", "/swagger/index.html"] {
-        let reply = world.get(path).await;
+        let response = world.get(path).await;
         // Relative, so that it leads through whatever a gateway puts in front.
-        assert_eq!((reply.status, reply.header("location")), (StatusCode::PERMANENT_REDIRECT, "../swagger"));
+        assert_eq!(
+            (response.status, response.header("location")),
+            (StatusCode::PERMANENT_REDIRECT, "../swagger")
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_description_says_where_the_api_is_seen_from_either_of_its_addresses() {
+async fn server_address_is_relative_to_each_address_of_the_description() {
     let world = World::new();
     assert_eq!(world.get("/openapi.json").await.json()["servers"][0]["url"], ".");
     assert_eq!(world.get("/swagger/v1/swagger.json").await.json()["servers"][0]["url"], "../..");

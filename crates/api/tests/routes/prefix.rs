@@ -1,4 +1,4 @@
-//! Behind a gateway that takes a path prefix away: every address that is given out has it.
+//! Behind a gateway that removes a path prefix: every address in a response has the prefix.
 
 use http::{Method, StatusCode};
 use models::{ResultBlob, TaskState};
@@ -32,11 +32,11 @@ fn check(body: &[u8], what: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_address_in_bodies_and_headers_leads_through_the_gateway() {
+async fn every_address_in_bodies_and_headers_has_the_prefix() {
     let world = World::with(&[("public_base_url", &format!("{BASE}/"))]);
     let task = format!("/tasks/{ID}");
-    let reply = world.post("/tasks", &format!(r#"{{"TaskId":"{ID}"}}"#)).await;
-    assert_eq!(reply.header("operation-location"), format!("{BASE}{task}"));
+    let response = world.post("/tasks", &format!(r#"{{"TaskId":"{ID}"}}"#)).await;
+    assert_eq!(response.header("operation-location"), format!("{BASE}{task}"));
 
     // Refusals that say where to go instead.
     for (method, path) in [
@@ -45,9 +45,9 @@ async fn every_address_in_bodies_and_headers_leads_through_the_gateway() {
         (Method::GET, "/nothing/here".to_owned()),
         (Method::PUT, "/tasks".to_owned()),
     ] {
-        let reply = world.ask(method, &path, &[], "").await;
-        assert_eq!(reply.problem().instance, Some(format!("/jobs/v1{path}")));
-        check(&reply.body, &path);
+        let response = world.ask(method, &path, &[], "").await;
+        assert_eq!(response.problem().instance, Some(format!("/jobs/v1{path}")));
+        check(&response.body, &path);
     }
 
     world.store(|document| {
@@ -77,7 +77,7 @@ async fn every_address_in_bodies_and_headers_leads_through_the_gateway() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_prefix_the_result_is_below_the_requests_own_host() {
+async fn result_location_is_on_the_requests_host_without_a_prefix() {
     let world = World::new();
     world.store(|document| {
         document.state = TaskState::Completed;

@@ -4,7 +4,7 @@ use service::problem::Kind;
 use crate::world::{ID, World};
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_method_is_405_with_the_right_ones_and_options_tells_them_too() {
+async fn wrong_method_is_405_and_options_lists_the_allowed_ones() {
     let world = World::new();
     let task = format!("/tasks/{ID}");
     for (path, allow) in [
@@ -23,19 +23,19 @@ async fn a_wrong_method_is_405_with_the_right_ones_and_options_tells_them_too() 
             if allow.split(", ").any(|allowed| allowed == method.as_str()) {
                 continue;
             }
-            let reply = world.ask(method.clone(), &path, &[], "").await;
-            assert_eq!(reply.kind(), (405, "method-not-allowed".to_owned()), "{method} {path}");
-            assert_eq!(reply.header("allow"), allow);
+            let response = world.ask(method.clone(), &path, &[], "").await;
+            assert_eq!(response.kind(), (405, "method-not-allowed".to_owned()), "{method} {path}");
+            assert_eq!(response.header("allow"), allow);
         }
-        let reply = world.ask(Method::OPTIONS, &path, &[], "").await;
-        assert_eq!((reply.status, reply.header("allow")), (StatusCode::NO_CONTENT, allow));
-        assert_eq!(reply.header("access-control-allow-origin"), "");
+        let response = world.ask(Method::OPTIONS, &path, &[], "").await;
+        assert_eq!((response.status, response.header("allow")), (StatusCode::NO_CONTENT, allow));
+        assert_eq!(response.header("access-control-allow-origin"), "");
     }
     assert_eq!(world.ask(Method::OPTIONS, "/nothing", &[], "").await.kind().0, 404);
 }
 
 #[tokio::test(start_paused = true)]
-async fn configuration_that_cannot_be_used_is_named_but_never_shown() {
+async fn invalid_variable_is_503_with_its_name_and_without_its_value() {
     for (name, value) in [
         ("api_auth", "s3cret-nonsense"),
         ("api_auth", "api-key"),
@@ -44,13 +44,13 @@ async fn configuration_that_cannot_be_used_is_named_but_never_shown() {
     ] {
         let world = World::with(&[(name, value)]);
         for (method, path) in [(Method::POST, "/tasks"), (Method::GET, "/tasks"), (Method::GET, "/metrics")] {
-            let reply = world.ask(method, path, &[], "{}").await;
-            assert_eq!(reply.kind(), (503, "misconfigured".to_owned()));
-            let text = String::from_utf8(reply.body.to_vec()).unwrap();
+            let response = world.ask(method, path, &[], "{}").await;
+            assert_eq!(response.kind(), (503, "misconfigured".to_owned()));
+            let text = String::from_utf8(response.body.to_vec()).unwrap();
             assert!(text.contains(name) || text.contains("api_key_hashes"), "{text}");
             assert!(!text.contains("s3cret"));
         }
-        let logged = format!("{:?}", world.env.lines.borrow());
+        let logged = format!("{:?}", world.lines());
         assert!(
             logged.contains("must be") && logged.contains("; it ") && !logged.contains("s3cret"),
             "{logged}"
@@ -60,24 +60,24 @@ async fn configuration_that_cannot_be_used_is_named_but_never_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_beyond_all_measure_is_refused() {
+async fn long_address_is_414_and_large_headers_are_431() {
     let world = World::new();
     let long = "x".repeat(8 * 1024);
     assert_eq!(world.get(&format!("/tasks?name={long}")).await.kind(), (414, "address-too-long".to_owned()));
     let headers: Vec<_> = ["a", "b", "c", "d"].map(|name| (name, long.as_str())).into();
-    let reply = world.ask(Method::GET, "/tasks", &headers, "").await;
-    assert_eq!(reply.kind(), (431, "headers-too-large".to_owned()));
+    let response = world.ask(Method::GET, "/tasks", &headers, "").await;
+    assert_eq!(response.kind(), (431, "headers-too-large".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_problem_names_the_path_without_its_query() {
+async fn problem_instance_is_the_path_without_its_query() {
     let problem = World::new().get(&format!("/tasks/{ID}?sig=secret")).await.problem();
     assert_eq!(problem.instance, Some(format!("/tasks/{ID}")));
     assert_eq!(problem.kind, "/problems/task-not-found");
 }
 
 #[test]
-fn the_table_of_problems_in_the_documentation_is_the_one_in_the_code() {
+fn documented_table_of_problems_equals_the_code() {
     let document = include_str!("../../../../docs/api.md");
     let written: Vec<_> = document.lines().filter(|line| line.starts_with("| `/problems/")).collect();
     let expected: Vec<_> = Kind::ALL

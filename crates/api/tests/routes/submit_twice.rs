@@ -1,8 +1,9 @@
+use fake_azure::Operation;
 use http::{Method, StatusCode};
 use models::{MonitorState, TaskMessage, TaskState};
 use storage::QueueName;
+use test_world::Fault;
 
-use crate::memory::unavailable;
 use crate::world::{ID, World, id};
 
 fn body(name: &str) -> String {
@@ -10,10 +11,10 @@ fn body(name: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_submission_is_answered_with_the_present_state() {
+async fn repeated_submission_is_202_with_the_current_state() {
     let world = World::new();
     let first = world.post("/tasks", &body("x")).await;
-    world.memory.change(id(), |document| {
+    world.change_document(id(), |document| {
         document.state = TaskState::InProgress;
         document.attempt = 1;
     });
@@ -23,93 +24,93 @@ async fn a_repeated_submission_is_answered_with_the_present_state() {
     assert_eq!((first.status, second.status), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
     assert_eq!(second.monitor().status, MonitorState::Running);
     assert_eq!(first.header("operation-location"), second.header("operation-location"));
-    assert_eq!(world.memory.messages().len(), 1, "a worker has seen the message");
+    assert_eq!(world.sent().len(), 1, "a worker has seen the message");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_submission_of_a_task_that_has_ended_is_answered_202_as_well() {
+async fn repeated_submission_of_an_ended_task_is_202() {
     let world = World::new();
     world.post("/tasks", &body("x")).await;
-    world.memory.change(id(), |document| document.state = TaskState::Completed);
-    let reply = world.post("/tasks", &body("x")).await;
-    assert_eq!(reply.status, StatusCode::ACCEPTED);
-    assert_eq!(reply.monitor().status, MonitorState::Succeeded);
-    assert_eq!(reply.header("retry-after"), "0");
+    world.change_document(id(), |document| document.state = TaskState::Completed);
+    let response = world.post("/tasks", &body("x")).await;
+    assert_eq!(response.status, StatusCode::ACCEPTED);
+    assert_eq!(response.monitor().status, MonitorState::Succeeded);
+    assert_eq!(response.header("retry-after"), "0");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_id_with_other_content_is_refused() {
+async fn same_id_with_other_content_is_422() {
     let world = World::new();
     world.post("/tasks", &body("x")).await;
-    let stored = world.memory.document(id());
+    let stored = world.document(id());
     for path in ["/tasks", "/Tasks/QueueTask"] {
         assert_eq!(world.post(path, &body("y")).await.kind(), (422, "content-differs".to_owned()));
     }
-    assert_eq!(world.memory.document(id()), stored);
-    assert_eq!(world.memory.messages().len(), 1);
+    assert_eq!(world.document(id()), stored);
+    assert_eq!(world.sent().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_that_lost_its_message_is_healed_by_the_next_try() {
+async fn repeated_submission_sends_the_missing_message() {
     let world = World::new();
-    world.memory.fail_once("send", unavailable());
-    let reply = world.post("/tasks", &body("x")).await;
-    assert_eq!(reply.kind(), (503, "storage-unavailable".to_owned()));
-    assert_eq!(reply.header("retry-after"), "7");
-    assert!(world.memory.document(id()).is_some(), "the document stays");
-    assert_eq!(world.memory.messages(), []);
+    world.fail_once(Operation::PutMessage, Fault::unavailable());
+    let response = world.post("/tasks", &body("x")).await;
+    assert_eq!(response.kind(), (503, "storage-unavailable".to_owned()));
+    assert_eq!(response.header("retry-after"), "30");
+    assert!(world.document(id()).is_some(), "the document stays");
+    assert!(world.sent().is_empty());
 
-    let reply = world.post("/tasks", &body("x")).await;
-    assert_eq!(reply.status, StatusCode::ACCEPTED);
-    let [message] = world.memory.messages().try_into().unwrap();
+    let response = world.post("/tasks", &body("x")).await;
+    assert_eq!(response.status, StatusCode::ACCEPTED);
+    let [message] = world.sent().try_into().unwrap();
     let message = TaskMessage::parse(&message.text).unwrap();
-    assert_eq!(message.etag.as_deref(), Some(reply.header("etag")));
+    assert_eq!(message.etag.as_deref(), Some(response.header("etag")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scheduled_submission_is_healed_with_the_time_that_is_left() {
+async fn repeated_delayed_submission_sends_the_remaining_delay() {
     let world = World::new();
     let body = format!(r#"{{"TaskId":"{ID}","DelaySeconds":100}}"#);
-    world.memory.fail_once("send", unavailable());
+    world.fail_once(Operation::PutMessage, Fault::unavailable());
     world.post("/tasks", &body).await;
     tokio::time::sleep(std::time::Duration::from_secs(40)).await;
     assert_eq!(world.post("/tasks", &body).await.status, StatusCode::ACCEPTED);
-    let [message] = world.memory.messages().try_into().unwrap();
+    let [message] = world.sent().try_into().unwrap();
     assert_eq!((message.queue, message.delay.as_secs()), (QueueName::Scheduled, 60));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_accepted_when_the_document_cannot_be_stored() {
+async fn submission_is_503_when_the_document_cannot_be_stored() {
     let world = World::new();
-    world.memory.fail_once("create", unavailable());
+    world.fail_once(Operation::PutBlob, Fault::unavailable());
     assert_eq!(world.post("/tasks", &body("x")).await.kind(), (503, "storage-unavailable".to_owned()));
-    assert_eq!(world.memory.names(), [""; 0]);
-    assert_eq!(world.memory.messages(), []);
+    assert!(world.blob_names().is_empty());
+    assert!(world.sent().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_submissions_at_once_make_one_task() {
+async fn twenty_concurrent_submissions_make_one_task() {
     let world = World::new();
-    world.memory.0.latency.set(std::time::Duration::from_millis(10));
+    world.set_latency(std::time::Duration::from_millis(10));
     let submission = body("x");
-    let replies = futures::future::join_all((0..20).map(|_| world.post("/tasks", &submission))).await;
-    for reply in &replies {
-        assert_eq!(reply.status, StatusCode::ACCEPTED);
-        assert_eq!(reply.monitor().id, id());
+    let responses = futures::future::join_all((0..20).map(|_| world.post("/tasks", &submission))).await;
+    for response in &responses {
+        assert_eq!(response.status, StatusCode::ACCEPTED);
+        assert_eq!(response.monitor().id, id());
     }
-    assert_eq!(world.memory.names().len(), 1);
+    assert_eq!(world.blob_names().len(), 1);
     let other = body("y");
-    let replies = futures::future::join_all((0..20).map(|_| world.post("/tasks", &other))).await;
-    assert!(replies.iter().all(|reply| reply.status == StatusCode::UNPROCESSABLE_ENTITY));
+    let responses = futures::future::join_all((0..20).map(|_| world.post("/tasks", &other))).await;
+    assert!(responses.iter().all(|response| response.status == StatusCode::UNPROCESSABLE_ENTITY));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotency_key_stands_for_one_task_unless_the_body_names_another() {
+async fn idempotency_key_names_one_task_unless_the_body_has_an_id() {
     let world = World::new();
     let submit = async |key: &str, body: &str| {
-        let reply = world.ask(Method::POST, "/tasks", &[("idempotency-key", key)], body).await;
-        assert_eq!(reply.status, StatusCode::ACCEPTED);
-        reply.monitor().id
+        let response = world.ask(Method::POST, "/tasks", &[("idempotency-key", key)], body).await;
+        assert_eq!(response.status, StatusCode::ACCEPTED);
+        response.monitor().id
     };
     let first = submit("order-1", "{}").await;
     assert_eq!(submit("order-1", "{}").await, first);
@@ -122,16 +123,16 @@ async fn an_idempotency_key_stands_for_one_task_unless_the_body_names_another() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotency_key_that_is_empty_too_long_or_given_twice_is_refused() {
+async fn empty_long_or_repeated_idempotency_key_is_400() {
     let world = World::new();
     let long = "k".repeat(256);
     for keys in
         [&[("idempotency-key", "")][..], &[("idempotency-key", &long)], &[("idempotency-key", "a"); 2]]
     {
-        let reply = world.ask(Method::POST, "/tasks", keys, "{}").await;
-        assert_eq!(reply.kind(), (400, "invalid-header".to_owned()));
+        let response = world.ask(Method::POST, "/tasks", keys, "{}").await;
+        assert_eq!(response.kind(), (400, "invalid-header".to_owned()));
     }
     let longest = "k".repeat(255);
-    let reply = world.ask(Method::POST, "/tasks", &[("idempotency-key", &longest)], "{}").await;
-    assert_eq!(reply.status, StatusCode::ACCEPTED);
+    let response = world.ask(Method::POST, "/tasks", &[("idempotency-key", &longest)], "{}").await;
+    assert_eq!(response.status, StatusCode::ACCEPTED);
 }

@@ -1,5 +1,5 @@
-//! The transcripts of `docs/api.md` are what the API and the worker really answer: this test runs them
-//! and compares. `UPDATE_SNAPSHOTS=1` writes them anew.
+//! Runs the requests of the transcripts in `docs/api.md` and compares the responses. `UPDATE_SNAPSHOTS=1` writes the
+//! transcripts anew.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use models::{ResultBlob, TaskState};
 use service::body::Body;
 use service::settings::WorkerSettings;
 use worker::Worker;
 
-use crate::azure::{Cloud, EMULATOR, World};
-use crate::world::{ID, request};
+use test_world::TestWorld;
+
+use crate::world::{ID, TestResponse, World, id, request};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
 
@@ -35,7 +36,7 @@ const SHOWN: [&str; 13] = [
     "x-accel-buffering",
 ];
 
-/// Runs requests and writes down what happens.
+/// Runs requests and records the exchanges.
 struct Scribe {
     world: World,
     text: String,
@@ -43,10 +44,9 @@ struct Scribe {
 
 impl Scribe {
     fn new(variables: &[(&str, &str)]) -> Self {
-        let cloud = World::new(EMULATOR).cloud;
-        let all: Vec<_> =
-            [("storage_connection_string", EMULATOR)].iter().chain(variables).copied().collect();
-        Self { world: World::over(cloud, &all), text: String::new() }
+        let world = World::with(variables);
+        world.set_latency(Duration::from_millis(4));
+        Self { world, text: String::new() }
     }
 
     fn sent(&mut self, method: &Method, path: &str, headers: &[(&str, &str)], body: &str) {
@@ -59,11 +59,10 @@ impl Scribe {
         }
     }
 
-    fn received<B>(&mut self, answer: &Response<B>) {
-        let status = answer.status();
+    fn received(&mut self, status: StatusCode, headers: &HeaderMap) {
         let _ = writeln!(self.text, "< {} {}", status.as_u16(), status.canonical_reason().unwrap());
         for name in SHOWN {
-            if let Some(value) = answer.headers().get(name) {
+            if let Some(value) = headers.get(name) {
                 let value = value.to_str().unwrap();
                 let value =
                     value.split_once("&sig=").map_or(value.to_owned(), |(front, _)| format!("{front}&sig=…"));
@@ -79,19 +78,19 @@ impl Scribe {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Response<Bytes> {
+    ) -> TestResponse {
         self.sent(&method, path, headers, body);
-        let answer = self.world.ask(method, path, headers, body).await;
-        self.wrote(&answer);
-        answer
+        let response = self.world.ask(method, path, headers, body).await;
+        self.wrote(&response);
+        response
     }
 
-    fn wrote(&mut self, answer: &Response<Bytes>) {
-        self.received(answer);
-        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(answer.body()) {
+    fn wrote(&mut self, response: &TestResponse) {
+        self.received(response.status, &response.headers);
+        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&response.body) {
             let _ = writeln!(self.text, "{}", serde_json::to_string_pretty(&value).unwrap());
-        } else if !answer.body().is_empty() {
-            let _ = writeln!(self.text, "{}", String::from_utf8_lossy(answer.body()).trim_end());
+        } else if !response.body.is_empty() {
+            let _ = writeln!(self.text, "{}", response.text().trim_end());
         }
         self.text.push('\n');
     }
@@ -100,27 +99,21 @@ impl Scribe {
         let _ = writeln!(self.text, "# {comment}");
     }
 
-    /// What was written since the last call.
+    /// The text recorded since the last call.
     fn take(&mut self) -> String {
         std::mem::take(&mut self.text).trim_end().to_owned()
     }
 
     /// The worker drains the queue once.
     async fn drain(&self) {
-        drain(&self.world.cloud).await;
+        drain(&self.world.env).await;
     }
 }
 
-async fn drain(cloud: &Rc<Cloud>) {
-    let variables = [
-        ("storage_connection_string", EMULATOR),
-        ("drain_token", "token"),
-        ("drain_seconds", "1"),
-        ("simulate_unit_ms", "1000"),
-    ];
-    let lookup =
-        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let worker = Worker::new(cloud.clone(), WorkerSettings::from_variables(&lookup));
+async fn drain(env: &Rc<TestWorld>) {
+    let variables = [("drain_token", "token"), ("drain_seconds", "1"), ("simulate_unit_ms", "1000")];
+    let settings = WorkerSettings::from_variables(&test_world::variables(&variables));
+    let worker = Worker::new(env.clone(), settings);
     let drain = request(Method::POST, "/drain", &[("authorization", "Bearer token")], "");
     assert_eq!(worker.handle(drain).await.status(), StatusCode::OK);
 }
@@ -156,10 +149,10 @@ async fn follow() -> Vec<(&'static str, String)> {
     scribe.ask(Method::POST, "/tasks", &[], &body).await;
     found.push(("submit", scribe.take()));
 
-    let cloud = Rc::clone(&scribe.world.cloud);
+    let env = Rc::clone(&scribe.world.env);
     let poll = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let etag = scribe.ask(Method::GET, &task(), &[], "").await.headers()["etag"].clone();
+        let etag = scribe.ask(Method::GET, &task(), &[], "").await.headers["etag"].clone();
         scribe.ask(Method::GET, &task(), &[("if-none-match", etag.to_str().unwrap())], "").await;
         found.push(("poll", scribe.take()));
         scribe.ask(Method::GET, &format!("{}/result", task()), &[], "").await;
@@ -167,7 +160,7 @@ async fn follow() -> Vec<(&'static str, String)> {
         scribe.ask(Method::GET, &task(), &[("prefer", "wait=30")], "").await;
         found.push(("wait", scribe.take()));
     };
-    futures::join!(poll, drain(&cloud));
+    futures::join!(poll, drain(&env));
     found
 }
 
@@ -193,17 +186,17 @@ async fn originals() -> Vec<(&'static str, String)> {
 async fn streams() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
-    let cloud = Rc::clone(&scribe.world.cloud);
+    let env = Rc::clone(&scribe.world.env);
     let work = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        drain(&cloud).await;
+        drain(&env).await;
     };
     let listen = async {
         let headers = [("accept", "text/event-stream")];
         scribe.sent(&Method::GET, &task(), &headers, "");
-        let answer = scribe.world.api.handle(request(Method::GET, &task(), &headers, "")).await;
-        scribe.received(&answer);
-        let Body::Stream(mut stream) = answer.into_body() else { panic!("not a stream") };
+        let response = scribe.world.api.handle(request(Method::GET, &task(), &headers, "")).await;
+        scribe.received(response.status(), response.headers());
+        let Body::Stream(mut stream) = response.into_body() else { panic!("not a stream") };
         let mut events = Vec::new();
         while let Some(bytes) = stream.next().await {
             events.push(String::from_utf8(bytes.to_vec()).unwrap());
@@ -229,17 +222,14 @@ async fn results() -> Vec<(&'static str, String)> {
     let documents = scribe.world.storage().store;
     let result = Bytes::from("id;name\n".repeat(400_000));
     documents.put_attachment("result", "text/csv", result.clone()).await.unwrap();
-    scribe
-        .world
-        .change(|document| {
-            document.state = TaskState::Completed;
-            document.result_blob = Some(ResultBlob {
-                name: "result".to_owned(),
-                content_type: "text/csv".to_owned(),
-                size: result.len() as u64,
-            });
-        })
-        .await;
+    scribe.world.change_document(id(), |document| {
+        document.state = TaskState::Completed;
+        document.result_blob = Some(ResultBlob {
+            name: "result".to_owned(),
+            content_type: "text/csv".to_owned(),
+            size: result.len() as u64,
+        });
+    });
     let path = format!("{}/result", task());
     scribe.ask(Method::HEAD, &path, &[], "").await;
     scribe.ask(Method::GET, &path, &[("range", "bytes=8-14")], "").await;
@@ -256,8 +246,8 @@ async fn lists() -> Vec<(&'static str, String)> {
         scribe.world.ask(Method::POST, "/tasks", &[], &body).await;
     }
     let path = "/tasks?status=NotStarted&name=report&top=2";
-    let answer = scribe.ask(Method::GET, path, &[], "").await;
-    let list: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    let response = scribe.ask(Method::GET, path, &[], "").await;
+    let list = response.json();
     scribe.says("following nextLink");
     let next = list["nextLink"].as_str().unwrap().replace("http://api.example", "");
     scribe.ask(Method::GET, &next, &[], "").await;
@@ -285,7 +275,7 @@ async fn ends() -> Vec<(&'static str, String)> {
     scribe.drain().await;
 
     scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
-    scribe.world.change(|document| document.state = TaskState::Failed).await;
+    scribe.world.change_document(id(), |document| document.state = TaskState::Failed);
     scribe.ask(Method::POST, &format!("{}/retry", task()), &[], "").await;
     found.push(("retry", scribe.take()));
     found
@@ -321,7 +311,7 @@ async fn refusals() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_transcripts_in_the_documentation_are_what_happens() {
+async fn documented_transcripts_equal_the_responses() {
     let mut found = Vec::new();
     found.extend(follow().await);
     found.extend(originals().await);

@@ -1,77 +1,26 @@
-//! The API with everything around it, in virtual time.
+//! The API in a [`TestWorld`], and the requests that tests send to it.
 
-use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Duration;
 
 use api::{Api, Asset, AssetSource};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::future::LocalBoxFuture;
 use futures::stream::LocalBoxStream;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use models::{Monitor, Problem, TaskId, TaskRequest, TaskState, TaskStatus, Timestamp};
+use http::{HeaderMap, Method, Request, StatusCode};
+use models::{Monitor, Problem, TaskId, TaskRequest, TaskState, TaskStatus};
 use service::body::{Body, RequestBody};
-use service::env::{Clock, Limits, Observer, Random, Transport, TransportError};
-use service::log::{Line, Log};
 use service::settings::ApiSettings;
-use storage::ApiStorage;
-use time::OffsetDateTime;
+use storage::QueueName;
+use test_world::TestWorld;
 
-use crate::memory::Memory;
+pub(crate) use test_world::START;
 
-/// When every test begins.
-pub(crate) const START: &str = "2026-11-20T10:00:00.000Z";
 pub(crate) const ID: &str = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b";
 
 pub(crate) fn id() -> TaskId {
     ID.parse().unwrap()
-}
-
-pub(crate) struct TestEnv {
-    begin: tokio::time::Instant,
-    random: Cell<u64>,
-    pub(crate) lines: RefCell<Vec<Line>>,
-}
-
-impl Transport for TestEnv {
-    fn send<'a>(
-        &'a self,
-        _: Request<Bytes>,
-        _: Limits,
-        _: Observer<'a>,
-    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
-        Box::pin(async move {
-            panic!("the API reaches storage only through its seams");
-        })
-    }
-}
-
-impl Clock for TestEnv {
-    fn now(&self) -> OffsetDateTime {
-        START.parse::<Timestamp>().unwrap().plus(self.begin.elapsed()).to_date_time()
-    }
-    fn instant(&self) -> service::env::Instant {
-        service::env::Instant::since_origin(self.begin.elapsed())
-    }
-    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
-        Box::pin(async move {
-            tokio::time::sleep(duration).await;
-        })
-    }
-}
-
-impl Random for TestEnv {
-    fn next_u64(&self) -> u64 {
-        self.random.set(self.random.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
-        self.random.get()
-    }
-}
-
-impl Log for TestEnv {
-    fn log(&self, line: &Line) {
-        self.lines.borrow_mut().push(line.clone());
-    }
 }
 
 struct TestAssets;
@@ -90,20 +39,38 @@ impl AssetSource for TestAssets {
     }
 }
 
+/// The API and its surroundings.
 pub(crate) struct World {
     pub(crate) api: Rc<Api>,
-    pub(crate) env: Rc<TestEnv>,
-    pub(crate) memory: Memory,
+    pub(crate) env: Rc<TestWorld>,
 }
 
-/// A whole answer.
-pub(crate) struct Reply {
+impl Deref for World {
+    type Target = Rc<TestWorld>;
+
+    fn deref(&self) -> &Rc<TestWorld> {
+        &self.env
+    }
+}
+
+/// A message as it was sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) queue: QueueName,
+    pub(crate) text: String,
+    pub(crate) delay: Duration,
+}
+
+/// A whole response.
+#[derive(Debug)]
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Reply {
+impl TestResponse {
+    /// A header's value; empty when it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -116,7 +83,11 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The problem document, checked for what all of them have in common.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The problem document, checked for the properties that every one has.
     pub(crate) fn problem(&self) -> Problem {
         assert_eq!(self.header("content-type"), "application/problem+json");
         let problem: Problem = serde_json::from_slice(&self.body).unwrap();
@@ -126,7 +97,7 @@ impl Reply {
         problem
     }
 
-    /// The last segment of the problem's type, with its status.
+    /// The status and the last segment of the problem's type.
     pub(crate) fn kind(&self) -> (u16, String) {
         let problem = self.problem();
         (problem.status, problem.kind.trim_start_matches("/problems/").to_owned())
@@ -140,36 +111,24 @@ impl World {
 
     /// A world with these variables set.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        let env = Rc::new(TestEnv {
-            begin: tokio::time::Instant::now(),
-            random: Cell::new(1),
-            lines: RefCell::default(),
-        });
-        let memory = Memory::default();
-        let lookup = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
-        let settings = ApiSettings::from_variables(&lookup).map(|settings| {
-            let (store, queue) = (Rc::new(memory.clone()), Rc::new(memory.clone()));
-            (settings, ApiStorage { store, queue })
-        });
-        let api = Api::with_storage(env.clone(), settings, Box::new(TestAssets));
-        Self { api, env, memory }
+        Self::around(TestWorld::new(), variables)
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.env.now().into()
+    /// An API with these variables in existing surroundings.
+    pub(crate) fn around(env: Rc<TestWorld>, variables: &[(&str, &str)]) -> Self {
+        let settings = ApiSettings::from_variables(&test_world::variables(variables));
+        Self { api: Api::new(env.clone(), settings, Box::new(TestAssets)), env }
     }
 
-    pub(crate) async fn send<B: RequestBody + 'static>(&self, request: Request<B>) -> Reply {
+    pub(crate) async fn send<B: RequestBody + 'static>(&self, request: Request<B>) -> TestResponse {
         let (parts, body) = self.api.handle(request).await.into_parts();
         let body = match body {
             Body::Full(bytes) => bytes,
-            Body::Stream(stream) => stream.concat_bytes().await,
+            Body::Stream(stream) => whole(stream).await,
         };
         assert_eq!(parts.headers["x-content-type-options"], "nosniff");
         assert!(parts.headers.contains_key("cache-control"));
-        Reply { status: parts.status, headers: parts.headers, body }
+        TestResponse { status: parts.status, headers: parts.headers, body }
     }
 
     /// Sends a request with these headers.
@@ -179,19 +138,26 @@ impl World {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Reply {
+    ) -> TestResponse {
         self.send(request(method, path, headers, body)).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.ask(Method::GET, path, &[], "").await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> TestResponse {
         self.ask(Method::POST, path, &[], body).await
     }
 
-    /// Opens a stream of events and takes it apart.
+    /// Submits a task that must be accepted.
+    pub(crate) async fn submit(&self, body: &str) -> TestResponse {
+        let response = self.post("/tasks", body).await;
+        assert_eq!(response.status, StatusCode::ACCEPTED, "{response:?}");
+        response
+    }
+
+    /// Opens a stream of events.
     pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Events {
         let (parts, body) = self.api.handle(request(Method::GET, path, headers, "")).await.into_parts();
         assert_eq!(parts.status, StatusCode::OK, "{body:?}");
@@ -202,18 +168,38 @@ impl World {
         }
     }
 
-    /// Stores a document that was accepted at the beginning and changed since.
+    /// Stores a document that was accepted at [`START`] and then changed; its ETag.
     pub(crate) fn store(&self, change: impl FnOnce(&mut TaskStatus)) -> String {
         let request = TaskRequest::parse(b"{\"TaskName\":\"simulate\"}").unwrap();
         let mut document =
             TaskStatus::accepted(id(), request, "https://x".to_owned(), START.parse().unwrap());
         change(&mut document);
-        self.memory.set(&document)
+        self.put_document(&document)
     }
 
-    /// Stores a document in this state.
+    /// Stores a document in this state; its ETag.
     pub(crate) fn store_as(&self, state: TaskState) -> String {
         self.store(|document| document.state = state)
+    }
+
+    /// The messages in the task queue, then those in the scheduled queue, each in the order they were sent.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        [(QueueName::Tasks, ""), (QueueName::Scheduled, "-scheduled")]
+            .into_iter()
+            .flat_map(|(queue, suffix)| self.messages(suffix).into_iter().map(move |found| (queue, found)))
+            .map(|(queue, found)| {
+                let delay = (found.visible_at - found.inserted_at).try_into().unwrap();
+                Sent { queue, text: found.text, delay }
+            })
+            .collect()
+    }
+
+    /// Fills the task queue with so many messages and no others.
+    pub(crate) fn set_queue_length(&self, messages: u32) {
+        self.remove_queue();
+        for number in 0..messages {
+            self.put_message(&number.to_string());
+        }
     }
 }
 
@@ -247,17 +233,11 @@ impl Events {
     }
 }
 
-trait ConcatBytes {
-    async fn concat_bytes(self) -> Bytes;
-}
-
-impl ConcatBytes for LocalBoxStream<'static, Bytes> {
-    async fn concat_bytes(mut self) -> Bytes {
-        let mut whole = Vec::new();
-        while let Some(piece) = self.next().await {
-            assert!(piece.len() <= 1024 * 1024, "a piece must be bounded");
-            whole.extend_from_slice(&piece);
-        }
-        whole.into()
+async fn whole(mut stream: LocalBoxStream<'static, Bytes>) -> Bytes {
+    let mut whole = Vec::new();
+    while let Some(piece) = stream.next().await {
+        assert!(piece.len() <= 1024 * 1024, "a piece must be bounded");
+        whole.extend_from_slice(&piece);
     }
+    whole.into()
 }

@@ -1,7 +1,6 @@
 //! The HTTP API through its own entry point, in virtual time, over storage in memory: one file for
 //! each route.
 #![expect(
-    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -8,20 +8,21 @@ use bytes::Bytes;
 use futures::future::{Either, select};
 use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
+use models::TaskId;
 use service::body::{Body, BodyError, RequestBody};
 use service::env::Env;
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
-use service::settings::{ApiAuth, ApiSettings, SettingsError};
-use storage::ApiStorage;
+use service::settings::{ApiAuth, ApiSettings, ConfigurationError, SettingsError};
 
 use crate::http::call::Call;
 use crate::http::headers::{self, Charset};
 use crate::http::route::Resource;
 use crate::http::{auth, negotiation};
-use crate::system::pages::Assets;
+use crate::system::pages::{Asset, Assets};
 use crate::system::{health, metrics, pages};
+use crate::tasks::submit::Style;
 use crate::tasks::{Tasks, cancel, delete, events, list, monitor, result, retry, submit};
 
 /// How long a client may take to send its body.
@@ -30,33 +31,69 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// The API of one instance, shared by the requests in flight.
 pub struct Api {
     env: Rc<dyn Env>,
-    tasks: Result<Rc<Tasks>, SettingsError>,
+    tasks: Result<Rc<Tasks>, ConfigurationError>,
     assets: Assets,
 }
 
-/// What is left to do once a request is let in.
-enum Admitted {
-    Answered(Response),
+/// What an address stands for.
+enum Target {
     Resource(Resource),
+    Page(Asset),
+}
+
+/// A request that is let in.
+enum Admitted {
+    /// `OPTIONS`: the value of `Allow`.
+    Options(&'static str),
+    Page(Asset),
+    Health,
+    Operation(Operation),
+}
+
+/// What needs storage, and with it a configuration that can be used.
+enum Operation {
+    Ready,
+    Metrics,
+    Submit(Style),
+    List,
+    Monitor(TaskId),
+    Events(TaskId),
+    Result(TaskId),
+    Cancel(TaskId),
+    Retry(TaskId),
+    Delete(TaskId),
+}
+
+impl Admitted {
+    /// What `call` asks of `resource`, whose methods include its own.
+    fn of(resource: Resource, call: &Call) -> Self {
+        let operation = match resource {
+            Resource::Health => return Self::Health,
+            Resource::Ready => Operation::Ready,
+            Resource::Metrics => Operation::Metrics,
+            Resource::Tasks if call.method() == Method::POST => Operation::Submit(Style::Modern),
+            Resource::Tasks => Operation::List,
+            Resource::QueueTask => Operation::Submit(Style::Original),
+            Resource::Task(id) if call.method() == Method::DELETE => Operation::Delete(id),
+            Resource::Task(id) if negotiation::wants_events(call.headers()) => Operation::Events(id),
+            Resource::Task(id) => Operation::Monitor(id),
+            Resource::Events(id) => Operation::Events(id),
+            Resource::Result(id) => Operation::Result(id),
+            Resource::Cancel(id) => Operation::Cancel(id),
+            Resource::Retry(id) => Operation::Retry(id),
+        };
+        Self::Operation(operation)
+    }
 }
 
 impl Api {
     /// The API over the storage account that the settings name. Settings that cannot be used become the
     /// answer to every request about tasks.
     pub fn new(env: Rc<dyn Env>, settings: Result<ApiSettings, SettingsError>, assets: Assets) -> Rc<Self> {
-        let opened = settings.map(|settings| {
-            let storage = storage::open_for_api(env.clone(), &settings.storage);
-            (settings, storage)
+        let opened = settings.map_err(ConfigurationError::from).and_then(|settings| {
+            let storage = storage::open_for_api(env.clone(), &settings.storage)?;
+            Ok((settings, storage))
         });
-        Self::with_storage(env, opened, assets)
-    }
-
-    /// The API over the given storage.
-    pub fn with_storage(
-        env: Rc<dyn Env>,
-        opened: Result<(ApiSettings, ApiStorage), SettingsError>,
-        assets: Assets,
-    ) -> Rc<Self> {
         if let Ok((settings, _)) = &opened
             && settings.auth == ApiAuth::None
         {
@@ -73,54 +110,65 @@ impl Api {
     ) -> http::Response<Body> {
         let (parts, mut body) = request.into_parts();
         let mut call = Call::new(parts, self.env.random_bytes());
-        let outcome = match self.admit(&mut call).await {
-            Ok(Admitted::Answered(answer)) => Ok(answer),
-            Ok(Admitted::Resource(resource)) => match self.read(&call, resource, &mut body).await {
-                Ok(bytes) => self.perform(&call, resource, bytes).await,
-                Err(refusal) => Err(refusal),
-            },
-            Err(refusal) => Err(refusal),
+        let response = match self.answer(&mut call, &mut body).await {
+            Ok(response) => response,
+            Err(refusal) => self.refuse(&call, refusal),
         };
-        let answer = outcome.unwrap_or_else(|refusal| self.refuse(&call, refusal));
-        response::finish(answer, call.method())
+        response::finish(response, call.method())
     }
 
-    /// Lets a request in, or answers it here when it concerns no task.
-    async fn admit(&self, call: &mut Call) -> Result<Admitted, Refusal> {
+    async fn answer<B: RequestBody>(&self, call: &mut Call, body: &mut B) -> Result<Response, Refusal> {
+        let operation = match self.admit(call)? {
+            Admitted::Options(allow) => return Ok(options(allow)),
+            Admitted::Page(asset) => return Ok(pages::page(call, asset)),
+            Admitted::Health => return Ok(health::alive()),
+            Admitted::Operation(operation) => operation,
+        };
+        let tasks = self.configured()?;
+        let body = match operation {
+            Operation::Submit(_) => self.read(call, tasks.settings.body_limit, body).await?,
+            _ => Bytes::new(),
+        };
+        perform(tasks, call, operation, &body).await
+    }
+
+    /// Lets a request in: its size, its caller, its address and its method.
+    fn admit(&self, call: &mut Call) -> Result<Admitted, Refusal> {
         call.check_size()?;
         if Resource::is_closed(call.path()) {
             call.caller = auth::identify(&self.configured()?.settings.auth, call.headers())?;
         }
-        let asset = match Resource::at(call.path()) {
-            Some(_) => None,
-            None => self.assets.get(pages::asset_path(call.path())),
-        };
-        let resource = Resource::at(call.path()).or_else(|| asset.is_some().then_some(Resource::Page));
-        let Some(resource) = resource else {
+        let Some(target) = self.target(call.path()) else {
             let prefix = self.prefix();
             let detail = format!("Tasks are at {prefix}/tasks; {prefix}/swagger describes the whole API.");
             return Err(Refusal::new(Kind::NotFound, detail));
         };
+        let allow = match &target {
+            Target::Resource(resource) => resource.allow(),
+            Target::Page(_) => pages::ALLOW,
+        };
         if call.method() == Method::OPTIONS {
-            let mut answer = response::empty(StatusCode::NO_CONTENT);
-            response::set(&mut answer, ALLOW, resource.allow());
-            return Ok(Admitted::Answered(answer));
+            return Ok(Admitted::Options(allow));
         }
-        if !resource.allows(call.method()) {
-            let detail = format!("Allowed here: {}.", resource.allow());
-            return Err(Refusal::new(Kind::MethodNotAllowed, detail).header(ALLOW, resource.allow()));
+        if !allow.split(", ").any(|allowed| allowed == call.method().as_str()) {
+            let detail = format!("Allowed here: {allow}.");
+            return Err(Refusal::new(Kind::MethodNotAllowed, detail).header(ALLOW, allow));
         }
-        match (resource, asset) {
-            (Resource::Page, Some(asset)) => Ok(Admitted::Answered(pages::page(call, asset))),
-            (Resource::Health, _) => Ok(Admitted::Answered(health::alive())),
-            _ => Ok(Admitted::Resource(resource)),
+        Ok(match target {
+            Target::Resource(resource) => Admitted::of(resource, call),
+            Target::Page(asset) => Admitted::Page(asset),
+        })
+    }
+
+    fn target(&self, path: &str) -> Option<Target> {
+        match Resource::at(path) {
+            Some(resource) => Some(Target::Resource(resource)),
+            None => self.assets.get(pages::asset_path(path)).map(Target::Page),
         }
     }
 
     fn configured(&self) -> Result<&Rc<Tasks>, Refusal> {
-        self.tasks.as_ref().map_err(|error| {
-            Refusal::new(Kind::Misconfigured, format!("{error}.")).caused_by(error.to_string())
-        })
+        self.tasks.as_ref().map_err(Refusal::from)
     }
 
     /// What clients put in front of every path, as configured.
@@ -128,22 +176,8 @@ impl Api {
         self.tasks.as_ref().map_or("", |tasks| tasks.settings.prefix())
     }
 
-    /// Reads the body where one is expected.
-    async fn read<B: RequestBody>(
-        &self,
-        call: &Call,
-        resource: Resource,
-        body: &mut B,
-    ) -> Result<Bytes, Refusal> {
-        let is_submission = match resource {
-            Resource::QueueTask => true,
-            Resource::Tasks => call.method() == Method::POST,
-            _ => false,
-        };
-        if !is_submission {
-            return Ok(Bytes::new());
-        }
-        let limit = self.configured()?.settings.body_limit;
+    /// Reads the body of a submission, at most `limit` bytes.
+    async fn read<B: RequestBody>(&self, call: &Call, limit: usize, body: &mut B) -> Result<Bytes, Refusal> {
         let too_large =
             || Refusal::new(Kind::BodyTooLarge, format!("The body must not exceed {limit} bytes."));
         let charset = headers::require_json(call.headers())?;
@@ -168,44 +202,37 @@ impl Api {
         }
     }
 
-    async fn perform(&self, call: &Call, resource: Resource, body: Bytes) -> Result<Response, Refusal> {
-        let tasks = self.configured()?;
-        match resource {
-            Resource::Tasks if call.method() == Method::POST => {
-                submit::submit(tasks, call, &body, submit::Style::Modern).await
-            }
-            Resource::QueueTask => submit::submit(tasks, call, &body, submit::Style::Original).await,
-            Resource::Tasks => list::list(tasks, call).await,
-            Resource::Task(id) if call.method() == Method::DELETE => delete::delete(tasks, call, id).await,
-            Resource::Task(id) if negotiation::wants_events(call.headers()) => {
-                events::events(tasks, call, id).await
-            }
-            Resource::Task(id) => monitor::monitor(tasks, call, id).await,
-            Resource::Events(id) => events::events(tasks, call, id).await,
-            Resource::Result(id) => result::result(tasks, call, id).await,
-            Resource::Cancel(id) => cancel::cancel(tasks, call, id).await,
-            Resource::Retry(id) => retry::retry(tasks, call, id).await,
-            Resource::Ready => health::ready(tasks).await,
-            Resource::Metrics => Ok(metrics::metrics(tasks).await),
-            // Answered when they were let in.
-            Resource::Health | Resource::Page => Ok(health::alive()),
-        }
-    }
-
     /// The problem document of a refusal, and a log line when an operator should know.
     fn refuse(&self, call: &Call, refusal: Refusal) -> Response {
-        if refusal.kind.status() >= 500 {
-            let mut line = Line::error("a request could not be answered")
-                .with("problem", refusal.kind.name())
-                .with("status", refusal.kind.status())
-                .with("method", call.method().as_str())
-                .with("path", call.path())
-                .with("trace_id", call.trace_id.as_str());
-            if let Some(cause) = &refusal.cause {
-                line = line.with("cause", cause.as_str());
-            }
+        if let Some(line) = refusal.log_line(call.method(), call.path(), &call.trace_id) {
             self.env.log(&line);
         }
         refusal.into_response(&format!("{}{}", self.prefix(), call.path()), &call.trace_id)
+    }
+}
+
+fn options(allow: &str) -> Response {
+    let mut response = response::empty(StatusCode::NO_CONTENT);
+    response::set(&mut response, ALLOW, allow);
+    response
+}
+
+async fn perform(
+    tasks: &Rc<Tasks>,
+    call: &Call,
+    operation: Operation,
+    body: &[u8],
+) -> Result<Response, Refusal> {
+    match operation {
+        Operation::Ready => health::ready(tasks).await,
+        Operation::Metrics => Ok(metrics::metrics(tasks).await),
+        Operation::Submit(style) => submit::submit(tasks, call, body, style).await,
+        Operation::List => list::list(tasks, call).await,
+        Operation::Monitor(id) => monitor::monitor(tasks, call, id).await,
+        Operation::Events(id) => events::events(tasks, call, id).await,
+        Operation::Result(id) => result::result(tasks, call, id).await,
+        Operation::Cancel(id) => cancel::cancel(tasks, call, id).await,
+        Operation::Retry(id) => retry::retry(tasks, call, id).await,
+        Operation::Delete(id) => delete::delete(tasks, call, id).await,
     }
 }

@@ -19,16 +19,16 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
 use models::{Monitor, MonitorState, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp};
+use service::env::Env;
+use service::problem::{Kind, Refusal};
+use service::response::{self, Response};
+use service::settings::ApiSettings;
+use storage::{ApiStorage, MonitoredQueue, PublicStore, QueueName, Read, StorageError, StoredDocument};
 
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::remembered::Remembered;
 use crate::tasks::watched::Watchers;
-use service::env::Env;
-use service::problem::{Kind, Refusal};
-use service::response::{self, Response};
-use service::settings::ApiSettings;
-use storage::{ApiStorage, PublicStore, QueueName, Read, StorageError, StoredDocument, TaskQueue};
 
 /// How long a queue depth that was once read decides about overload.
 const DEPTH_AGE: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ pub(crate) struct Tasks {
     pub(crate) env: Rc<dyn Env>,
     pub(crate) settings: ApiSettings,
     pub(crate) store: Rc<dyn PublicStore>,
-    pub(crate) queue: Rc<dyn TaskQueue>,
+    pub(crate) queue: Rc<dyn MonitoredQueue>,
     depth: Remembered<Option<u64>>,
     pub(crate) readiness: Remembered<Readiness>,
     pub(crate) depths: Remembered<Depths>,

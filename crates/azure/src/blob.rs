@@ -54,8 +54,7 @@ impl Blobs {
         content_type: &str,
         condition: Condition<'_>,
     ) -> Result<Write, Error> {
-        let call = requests::put(&self.container, name, bytes, content_type, None, condition);
-        answers::put(&self.storage.send(&call).await?, condition)
+        self.put_noted(name, bytes, content_type, None, condition).await
     }
 
     /// As [`Self::put`], with a short note in visible ASCII that listings tell ([`BlobItem::note`]), so that
@@ -68,10 +67,10 @@ impl Blobs {
         name: &str,
         bytes: Bytes,
         content_type: &str,
-        note: &str,
+        note: Option<&str>,
         condition: Condition<'_>,
     ) -> Result<Write, Error> {
-        let call = requests::put(&self.container, name, bytes, content_type, Some(note), condition);
+        let call = requests::put(&self.container, name, bytes, content_type, note, condition);
         answers::put(&self.storage.send(&call).await?, condition)
     }
 

@@ -24,14 +24,22 @@ pub async fn shared<T>(
     role: Role,
     open: impl FnOnce(Variables) -> Rc<T>,
 ) -> Rc<T> {
-    if let Some(program) = instance.with(|cell| cell.get().cloned()) {
+    let known = || instance.with(|cell| cell.get().cloned());
+    if let Some(program) = known() {
         return program;
     }
-    match variables::read(role).await {
-        // Several cold requests may get here; the first one counts.
-        Ok(values) => instance.with(|cell| Rc::clone(cell.get_or_init(|| open(Ok(values))))),
-        // Not kept: the provider may answer the next request.
-        Err(error) => open(Err(error)),
+    let variables = variables::read(role).await;
+    // Several cold requests may get here; the first one counts.
+    if let Some(program) = known() {
+        return program;
+    }
+    let is_kept = variables.is_ok();
+    let program = open(variables);
+    if is_kept {
+        instance.with(|cell| cell.get_or_init(|| Rc::clone(&program)).clone())
+    } else {
+        // The provider may answer the next request.
+        program
     }
 }
 

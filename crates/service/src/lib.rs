@@ -1,10 +1,13 @@
-//! What the API and the worker both need: settings, surroundings, log lines, bodies, and one table of problems.
+//! What the API and the worker both need: settings, surroundings, log lines, bodies, and one
+//! table of problems.
 
+pub mod auth;
 pub mod body;
 pub mod env;
 pub mod problem;
 pub mod response;
 pub mod settings;
+pub mod trace;
 
 pub use env::Env;
 pub use logging as log;

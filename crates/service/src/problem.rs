@@ -1,11 +1,13 @@
 //! Every kind of error answer, in one table, and how one becomes a problem document (RFC 9457).
 
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use models::{ContractError, Problem};
 use storage::StorageError;
 
+use crate::log::Line;
 use crate::response::{self, Response};
+use crate::settings::ConfigurationError;
 
 macro_rules! kinds {
     ($($kind:ident $status:literal $name:literal $title:literal;)*) => {
@@ -45,6 +47,7 @@ kinds! {
     InvalidParameter 400 "invalid-parameter" "A query parameter is not acceptable";
     InvalidHeader 400 "invalid-header" "A request header is not acceptable";
     Unauthorized 401 "unauthorized" "The caller is not identified";
+    DrainClosed 403 "drain-closed" "The drain route is closed";
     NotFound 404 "not-found" "There is nothing at this address";
     TaskNotFound 404 "task-not-found" "There is no such task";
     NoResult 404 "no-result" "The task ended without a result";
@@ -74,6 +77,8 @@ kinds! {
     TooManyStreams 503 "too-many-streams" "Too many event streams are open";
 }
 
+/// Seconds a client is told to wait for an operator.
+pub const OPERATOR_RETRY_AFTER: u64 = 30;
 /// Seconds a client is told to wait when storage named no time of its own.
 const DEFAULT_RETRY_AFTER: u64 = 5;
 
@@ -85,7 +90,7 @@ pub struct Refusal {
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// What operators may know and clients may not.
-    pub cause: Option<String>,
+    cause: Option<String>,
 }
 
 impl Refusal {
@@ -123,6 +128,24 @@ impl Refusal {
         self
     }
 
+    /// What is logged about it: nothing, unless an operator should know. `path` is without its query.
+    #[must_use]
+    pub fn log_line(&self, method: &Method, path: &str, trace_id: &str) -> Option<Line> {
+        if self.kind.status() < 500 {
+            return None;
+        }
+        let line = Line::error("a request could not be answered")
+            .with("problem", self.kind.name())
+            .with("status", self.kind.status())
+            .with("method", method.as_str())
+            .with("path", path)
+            .with("trace_id", trace_id);
+        Some(match &self.cause {
+            Some(cause) => line.with("cause", cause.as_str()),
+            None => line,
+        })
+    }
+
     /// The problem document. `instance` is the path without its query.
     pub fn into_response(self, instance: &str, trace_id: &str) -> Response {
         let problem = Problem {
@@ -148,6 +171,14 @@ impl From<ContractError> for Refusal {
     }
 }
 
+impl From<&ConfigurationError> for Refusal {
+    fn from(error: &ConfigurationError) -> Self {
+        Self::new(Kind::Misconfigured, format!("{error}."))
+            .retry_after(OPERATOR_RETRY_AFTER)
+            .caused_by(error.to_string())
+    }
+}
+
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
         let text = error.to_string();
@@ -166,7 +197,7 @@ impl From<StorageError> for Refusal {
                 .retry_after(seconds.clamp(1, 3600))
             }
             StorageError::Misconfigured(sentence) | StorageError::NoContainer(sentence) => {
-                Self::new(Kind::Misconfigured, sentence).retry_after(30)
+                Self::new(Kind::Misconfigured, sentence).retry_after(OPERATOR_RETRY_AFTER)
             }
             StorageError::Unreadable { .. } => Self::new(
                 Kind::DocumentUnreadable,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use azure::Secret;
 
-pub use parse::SettingsError;
+pub use parse::{ConfigurationError, SettingsError};
 pub use storage::StorageSettings;
 pub use variables::{Role, VARIABLES, Variable};
 

@@ -8,19 +8,25 @@ mod queue;
 
 use std::rc::Rc;
 
-use ::azure::Env;
-
-use crate::StorageSettings;
+use ::azure::{ConfigError, Env};
 use account::Account;
 use blob::BlobStore;
 use queue::StorageQueues;
 
+use crate::StorageSettings;
+
 /// Opens the account that the settings name.
-pub(crate) fn open(env: Rc<dyn Env>, settings: &StorageSettings) -> (Rc<BlobStore>, Rc<StorageQueues>) {
-    let account = Rc::new(Account::open(env, settings));
+///
+/// # Errors
+/// A sentence that names the variable when they name none, or half of one.
+pub(crate) fn open(
+    env: Rc<dyn Env>,
+    settings: &StorageSettings,
+) -> Result<(Rc<BlobStore>, Rc<StorageQueues>), ConfigError> {
+    let account = Rc::new(Account::open(env, settings)?);
     let store = BlobStore::new(Rc::clone(&account), settings.container_name.clone());
     let queues = StorageQueues::new(account, &settings.queue_name);
-    (Rc::new(store), Rc::new(queues))
+    Ok((Rc::new(store), Rc::new(queues)))
 }
 
 #[cfg(test)]

@@ -52,7 +52,10 @@ pub trait TaskQueue {
     /// # Errors
     /// [`StorageError`]; when it is [`StorageError::Unavailable`] the message may have been put.
     fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()>;
+}
 
+/// A queue that tells how much waits in it.
+pub trait MonitoredQueue: TaskQueue {
     /// How many messages there are, visible or not; at least the true number.
     ///
     /// # Errors

@@ -95,6 +95,49 @@ pub trait StatusStore {
     /// [`StorageError`]; a `from` that storage did not make is [`StorageError::Refused`].
     fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page>;
 
+    /// Reads bytes `from..to` of an attachment (to its end when `to` is beyond it), of version `etag`
+    /// when given; `None` when it does not exist or has another version.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn read_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        range: Range<u64>,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>>;
+
+    /// Deletes an attachment. Gone already counts as done.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;
+
+    /// Address of the document, without any signature.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the account cannot be determined.
+    fn address(&self, id: TaskId) -> StorageFuture<'_, String>;
+}
+
+/// A store whose documents clients may read by a signed link.
+pub trait PublicStore: StatusStore {
+    /// Address of the document with a read-only signature that expires after `lifetime`; `None` when the
+    /// credential is one that cannot sign.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the account cannot be determined or a key for the signature cannot be had.
+    fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>>;
+
+    /// Makes one cheap request that proves the store is reachable and the credentials are good.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn probe(&self) -> StorageFuture<'_, ()>;
+}
+
+/// A store that keeps what workers make.
+pub trait ResultStore: StatusStore {
     /// Stores the original of a message that was given up, where nothing else is kept: copies in the poison
     /// queue outlive the tasks.
     ///
@@ -125,44 +168,4 @@ pub trait StatusStore {
         bytes: Bytes,
         etag: Option<&'a str>,
     ) -> StorageFuture<'a, Write>;
-
-    /// Reads bytes `from..to` of an attachment (to its end when `to` is beyond it), of version `etag`
-    /// when given; `None` when it does not exist or has another version.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn read_attachment<'a>(
-        &'a self,
-        name: &'a str,
-        range: Range<u64>,
-        etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Option<ResultPart>>;
-
-    /// Deletes an attachment. Gone already counts as done.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;
-
-    /// Address of the document, without any signature.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the account cannot be determined.
-    fn address(&self, id: TaskId) -> StorageFuture<'_, String>;
-
-    /// Makes one cheap request that proves the store is reachable and the credentials are good.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn probe(&self) -> StorageFuture<'_, ()>;
-}
-
-/// A store whose documents clients may read by a signed link.
-pub trait PublicStore: StatusStore {
-    /// Address of the document with a read-only signature that expires after `lifetime`; `None` when the
-    /// credential is one that cannot sign.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the account cannot be determined or a key for the signature cannot be had.
-    fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>>;
 }

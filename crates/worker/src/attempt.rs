@@ -10,13 +10,13 @@ use lifecycle::lease::{Renewal, renewal};
 use lifecycle::outcome::{Standing, standing, with_progress};
 use lifecycle::retention::result_name;
 use models::DeliveryId;
+use service::env::Instant;
+use service::log::{Level, Line};
+use storage::{LeaseLost, QueueName, Read, ReceivedMessage, StoredDocument, Write};
 
 use crate::counts::Verdict;
 use crate::engine::Engine;
 use crate::progress::Progress;
-use service::env::Instant;
-use service::log::{Level, Line};
-use storage::{LeaseLost, QueueName, Read, ReceivedMessage, StoredDocument, Write};
 
 /// Least time between two writes of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);

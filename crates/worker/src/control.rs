@@ -3,7 +3,6 @@
 use futures::channel::oneshot;
 use futures::future::Shared;
 use futures::stream::{self, LocalBoxStream, StreamExt as _};
-
 use service::body::RequestBody;
 
 /// Longest line; a launcher sends single words.

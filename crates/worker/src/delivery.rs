@@ -3,6 +3,9 @@
 use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_message};
 use lifecycle::redelivery::{backed_off, survived};
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
+use service::env::Instant;
+use service::log::Line;
+use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
 
 use crate::attempt::Attempt;
 use crate::control::Released;
@@ -11,9 +14,6 @@ use crate::engine::Engine;
 use crate::poison::poison;
 use crate::redelivery;
 use crate::run::run;
-use service::env::Instant;
-use service::log::Line;
-use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
 
 /// How often a document that keeps changing under our writes is read again before the message is left to
 /// its next delivery.

@@ -7,6 +7,9 @@ use futures::channel::oneshot;
 use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
 use futures::stream::{FuturesUnordered, LocalBoxStream, StreamExt as _};
 use lifecycle::drain::{Drain, Next};
+use service::env::Instant;
+use service::log::Line;
+use storage::{QueueName, ReceivedMessage, StorageError};
 
 use crate::control::Order;
 use crate::counts::{self, Counts, Report};
@@ -14,9 +17,6 @@ use crate::delivery::deliver;
 use crate::engine::{Engine, OPERATOR_REST};
 use crate::promote;
 use crate::sweep::sweep;
-use service::env::Instant;
-use service::log::Line;
-use storage::{QueueName, ReceivedMessage, StorageError};
 
 /// One look at the task queue.
 struct Round {

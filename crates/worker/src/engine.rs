@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use lifecycle::Policy;
 use lifecycle::pace::MAX_REST;
-
 use service::env::{Env, Instant};
 use service::log::Line;
 use service::settings::WorkerSettings;
-use storage::{QueueName, ReceivedMessage, StatusStore, StorageError, TaskReceiver, WorkerStorage};
+use storage::{QueueName, ReceivedMessage, ResultStore, StorageError, TaskReceiver, WorkerStorage};
 
 /// How long to leave storage alone when it named no time of its own.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
@@ -18,7 +17,7 @@ pub(crate) const OPERATOR_REST: Duration = Duration::from_secs(30);
 /// Everything that the work of one instance shares.
 pub(crate) struct Engine {
     pub(crate) env: Rc<dyn Env>,
-    pub(crate) store: Rc<dyn StatusStore>,
+    pub(crate) store: Rc<dyn ResultStore>,
     pub(crate) queue: Rc<dyn TaskReceiver>,
     pub(crate) settings: WorkerSettings,
     pub(crate) policy: Policy,

@@ -15,6 +15,7 @@ use futures::future::LocalBoxFuture;
 use lifecycle::outcome::{Outcome, Product};
 use models::{Json, MAX_RESULT_LEVELS, ResultBlob, TaskError, TaskId, TaskPriority, TaskStatus};
 use serde::Serialize;
+use service::trace;
 
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -55,16 +56,9 @@ impl Work {
             priority: document.priority,
             input: document.input.clone(),
             attempt: document.attempt,
-            trace_parent: document.trace_parent.clone().filter(|text| is_trace_parent(text)),
+            trace_parent: document.trace_parent.clone().filter(|text| trace::id_of(text).is_some()),
         }
     }
-}
-
-/// Whether the text may become a header: the shape of a W3C `traceparent` of version 00.
-fn is_trace_parent(text: &str) -> bool {
-    text.len() == 55
-        && text.starts_with("00-")
-        && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
 }
 
 /// How a handler ended.

@@ -1,15 +1,13 @@
 //! The worker: drains the task queue, one bounded drain a request.
 //!
 //! # Layout
-//! - [`Worker`]: routes, the drain token, responses (`access`, `answer`).
+//! - [`Worker`]: routes, the drain token, responses.
 //! - `drain`: the loop that receives, keeps the slots filled and counts; `control`: the launcher's orders.
 //! - `delivery`: one delivery, from its text to its end; `run`: one attempt of its task; `attempt`: what goes on
 //!   beside the handler; `settle`: writing how it ended; `poison`: giving a message up.
 //! - `promote`, `sweep`: what a worker does for tasks that nobody delivered, when it is idle or works on long tasks.
 //! - `handlers`: the work itself.
 
-mod access;
-mod answer;
 mod attempt;
 mod control;
 mod counts;

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use models::{DeliveryNote, PoisonCopy, fits_message};
-
-use crate::engine::Engine;
 use service::log::Line;
 use storage::{QueueName, ReceivedMessage, StorageError};
+
+use crate::engine::Engine;
 
 /// Longest reason in a copy, in characters: the copy itself must always fit into a message.
 const LONGEST_REASON: usize = 4096;

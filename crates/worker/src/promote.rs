@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use lifecycle::schedule::promotion_is_due;
 use models::TaskMessage;
+use storage::{QueueName, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
 use crate::poison::poison;
-use storage::{QueueName, ReceivedMessage, StorageError};
 
 /// Messages per Get Messages.
 const BATCH_MESSAGES: u32 = 32;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use lifecycle::redelivery::{Approach, approach, pause};
 use models::DeliveryNote;
+use service::env::Instant;
+use service::log::Line;
+use storage::{LeaseLost, QueueName, ReceivedMessage, StorageError};
 
 use crate::counts::{Report, Verdict};
 use crate::engine::Engine;
 use crate::poison::poison;
-use service::env::Instant;
-use service::log::Line;
-use storage::{LeaseLost, QueueName, ReceivedMessage, StorageError};
 
 /// What has to be done before the message is read; a report when that was all. `kept` is the note that
 /// the message gets when this delivery gives it back.

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use lifecycle::outcome::{self, Effect, Outcome, Product, Standing, standing};
 use lifecycle::redelivery::{backed_off, survived};
 use models::{DeliveryNote, TaskStatus};
+use storage::{Read, StorageError, Write};
 
 use crate::attempt::Attempt;
 use crate::counts::Verdict;
 use crate::redelivery::give_back;
-use storage::{Read, StorageError, Write};
 
 /// How often an end is tried to be written, and the first pause between two tries; pauses double.
 const TRIES: u32 = 5;

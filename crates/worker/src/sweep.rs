@@ -10,11 +10,11 @@ use futures::stream::{self, StreamExt as _};
 use lifecycle::sweep::{Review, Sweep, review};
 use models::{TaskId, TaskMessage, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use service::log::Line;
+use storage::{ETag, Page, QueueName, Read, StorageError, Write};
 
 use crate::counts::Counts;
 use crate::engine::Engine;
-use service::log::Line;
-use storage::{ETag, Page, QueueName, Read, StorageError, Write};
 
 const STATE: &str = "sweep-state";
 /// Documents of one page: as many as storage lists in one answer.

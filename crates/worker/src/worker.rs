@@ -2,31 +2,33 @@
 
 use std::rc::Rc;
 
-use http::header::{ALLOW, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use service::body::{Body, RequestBody};
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use service::auth;
+use service::body::RequestBody;
 use service::env::Env;
-use service::log::Line;
-use service::settings::{SettingsError, WorkerSettings};
+use service::problem::{Kind, OPERATOR_RETRY_AFTER, Refusal};
+use service::response::{self, Response};
+use service::settings::{ConfigurationError, SettingsError, WorkerSettings};
+use service::trace;
 use storage::WorkerStorage;
 
-use crate::access::Access;
 use crate::engine::Engine;
-use crate::{access, answer, control, drain};
+use crate::{control, drain};
 
 /// The worker of one instance, shared by the requests in flight.
 pub struct Worker {
     env: Rc<dyn Env>,
-    engine: Result<Engine, SettingsError>,
+    engine: Result<Engine, ConfigurationError>,
 }
 
 impl Worker {
     /// The worker over the storage account that the settings name. Settings that cannot be used are
     /// answered to every drain, with the name of the variable.
     pub fn new(env: Rc<dyn Env>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
-        let opened = settings.map(|settings| {
-            let storage = storage::open_for_worker(env.clone(), &settings.storage);
-            (settings, storage)
+        let opened = settings.map_err(ConfigurationError::from).and_then(|settings| {
+            let storage = storage::open_for_worker(env.clone(), &settings.storage)?;
+            Ok((settings, storage))
         });
         Self::with_storage(env, opened)
     }
@@ -34,65 +36,70 @@ impl Worker {
     /// The worker over the given storage.
     pub fn with_storage(
         env: Rc<dyn Env>,
-        opened: Result<(WorkerSettings, WorkerStorage), SettingsError>,
+        opened: Result<(WorkerSettings, WorkerStorage), ConfigurationError>,
     ) -> Rc<Self> {
         let engine = opened.map(|(settings, storage)| Engine::new(Rc::clone(&env), settings, storage));
         Rc::new(Self { env, engine })
     }
 
     /// Answers one request, whatever it is: `POST /drain` and `GET /healthz`.
-    pub async fn handle<B: RequestBody + 'static>(self: &Rc<Self>, request: Request<B>) -> Response<Body> {
+    pub async fn handle<B: RequestBody + 'static>(self: &Rc<Self>, request: Request<B>) -> Response {
         let (parts, body) = request.into_parts();
-        match (parts.uri.path(), &parts.method) {
-            ("/healthz", &Method::GET | &Method::HEAD) => answer::alive(),
-            ("/healthz", _) => not_allowed("GET, HEAD"),
+        let outcome = match (parts.uri.path(), &parts.method) {
+            ("/healthz", &Method::GET | &Method::HEAD) => Ok(alive()),
+            ("/healthz", _) => Err(not_allowed("GET, HEAD")),
             ("/drain", &Method::POST) => self.drain(&parts.headers, body).await,
-            ("/drain", _) => not_allowed("POST"),
-            _ => answer::problem(StatusCode::NOT_FOUND, "There is nothing here. The worker has POST /drain."),
-        }
+            ("/drain", _) => Err(not_allowed("POST")),
+            _ => Err(Refusal::new(Kind::NotFound, "There is nothing here. The worker has POST /drain.")),
+        };
+        let response = outcome.unwrap_or_else(|refusal| {
+            let (path, trace_id) = (parts.uri.path(), trace::id(&parts.headers, self.env.random_bytes()));
+            if let Some(line) = refusal.log_line(&parts.method, path, &trace_id) {
+                self.env.log(&line);
+            }
+            refusal.into_response(path, &trace_id)
+        });
+        response::finish(response, &parts.method)
     }
 
-    async fn drain<B: RequestBody + 'static>(&self, headers: &http::HeaderMap, body: B) -> Response<Body> {
-        let engine = match &self.engine {
-            Ok(engine) => engine,
-            Err(error) => {
-                self.env.log(
-                    &Line::error("the configuration cannot be used")
-                        .with("variable", error.name)
-                        .with("accepted", error.accepted)
-                        .with("why", error.why.as_str()),
-                );
-                return answer::problem(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}."));
-            }
-        };
-        match access::check(&engine.settings.drain_token, headers) {
-            Access::Granted => {}
-            Access::Closed => {
-                return answer::problem(
-                    StatusCode::FORBIDDEN,
-                    "The drain route is closed: set the variable drain_token of the worker, and give the \
-                     launcher the same token.",
-                );
-            }
-            Access::Refused => {
-                let mut refusal = answer::problem(
-                    StatusCode::UNAUTHORIZED,
-                    "Send the worker's drain token: Authorization: Bearer {drain_token}.",
-                );
-                refusal.headers_mut().insert("www-authenticate", HeaderValue::from_static("Bearer"));
-                return refusal;
-            }
-        }
-        let streams = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
-        match drain::drain(engine, control::orders(streams.then_some(body))).await {
-            Ok(counts) => answer::counts(&counts),
-            Err(error) => answer::storage_problem(&error),
+    async fn drain<B: RequestBody + 'static>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<Response, Refusal> {
+        let engine = self.engine.as_ref()?;
+        authorize(engine.settings.drain_token.expose(), headers)?;
+        let is_stream = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
+        match drain::drain(engine, control::orders(is_stream.then_some(body))).await {
+            Ok(counts) => Ok(response::json(StatusCode::OK, &counts)),
+            // Nothing could be received, for a reason that only an operator can remove.
+            Err(error) => Err(Refusal::new(Kind::Misconfigured, error.to_string())
+                .retry_after(OPERATOR_RETRY_AFTER)
+                .caused_by(error.to_string())),
         }
     }
 }
 
-fn not_allowed(methods: &'static str) -> Response<Body> {
-    let mut refusal = answer::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("Allowed here: {methods}."));
-    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    refusal
+/// Lets the holder of the drain token in.
+fn authorize(token: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    if token.is_empty() {
+        let detail = "The drain route is closed: set the variable drain_token of the worker, and give the \
+                      launcher the same token.";
+        return Err(Refusal::new(Kind::DrainClosed, detail));
+    }
+    if auth::bearer(headers).is_some_and(|presented| auth::is_same(presented, token.as_bytes())) {
+        return Ok(());
+    }
+    let detail = "Send the worker's drain token: Authorization: Bearer {drain_token}.";
+    Err(Refusal::new(Kind::Unauthorized, detail).header(WWW_AUTHENTICATE, "Bearer"))
+}
+
+fn alive() -> Response {
+    let mut response = response::full(StatusCode::OK, "ok\n".into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn not_allowed(methods: &str) -> Refusal {
+    Refusal::new(Kind::MethodNotAllowed, format!("Allowed here: {methods}.")).header(ALLOW, methods)
 }

@@ -1,12 +1,13 @@
 //! Who is calling, and whose task it is.
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use http::header::{HeaderName, WWW_AUTHENTICATE};
+use service::auth::{bearer, is_known};
+use service::problem::{Kind, Refusal};
+use service::settings::ApiAuth;
 use sha2::{Digest as _, Sha256};
 
 use crate::http::headers::text;
-use service::problem::{Kind, Refusal};
-use service::settings::ApiAuth;
 
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 /// Set by the Container Apps authentication sidecar, which removes it from what callers send.
@@ -23,11 +24,9 @@ pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Re
     match auth {
         ApiAuth::None => Ok(None),
         ApiAuth::ApiKey(hashes) => {
-            let presented = bearer(headers).or_else(|| text(headers, API_KEY));
+            let presented = bearer(headers).or_else(|| text(headers, API_KEY).map(str::as_bytes));
             let digest = presented.filter(|key| !key.is_empty()).map(Sha256::digest);
-            // Every hash is compared in full, so that the time taken tells nothing about any of them.
-            let known =
-                digest.filter(|digest| hashes.iter().fold(false, |found, hash| equal(digest, hash) | found));
+            let known = digest.filter(|digest| is_known(digest, hashes));
             let Some(digest) = known else {
                 return Err(unauthorized("Send a known key as Authorization: Bearer, or as api-key."));
             };
@@ -49,16 +48,6 @@ pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Re
 /// owner (accepted before, or by the .NET side) belongs to nobody.
 pub(crate) fn may_see(owner: Option<&str>, caller: &Caller) -> bool {
     caller.is_none() || owner == caller.as_deref()
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = text(headers, AUTHORIZATION)?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// Equality in constant time.
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }
 
 fn unauthorized(detail: &str) -> Refusal {

@@ -5,13 +5,14 @@ use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
 use models::TaskId;
-
-use crate::http::auth::Caller;
-use crate::http::headers::{self, text};
-use crate::http::precondition;
-use crate::http::query::{Query, refused};
 use service::problem::{Kind, Refusal};
 use service::settings::ApiSettings;
+use service::trace;
+
+use crate::http::auth::Caller;
+use crate::http::headers::text;
+use crate::http::precondition;
+use crate::http::query::{Query, refused};
 
 /// Longest path with query, in bytes.
 const LONGEST_ADDRESS: usize = 8 * 1024;
@@ -30,8 +31,7 @@ pub(crate) struct Call {
 impl Call {
     /// `random` makes the trace id when the caller sent none.
     pub(crate) fn new(parts: Parts, random: [u8; 16]) -> Self {
-        let given = text(&parts.headers, headers::TRACEPARENT).and_then(headers::trace_id);
-        let trace_id = given.map_or_else(|| format!("{:032x}", u128::from_be_bytes(random)), str::to_owned);
+        let trace_id = trace::id(&parts.headers, random);
         Self { parts, caller: None, trace_id }
     }
 
@@ -67,8 +67,7 @@ impl Call {
 
     /// The W3C `traceparent` as sent, when it is valid.
     pub(crate) fn trace_parent(&self) -> Option<String> {
-        let given = text(self.headers(), headers::TRACEPARENT)?;
-        headers::trace_id(given).map(|_| given.to_owned())
+        trace::parent(self.headers()).map(str::to_owned)
     }
 
     /// Refuses a head that is larger than anything a client of this API needs.

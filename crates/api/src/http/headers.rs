@@ -2,7 +2,6 @@
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
-
 use service::problem::{Kind, Refusal};
 
 /// Longest `Prefer: wait` that is honoured, in seconds.
@@ -12,7 +11,6 @@ pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 pub(crate) const OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-location");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The header's text; `None` when it is absent or not visible ASCII.
@@ -101,23 +99,6 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<u64> {
 pub(crate) fn none_match(headers: &HeaderMap, etag: &str) -> bool {
     let bare = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == etag;
     items(headers, IF_NONE_MATCH).any(|tag| tag == "*" || bare(tag))
-}
-
-/// The trace id of a W3C `traceparent`, when the header is valid.
-pub(crate) fn trace_id(traceparent: &str) -> Option<&str> {
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let nonzero = |part: &str| part.bytes().any(|b| b != b'0');
-    let mut parts = traceparent.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let known = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-    let valid = known
-        && (hex(trace, 32) && nonzero(trace))
-        && (hex(parent, 16) && nonzero(parent))
-        && hex(flags, 2)
-        && traceparent.len() <= 512;
-    valid.then_some(trace)
 }
 
 #[cfg(test)]
@@ -209,27 +190,6 @@ mod tests {
         }
         for other in ["\"0x8d\"", "0x8D", "", "\"a\",\"b\""] {
             assert!(!none_match(&with(IF_NONE_MATCH, other), etag), "{other}");
-        }
-    }
-
-    #[test]
-    fn an_invalid_traceparent_has_no_trace_id() {
-        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace_id(valid), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
-        assert_eq!(
-            trace_id("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x").map(str::len),
-            Some(32)
-        );
-        for invalid in [
-            "",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
-        ] {
-            assert_eq!(trace_id(invalid), None, "{invalid}");
         }
     }
 }

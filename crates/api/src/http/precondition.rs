@@ -2,9 +2,9 @@
 
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method};
+use service::problem::{Kind, Refusal};
 
 use crate::http::headers::{items, none_match};
-use service::problem::{Kind, Refusal};
 
 /// Refuses a request that was made for another version of the task than `etag`. Asked once the task is
 /// found and would otherwise be answered with success: an error comes before a precondition.

@@ -1,7 +1,6 @@
 //! Query parameters of one request.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-
 use service::problem::{Kind, Refusal};
 
 /// What RFC 3986 leaves unreserved needs no escape.

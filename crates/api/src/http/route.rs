@@ -1,6 +1,5 @@
 //! From method and path to what is asked for. Pure.
 
-use http::Method;
 use models::TaskId;
 use percent_encoding::percent_decode_str;
 
@@ -27,8 +26,6 @@ pub(crate) enum Resource {
     Ready,
     /// `/metrics`
     Metrics,
-    /// A static page or one of its assets.
-    Page,
 }
 
 impl Resource {
@@ -69,15 +66,10 @@ impl Resource {
             Self::Tasks => "GET, HEAD, POST, OPTIONS",
             Self::QueueTask | Self::Cancel(_) | Self::Retry(_) => "POST, OPTIONS",
             Self::Task(_) => "GET, HEAD, DELETE, OPTIONS",
-            Self::Events(_) | Self::Result(_) | Self::Health | Self::Ready | Self::Metrics | Self::Page => {
+            Self::Events(_) | Self::Result(_) | Self::Health | Self::Ready | Self::Metrics => {
                 "GET, HEAD, OPTIONS"
             }
         }
-    }
-
-    /// Whether `method` can be used here.
-    pub(crate) fn allows(self, method: &Method) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
 }
 

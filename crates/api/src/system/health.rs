@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
-
-use crate::tasks::Tasks;
 use service::problem::Refusal;
 use service::response::{self, Response};
 use service::settings::ApiAuth;
 use storage::{QueueName, StorageError};
+
+use crate::tasks::Tasks;
 
 /// How long a probe's outcome is believed.
 const READINESS_AGE: Duration = Duration::from_secs(5);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use models::Timestamp;
-
-use crate::tasks::{Depths, Tasks};
 use service::response::{self, Response};
 use storage::QueueName;
+
+use crate::tasks::{Depths, Tasks};
 
 /// How long the numbers are believed: scrapes of several collectors cost one look.
 const DEPTHS_AGE: Duration = Duration::from_secs(5);

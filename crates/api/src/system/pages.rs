@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
+use service::response::{self, Response};
 
 use crate::http::call::Call;
 use crate::http::headers;
-use service::response::{self, Response};
 
 /// One static file.
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
 
 /// Where the .NET sample has the description of its API.
 const DOTNET_DOCUMENT: &str = "/swagger/v1/swagger.json";
+
+/// The value of `Allow`.
+pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// The asset that is shown at a path of the API.
 pub(crate) fn asset_path(path: &str) -> &str {

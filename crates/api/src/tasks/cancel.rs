@@ -3,13 +3,13 @@
 use http::StatusCode;
 use lifecycle::cancel::{self as decision, Cancel};
 use models::{TaskId, TaskStatus};
-
-use crate::http::call::Call;
-use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::Response;
 use storage::{StoredDocument, Write};
+
+use crate::http::call::Call;
+use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 
 /// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
 pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {

@@ -3,13 +3,13 @@
 use http::StatusCode;
 use lifecycle::retention;
 use models::TaskId;
-
-use crate::http::call::Call;
-use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
 use storage::Write;
+
+use crate::http::call::Call;
+use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 
 pub(crate) async fn delete(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
     let mut meant = None;

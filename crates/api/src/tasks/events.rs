@@ -10,17 +10,17 @@ use futures::stream;
 use http::header::{CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderValue, StatusCode};
 use models::{TaskId, TaskStatus};
+use service::body::Body;
+use service::env::Instant;
+use service::problem::{Kind, Refusal};
+use service::response::{self, Response};
+use storage::{ETag, Read, StoredDocument};
 
 use crate::http::call::Call;
 use crate::http::headers::{LAST_EVENT_ID, text};
 use crate::tasks::wait::{Pauses, Place};
 use crate::tasks::watched::Watched;
 use crate::tasks::{Tasks, monitor_at};
-use service::body::Body;
-use service::env::Instant;
-use service::problem::{Kind, Refusal};
-use service::response::{self, Response};
-use storage::{ETag, Read, StoredDocument};
 
 /// Streams of one instance that may be open at a time.
 pub(crate) const MOST_STREAMS: usize = 64;

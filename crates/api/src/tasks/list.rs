@@ -6,16 +6,16 @@ use futures::StreamExt as _;
 use futures::stream;
 use http::StatusCode;
 use models::{Monitor, MonitorList, TaskId, TaskState, TaskStatus, Timestamp};
+use service::log::Line;
+use service::problem::Refusal;
+use service::response::{self, Response};
+use storage::{Page, Read, StorageError, StoredDocument};
 
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::query::{Query, encode, refused};
 use crate::tasks::continuation::{self, Position};
 use crate::tasks::{Tasks, monitor_at, word};
-use service::log::Line;
-use service::problem::Refusal;
-use service::response::{self, Response};
-use storage::{Page, Read, StorageError, StoredDocument};
 
 const DEFAULT_TOP: usize = 50;
 const LARGEST_TOP: usize = 200;

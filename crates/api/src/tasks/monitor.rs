@@ -3,13 +3,13 @@
 use http::StatusCode;
 use http::header::{ACCEPT, LOCATION, VARY};
 use models::{TaskId, TaskState};
+use service::problem::Refusal;
+use service::response::{self, Response};
 
 use crate::http::call::Call;
 use crate::http::headers::{self, PREFERENCE_APPLIED};
 use crate::tasks::Tasks;
 use crate::tasks::wait;
-use service::problem::Refusal;
-use service::response::{self, Response};
 
 pub(crate) async fn monitor(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
     let redirect = call.flag("redirect")?;

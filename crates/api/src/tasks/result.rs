@@ -13,15 +13,15 @@ use http::header::{
 use http::{HeaderValue, Method, StatusCode};
 use lifecycle::retention;
 use models::{ResultBlob, TaskId, TaskState, TaskStatus};
+use service::body::Body;
+use service::problem::{Kind, Refusal};
+use service::response::{self, Response};
+use storage::{ETag, ResultPart, StoredDocument};
 
 use crate::http::call::Call;
 use crate::http::headers::{self, text};
 use crate::http::range::{self, Selected};
 use crate::tasks::{Tasks, word};
-use service::body::Body;
-use service::problem::{Kind, Refusal};
-use service::response::{self, Response};
-use storage::{ETag, ResultPart, StoredDocument};
 
 /// Most bytes of a result that are in memory for one request.
 const CHUNK: u64 = 1024 * 1024;

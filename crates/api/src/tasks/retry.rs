@@ -5,13 +5,13 @@ use std::time::Duration;
 use http::StatusCode;
 use lifecycle::retry::{self as decision, Retry};
 use models::TaskId;
-
-use crate::http::call::Call;
-use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 use service::log::Line;
 use service::problem::{Kind, Refusal};
 use service::response::Response;
 use storage::{StoredDocument, Write};
+
+use crate::http::call::Call;
+use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
 
 pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
     let mut requested_at = None;

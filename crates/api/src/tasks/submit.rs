@@ -7,16 +7,16 @@ use lifecycle::intake::{self, Intake};
 use lifecycle::overload::{self, Admission};
 use lifecycle::schedule;
 use models::{TaskId, TaskRequest, TaskStatus};
+use service::log::Line;
+use service::problem::{Kind, Refusal};
+use service::response::{self, Response};
 use sha2::{Digest as _, Sha256};
+use storage::{Read, StoredDocument, Write};
 
 use crate::http::call::Call;
 use crate::http::headers::{IDEMPOTENCY_KEY, OPERATION_LOCATION, PREFERENCE_APPLIED};
 use crate::tasks::wait;
 use crate::tasks::{Tasks, WRITE_TRIES, contended};
-use service::log::Line;
-use service::problem::{Kind, Refusal};
-use service::response::{self, Response};
-use storage::{Read, StoredDocument, Write};
 
 /// Longest `Idempotency-Key`, in characters.
 const LONGEST_KEY: usize = 255;

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use storage::{Read, StoredDocument};
+
 use crate::http::call::Call;
 use crate::http::headers;
 use crate::tasks::Tasks;
-use storage::{Read, StoredDocument};
 
 /// Requests of one instance that may wait at a time; others are answered at once.
 const MOST_WAITS: usize = 64;

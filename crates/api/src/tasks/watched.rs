@@ -11,7 +11,6 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use models::TaskId;
-
 use service::env::{Env, Instant};
 use storage::{Read, StatusStore, StorageError, StoredDocument};
 

@@ -228,7 +228,7 @@ pub(crate) async fn lists_are_sorted_filtered_and_paged(ground: &Ground) {
 
     let noted = async |note: &str, condition| {
         let content = Bytes::from_static(b"content");
-        blobs.put_noted("q/1", content, "text/plain", note, condition).await.unwrap()
+        blobs.put_noted("q/1", content, "text/plain", Some(note), condition).await.unwrap()
     };
     let listed = async || blobs.list("q", None, 5000).await.unwrap().blobs.remove(0).note;
     let Write::Done(etag) = noted("waits 1795000000000", Condition::Always).await else { panic!("refused") };

@@ -82,7 +82,7 @@ pub(crate) async fn update_moves_visibility_and_replaces_the_receipt(ground: &Gr
 pub(crate) async fn message_is_handed_back_by_visibility_zero(ground: &Ground) {
     let (queue, _, message) = received(ground, LONG).await;
     let updated = queue.update(&message.message_id, &message.pop_receipt, NOW, None).await.unwrap();
-    assert!(matches!(updated, Ok(_)));
+    assert!(updated.is_ok());
     assert_eq!(receive(&queue, LONG).await.unwrap().dequeue_count, 2);
 }
 

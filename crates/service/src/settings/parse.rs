@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use azure::{AccountConfig, Secret};
+use azure::{AccountConfig, ConfigError, Secret};
 use lifecycle::handler_limit;
 
 use super::variables::VARIABLES;
@@ -19,6 +19,17 @@ pub struct SettingsError {
     pub accepted: &'static str,
     /// What is wrong with it, as a sentence about "it" without the value.
     pub why: String,
+}
+
+/// Why a component cannot work at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigurationError {
+    /// A variable cannot be used.
+    #[error(transparent)]
+    Variable(#[from] SettingsError),
+    /// The variables name no storage account, or half of one.
+    #[error("configuration: {0}")]
+    Account(#[from] ConfigError),
 }
 
 /// What [`handler_limit::fits`] asks for.

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use azure::{AccountSource, Env, Limits, RetryPolicy, StorageClient};
+use azure::{AccountSource, ConfigError, Env, Limits, RetryPolicy, StorageClient};
 
 use super::error::{self, Advice};
 use crate::{StorageError, StorageSettings};
@@ -8,34 +8,23 @@ use crate::{StorageError, StorageSettings};
 /// Room for the largest document: a request body at the limit, its result and the rest.
 const LARGEST_ANSWER: usize = 160 * 1024 * 1024;
 
-/// The storage account, or why there is none.
+/// The storage account.
 pub(super) struct Account {
-    storage: Result<StorageClient, StorageError>,
+    pub(super) storage: StorageClient,
     advice: Advice,
 }
 
 impl Account {
-    pub(super) fn open(env: Rc<dyn Env>, settings: &StorageSettings) -> Self {
+    pub(super) fn open(env: Rc<dyn Env>, settings: &StorageSettings) -> Result<Self, ConfigError> {
         let usual = RetryPolicy::default();
         let policy = RetryPolicy {
             limits: Limits { max_response_bytes: LARGEST_ANSWER, ..Limits::default() },
             deadline: settings.deadline.unwrap_or(usual.deadline).min(usual.deadline),
             ..usual
         };
-        match AccountSource::decide(&settings.account) {
-            Ok(source) => {
-                let advice = Advice::for_source(&source);
-                Self { storage: Ok(StorageClient::new(env, source, policy)), advice }
-            }
-            Err(error) => {
-                let sentence = format!("configuration: {error}");
-                Self { storage: Err(StorageError::Misconfigured(sentence)), advice: Advice::ConnectionString }
-            }
-        }
-    }
-
-    pub(super) fn storage(&self) -> Result<&StorageClient, StorageError> {
-        self.storage.as_ref().map_err(Clone::clone)
+        let source = AccountSource::decide(&settings.account)?;
+        let advice = Advice::for_source(&source);
+        Ok(Self { storage: StorageClient::new(env, source, policy), advice })
     }
 
     /// What an error of the account's services means to the service.

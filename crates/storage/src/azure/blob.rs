@@ -10,8 +10,8 @@ use models::{TaskId, TaskStatus};
 use super::account::Account;
 use super::error::is_missing;
 use crate::{
-    ETag, ListedDocument, Page, PublicStore, Read, ResultPart, StatusStore, StorageError, StorageFuture,
-    StoredDocument, Write,
+    ETag, ListedDocument, Page, PublicStore, Read, ResultPart, ResultStore, StatusStore, StorageError,
+    StorageFuture, StoredDocument, Write,
 };
 
 const JSON: &str = "application/json";
@@ -34,13 +34,8 @@ struct New<'a> {
 
 impl New<'_> {
     async fn put(&self, blobs: &Blobs, condition: Condition<'_>) -> Result<Write, azure::Error> {
-        let bytes = self.bytes.clone();
-        match self.mark {
-            Some(mark) => {
-                blobs.put_noted(self.name, bytes, self.content_type, &mark.to_string(), condition).await
-            }
-            None => blobs.put(self.name, bytes, self.content_type, condition).await,
-        }
+        let (bytes, mark) = (self.bytes.clone(), self.mark.map(|mark| mark.to_string()));
+        blobs.put_noted(self.name, bytes, self.content_type, mark.as_deref(), condition).await
     }
 }
 
@@ -50,8 +45,8 @@ impl BlobStore {
         Self { account, container, poison }
     }
 
-    fn blobs(&self) -> Result<Blobs, StorageError> {
-        Ok(self.account.storage()?.blobs(&self.container))
+    fn blobs(&self) -> Blobs {
+        self.account.storage.blobs(&self.container)
     }
 
     /// Writes a blob; with `makes_container`, makes the container when there is none yet.
@@ -62,7 +57,7 @@ impl BlobStore {
         condition: Condition<'_>,
         makes_container: bool,
     ) -> Result<Write, StorageError> {
-        let blobs = self.account.storage()?.blobs(container);
+        let blobs = self.account.storage.blobs(container);
         let mut outcome = new.put(&blobs, condition).await;
         if makes_container && outcome.as_ref().is_err_and(is_missing) {
             blobs.create_container().await.map_err(|error| self.account.error(&error))?;
@@ -103,7 +98,7 @@ impl BlobStore {
 
     /// Size and version of an attachment from which no byte is wanted, or none is there.
     async fn nothing_of(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
-        let found = match self.blobs()?.head(name).await {
+        let found = match self.blobs().head(name).await {
             Err(error) if is_missing(&error) => None,
             found => found.map_err(|error| self.account.error(&error))?,
         };
@@ -147,7 +142,7 @@ impl StatusStore for BlobStore {
     fn read<'a>(&'a self, id: TaskId, unless: Option<&'a str>) -> StorageFuture<'a, Read> {
         Box::pin(async move {
             let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
-            let found = self.blobs()?.get(&id.status_blob_name(), options).await;
+            let found = self.blobs().get(&id.status_blob_name(), options).await;
             match found.map_err(|error| self.error(&error))? {
                 azure::Read::Found(blob) => {
                     Ok(Read::Found(Box::new(read_document(id, &blob.bytes, blob.etag)?)))
@@ -164,14 +159,14 @@ impl StatusStore for BlobStore {
 
     fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write<()>> {
         Box::pin(async move {
-            let deleted = self.blobs()?.delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
+            let deleted = self.blobs().delete(&id.status_blob_name(), Condition::IfMatch(etag)).await;
             deleted.map_err(|error| self.error(&error))
         })
     }
 
     fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page> {
         Box::pin(async move {
-            let page = match self.blobs()?.list("", from, limit).await {
+            let page = match self.blobs().list("", from, limit).await {
                 Ok(page) => page,
                 Err(error) if is_missing(&error) => return Ok(Page::default()),
                 Err(error) => return Err(self.account.error(&error)),
@@ -180,6 +175,49 @@ impl StatusStore for BlobStore {
         })
     }
 
+    fn read_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        range: Range<u64>,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Option<ResultPart>> {
+        Box::pin(async move {
+            if range.is_empty() {
+                return self.nothing_of(name, etag).await;
+            }
+            let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
+            match self.blobs().get(name, options).await {
+                Ok(azure::Read::Found(blob)) => {
+                    Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
+                }
+                Ok(azure::Read::Missing | azure::Read::Changed | azure::Read::Unchanged) => Ok(None),
+                Err(error) if is_missing(&error) => Ok(None),
+                // The range begins at its end or beyond it, as every range of an empty one does.
+                Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
+                    self.nothing_of(name, etag).await
+                }
+                Err(error) => Err(self.account.error(&error)),
+            }
+        })
+    }
+
+    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let deleted = self.blobs().delete(name, Condition::Always).await;
+            deleted.map(drop).map_err(|error| self.error(&error))
+        })
+    }
+
+    fn address(&self, id: TaskId) -> StorageFuture<'_, String> {
+        Box::pin(async move {
+            let storage = &self.account.storage;
+            let address = storage.blob_address(&self.container, &id.status_blob_name()).await;
+            address.map_err(|error| self.account.error(&error))
+        })
+    }
+}
+
+impl ResultStore for BlobStore {
     fn put_poisoned<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, ()> {
         Box::pin(async move {
             let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
@@ -208,62 +246,10 @@ impl StatusStore for BlobStore {
     ) -> StorageFuture<'a, Write> {
         Box::pin(async move {
             let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
-            match self.blobs()?.put(name, bytes, content_type, condition).await {
+            match self.blobs().put(name, bytes, content_type, condition).await {
                 // Whoever looks after documents finds none; a container made here would hide that it is missing.
                 Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
                 outcome => outcome.map_err(|error| self.error(&error)),
-            }
-        })
-    }
-
-    fn read_attachment<'a>(
-        &'a self,
-        name: &'a str,
-        range: Range<u64>,
-        etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Option<ResultPart>> {
-        Box::pin(async move {
-            if range.is_empty() {
-                return self.nothing_of(name, etag).await;
-            }
-            let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
-            match self.blobs()?.get(name, options).await {
-                Ok(azure::Read::Found(blob)) => {
-                    Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
-                }
-                Ok(azure::Read::Missing | azure::Read::Changed | azure::Read::Unchanged) => Ok(None),
-                Err(error) if is_missing(&error) => Ok(None),
-                // The range begins at its end or beyond it, as every range of an empty one does.
-                Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
-                    self.nothing_of(name, etag).await
-                }
-                Err(error) => Err(self.account.error(&error)),
-            }
-        })
-    }
-
-    fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()> {
-        Box::pin(async move {
-            let deleted = self.blobs()?.delete(name, Condition::Always).await;
-            deleted.map(drop).map_err(|error| self.error(&error))
-        })
-    }
-
-    fn address(&self, id: TaskId) -> StorageFuture<'_, String> {
-        Box::pin(async move {
-            let storage = self.account.storage()?;
-            let address = storage.blob_address(&self.container, &id.status_blob_name()).await;
-            address.map_err(|error| self.account.error(&error))
-        })
-    }
-
-    fn probe(&self) -> StorageFuture<'_, ()> {
-        Box::pin(async move {
-            // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
-            // credentials only.
-            match self.blobs()?.head("probe").await {
-                Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
-                _ => Ok(()),
             }
         })
     }
@@ -272,12 +258,23 @@ impl StatusStore for BlobStore {
 impl PublicStore for BlobStore {
     fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>> {
         Box::pin(async move {
-            let storage = self.account.storage()?;
+            let storage = &self.account.storage;
             if !storage.can_sign().await.map_err(|error| self.account.error(&error))? {
                 return Ok(None);
             }
             let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
             address.map(Some).map_err(|error| self.account.error(&error))
+        })
+    }
+
+    fn probe(&self) -> StorageFuture<'_, ()> {
+        Box::pin(async move {
+            // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
+            // credentials only.
+            match self.blobs().head("probe").await {
+                Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
+                _ => Ok(()),
+            }
         })
     }
 }

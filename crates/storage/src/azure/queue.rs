@@ -7,7 +7,10 @@ use models::Timestamp;
 
 use super::account::Account;
 use super::error::is_missing;
-use crate::{LeaseLost, QueueName, ReceivedMessage, StorageError, StorageFuture, TaskQueue, TaskReceiver};
+use crate::{
+    LeaseLost, MonitoredQueue, QueueName, ReceivedMessage, StorageError, StorageFuture, TaskQueue,
+    TaskReceiver,
+};
 
 /// The three queues: `{queue}`, `{queue}-scheduled` and `{queue}-poison`.
 pub(crate) struct StorageQueues {
@@ -27,13 +30,13 @@ impl StorageQueues {
         }
     }
 
-    fn queue(&self, queue: QueueName) -> Result<Queue, StorageError> {
+    fn queue(&self, queue: QueueName) -> Queue {
         let name = match queue {
             QueueName::Tasks => &self.tasks,
             QueueName::Scheduled => &self.scheduled,
             QueueName::Poison => &self.poison,
         };
-        Ok(self.account.storage()?.queue(name))
+        self.account.storage.queue(name)
     }
 
     /// The outcome of a read; nothing of a queue that is not there yet.
@@ -80,7 +83,7 @@ fn received(message: azure::ReceivedMessage) -> ReceivedMessage {
 impl TaskQueue for StorageQueues {
     fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()> {
         Box::pin(async move {
-            let queue = self.queue(queue)?;
+            let queue = self.queue(queue);
             let text = for_xml(text);
             let mut outcome = queue.put(&text, delay, TimeToLive::Forever).await;
             if outcome.as_ref().is_err_and(is_missing) {
@@ -90,17 +93,19 @@ impl TaskQueue for StorageQueues {
             outcome.map(drop).map_err(|error| self.account.error(&error))
         })
     }
+}
 
+impl MonitoredQueue for StorageQueues {
     fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64> {
         Box::pin(async move {
-            let outcome = self.queue(queue)?.approximate_count().await;
+            let outcome = self.queue(queue).approximate_count().await;
             self.unless_missing(outcome)
         })
     }
 
     fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
         Box::pin(async move {
-            let outcome = self.queue(queue)?.peek(azure::MAX_MESSAGES).await;
+            let outcome = self.queue(queue).peek(azure::MAX_MESSAGES).await;
             let messages = self.unless_missing(outcome)?;
             Ok(messages.into_iter().map(|message| message.inserted_at.into()).min())
         })
@@ -115,7 +120,7 @@ impl TaskReceiver for StorageQueues {
         visibility: Duration,
     ) -> StorageFuture<'_, Vec<ReceivedMessage>> {
         Box::pin(async move {
-            let queue = self.queue(queue)?;
+            let queue = self.queue(queue);
             let mut outcome = queue.get(count, visibility).await;
             if outcome.as_ref().is_err_and(is_missing) {
                 queue.create().await.map_err(|error| self.account.error(&error))?;
@@ -136,7 +141,7 @@ impl TaskReceiver for StorageQueues {
         Box::pin(async move {
             let receipt = Secret::new(message.pop_receipt.as_str());
             let text = text.map(for_xml);
-            let queue = self.queue(queue)?;
+            let queue = self.queue(queue);
             let outcome = queue.update(&message.message_id, &receipt, visibility, text.as_deref()).await;
             Ok(self.leased(outcome)?.map(|lease| lease.pop_receipt.expose().to_owned()))
         })
@@ -149,7 +154,7 @@ impl TaskReceiver for StorageQueues {
     ) -> StorageFuture<'a, Result<(), LeaseLost>> {
         Box::pin(async move {
             let receipt = Secret::new(message.pop_receipt.as_str());
-            let outcome = self.queue(queue)?.delete(&message.message_id, &receipt).await;
+            let outcome = self.queue(queue).delete(&message.message_id, &receipt).await;
             self.leased(outcome)
         })
     }

@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use azure::{AccountConfig, Clock, Limits, Observer, Random, Secret, Transport, TransportError};
 use bytes::Bytes;
@@ -6,13 +7,12 @@ use fake_azure::{Config, EMULATOR_ACCOUNT, FakeAzure, Operation};
 use futures::future::LocalBoxFuture;
 use http::{Request, Response};
 use models::{TaskId, TaskRequest, TaskStatus};
-use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::*;
 use crate::{
-    LeaseLost, PublicStore as _, QueueName, Read, StatusStore as _, StorageError, TaskQueue as _,
-    TaskReceiver as _, Write,
+    LeaseLost, MonitoredQueue as _, PublicStore as _, QueueName, Read, ResultStore as _, StatusStore as _,
+    StorageError, TaskQueue as _, TaskReceiver as _, Write,
 };
 
 /// A fake account, and answers that come before it.
@@ -92,7 +92,7 @@ fn settings(connection_string: &str) -> StorageSettings {
 }
 
 fn opened(world: &Rc<World>) -> (Rc<BlobStore>, Rc<StorageQueues>) {
-    open(world.clone(), &settings("UseDevelopmentStorage=true"))
+    open(world.clone(), &settings("UseDevelopmentStorage=true")).unwrap()
 }
 
 fn document(world: &World, byte: u8) -> TaskStatus {
@@ -306,23 +306,16 @@ async fn every_refusal_says_what_to_do_and_never_a_value() {
     assert!(matches!(error, StorageError::Refused(_)));
 }
 
-#[tokio::test]
-async fn settings_that_name_no_account_are_the_answer_of_every_call() {
+#[test]
+fn settings_that_name_no_account_are_an_error_that_names_the_variable() {
     let world = World::new();
     for (connection_string, named) in [
         ("", "storage_connection_string"),
         ("AccountName=hidden", "AccountKey"),
         ("AccountName=hidden;AccountKey=hidden!", "AccountKey"),
     ] {
-        let (store, queues) = open(world.clone(), &settings(connection_string));
-        let errors =
-            [store.probe().await.unwrap_err(), queues.depth(QueueName::Tasks).await.map(drop).unwrap_err()];
-        for error in errors {
-            assert!(
-                matches!(&error, StorageError::Misconfigured(s) if s.contains(named) && !s.contains("hidden")),
-                "{error}"
-            );
-        }
+        let error = open(world.clone(), &settings(connection_string)).map(drop).unwrap_err().to_string();
+        assert!(error.contains(named) && !error.contains("hidden"), "{error}");
     }
 }
 
@@ -332,7 +325,7 @@ async fn an_account_reached_by_a_shared_access_signature_gives_no_signed_address
     let connection_string = "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
                              QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;\
                              SharedAccessSignature=sv=2023-11-03&sig=hidden";
-    let (store, _) = open(world.clone(), &settings(connection_string));
+    let (store, _) = open(world.clone(), &settings(connection_string)).unwrap();
     let id = document(&world, 1).task_id;
     assert_eq!(store.signed_address(id, Duration::from_secs(600)).await, Ok(None));
     assert!(!store.address(id).await.unwrap().contains("hidden"));

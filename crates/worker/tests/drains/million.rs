@@ -13,7 +13,7 @@ use service::body::Body;
 use service::env::Env as _;
 use service::settings::WorkerSettings;
 use storage::{
-    LeaseLost, ListedDocument, Page, QueueName, Read, ReceivedMessage, ResultPart, StatusStore,
+    LeaseLost, ListedDocument, Page, QueueName, Read, ReceivedMessage, ResultPart, ResultStore, StatusStore,
     StorageFuture, StoredDocument, TaskQueue, TaskReceiver, WorkerStorage, Write,
 };
 use worker::Worker;
@@ -145,26 +145,6 @@ impl StatusStore for Storage {
         })
     }
 
-    fn swap_attachment<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        bytes: Bytes,
-        etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Write> {
-        Box::pin(async move {
-            tokio::time::sleep(OTHER_TIME).await;
-            let mut state = self.0.state.borrow_mut();
-            let version = state.as_ref().map(|(_, version)| version.to_string());
-            if version.as_deref() != etag {
-                return Ok(Write::Conflict);
-            }
-            let next = state.as_ref().map_or(1, |(_, version)| version + 1);
-            *state = Some((bytes, next));
-            Ok(Write::Done(next.to_string()))
-        })
-    }
-
     fn read_attachment<'a>(
         &'a self,
         _: &'a str,
@@ -186,6 +166,16 @@ impl StatusStore for Storage {
         Box::pin(async move { panic!("the sweep makes no document") })
     }
 
+    fn delete_attachment<'a>(&'a self, _: &'a str) -> StorageFuture<'a, ()> {
+        Box::pin(async move { panic!("no document has a result") })
+    }
+
+    fn address(&self, _: TaskId) -> StorageFuture<'_, String> {
+        Box::pin(async move { panic!("the sweep needs no address") })
+    }
+}
+
+impl ResultStore for Storage {
     fn put_poisoned<'a>(&'a self, _: &'a str, _: Bytes) -> StorageFuture<'a, ()> {
         Box::pin(async move { panic!("the sweep gives no message up") })
     }
@@ -194,16 +184,24 @@ impl StatusStore for Storage {
         Box::pin(async move { panic!("the sweep stores no result") })
     }
 
-    fn delete_attachment<'a>(&'a self, _: &'a str) -> StorageFuture<'a, ()> {
-        Box::pin(async move { panic!("no document has a result") })
-    }
-
-    fn address(&self, _: TaskId) -> StorageFuture<'_, String> {
-        Box::pin(async move { panic!("the sweep needs no address") })
-    }
-
-    fn probe(&self) -> StorageFuture<'_, ()> {
-        Box::pin(async move { Ok(()) })
+    fn swap_attachment<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        bytes: Bytes,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            let mut state = self.0.state.borrow_mut();
+            let version = state.as_ref().map(|(_, version)| version.to_string());
+            if version.as_deref() != etag {
+                return Ok(Write::Conflict);
+            }
+            let next = state.as_ref().map_or(1, |(_, version)| version + 1);
+            *state = Some((bytes, next));
+            Ok(Write::Done(next.to_string()))
+        })
     }
 }
 
@@ -214,14 +212,6 @@ impl TaskQueue for Storage {
             self.0.sent.set(self.0.sent.get() + 1);
             Ok(())
         })
-    }
-
-    fn depth(&self, _: QueueName) -> StorageFuture<'_, u64> {
-        Box::pin(async move { Ok(0) })
-    }
-
-    fn oldest(&self, _: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
-        Box::pin(async move { Ok(None) })
     }
 }
 

@@ -175,6 +175,7 @@ impl World {
             (name == "storage_connection_string").then(|| "UseDevelopmentStorage=true".to_owned())
         };
         storage::open_for_worker(self.clone(), &WorkerSettings::from_variables(&variables).unwrap().storage)
+            .unwrap()
     }
 
     /// The stored document.

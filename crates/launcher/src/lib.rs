@@ -10,7 +10,7 @@
 //! * [`health`] – waits until the host answers, and watches whether it still does.
 //! * [`connection`] – the HTTP client of both.
 //! * [`child`], [`signals`] – the host as a child process; the duties of process 1.
-//! * [`metrics`], [`listener`], [`log`] – for the operator.
+//! * [`metrics`], [`listener`], [`stderr`] – for the operator.
 //! * [`role`] – puts the above together.
 
 pub mod arguments;

@@ -1,4 +1,4 @@
-//! Where messages wait.
+//! The interface to the queues.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use models::Timestamp;
 
 use crate::StorageFuture;
 
-/// Which of the queues.
+/// The queues of the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueName {
-    /// Messages ready for a worker.
+    /// `{queue}`: messages that workers receive.
     Tasks,
-    /// `{queue}-scheduled`: messages of tasks that may not start yet, invisible until then.
+    /// `{queue}-scheduled`: messages of delayed tasks, invisible until the tasks are due.
     Scheduled,
     /// `{queue}-poison`: copies of messages that were given up.
     Poison,
@@ -23,20 +23,20 @@ pub enum QueueName {
 pub struct ReceivedMessage {
     /// Id of the message.
     pub message_id: String,
-    /// Proof of the lease; replaced by every update. Never logged.
+    /// Proof of the lease. Every update replaces it. It is never logged.
     pub pop_receipt: String,
-    /// How often the message has been delivered, 1 for the first time.
+    /// Number of deliveries, 1 for the first.
     pub dequeue_count: u32,
     /// When the message was put.
     pub inserted_at: Timestamp,
-    /// When the lease runs out, by storage's clock.
+    /// When the lease expires, by storage's clock.
     pub next_visible_at: Timestamp,
-    /// The message's text.
+    /// Text of the message.
     pub text: String,
 }
 
 impl std::fmt::Debug for ReceivedMessage {
-    /// Without receipt and text.
+    /// Formats it without pop receipt and text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReceivedMessage")
             .field("message_id", &self.message_id)
@@ -45,36 +45,28 @@ impl std::fmt::Debug for ReceivedMessage {
     }
 }
 
-/// Where messages wait. Queues are made on first use.
+/// The queues as a sender uses them. They are created on first use. Every call can fail with
+/// [`StorageError`](crate::StorageError).
 pub trait TaskQueue {
     /// Puts a message that becomes visible after `delay` (at most seven days) and never expires.
     ///
     /// # Errors
-    /// [`StorageError`]; when it is [`StorageError::Unavailable`] the message may have been put.
+    /// After [`Unavailable`](crate::StorageError::Unavailable) the message may have been put.
     fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()>;
 }
 
-/// A queue that tells how much waits in it.
+/// The queues as the API monitors them.
 pub trait MonitoredQueue: TaskQueue {
-    /// How many messages there are, visible or not; at least the true number.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Returns the number of messages, visible or not. It is at least the true number.
     fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64>;
 
-    /// When the oldest visible message was put, from a look at the first 32; `None` when there is none.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Returns when the oldest of the first 32 visible messages was put; `None` if there is none.
     fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>>;
 }
 
-/// A queue whose messages can be received. A received message is leased: hidden from others for a while.
+/// The queues as a receiver uses them. A lease hides a received message from other receivers.
 pub trait TaskReceiver: TaskQueue {
-    /// Receives up to `count` (1 to 32) messages, hidden from others for `visibility`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Receives up to `count` (1 to 32) messages with a lease of `visibility`.
     fn receive(
         &self,
         queue: QueueName,
@@ -82,11 +74,11 @@ pub trait TaskReceiver: TaskQueue {
         visibility: Duration,
     ) -> StorageFuture<'_, Vec<ReceivedMessage>>;
 
-    /// Hides the message for `visibility` from now (zero: gives it back at once), and replaces its text when
-    /// one is given. Answers with the new pop receipt; the old one is dead.
+    /// Hides the message for `visibility` from now (zero makes it visible at once), and replaces its text if one is
+    /// given. Returns the new pop receipt; the old one is no longer valid.
     ///
     /// # Errors
-    /// [`StorageError`]; when it is [`StorageError::Unavailable`] the receipt may be dead.
+    /// After [`Unavailable`](crate::StorageError::Unavailable) the old pop receipt may no longer be valid.
     fn update<'a>(
         &'a self,
         queue: QueueName,
@@ -96,9 +88,6 @@ pub trait TaskReceiver: TaskQueue {
     ) -> StorageFuture<'a, Result<String, LeaseLost>>;
 
     /// Deletes the message.
-    ///
-    /// # Errors
-    /// [`StorageError`].
     fn delete<'a>(
         &'a self,
         queue: QueueName,

@@ -1,4 +1,4 @@
-//! Where task documents and results live.
+//! The interface to documents and results.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use models::{TaskId, TaskStatus, Timestamp};
 
 use crate::{ETag, StorageFuture};
 
-/// A document and the version it was read at.
+/// A document and the version that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredDocument {
     /// The document.
@@ -19,25 +19,25 @@ pub struct StoredDocument {
     pub etag: ETag,
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Read {
     /// The document.
     Found(Box<StoredDocument>),
-    /// There is none.
+    /// There is no document.
     Missing,
-    /// It still has the version that was given.
+    /// The document has the given version.
     Unchanged,
 }
 
-/// What a listing tells of one document.
+/// An entry of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListedDocument {
-    /// The task.
+    /// Id of the task.
     pub id: TaskId,
     /// When the document was last written, by storage's clock.
     pub written: Timestamp,
-    /// What was stored with it for the sweep; documents of others have none.
+    /// The mark for the sweep; documents of the .NET side have none.
     pub mark: Option<Mark>,
 }
 
@@ -46,60 +46,49 @@ pub struct ListedDocument {
 pub struct Page {
     /// Tasks whose documents exist.
     pub tasks: Vec<ListedDocument>,
-    /// Where the next page begins; `None` on the last page.
+    /// Start of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// A stored result, or a part of one.
+/// An attachment, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultPart {
     /// The bytes.
     pub bytes: Bytes,
-    /// Size of the whole result in bytes.
+    /// Size of the complete attachment in bytes.
     pub total: u64,
-    /// Version of the result.
+    /// Version of the attachment.
     pub etag: ETag,
 }
 
-/// Where task documents and results live.
+/// Documents, and attachments (results and other blobs of this project) beside them. Every call can fail with
+/// [`StorageError`](crate::StorageError).
 pub trait StatusStore {
-    /// Stores a new document; [`Write::Conflict`] when there is one of that id. Makes what documents are
-    /// kept in when it is not there yet; no other write does.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Stores a new document; [`Write::Conflict`] if one exists for this id. It creates the container if necessary; no
+    /// other write does.
     fn create<'a>(&'a self, document: &'a TaskStatus) -> StorageFuture<'a, Write>;
 
-    /// Reads a document; with `unless`, only when its version differs.
+    /// Reads a document; with `unless`, only if its version differs from this one.
     ///
     /// # Errors
-    /// [`StorageError`], [`StorageError::Unreadable`] for a document that breaks the contract,
-    /// [`StorageError::NoContainer`] when what documents are kept in does not exist.
+    /// [`Unreadable`](crate::StorageError::Unreadable) for a document that does not follow the contract,
+    /// [`NoContainer`](crate::StorageError::NoContainer) if the container does not exist.
     fn read<'a>(&'a self, id: TaskId, unless: Option<&'a str>) -> StorageFuture<'a, Read>;
 
-    /// Replaces the document of version `etag`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Replaces version `etag` of the document.
     fn replace<'a>(&'a self, document: &'a TaskStatus, etag: &'a str) -> StorageFuture<'a, Write>;
 
-    /// Deletes the document of version `etag`. Gone already counts as done.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Deletes version `etag` of the document. It succeeds if the document does not exist.
     fn delete<'a>(&'a self, id: TaskId, etag: &'a str) -> StorageFuture<'a, Write<()>>;
 
-    /// Lists documents, `limit` (1 to 5000) at most, from `from` (a [`Page::next`]) on.
+    /// Lists up to `limit` (1 to 5000) documents, starting at `from`, a [`Page::next`].
     ///
     /// # Errors
-    /// [`StorageError`]; a `from` that storage did not make is [`StorageError::Refused`].
+    /// [`Refused`](crate::StorageError::Refused) if storage did not create `from`.
     fn list<'a>(&'a self, from: Option<&'a str>, limit: u32) -> StorageFuture<'a, Page>;
 
-    /// Reads bytes `from..to` of an attachment (to its end when `to` is beyond it), of version `etag`
-    /// when given; `None` when it does not exist or has another version.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Reads a range of bytes of an attachment, up to its end. Returns `None` if it does not exist, or has another
+    /// version than `etag`.
     fn read_attachment<'a>(
         &'a self,
         name: &'a str,
@@ -107,48 +96,30 @@ pub trait StatusStore {
         etag: Option<&'a str>,
     ) -> StorageFuture<'a, Option<ResultPart>>;
 
-    /// Deletes an attachment. Gone already counts as done.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Deletes an attachment. It succeeds if the attachment does not exist.
     fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;
 
-    /// Address of the document, without any signature.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the account cannot be determined.
+    /// Returns the address of the document without a signature. It fails if the account cannot be determined.
     fn address(&self, id: TaskId) -> StorageFuture<'_, String>;
 }
 
-/// A store whose documents clients may read by a signed link.
+/// The store as the API uses it: it signs addresses of documents for clients.
 pub trait PublicStore: StatusStore {
-    /// Address of the document with a read-only signature that expires after `lifetime`; `None` when the
-    /// credential is one that cannot sign.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the account cannot be determined or a key for the signature cannot be had.
+    /// Returns the address of the document with a read-only SAS that expires after `lifetime`; `None` if the credential
+    /// cannot sign. It fails if the account cannot be determined or no key for the signature is available.
     fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>>;
 
-    /// Makes one cheap request that proves the store is reachable and the credentials are good.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Sends one cheap request to check that the store is reachable and the credentials are valid.
     fn probe(&self) -> StorageFuture<'_, ()>;
 }
 
-/// A store that keeps what workers make.
+/// The store as the worker uses it: it stores results, poison originals and the state of the sweep.
 pub trait ResultStore: StatusStore {
-    /// Stores the original of a message that was given up, where nothing else is kept: copies in the poison
-    /// queue outlive the tasks.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Stores the original of a given-up message in a container of its own, because copies in the poison queue outlive
+    /// the tasks.
     fn put_poisoned<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, ()>;
 
-    /// Stores a blob of this project's own beside the documents (a result), replacing one of that name.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Stores an attachment and replaces one of the same name.
     fn put_attachment<'a>(
         &'a self,
         name: &'a str,
@@ -156,11 +127,8 @@ pub trait ResultStore: StatusStore {
         bytes: Bytes,
     ) -> StorageFuture<'a, ()>;
 
-    /// Stores an attachment only over version `etag`, or only when there is none of that name (`None`).
-    /// [`Write::Conflict`] also where no document was ever stored.
-    ///
-    /// # Errors
-    /// [`StorageError`].
+    /// Replaces version `etag` of an attachment, or creates it if `etag` is `None`. Returns [`Write::Conflict`] for
+    /// another version, and if the container does not exist.
     fn swap_attachment<'a>(
         &'a self,
         name: &'a str,

@@ -4,7 +4,7 @@
 //! - Time is virtual: tokio's paused clock, which advances only while every task waits. The wall clock starts at
 //!   [`START`] and can be set apart from storage's clock.
 //! - Random numbers come from a fixed seed.
-//! - Storage is [`FakeAzure`](fake_azure::FakeAzure) behind `Transport`, with a switch for faults and a list of the
+//! - Storage is [`FakeAzure`] behind `Transport`, with a switch for faults and a list of the
 //!   requests. Other hosts respond as the test says.
 //! - Log lines are captured.
 //!

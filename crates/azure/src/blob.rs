@@ -1,7 +1,7 @@
 //! The Blob service (<https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>).
 
-mod answers;
 mod requests;
+mod responses;
 mod types;
 
 pub use types::{Blob, BlobItem, BlobPage, BlobProperties, Condition, GetOptions, Read, Write};
@@ -17,7 +17,7 @@ pub struct Blobs {
 }
 
 impl StorageClient {
-    /// A container of the account; not checked, not created.
+    /// A container of the account. It is neither checked nor created.
     #[must_use]
     pub fn blobs(&self, container: &str) -> Blobs {
         Blobs { storage: self.clone(), container: container.to_owned() }
@@ -25,25 +25,25 @@ impl StorageClient {
 }
 
 impl Blobs {
-    /// Name of the container.
+    /// The name of the container.
     #[must_use]
     pub fn container(&self) -> &str {
         &self.container
     }
 
-    /// Creates the container; it may exist already.
+    /// Creates the container. If it exists already, nothing changes.
     ///
     /// # Errors
     /// [`Error`]; `Conflict` with code `ContainerBeingDeleted` while an older one is being deleted.
     pub async fn create_container(&self) -> Result<(), Error> {
-        let answer = self.storage.send(&requests::create_container(&self.container)).await?;
-        answers::create_container(&answer)
+        let response = self.storage.send(&requests::create_container(&self.container)).await?;
+        responses::create_container(&response)
     }
 
     /// Stores a whole block blob, replacing content, type and metadata together.
     ///
-    /// A conditional write that had to be tried twice may answer [`Write::Conflict`] because of its
-    /// own first try: read the blob back and compare before taking it for somebody else's.
+    /// A conditional write that was tried twice may return [`Write::Conflict`] because its first try succeeded. Read
+    /// the blob and compare before concluding that another client wrote it.
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
@@ -57,8 +57,8 @@ impl Blobs {
         self.put_noted(name, bytes, content_type, None, condition).await
     }
 
-    /// As [`Self::put`], with a short note in visible ASCII that listings tell ([`BlobItem::note`]), so that
-    /// not every blob has to be read. It is replaced together with the content.
+    /// As [`Self::put`], with an optional short note in visible ASCII, which is stored as metadata and returned by listings
+    /// ([`BlobItem::note`]). It is replaced together with the content.
     ///
     /// # Errors
     /// As [`Self::put`].
@@ -71,42 +71,43 @@ impl Blobs {
         condition: Condition<'_>,
     ) -> Result<Write, Error> {
         let call = requests::put(&self.container, name, bytes, content_type, note, condition);
-        answers::put(&self.storage.send(&call).await?, condition)
+        responses::put(&self.storage.send(&call).await?, condition)
     }
 
     /// Reads a blob or a part of it.
     ///
     /// # Errors
-    /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container; `Refused` with status 416 when the range begins at or beyond the end.
+    /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container; `Refused` with status 416
+    /// when the range begins at or beyond the end.
     pub async fn get(&self, name: &str, options: GetOptions<'_>) -> Result<Read, Error> {
-        answers::get(self.storage.send(&requests::get(&self.container, name, &options)).await?)
+        responses::get(self.storage.send(&requests::get(&self.container, name, &options)).await?)
     }
 
-    /// Reads a blob's properties; `None` when there is no such blob.
+    /// Reads a blob's properties; `None` if there is no such blob.
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
     pub async fn head(&self, name: &str) -> Result<Option<BlobProperties>, Error> {
-        answers::head(&self.storage.send(&requests::head(&self.container, name)).await?)
+        responses::head(&self.storage.send(&requests::head(&self.container, name)).await?)
     }
 
-    /// Deletes a blob. A blob that is not there counts as done.
+    /// Deletes a blob. [`Write::Done`] also if it does not exist.
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
     pub async fn delete(&self, name: &str, condition: Condition<'_>) -> Result<Write<()>, Error> {
         let call = requests::delete(&self.container, name, condition);
-        answers::delete(&self.storage.send(&call).await?, condition)
+        responses::delete(&self.storage.send(&call).await?, condition)
     }
 
-    /// Lists up to `max` (1 to 5000, cut to that) blobs whose names begin with `prefix`, from `marker` (a
-    /// [`BlobPage::next`]) on. A page may be short or empty and still have a next one.
+    /// Lists at most `max` blobs (1 to 5000, clamped) whose names begin with `prefix`, starting at `marker` (a
+    /// [`BlobPage::next`]). A page may be short or empty and still have a next one.
     ///
     /// # Errors
     /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
     pub async fn list(&self, prefix: &str, marker: Option<&str>, max: u32) -> Result<BlobPage, Error> {
         let call = requests::list(&self.container, prefix, marker, max);
-        answers::list(&self.storage.send(&call).await?)
+        responses::list(&self.storage.send(&call).await?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A value that is fetched once for all concurrent requests and kept while it is good.
+//! A value that is fetched once for all concurrent requests and kept until it expires.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,17 +9,19 @@ use time::OffsetDateTime;
 use crate::retry::jitter;
 use crate::{Env, Error, ErrorKind, Instant};
 
-/// A value that was refused by whom it was shown to is not fetched again sooner than this.
-const RENEW_PAUSE: Duration = Duration::from_secs(5);
-/// First and longest pause after failed fetches.
+/// Minimum time between two fetches of a value that the service has rejected, or that is stale.
+const MIN_REFETCH_INTERVAL: Duration = Duration::from_secs(5);
+/// Pause after the first failed fetch; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Maximum pause after a failed fetch, also when the service asks for more.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a request waits before it looks again whether the one that fetches is done: doubled each
-/// time, up to the second value.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
+/// First interval at which a request polls whether the fetch of another one has ended; doubled each time.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Maximum poll interval.
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// A moment by both clocks: ages and pauses go by the monotonic one, what services date by the wall clock.
+/// The current time by both clocks. Ages and pauses use the monotonic clock, dates of services the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
     pub(crate) wall: OffsetDateTime,
@@ -32,57 +34,58 @@ impl Now {
     }
 }
 
-/// How good a value is at a moment.
+/// Whether a cached value can be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fitness {
+pub(crate) enum Freshness {
     /// Use it.
     Fresh,
-    /// Use it if no better one is to be had.
-    Usable,
+    /// Fetch another value, and use this one while that is impossible.
+    Stale,
     /// Do not use it.
-    Unfit,
+    Expired,
 }
 
-/// Keeps a value; see [`get`](Cache::get) and [`renew`](Cache::renew).
+/// Keeps one value; see [`get`](Cache::get) and [`renew`](Cache::renew).
 ///
-/// The state is never borrowed across an await; `flight` is what concurrent requests wait for, so that
-/// one of them fetches and the others find what it fetched.
+/// The state is never borrowed across an await. `single_flight` lets one request fetch while the others wait for
+/// what it fetches.
 pub(crate) struct Cache<T> {
-    flight: Flight,
+    single_flight: SingleFlight,
     state: RefCell<State<T>>,
 }
 
 /// Lets one request fetch at a time.
 ///
-/// The others look again and again instead of being woken: in a WASI 0.3 instance one request cannot wake
-/// another. Without wit-bindgen's `inter-task-wakeup` that panics, with it (0.57) wasmtime 48 and newer
-/// trap, and either kills every request in flight on the instance.
+/// The others poll instead of being woken: in a WASI 0.3 instance one request cannot wake another. Without
+/// wit-bindgen's `inter-task-wakeup` that panics, with it (0.57) wasmtime 48 and newer trap, and either kills every
+/// request in flight on the instance.
 #[derive(Default)]
-struct Flight {
-    taken: Cell<bool>,
+struct SingleFlight {
+    is_fetching: Cell<bool>,
 }
 
-struct Seat<'a>(&'a Cell<bool>);
+/// Permission to fetch. Dropping it lets the next request fetch.
+struct FetchPermit<'a>(&'a Cell<bool>);
 
-impl Flight {
-    fn try_board(&self) -> Option<Seat<'_>> {
-        // Lazily: a seat that is made and thrown away would free the flight of whoever has it.
-        (!self.taken.replace(true)).then(|| Seat(&self.taken))
+impl SingleFlight {
+    fn try_acquire(&self) -> Option<FetchPermit<'_>> {
+        // Constructed lazily: dropping a permit that was never granted would release the holder's.
+        (!self.is_fetching.replace(true)).then(|| FetchPermit(&self.is_fetching))
     }
 
-    async fn board(&self, env: &dyn Env) -> Seat<'_> {
-        let (mut wait, longest) = LOOK_AGAIN;
+    async fn acquire(&self, env: &dyn Env) -> FetchPermit<'_> {
+        let mut interval = MIN_POLL_INTERVAL;
         loop {
-            match self.try_board() {
-                Some(seat) => return seat,
-                None => env.sleep(wait).await,
+            match self.try_acquire() {
+                Some(permit) => return permit,
+                None => env.sleep(interval).await,
             }
-            wait = (wait * 2).min(longest);
+            interval = (interval * 2).min(MAX_POLL_INTERVAL);
         }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for FetchPermit<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
@@ -97,23 +100,28 @@ struct State<T> {
 
 struct Failure {
     error: Error,
+    /// Failed fetches in a row before this one.
     count: u32,
     at: Instant,
+    /// No fetch is made for this long after `at`.
     pause: Duration,
 }
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
         Self {
-            flight: Flight::default(),
+            single_flight: SingleFlight::default(),
             state: RefCell::new(State { value: None, fetched_at: None, failure: None }),
         }
     }
 }
 
-enum Look<T> {
+enum Lookup<T> {
     Use(Rc<T>),
-    Fetch { fallback: Option<Rc<T>> },
+    /// `fallback` is the stale value, if there is one.
+    Fetch {
+        fallback: Option<Rc<T>>,
+    },
 }
 
 impl<T> State<T> {
@@ -122,26 +130,29 @@ impl<T> State<T> {
         self.fetched_at.is_some_and(|at| now.since(at) < span)
     }
 
-    fn look(&self, fitness: impl Fn(&T) -> Fitness, now: Instant) -> Look<T> {
+    fn lookup(&self, freshness: impl Fn(&T) -> Freshness, now: Instant) -> Lookup<T> {
         match &self.value {
-            None => Look::Fetch { fallback: None },
-            Some(value) => match fitness(value) {
-                Fitness::Fresh => Look::Use(Rc::clone(value)),
-                // Nothing better was to be had just now.
-                Fitness::Usable if self.fetched_within(RENEW_PAUSE, now) => Look::Use(Rc::clone(value)),
-                Fitness::Usable => Look::Fetch { fallback: Some(Rc::clone(value)) },
-                Fitness::Unfit => Look::Fetch { fallback: None },
+            None => Lookup::Fetch { fallback: None },
+            Some(value) => match freshness(value) {
+                Freshness::Fresh => Lookup::Use(Rc::clone(value)),
+                // The last fetch brought nothing fresher.
+                Freshness::Stale if self.fetched_within(MIN_REFETCH_INTERVAL, now) => {
+                    Lookup::Use(Rc::clone(value))
+                }
+                Freshness::Stale => Lookup::Fetch { fallback: Some(Rc::clone(value)) },
+                Freshness::Expired => Lookup::Fetch { fallback: None },
             },
         }
     }
 
     /// The error of the last fetch, while its pause lasts.
-    fn paused(&self, now: Instant) -> Option<Error> {
+    fn error_while_paused(&self, now: Instant) -> Option<Error> {
         let failure = self.failure.as_ref()?;
         (now.since(failure.at) < failure.pause).then(|| failure.error.clone())
     }
 
-    fn note(&mut self, fetched: Result<T, Error>, now: Instant, random: u64) -> Result<Rc<T>, Error> {
+    /// Stores what a fetch returned: the value, or the error and the pause after it.
+    fn record(&mut self, fetched: Result<T, Error>, now: Instant, random: u64) -> Result<Rc<T>, Error> {
         self.fetched_at = Some(now);
         match fetched {
             Ok(value) => {
@@ -153,9 +164,9 @@ impl<T> State<T> {
             Err(error) => {
                 let count = self.failure.as_ref().map_or(0, |failure| failure.count);
                 let window = FIRST_PAUSE.saturating_mul(1u32.checked_shl(count).unwrap_or(u32::MAX));
-                let half = window.min(LONGEST_PAUSE) / 2;
+                let half = window.min(MAX_PAUSE) / 2;
                 let pause = (half + jitter(half, random)).max(error.retry_after().unwrap_or_default());
-                let pause = pause.min(LONGEST_PAUSE);
+                let pause = pause.min(MAX_PAUSE);
                 self.failure = Some(Failure {
                     error: error.clone(),
                     count: count.saturating_add(1).min(16),
@@ -168,72 +179,74 @@ impl<T> State<T> {
     }
 }
 
-/// An old value is better than a failure that may pass, but not than a refusal.
-fn fall_back<T>(fallback: Option<Rc<T>>, error: Error) -> Result<Rc<T>, Error> {
-    let may_pass = error.is_retryable() || matches!(error.kind(), ErrorKind::Unexpected(_));
+/// The stale value if the error is temporary. A permanent error, such as a missing role, is returned: a stale value
+/// would hide it.
+fn fallback_or_error<T>(fallback: Option<Rc<T>>, error: Error) -> Result<Rc<T>, Error> {
+    let is_temporary = error.is_retryable() || matches!(error.kind(), ErrorKind::Unexpected(_));
     match fallback {
-        Some(value) if may_pass => Ok(value),
+        Some(value) if is_temporary => Ok(value),
         _ => Err(error),
     }
 }
 
 impl<T> Cache<T> {
-    /// The value, fetched when there is none that is fresh.
+    /// The value, fetched if no fresh one is cached.
     ///
-    /// One caller fetches; the others use a value that is still usable, or wait. After a failure the
-    /// source is left alone for a while that grows, and everybody gets the same error.
+    /// One caller fetches; the others use a stale value, or wait. After a failed fetch every caller gets the same
+    /// error, or the stale value, during a pause that grows with each failure.
     pub(crate) async fn get(
         &self,
         env: &dyn Env,
-        fitness: impl Fn(&T, Now) -> Fitness,
+        freshness: impl Fn(&T, Now) -> Freshness,
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Rc<T>, Error> {
-        let look = || {
+        let lookup = || {
             let now = Now::of(env);
-            self.state.borrow().look(|value| fitness(value, now), now.instant)
+            self.state.borrow().lookup(|value| freshness(value, now), now.instant)
         };
-        let fallback = match look() {
-            Look::Use(value) => return Ok(value),
-            Look::Fetch { fallback } => fallback,
+        let fallback = match lookup() {
+            Lookup::Use(value) => return Ok(value),
+            Lookup::Fetch { fallback } => fallback,
         };
-        let _flight = match (self.flight.try_board(), fallback) {
-            (Some(flight), _) => flight,
+        let _permit = match (self.single_flight.try_acquire(), fallback) {
+            (Some(permit), _) => permit,
             (None, Some(value)) => return Ok(value),
-            (None, None) => self.flight.board(env).await,
+            (None, None) => self.single_flight.acquire(env).await,
         };
-        let fallback = match look() {
-            Look::Use(value) => return Ok(value),
-            Look::Fetch { fallback } => fallback,
+        // Another caller may have fetched while this one waited.
+        let fallback = match lookup() {
+            Lookup::Use(value) => return Ok(value),
+            Lookup::Fetch { fallback } => fallback,
         };
-        let paused = self.state.borrow().paused(env.instant());
+        let paused = self.state.borrow().error_while_paused(env.instant());
         if let Some(error) = paused {
-            return fall_back(fallback, error);
+            return fallback_or_error(fallback, error);
         }
         let fetched = fetch().await;
-        let noted = self.state.borrow_mut().note(fetched, env.instant(), env.next_u64());
-        noted.or_else(|error| fall_back(fallback, error))
+        let recorded = self.state.borrow_mut().record(fetched, env.instant(), env.next_u64());
+        recorded.or_else(|error| fallback_or_error(fallback, error))
     }
 
-    /// A value other than `refused`, which did not do: the one that somebody fetched meanwhile, else a
-    /// new one. `None` when the last fetch was only just now.
+    /// A value other than `rejected`, which the service did not accept: the one that another caller has fetched
+    /// meanwhile, or a new one. `None` if the last fetch is too recent, or has failed and its pause lasts.
     pub(crate) async fn renew(
         &self,
         env: &dyn Env,
-        refused: &Rc<T>,
+        rejected: &Rc<T>,
         fetch: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
-        let _flight = self.flight.board(env).await;
+        let _permit = self.single_flight.acquire(env).await;
         let now = env.instant();
         {
             let state = self.state.borrow();
-            if let Some(current) = state.value.as_ref().filter(|current| !Rc::ptr_eq(current, refused)) {
+            if let Some(current) = state.value.as_ref().filter(|current| !Rc::ptr_eq(current, rejected)) {
                 return Ok(Some(Rc::clone(current)));
             }
-            if state.fetched_within(RENEW_PAUSE, now) || state.paused(now).is_some() {
+            if state.fetched_within(MIN_REFETCH_INTERVAL, now) || state.error_while_paused(now).is_some() {
                 return Ok(None);
             }
         }
         let fetched = fetch().await;
-        self.state.borrow_mut().note(fetched, env.instant(), env.next_u64()).map(Some)
+        self.state.borrow_mut().record(fetched, env.instant(), env.next_u64()).map(Some)
     }
 }

@@ -1,4 +1,4 @@
-//! A call to storage before it is signed, and the request made from it for one try.
+//! A call to storage, and the signed request for one try of it.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
@@ -10,10 +10,10 @@ use crate::retry::Repeat;
 use crate::shared_key::{self, Parts};
 use crate::{Error, ErrorKind, Part, Secret, encode, moment};
 
-/// Version of the storage services' interface that all calls, and all SAS, are made for.
+/// The version of the storage services that all calls and all SAS use (`x-ms-version`).
 pub(crate) const VERSION: &str = "2023-11-03";
 
-/// Which of the account's services.
+/// A service of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Blob,
@@ -28,7 +28,7 @@ impl Service {
         }
     }
 
-    /// What errors call it.
+    /// The service, for errors.
     pub(crate) fn part(self) -> Part {
         match self {
             Self::Blob => Part::Blob,
@@ -36,7 +36,7 @@ impl Service {
         }
     }
 
-    /// The variable that holds its address.
+    /// The variable with its address.
     fn variable(self) -> &'static str {
         match self {
             Self::Blob => "blob_endpoint",
@@ -44,7 +44,7 @@ impl Service {
         }
     }
 
-    /// The variable that the manifest allows its host by.
+    /// The variable in the manifest that allows its host.
     pub(crate) fn host_variable(self) -> &'static str {
         match self {
             Self::Blob => "blob_host",
@@ -53,14 +53,14 @@ impl Service {
     }
 }
 
-/// One call, independent of account, credential and time. No `Debug`: queries hold pop receipts, bodies
-/// hold other people's data.
+/// One call, independent of account, credential and time. No `Debug`, because queries contain pop receipts and bodies
+/// contain documents and messages.
 pub(crate) struct Call {
-    /// As the service's documentation calls it.
+    /// The operation's name in the service's documentation.
     pub(crate) operation: &'static str,
     pub(crate) service: Service,
     pub(crate) method: Method,
-    /// Percent-encoded, with a leading slash, below the endpoint's own path.
+    /// Percent-encoded, with a leading slash, relative to the endpoint's own path.
     pub(crate) path: String,
     /// Lower-case names, each at most once, and decoded values.
     pub(crate) query: Vec<(&'static str, String)>,
@@ -71,7 +71,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call without query, headers and body, that may be repeated.
+    /// An idempotent call without query, headers and body.
     pub(crate) fn new(operation: &'static str, service: Service, method: Method, path: String) -> Self {
         Self {
             operation,
@@ -105,7 +105,7 @@ impl Call {
         self
     }
 
-    /// The request of one try: dated `now` and signed. `token` is for [`Credential::Identity`].
+    /// The request for one try, with the date `now` and a signature. `token` is for [`Credential::Identity`].
     pub(crate) fn request(
         &self,
         account: &Account,
@@ -176,7 +176,7 @@ impl Call {
             let value = HeaderValue::from_str(value).map_err(|_| refused("InvalidHeaderValue"))?;
             map.insert(*name, value);
         }
-        // Announced even when there is none: without it the request would be sent in chunks.
+        // Also for an empty body: without it the request would be sent in chunks.
         if self.method != Method::GET && self.method != Method::HEAD {
             map.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         }

@@ -1,23 +1,23 @@
-//! One account: resolves it, authorises calls, sends them, makes links.
+//! The client of one storage account: resolves the account, authorises and sends calls, signs links.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::account::{Account, Credential};
-use crate::answer::Answer;
 use crate::cache::{Cache, Now};
 use crate::call::{Call, VERSION};
-use crate::delegation::{self, Issued};
+use crate::delegation::{self, CachedDelegationKey};
 use crate::identity::{self, Token};
+use crate::response::ServiceResponse;
 use crate::retry::Tries;
 use crate::sas::{Grant, protocol};
-use crate::send::{Target, Verdict, judge};
+use crate::send::{Target, TryOutcome, try_outcome};
 use crate::source::{Identity, VaultSecret};
 use crate::transport::UNOBSERVED;
-use crate::vault::{self, Opened};
+use crate::vault::{self, VaultAccount};
 use crate::{AccountSource, Env, Error, RetryPolicy, encode, moment};
 
-/// One storage account. Cheap to clone; clones share the account resolution, tokens, the vault's secret
+/// The client of one storage account. Cheap to clone; clones share the resolved account, tokens, the vault's secret
 /// and delegation keys.
 #[derive(Clone)]
 pub struct StorageClient {
@@ -30,8 +30,8 @@ struct Inner {
     policy: RetryPolicy,
     storage_token: Cache<Token>,
     vault_token: Cache<Token>,
-    opened: Cache<Opened>,
-    delegation: Cache<Issued>,
+    vault_account: Cache<VaultAccount>,
+    delegation_key: Cache<CachedDelegationKey>,
 }
 
 enum Source {
@@ -40,24 +40,24 @@ enum Source {
     Keyless { account: Rc<Account>, identity: Identity },
 }
 
-/// What a try was authorised with, to be replaced when it is refused.
-enum Authority {
+/// What authorised a try. It is renewed when the service rejects it.
+enum Authorization {
     Fixed(Rc<Account>),
-    Secret(Rc<Opened>),
+    Secret(Rc<VaultAccount>),
     Token(Rc<Account>, Rc<Token>),
 }
 
-impl Authority {
+impl Authorization {
     fn account(&self) -> &Account {
         match self {
             Self::Fixed(account) | Self::Token(account, _) => account,
-            Self::Secret(opened) => &opened.account,
+            Self::Secret(cached) => &cached.account,
         }
     }
 }
 
 impl StorageClient {
-    /// An account that is resolved when the first request needs it.
+    /// A client for the account of `source`, which is resolved by the first request.
     #[must_use]
     pub fn new(env: Rc<dyn Env>, source: AccountSource, policy: RetryPolicy) -> Self {
         let source = match source {
@@ -74,36 +74,38 @@ impl StorageClient {
                 policy,
                 storage_token: Cache::default(),
                 vault_token: Cache::default(),
-                opened: Cache::default(),
-                delegation: Cache::default(),
+                vault_account: Cache::default(),
+                delegation_key: Cache::default(),
             }),
         }
     }
 
-    /// Address of a blob, without any signature.
+    /// The address of a blob, without a signature.
     ///
     /// # Errors
     /// [`Error`] when the account cannot be determined.
     pub async fn blob_address(&self, container: &str, blob: &str) -> Result<String, Error> {
-        let authority = self.inner.account().await?;
-        Ok(address(authority.account(), container, blob))
+        let authorization = self.inner.account().await?;
+        Ok(address(authorization.account(), container, blob))
     }
 
-    /// Address of a blob with a signature that allows reading this one blob for `lifetime` (rounded up
-    /// to whole seconds): a service SAS when there is an account key, else a user delegation SAS, which
-    /// can live for seven days less a quarter of an hour at most and ends then.
+    /// The address of a blob with a signature that allows reading this one blob for `lifetime`, rounded up to whole
+    /// seconds.
+    ///
+    /// A service SAS if there is an account key, otherwise a user delegation SAS, which is valid for at most seven
+    /// days less 15 minutes.
     ///
     /// # Errors
-    /// [`Error`]; a configuration error when the credential is itself a SAS: it cannot sign, and handing
-    /// it out would open the whole account.
+    /// [`Error`]; a configuration error if the credential is itself a SAS: it cannot sign, and publishing it would
+    /// give access to the whole account.
     pub async fn blob_read_sas(
         &self,
         container: &str,
         blob: &str,
         lifetime: Duration,
     ) -> Result<String, Error> {
-        let authority = self.inner.account().await?;
-        let account = authority.account();
+        let authorization = self.inner.account().await?;
+        let account = authorization.account();
         let now = self.inner.env.now();
         let mut grant = Grant {
             account: &account.name,
@@ -116,9 +118,9 @@ impl StorageClient {
         let query = match &account.credential {
             Credential::Key(key) => grant.service_sas(key),
             Credential::Identity => {
-                let issued = self.inner.delegation_key(grant.expiry, lifetime).await?;
-                grant.expiry = grant.expiry.min(issued.expires_at);
-                grant.delegation_sas(&issued.key)
+                let cached = self.inner.delegation_key(grant.expiry, lifetime).await?;
+                grant.expiry = grant.expiry.min(cached.expires_at);
+                grant.delegation_sas(&cached.key)
             }
             Credential::Sas(_) => {
                 return Err(Error::configuration(
@@ -131,17 +133,17 @@ impl StorageClient {
         Ok(format!("{}?{query}", address(account, container, blob)))
     }
 
-    /// Whether links can be made: not with a connection string that itself is a shared access signature.
+    /// Whether links can be signed. A connection string with a shared access signature cannot sign.
     ///
     /// # Errors
-    /// When the account cannot be determined.
+    /// [`Error`] when the account cannot be determined.
     pub async fn can_sign(&self) -> Result<bool, Error> {
-        let authority = self.inner.account().await?;
-        Ok(!matches!(authority.account().credential, Credential::Sas(_)))
+        let authorization = self.inner.account().await?;
+        Ok(!matches!(authorization.account().credential, Credential::Sas(_)))
     }
 
-    /// Sends a call, as often as the policy allows, each try dated and signed anew.
-    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+    /// Sends a call, as often as the policy allows. Each try has its own date and signature.
+    pub(crate) async fn send(&self, call: &Call) -> Result<ServiceResponse, Error> {
         self.inner.send(call).await
     }
 }
@@ -151,7 +153,7 @@ fn address(account: &Account, container: &str, blob: &str) -> String {
 }
 
 impl Inner {
-    async fn send(&self, call: &Call) -> Result<Answer, Error> {
+    async fn send(&self, call: &Call) -> Result<ServiceResponse, Error> {
         let target = Target {
             operation: call.operation,
             part: call.service.part(),
@@ -160,22 +162,28 @@ impl Inner {
         let mut tries: Option<Tries> = None;
         let mut renewed = false;
         loop {
-            let authority = self.authority().await?;
-            let token = match &authority {
-                Authority::Token(_, token) => Some(&token.text),
-                Authority::Fixed(_) | Authority::Secret(_) => None,
+            let authorization = self.authorization().await?;
+            let token = match &authorization {
+                Authorization::Token(_, token) => Some(&token.text),
+                Authorization::Fixed(_) | Authorization::Secret(_) => None,
             };
-            let request = call.request(authority.account(), token, self.env.now())?;
+            let request = call.request(authorization.account(), token, self.env.now())?;
             let now = self.env.instant();
             let tries = tries.get_or_insert_with(|| Tries::new(self.policy, call.repeat, now));
             let outcome = self.env.send(request, tries.limits(now), UNOBSERVED).await;
-            match judge(tries, target, outcome, (self.env.now(), self.env.instant()), self.env.next_u64()) {
-                Verdict::Again(wait) => self.env.sleep(wait).await,
-                Verdict::Failed(error) => return Err(error),
-                Verdict::Answer(answer) => {
-                    let refused = matches!(answer.status, 401 | 403);
-                    if !refused || renewed || !self.renew(&authority, answer.status).await? {
-                        return Ok(answer);
+            match try_outcome(
+                tries,
+                target,
+                outcome,
+                (self.env.now(), self.env.instant()),
+                self.env.next_u64(),
+            ) {
+                TryOutcome::Retry(wait) => self.env.sleep(wait).await,
+                TryOutcome::Failed(error) => return Err(error),
+                TryOutcome::Response(response) => {
+                    let refused = matches!(response.status, 401 | 403);
+                    if !refused || renewed || !self.renew(&authorization, response.status).await? {
+                        return Ok(response);
                     }
                     renewed = true;
                 }
@@ -183,25 +191,27 @@ impl Inner {
         }
     }
 
-    /// Where the account is; without a token for it.
-    async fn account(&self) -> Result<Authority, Error> {
+    /// The account, without a token for it.
+    async fn account(&self) -> Result<Authorization, Error> {
         Ok(match &self.source {
-            Source::Fixed(account) | Source::Keyless { account, .. } => Authority::Fixed(Rc::clone(account)),
+            Source::Fixed(account) | Source::Keyless { account, .. } => {
+                Authorization::Fixed(Rc::clone(account))
+            }
             Source::Vault { secret, identity } => {
                 let max_age = secret.max_age;
-                let fitness = |opened: &Opened, now: Now| opened.fitness(max_age, now.instant);
+                let freshness = |cached: &VaultAccount, now: Now| cached.freshness(max_age, now.instant);
                 let fetch = async || self.read_secret(secret, identity).await;
-                Authority::Secret(self.opened.get(&*self.env, fitness, fetch).await?)
+                Authorization::Secret(self.vault_account.get(&*self.env, freshness, fetch).await?)
             }
         })
     }
 
-    /// The account and what authorises a call to it now.
-    async fn authority(&self) -> Result<Authority, Error> {
+    /// The account, with a token if it needs one.
+    async fn authorization(&self) -> Result<Authorization, Error> {
         match &self.source {
             Source::Keyless { account, identity } => {
-                let token = self.token(&self.storage_token, identity, identity::STORAGE).await?;
-                Ok(Authority::Token(Rc::clone(account), token))
+                let token = self.token(&self.storage_token, identity, identity::STORAGE_RESOURCE).await?;
+                Ok(Authorization::Token(Rc::clone(account), token))
             }
             Source::Fixed(_) | Source::Vault { .. } => self.account().await,
         }
@@ -216,53 +226,53 @@ impl Inner {
         cache
             .get(
                 &*self.env,
-                |token, now| token.fitness(now.instant),
+                |token, now| token.freshness(now.instant),
                 async || identity::fetch(&*self.env, identity, resource).await,
             )
             .await
     }
 
-    /// After a refusal: whether there is another credential to try once more with.
-    async fn renew(&self, authority: &Authority, status: u16) -> Result<bool, Error> {
-        match (authority, &self.source) {
-            // A token expired or was revoked. A 403 is about roles: another token changes nothing.
-            (Authority::Token(_, token), Source::Keyless { identity, .. }) if status == 401 => {
-                let fetch = async || identity::fetch(&*self.env, identity, identity::STORAGE).await;
+    /// Renews a credential that the service rejected with `status`. Returns whether another one is available.
+    async fn renew(&self, authorization: &Authorization, status: u16) -> Result<bool, Error> {
+        match (authorization, &self.source) {
+            // The token has expired or was revoked. A 403 is about roles, which another token does not change.
+            (Authorization::Token(_, token), Source::Keyless { identity, .. }) if status == 401 => {
+                let fetch = async || identity::fetch(&*self.env, identity, identity::STORAGE_RESOURCE).await;
                 Ok(self.storage_token.renew(&*self.env, token, fetch).await?.is_some())
             }
-            // The key was rotated.
-            (Authority::Secret(opened), Source::Vault { secret, identity }) => {
+            // The account key may have been rotated.
+            (Authorization::Secret(rejected), Source::Vault { secret, identity }) => {
                 let fetch = async || self.read_secret(secret, identity).await;
-                let renewed = self.opened.renew(&*self.env, opened, fetch).await?;
-                Ok(renewed.is_some_and(|renewed| renewed.account != opened.account))
+                let renewed = self.vault_account.renew(&*self.env, rejected, fetch).await?;
+                Ok(renewed.is_some_and(|renewed| renewed.account != rejected.account))
             }
             _ => Ok(false),
         }
     }
 
-    async fn read_secret(&self, secret: &VaultSecret, identity: &Identity) -> Result<Opened, Error> {
-        let token = self.token(&self.vault_token, identity, identity::KEY_VAULT).await?;
-        let mut answer = vault::read(&*self.env, secret, &token.text).await?;
-        if answer.status == 401 {
-            let fetch = async || identity::fetch(&*self.env, identity, identity::KEY_VAULT).await;
+    async fn read_secret(&self, secret: &VaultSecret, identity: &Identity) -> Result<VaultAccount, Error> {
+        let token = self.token(&self.vault_token, identity, identity::KEY_VAULT_RESOURCE).await?;
+        let mut response = vault::read(&*self.env, secret, &token.text).await?;
+        if response.status == 401 {
+            let fetch = async || identity::fetch(&*self.env, identity, identity::KEY_VAULT_RESOURCE).await;
             if let Some(token) = self.vault_token.renew(&*self.env, &token, fetch).await? {
-                answer = vault::read(&*self.env, secret, &token.text).await?;
+                response = vault::read(&*self.env, secret, &token.text).await?;
             }
         }
-        vault::open(&answer, secret, self.env.instant())
+        vault::parse_secret(&response, secret, self.env.instant())
     }
 
     async fn delegation_key(
         &self,
         expiry: time::OffsetDateTime,
         lifetime: Duration,
-    ) -> Result<Rc<Issued>, Error> {
-        let fitness = |issued: &Issued, now| issued.fitness(expiry, now);
+    ) -> Result<Rc<CachedDelegationKey>, Error> {
+        let freshness = |cached: &CachedDelegationKey, now| cached.freshness(expiry, now);
         let fetch = async || {
-            let answer = self.send(&delegation::call(lifetime, self.env.now())).await?;
-            delegation::issued(&answer, lifetime, Now::of(&*self.env))
+            let response = self.send(&delegation::call(lifetime, self.env.now())).await?;
+            delegation::parse(&response, lifetime, Now::of(&*self.env))
         };
-        self.delegation.get(&*self.env, fitness, fetch).await
+        self.delegation_key.get(&*self.env, freshness, fetch).await
     }
 }
 

@@ -24,21 +24,21 @@ impl ConnectionString {
     /// # Errors
     /// As [`parse`](Self::parse), and when such an endpoint is not an address.
     pub fn parse_with(text: &str, blob_endpoint: &str, queue_endpoint: &str) -> Result<Self, ConfigError> {
-        let given = Given::read(text)?;
-        let name = given.get("AccountName").unwrap_or_default();
+        let settings = Settings::read(text)?;
+        let name = settings.get("AccountName").unwrap_or_default();
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return refuse("AccountName must be letters and digits");
         }
-        let emulated = given.emulator_origin()?;
+        let emulated = settings.emulator_origin()?;
         let (name, credential) = match &emulated {
             Some(_) => (EMULATOR_ACCOUNT, key(EMULATOR_KEY)?),
-            None => (name, given.credential()?),
+            None => (name, settings.credential()?),
         };
-        let suffix = given.get("EndpointSuffix").unwrap_or("core.windows.net");
+        let suffix = settings.get("EndpointSuffix").unwrap_or("core.windows.net");
         if suffix.contains(['/', '@', '?', '#', ' ']) {
             return refuse(SUFFIX);
         }
-        let scheme = match given.get("DefaultEndpointsProtocol").map(str::to_ascii_lowercase).as_deref() {
+        let scheme = match settings.get("DefaultEndpointsProtocol").map(str::to_ascii_lowercase).as_deref() {
             None | Some("https") => "https",
             Some("http") => "http",
             Some(_) => return refuse("DefaultEndpointsProtocol must be http or https"),
@@ -47,7 +47,7 @@ impl ConnectionString {
             if !replaced.is_empty() {
                 return Endpoint::parse(variable, replaced);
             }
-            match (given.get(setting), &emulated) {
+            match (settings.get(setting), &emulated) {
                 (Some(explicit), _) => Endpoint::parse(setting, explicit),
                 (None, Some(origin)) => Endpoint::parse(
                     "DevelopmentStorageProxyUri",
@@ -83,7 +83,7 @@ impl ConnectionString {
 const SUFFIX: &str = "EndpointSuffix must be a host name such as core.windows.net";
 
 /// Settings that mean something here.
-const SETTINGS: [&str; 9] = [
+const KNOWN_SETTINGS: [&str; 9] = [
     "AccountKey",
     "AccountName",
     "BlobEndpoint",
@@ -95,7 +95,7 @@ const SETTINGS: [&str; 9] = [
     "UseDevelopmentStorage",
 ];
 /// Settings of services that are not used.
-const IGNORED: [&str; 6] = [
+const IGNORED_SETTINGS: [&str; 6] = [
     "BlobSecondaryEndpoint",
     "FileEndpoint",
     "FileSecondaryEndpoint",
@@ -105,18 +105,21 @@ const IGNORED: [&str; 6] = [
 ];
 
 /// The settings of a string: known, not empty, none twice.
-struct Given<'a>(Vec<(&'static str, &'a str)>);
+struct Settings<'a>(Vec<(&'static str, &'a str)>);
 
-impl<'a> Given<'a> {
+impl<'a> Settings<'a> {
     fn read(text: &'a str) -> Result<Self, ConfigError> {
-        let mut given: Vec<(&'static str, &str)> = Vec::new();
+        let mut settings: Vec<(&'static str, &str)> = Vec::new();
         for (index, part) in text.split(';').map(str::trim).enumerate().filter(|(_, part)| !part.is_empty()) {
             // What is not understood may be a key that lost its name: say where it is, not what.
             let place = index + 1;
             let Some((name, value)) = part.split_once('=') else {
                 return refuse(&format!("part {place} between semicolons is not of the form Name=value"));
             };
-            let known = SETTINGS.iter().chain(&IGNORED).find(|known| known.eq_ignore_ascii_case(name.trim()));
+            let known = KNOWN_SETTINGS
+                .iter()
+                .chain(&IGNORED_SETTINGS)
+                .find(|known| known.eq_ignore_ascii_case(name.trim()));
             let Some(known) = known else {
                 return refuse(&format!(
                     "the name of part {place} between semicolons is not one of a connection string"
@@ -125,12 +128,16 @@ impl<'a> Given<'a> {
             if value.trim().is_empty() {
                 return refuse(&format!("{known} is empty"));
             }
-            if given.iter().any(|(earlier, _)| earlier == known) {
+            if settings.iter().any(|(earlier, _)| earlier == known) {
                 return refuse(&format!("{known} is given twice"));
             }
-            given.push((known, value.trim()));
+            settings.push((known, value.trim()));
         }
-        if given.is_empty() { refuse("AccountName and AccountKey are missing") } else { Ok(Self(given)) }
+        if settings.is_empty() {
+            refuse("AccountName and AccountKey are missing")
+        } else {
+            Ok(Self(settings))
+        }
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! User delegation keys: signing keys for links when there is no account key
+//! User delegation keys, which sign links when there is no account key
 //! (<https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key>).
 
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use http::Method;
 use time::OffsetDateTime;
 
-use crate::answer::Answer;
-use crate::cache::{Fitness, Now};
+use crate::cache::{Freshness, Now};
 use crate::call::{Call, Service};
 use crate::moment::{iso, minus, parse_iso, plus, round_down};
+use crate::response::ServiceResponse;
 use crate::sas::DelegationKey;
 use crate::shared_key::Key;
 use crate::xml::Shape;
 use crate::{Error, Instant};
 
-/// The service gives keys for seven days at most, by its own clock, which may be behind ours.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400 - 15 * 60);
-/// A key is asked for so much longer than the first link needs, to serve further ones. Not longer: after
-/// "revoke user delegation keys" on the account, links work again when the key in the cache has run out.
-const SPARE: Duration = Duration::from_secs(2 * 3600);
-/// The service's clock may be behind ours.
-const START_IN_THE_PAST: Duration = Duration::from_secs(300);
-/// Links that live almost as long as the longest key share one key for so long, and end with it.
-const SHARE_LONGEST: Duration = Duration::from_secs(3600);
+/// Maximum validity of a key: the service issues keys for seven days at most, and its clock may be behind ours.
+const MAX_VALIDITY: Duration = Duration::from_secs(7 * 86_400 - 15 * 60);
+/// Extra lifetime requested beyond the first link's, so that the key can sign later links too. Kept short because
+/// revoking delegation keys only takes full effect when the cached key expires.
+const SPARE_LIFETIME: Duration = Duration::from_secs(2 * 3600);
+/// How far before now a key begins, because the service's clock may be behind ours.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// How long a key of maximum validity is reused for links that would outlive it. Such a link expires with the key.
+const MAX_SHARED_AGE: Duration = Duration::from_secs(3600);
 
 const KEY: Shape = Shape {
     root: "UserDelegationKey",
@@ -39,36 +39,37 @@ const KEY: Shape = Shape {
     ],
 };
 
-/// A key and for how long links may be signed with it.
+/// A key, and when it expires.
 #[derive(Debug)]
-pub(crate) struct Issued {
+pub(crate) struct CachedDelegationKey {
     pub(crate) key: DelegationKey,
     pub(crate) expires_at: OffsetDateTime,
     issued_at: Instant,
-    longest: bool,
+    /// Whether it has the maximum validity.
+    is_longest: bool,
 }
 
-impl Issued {
-    /// Whether a link until `expiry` can be signed with it: a link dies with its key.
-    pub(crate) fn fitness(&self, expiry: OffsetDateTime, now: Now) -> Fitness {
-        let shared = self.longest && now.instant.since(self.issued_at) < SHARE_LONGEST;
+impl CachedDelegationKey {
+    /// Whether a link that expires at `expiry` can be signed with the key: a link is invalid after its key has expired.
+    pub(crate) fn freshness(&self, expiry: OffsetDateTime, now: Now) -> Freshness {
+        let shared = self.is_longest && now.instant.since(self.issued_at) < MAX_SHARED_AGE;
         if now.wall < self.expires_at && (expiry <= self.expires_at || shared) {
-            Fitness::Fresh
+            Freshness::Fresh
         } else {
-            Fitness::Unfit
+            Freshness::Expired
         }
     }
 }
 
-/// How long a key is asked for, for links that live for `lifetime`.
+/// The validity to request for a key that signs links of `lifetime`.
 fn validity(lifetime: Duration) -> Duration {
-    lifetime.saturating_add(SPARE).min(LONGEST)
+    lifetime.saturating_add(SPARE_LIFETIME).min(MAX_VALIDITY)
 }
 
-/// The call that gets a key for links that live for `lifetime`.
+/// The call that gets a key for links of `lifetime`.
 pub(crate) fn call(lifetime: Duration, now: OffsetDateTime) -> Call {
-    // Whole seconds: fractions are refused.
-    let start = iso(round_down(minus(now, START_IN_THE_PAST)));
+    // Whole seconds: the service refuses fractions.
+    let start = iso(round_down(minus(now, CLOCK_SKEW)));
     let expiry = iso(round_down(plus(now, validity(lifetime))));
     Call::new("Get User Delegation Key", Service::Blob, Method::POST, "/".to_owned())
         .query("restype", "service")
@@ -78,21 +79,25 @@ pub(crate) fn call(lifetime: Duration, now: OffsetDateTime) -> Call {
         ))
 }
 
-/// The key in the answer.
-pub(crate) fn issued(answer: &Answer, lifetime: Duration, now: Now) -> Result<Issued, Error> {
-    if answer.status != 200 {
-        return Err(answer.error());
+/// Reads the key from the response.
+pub(crate) fn parse(
+    response: &ServiceResponse,
+    lifetime: Duration,
+    now: Now,
+) -> Result<CachedDelegationKey, Error> {
+    if response.status != 200 {
+        return Err(response.error());
     }
-    let document = answer.xml(KEY)?;
+    let document = response.xml(KEY)?;
     let field = |name: &str| match document.fields.get(name) {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err(answer.unexpected(format!("a delegation key without {name}"))),
+        _ => Err(response.unexpected(format!("a delegation key without {name}"))),
     };
     let expiry = field("SignedExpiry")?;
     let expires_at = parse_iso(&expiry).filter(|moment| *moment > now.wall);
-    Ok(Issued {
+    Ok(CachedDelegationKey {
         expires_at: expires_at
-            .ok_or_else(|| answer.unexpected("a delegation key that has expired already"))?,
+            .ok_or_else(|| response.unexpected("a delegation key that has expired already"))?,
         key: DelegationKey {
             oid: field("SignedOid")?,
             tid: field("SignedTid")?,
@@ -101,10 +106,10 @@ pub(crate) fn issued(answer: &Answer, lifetime: Duration, now: Now) -> Result<Is
             service: field("SignedService")?,
             version: field("SignedVersion")?,
             key: Key::from_base64(&field("Value")?)
-                .ok_or_else(|| answer.unexpected("a delegation key that is not Base64"))?,
+                .ok_or_else(|| response.unexpected("a delegation key that is not Base64"))?,
         },
         issued_at: now.instant,
-        longest: validity(lifetime) == LONGEST,
+        is_longest: validity(lifetime) == MAX_VALIDITY,
     })
 }
 
@@ -125,10 +130,14 @@ mod tests {
         Now { wall, instant: Instant::since_origin(Duration::from_secs(seconds)) }
     }
 
-    fn answered(status: u16, body: &str, lifetime: Duration) -> Result<Issued, Error> {
+    fn parse_response(status: u16, body: &str, lifetime: Duration) -> Result<CachedDelegationKey, Error> {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        issued(&Answer::new("Get User Delegation Key", Part::Blob, response, now()), lifetime, at(now(), 0))
+        parse(
+            &ServiceResponse::new("Get User Delegation Key", Part::Blob, response, now()),
+            lifetime,
+            at(now(), 0),
+        )
     }
 
     fn document(expiry: &str, value: &str) -> String {
@@ -152,25 +161,28 @@ mod tests {
 
     #[test]
     fn a_key_is_used_only_for_links_that_end_before_it() {
-        let issued = answered(200, &document("2026-11-20T12:10:00Z", "aGlkZGVu"), MINUTES).unwrap();
-        assert_eq!(issued.key.version, "2026-06-06", "copied, not assumed");
-        let until = |text: &str| issued.fitness(parse_iso(text).unwrap(), at(now(), 1));
-        assert_eq!(until("2026-11-20T12:10:00Z"), Fitness::Fresh);
-        assert_eq!(until("2026-11-20T12:10:01Z"), Fitness::Unfit);
-        assert!(!format!("{issued:?}").contains("104, 105"), "the key is not shown");
+        let cached = parse_response(200, &document("2026-11-20T12:10:00Z", "aGlkZGVu"), MINUTES).unwrap();
+        assert_eq!(cached.key.version, "2026-06-06", "copied, not assumed");
+        let until = |text: &str| cached.freshness(parse_iso(text).unwrap(), at(now(), 1));
+        assert_eq!(until("2026-11-20T12:10:00Z"), Freshness::Fresh);
+        assert_eq!(until("2026-11-20T12:10:01Z"), Freshness::Expired);
+        assert!(!format!("{cached:?}").contains("104, 105"), "the key is not shown");
     }
 
     #[test]
     fn links_of_almost_seven_days_share_the_longest_key_for_an_hour() {
         let week = Duration::from_secs(7 * 86_400);
-        let issued = answered(200, &document("2026-11-27T09:45:00Z", "aGlkZGVu"), week).unwrap();
+        let cached = parse_response(200, &document("2026-11-27T09:45:00Z", "aGlkZGVu"), week).unwrap();
         let expiry = now() + week;
-        assert_eq!(issued.fitness(expiry, at(now(), 0)), Fitness::Fresh);
-        let hour = SHARE_LONGEST.as_secs();
-        assert_eq!(issued.fitness(expiry + SHARE_LONGEST, at(now() + SHARE_LONGEST, hour)), Fitness::Unfit);
-        // Whatever the wall clock says meanwhile.
-        assert_eq!(issued.fitness(expiry, at(now() - SHARE_LONGEST, hour)), Fitness::Unfit);
-        assert_eq!(issued.fitness(expiry, at(now() - SHARE_LONGEST, hour - 1)), Fitness::Fresh);
+        assert_eq!(cached.freshness(expiry, at(now(), 0)), Freshness::Fresh);
+        let hour = MAX_SHARED_AGE.as_secs();
+        assert_eq!(
+            cached.freshness(expiry + MAX_SHARED_AGE, at(now() + MAX_SHARED_AGE, hour)),
+            Freshness::Expired
+        );
+        // The wall clock does not matter.
+        assert_eq!(cached.freshness(expiry, at(now() - MAX_SHARED_AGE, hour)), Freshness::Expired);
+        assert_eq!(cached.freshness(expiry, at(now() - MAX_SHARED_AGE, hour - 1)), Freshness::Fresh);
     }
 
     #[test]
@@ -183,10 +195,13 @@ mod tests {
             document("tomorrow", "aGlkZGVu"),
             document("2026-11-20T12:10:00Z", "not base64"),
         ] {
-            assert!(answered(200, &body, MINUTES).is_err(), "{body}");
+            assert!(parse_response(200, &body, MINUTES).is_err(), "{body}");
         }
         assert!(
-            answered(403, "", MINUTES).unwrap_err().to_string().contains("Storage refused the credentials")
+            parse_response(403, "", MINUTES)
+                .unwrap_err()
+                .to_string()
+                .contains("Storage refused the credentials")
         );
     }
 }

@@ -8,31 +8,31 @@ use http::{HeaderValue, Request};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::answer::Answer;
-use crate::cache::{Fitness, Now};
+use crate::cache::{Freshness, Now};
 use crate::moment::between;
+use crate::response::ServiceResponse;
 use crate::send::{Target, send};
 use crate::source::Identity;
 use crate::{Env, Error, Instant, Limits, Part, RetryPolicy, Secret, encode};
 
-/// Resource of Blob and Queue Storage of every account.
-pub(crate) const STORAGE: &str = "https://storage.azure.com/";
-/// Resource of every Key Vault.
-pub(crate) const KEY_VAULT: &str = "https://vault.azure.net";
+/// The resource for tokens to Blob and Queue Storage of any account.
+pub(crate) const STORAGE_RESOURCE: &str = "https://storage.azure.com/";
+/// The resource for tokens to any Key Vault.
+pub(crate) const KEY_VAULT_RESOURCE: &str = "https://vault.azure.net";
 
-/// A token is replaced when it lives no longer than this,
-const REFRESH_BEFORE: Duration = Duration::from_secs(300);
-/// and not used any more when it lives no longer than this.
-const UNFIT_BEFORE: Duration = Duration::from_secs(10);
-/// Larger tokens do not fit the headers that services accept.
-const LONGEST_TOKEN: usize = 32 * 1024;
+/// Refresh a token this long before it expires.
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+/// Never use a token that expires sooner than this.
+const UNUSABLE_BEFORE_EXPIRY: Duration = Duration::from_secs(10);
+/// Maximum size of a token: larger ones do not fit the headers that services accept.
+const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
 const TARGET: Target =
     Target { operation: "Get Token", part: Part::Identity, host_variable: "identity_host" };
 
-/// For everything that has to be fetched before a request can be sent: short, so that the request still
-/// has time.
-pub(crate) const POLICY: RetryPolicy = RetryPolicy {
+/// Policy for fetching what a request needs before it can be sent, such as a token. Short, so that time is left for
+/// the request itself.
+pub(crate) const FETCH_POLICY: RetryPolicy = RetryPolicy {
     max_tries: 3,
     base: Duration::from_millis(200),
     cap: Duration::from_secs(2),
@@ -49,16 +49,16 @@ pub(crate) const POLICY: RetryPolicy = RetryPolicy {
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) text: Secret,
-    /// By the monotonic clock: what the wall clock says later does not make it live longer.
+    /// By the monotonic clock, so that setting the wall clock back does not extend it.
     expires_at: Instant,
 }
 
 impl Token {
-    pub(crate) fn fitness(&self, now: Instant) -> Fitness {
+    pub(crate) fn freshness(&self, now: Instant) -> Freshness {
         match self.expires_at.since(now) {
-            left if left > REFRESH_BEFORE => Fitness::Fresh,
-            left if left > UNFIT_BEFORE => Fitness::Usable,
-            _ => Fitness::Unfit,
+            left if left > REFRESH_BEFORE_EXPIRY => Freshness::Fresh,
+            left if left > UNUSABLE_BEFORE_EXPIRY => Freshness::Stale,
+            _ => Freshness::Expired,
         }
     }
 }
@@ -66,8 +66,8 @@ impl Token {
 /// Fetches a token for `resource`.
 pub(crate) async fn fetch(env: &dyn Env, identity: &Identity, resource: &str) -> Result<Token, Error> {
     let request = request(identity, resource)?;
-    let answer = send(env, POLICY, TARGET, &request).await?;
-    token(&answer, Now::of(env))
+    let response = send(env, FETCH_POLICY, TARGET, &request).await?;
+    token(&response, Now::of(env))
 }
 
 fn request(identity: &Identity, resource: &str) -> Result<Request<Bytes>, Error> {
@@ -84,8 +84,8 @@ fn request(identity: &Identity, resource: &str) -> Result<Request<Bytes>, Error>
     Request::get(uri).header("x-identity-header", header).body(Bytes::new()).map_err(|_| unusable())
 }
 
-fn token(answer: &Answer, now: Now) -> Result<Token, Error> {
-    match answer.status {
+fn token(response: &ServiceResponse, now: Now) -> Result<Token, Error> {
+    match response.status {
         200 => {}
         400 => {
             return Err(Error::configuration(
@@ -100,7 +100,7 @@ fn token(answer: &Answer, now: Now) -> Result<Token, Error> {
                 "the managed identity endpoint answered 404: identity_endpoint is not the address that the platform gave",
             ));
         }
-        _ => return Err(answer.error()),
+        _ => return Err(response.error()),
     }
     #[derive(Deserialize)]
     struct Body {
@@ -108,20 +108,20 @@ fn token(answer: &Answer, now: Now) -> Result<Token, Error> {
         expires_on: serde_json::Value,
     }
     let body: Body =
-        serde_json::from_slice(&answer.body).map_err(|_| answer.unexpected("not a token document"))?;
+        serde_json::from_slice(&response.body).map_err(|_| response.unexpected("not a token document"))?;
     let seconds = match &body.expires_on {
         serde_json::Value::String(text) => text.trim().parse().ok(),
         other => other.as_i64(),
     };
     let expires_at = seconds
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .ok_or_else(|| answer.unexpected("a token without a usable expires_on"))?;
+        .ok_or_else(|| response.unexpected("a token without a usable expires_on"))?;
     if expires_at <= now.wall {
-        return Err(answer.unexpected("a token that has expired already"));
+        return Err(response.unexpected("a token that has expired already"));
     }
     let text = body.access_token;
-    if text.is_empty() || text.len() > LONGEST_TOKEN || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(answer.unexpected("a token that does not fit a header"));
+    if text.is_empty() || text.len() > MAX_TOKEN_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(response.unexpected("a token that does not fit a header"));
     }
     let lifetime = between(now.wall, expires_at);
     Ok(Token { text: Secret::new(text), expires_at: now.instant.plus(lifetime) })
@@ -143,24 +143,24 @@ mod tests {
         }
     }
 
-    fn answered(status: u16, body: &str) -> Result<Token, Error> {
+    fn parse_response(status: u16, body: &str) -> Result<Token, Error> {
         let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let read = Now { wall: now, instant: Instant::default() };
-        token(&Answer::new("Get Token", Part::Identity, response, now), read)
+        token(&ServiceResponse::new("Get Token", Part::Identity, response, now), read)
     }
 
     #[test]
     fn the_request_names_resource_and_identity_and_carries_the_header() {
-        let user = request(&identity("5e29-x"), STORAGE).unwrap();
+        let user = request(&identity("5e29-x"), STORAGE_RESOURCE).unwrap();
         assert_eq!(
             user.uri().to_string(),
             "http://localhost:42356/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com%2F&client_id=5e29-x"
         );
         assert_eq!(user.headers()["x-identity-header"], "hidden");
         assert!(!format!("{user:?}").contains("hidden"));
-        let system = request(&identity(""), KEY_VAULT).unwrap();
+        let system = request(&identity(""), KEY_VAULT_RESOURCE).unwrap();
         assert!(system.uri().query().unwrap().ends_with("resource=https%3A%2F%2Fvault.azure.net"));
     }
 
@@ -170,7 +170,7 @@ mod tests {
         for expires_on in ["\"1795172400\"", "1795172400"] {
             let body =
                 format!(r#"{{"access_token":"eyJ0","expires_on":{expires_on},"token_type":"Bearer"}}"#);
-            let token = answered(200, &body).unwrap();
+            let token = parse_response(200, &body).unwrap();
             assert_eq!(token.expires_at, Instant::since_origin(Duration::from_secs(3600)));
             assert_eq!(token.text.expose(), "eyJ0");
             assert!(!format!("{token:?}").contains("eyJ0"));
@@ -181,12 +181,12 @@ mod tests {
     fn a_token_is_replaced_before_it_expires() {
         let token =
             Token { text: Secret::new("t"), expires_at: Instant::since_origin(Duration::from_secs(3600)) };
-        let at = |seconds| token.fitness(Instant::since_origin(Duration::from_secs(seconds)));
-        assert_eq!(at(3299), Fitness::Fresh);
-        assert_eq!(at(3300), Fitness::Usable);
-        assert_eq!(at(3589), Fitness::Usable);
-        assert_eq!(at(3590), Fitness::Unfit);
-        assert_eq!(at(7200), Fitness::Unfit);
+        let at = |seconds| token.freshness(Instant::since_origin(Duration::from_secs(seconds)));
+        assert_eq!(at(3299), Freshness::Fresh);
+        assert_eq!(at(3300), Freshness::Stale);
+        assert_eq!(at(3589), Freshness::Stale);
+        assert_eq!(at(3590), Freshness::Expired);
+        assert_eq!(at(7200), Freshness::Expired);
     }
 
     #[test]
@@ -206,21 +206,21 @@ mod tests {
             &giant,
         ];
         for body in unexpected {
-            let error = answered(200, body).unwrap_err();
+            let error = parse_response(200, body).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Unexpected(_)), "{body}: {error}");
             assert!(!error.to_string().contains("hid"), "{error}");
         }
-        let refused = answered(400, "hidden").unwrap_err();
+        let refused = parse_response(400, "hidden").unwrap_err();
         assert!(
             matches!(refused.kind(), ErrorKind::Configuration(s) if s.contains("managed_identity_client_id"))
         );
         assert!(
-            matches!(answered(404, "").unwrap_err().kind(), ErrorKind::Configuration(s) if s.contains("identity_endpoint"))
+            matches!(parse_response(404, "").unwrap_err().kind(), ErrorKind::Configuration(s) if s.contains("identity_endpoint"))
         );
         assert!(matches!(
-            answered(403, "").unwrap_err().kind(),
+            parse_response(403, "").unwrap_err().kind(),
             ErrorKind::Unauthorized { part: Part::Identity, status: 403, .. }
         ));
-        assert!(answered(500, "<html>").unwrap_err().is_retryable());
+        assert!(parse_response(500, "<html>").unwrap_err().is_retryable());
     }
 }

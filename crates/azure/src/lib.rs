@@ -1,20 +1,19 @@
-//! Builds, signs, sends and parses calls to Azure Storage Queue, Blob Storage, Key Vault and the
-//! managed-identity endpoint, over one [`Transport`]. Knows no tasks.
+//! A client for Azure Queue Storage, Blob Storage, Key Vault and the managed-identity endpoint, over one
+//! [`Transport`]. It is independent of tasks.
 //!
-//! Everything but the sending is plain functions over values: only [`StorageClient`] and the few files below it
-//! know the surroundings ([`Env`]).
+//! Building, signing and parsing are pure functions over values. Only [`StorageClient`], `send`, `cache`, `identity`
+//! and `vault` use the environment ([`Env`]).
 //!
 //! # Layout
-//! - `source`, `connection_string`, `account`: which account, and how to get in.
-//! - `blob`, `queue`: the two services; in each, `requests` makes calls and `answers` understands them.
-//! - `call`, `shared_key`, `sas`: from a call to a signed request; links to one blob.
-//! - `answer`, `xml`, `error`: from an answer to a value or an error.
-//! - `retry`, `send`, `client`: how often a call is tried, and the loop that does it.
-//! - `identity`, `vault`, `delegation`, `cache`: credentials that are fetched, once for everybody.
-//! - `transport`, `secret`, `moment`, `encode`: the seams to the world, and small things.
+//! - `source`, `connection_string`, `account`: the account and its credential, from the configuration.
+//! - `blob`, `queue`: the two services; in each, `requests` builds calls and `responses` parses the responses.
+//! - `call`, `shared_key`, `sas`: signed requests, and signed links to one blob.
+//! - `response`, `xml`, `error`: from a response to a value or an error.
+//! - `retry`, `send`, `client`: the retry policy, and the loops that follow it.
+//! - `identity`, `vault`, `delegation`, `cache`: credentials, fetched once for all concurrent requests.
+//! - `transport`, `secret`, `moment`, `encode`: the environment, secrets, dates, encodings.
 
 mod account;
-mod answer;
 mod blob;
 mod cache;
 mod call;
@@ -26,6 +25,7 @@ mod error;
 mod identity;
 mod moment;
 mod queue;
+mod response;
 mod retry;
 mod sas;
 #[cfg(test)]
@@ -39,7 +39,6 @@ mod vault;
 mod xml;
 
 pub use account::Account;
-pub use answer::retry_after;
 pub use blob::{Blob, BlobItem, BlobPage, BlobProperties, Blobs, Condition, GetOptions, Read, Write};
 pub use client::StorageClient;
 pub use connection_string::ConnectionString;
@@ -48,6 +47,7 @@ pub use queue::{
     LeaseLost, MAX_BODY_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, MAX_VISIBILITY, PeekedMessage, PutMessage,
     Queue, ReceivedMessage, RenewedLease, TimeToLive,
 };
+pub use response::retry_after;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use source::{AccountConfig, AccountSource, Identity, VaultSecret};

@@ -1,22 +1,22 @@
-//! When a failed try is followed by another one: pure values that decide; the send loop waits.
+//! Retry decisions: whether and when a failed try is repeated. Pure values; the send loop waits.
 
 use std::time::Duration;
 
 use crate::{Instant, Limits, TransportError};
 
-/// How often and how long a call is tried.
+/// How often a call is tried, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Tries in total, the first one included; at least 1.
+    /// Maximum number of tries, the first one included; at least 1.
     pub max_tries: u32,
-    /// Upper bound of the first wait; doubled for each further one.
+    /// Maximum first wait; doubled for each further one.
     pub base: Duration,
-    /// Upper bound of any wait that the service did not ask for.
+    /// Maximum wait, unless the service asks for a longer one.
     pub cap: Duration,
-    /// For the whole call, with all its tries and waits. Fetching a token or secret, when that is
-    /// needed first, has a deadline of its own (10 s).
+    /// Maximum time for the whole call, with all its tries and waits. Fetching a token or secret first has a
+    /// deadline of its own (10 s).
     pub deadline: Duration,
-    /// For each try.
+    /// Limits of each try.
     pub limits: Limits,
 }
 
@@ -32,33 +32,33 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What a second try of a call can do. Marked where the call is built.
+/// The effect of repeating a call. Set where the call is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// Two effects are as one, or the second one is refused and recognised.
+    /// Repeating is safe: the operation is idempotent, or a repeat is rejected in a way the caller recognises.
     Idempotent,
-    /// Two effects are two, and the receivers cope with that; losing the call would be worse.
+    /// A repeat may have the effect twice. The receivers tolerate duplicates; losing the call would be worse.
     MayDuplicate,
-    /// A second effect is refused and cannot be told from somebody else's: only tried again when the
-    /// first try certainly had none.
+    /// A repeat after a successful try is rejected, and that looks like a conflict with another client. The call is
+    /// only repeated if the failed try certainly had no effect.
     OnlyWithoutEffect,
 }
 
-/// Why a try is not the last word.
+/// Why a try failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Failure<'a> {
-    /// There is no answer.
+    /// There is no response.
     Transport(&'a TransportError),
-    /// The service answered so, and asked to wait so long.
+    /// The status of the response, and how long the service asks to wait.
     Status(u16, Option<Duration>),
 }
 
 impl Failure<'_> {
-    /// Whether another try may help and cannot harm.
-    fn is_worth_another_try(self, repeat: Repeat) -> bool {
+    /// Whether another try may succeed and is safe.
+    fn is_retryable(self, repeat: Repeat) -> bool {
         use TransportError::{Connect, Denied, Interrupted, Timeout, TooLarge};
         match self {
-            // Refused before it was carried out, or never sent.
+            // The service rejected it before any effect, or it was never sent.
             Self::Transport(Connect(_)) | Self::Status(429 | 503, _) => true,
             Self::Transport(Timeout | Interrupted(_)) | Self::Status(408 | 500 | 502 | 504, _) => {
                 repeat != Repeat::OnlyWithoutEffect
@@ -67,7 +67,7 @@ impl Failure<'_> {
         }
     }
 
-    /// Whether the try may have had its effect all the same.
+    /// Whether the failed try may have had its effect.
     pub(crate) fn may_have_had_effect(self) -> bool {
         match self {
             Self::Transport(error) => !error.is_before_effect(),
@@ -77,11 +77,11 @@ impl Failure<'_> {
 }
 
 impl RetryPolicy {
-    /// How long to wait before the next try, or `None` when `failure` is the last word.
+    /// How long to wait before the next try; `None` if there is to be none.
     ///
-    /// `tries` are behind us, the first one began `elapsed` ago. Full jitter: `random`, 64 uniform
-    /// bits, picks the wait between zero and `min(cap, base * 2^(tries - 1))`; a longer wait that the
-    /// service asks for is kept to.
+    /// `tries` have been made, and the first one began `elapsed` ago. Exponential back-off with full jitter: `random`,
+    /// 64 uniform bits, selects a wait between zero and `min(cap, base * 2^(tries - 1))`. If the service asks for a
+    /// longer wait, that one is returned. A wait that reaches the deadline is `None`.
     pub(crate) fn next_wait(
         &self,
         tries: u32,
@@ -90,7 +90,7 @@ impl RetryPolicy {
         repeat: Repeat,
         random: u64,
     ) -> Option<Duration> {
-        if tries >= self.max_tries || !failure.is_worth_another_try(repeat) {
+        if tries >= self.max_tries || !failure.is_retryable(repeat) {
             return None;
         }
         let doubled = 1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -104,7 +104,7 @@ impl RetryPolicy {
     }
 }
 
-/// A uniform part of `window`, chosen by 64 uniform bits.
+/// A duration uniformly distributed over `window`, selected by 64 uniform bits.
 pub(crate) fn jitter(window: Duration, random: u64) -> Duration {
     let nanos = (window.as_nanos().min(u128::from(u64::MAX)) * u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -125,8 +125,8 @@ impl Tries {
         Self { policy, repeat, began: now, made: 0, ambiguous: false }
     }
 
-    /// The limits of the next try: those of the policy, cut to what the deadline leaves (and a second at
-    /// least: a try with a renewed credential may begin after it).
+    /// The limits of the next try: those of the policy, but at most the time left until the deadline. At least a
+    /// second, because a try with a renewed credential may begin after the deadline.
     pub(crate) fn limits(&self, now: Instant) -> Limits {
         let left = self.policy.deadline.saturating_sub(now.since(self.began)).max(Duration::from_secs(1));
         let limits = self.policy.limits;
@@ -138,8 +138,13 @@ impl Tries {
         }
     }
 
-    /// Notes a failed try and says how long to wait before the next one, if there is to be one.
-    pub(crate) fn after(&mut self, failure: Failure<'_>, now: Instant, random: u64) -> Option<Duration> {
+    /// Records a failed try. Returns how long to wait before the next one; `None` if there is to be none.
+    pub(crate) fn record_failure(
+        &mut self,
+        failure: Failure<'_>,
+        now: Instant,
+        random: u64,
+    ) -> Option<Duration> {
         self.made = self.made.saturating_add(1);
         let elapsed = now.since(self.began);
         let wait = self.policy.next_wait(self.made, elapsed, failure, self.repeat, random);
@@ -248,7 +253,7 @@ mod tests {
             (Failure::Status(501, None), false, false, false),
         ];
         for (failure, idempotent, duplicate, cautious) in table {
-            let again = |repeat| failure.is_worth_another_try(repeat);
+            let again = |repeat| failure.is_retryable(repeat);
             assert_eq!(
                 (again(Repeat::Idempotent), again(Repeat::MayDuplicate), again(Repeat::OnlyWithoutEffect)),
                 (idempotent, duplicate, cautious),

@@ -93,7 +93,7 @@ impl Script {
     }
 
     /// From now on, requests are answered by `handler`.
-    pub(crate) fn answer(&self, handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) {
+    pub(crate) fn respond_with(&self, handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) {
         *self.handler.borrow_mut() = Box::new(handler);
     }
 

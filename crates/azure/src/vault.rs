@@ -10,9 +10,9 @@ use http::{HeaderValue, Request};
 use serde::Deserialize;
 
 use crate::account::Account;
-use crate::answer::Answer;
-use crate::cache::Fitness;
-use crate::identity::POLICY;
+use crate::cache::Freshness;
+use crate::identity::FETCH_POLICY;
+use crate::response::ServiceResponse;
 use crate::send::{Target, send};
 use crate::source::VaultSecret;
 use crate::{ConnectionString, Env, Error, Instant, Part, Secret, encode};
@@ -22,22 +22,26 @@ const TARGET: Target =
 
 /// The account that the secret named when it was read.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct VaultAccount {
     pub(crate) account: Rc<Account>,
     read_at: Instant,
 }
 
-impl Opened {
+impl VaultAccount {
     /// Old is still usable: a vault that is away for a while must not stop what storage still accepts.
-    pub(crate) fn fitness(&self, max_age: Duration, now: Instant) -> Fitness {
-        if now.since(self.read_at) < max_age { Fitness::Fresh } else { Fitness::Usable }
+    pub(crate) fn freshness(&self, max_age: Duration, now: Instant) -> Freshness {
+        if now.since(self.read_at) < max_age { Freshness::Fresh } else { Freshness::Stale }
     }
 }
 
 /// Reads the secret once; the answer may be a refusal.
-pub(crate) async fn read(env: &dyn Env, secret: &VaultSecret, token: &Secret) -> Result<Answer, Error> {
+pub(crate) async fn read(
+    env: &dyn Env,
+    secret: &VaultSecret,
+    token: &Secret,
+) -> Result<ServiceResponse, Error> {
     let request = request(secret, token)?;
-    send(env, POLICY, TARGET, &request).await
+    send(env, FETCH_POLICY, TARGET, &request).await
 }
 
 fn request(secret: &VaultSecret, token: &Secret) -> Result<Request<Bytes>, Error> {
@@ -49,8 +53,12 @@ fn request(secret: &VaultSecret, token: &Secret) -> Result<Request<Bytes>, Error
 }
 
 /// The account that the answer names.
-pub(crate) fn open(answer: &Answer, secret: &VaultSecret, now: Instant) -> Result<Opened, Error> {
-    match answer.status {
+pub(crate) fn parse_secret(
+    response: &ServiceResponse,
+    secret: &VaultSecret,
+    now: Instant,
+) -> Result<VaultAccount, Error> {
+    match response.status {
         200 => {}
         404 => {
             return Err(Error::configuration(
@@ -58,17 +66,17 @@ pub(crate) fn open(answer: &Answer, secret: &VaultSecret, now: Instant) -> Resul
                 "the Key Vault has no secret of the name in storage_secret_name: add it, or correct the name",
             ));
         }
-        _ => return Err(answer.error()),
+        _ => return Err(response.error()),
     }
     #[derive(Deserialize)]
     struct Body {
         value: String,
     }
     let body: Body =
-        serde_json::from_slice(&answer.body).map_err(|_| answer.unexpected("not a secret document"))?;
+        serde_json::from_slice(&response.body).map_err(|_| response.unexpected("not a secret document"))?;
     let parsed = ConnectionString::parse_with(&body.value, &secret.blob_endpoint, &secret.queue_endpoint);
     match parsed {
-        Ok(connection) => Ok(Opened { account: Rc::new(connection.0), read_at: now }),
+        Ok(connection) => Ok(VaultAccount { account: Rc::new(connection.0), read_at: now }),
         Err(reason) => Err(Error::configuration(
             TARGET.operation,
             format!(
@@ -96,11 +104,15 @@ mod tests {
         }
     }
 
-    fn answered(status: u16, body: &str) -> Result<Opened, Error> {
+    fn parse_response(status: u16, body: &str) -> Result<VaultAccount, Error> {
         let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        open(&Answer::new("Get Secret", Part::KeyVault, response, now), &secret(), Instant::default())
+        parse_secret(
+            &ServiceResponse::new("Get Secret", Part::KeyVault, response, now),
+            &secret(),
+            Instant::default(),
+        )
     }
 
     #[test]
@@ -113,17 +125,18 @@ mod tests {
 
     #[test]
     fn the_secret_is_a_connection_string_whose_endpoints_can_be_replaced() {
-        let opened = answered(200, r#"{"value":"AccountName=acct;AccountKey=aGlkZGVu\n","id":"x"}"#).unwrap();
-        assert_eq!(opened.account.blob.url(), "https://acct.blob.core.windows.net");
-        assert_eq!(opened.account.queue.url(), "https://q.example");
+        let account =
+            parse_response(200, r#"{"value":"AccountName=acct;AccountKey=aGlkZGVu\n","id":"x"}"#).unwrap();
+        assert_eq!(account.account.blob.url(), "https://acct.blob.core.windows.net");
+        assert_eq!(account.account.queue.url(), "https://q.example");
         let max_age = Duration::from_secs(900);
-        let after = |seconds| opened.fitness(max_age, Instant::since_origin(Duration::from_secs(seconds)));
-        assert_eq!((after(899), after(900)), (Fitness::Fresh, Fitness::Usable));
+        let after = |seconds| account.freshness(max_age, Instant::since_origin(Duration::from_secs(seconds)));
+        assert_eq!((after(899), after(900)), (Freshness::Fresh, Freshness::Stale));
     }
 
     #[test]
     fn every_bad_answer_says_which_part_and_never_the_value() {
-        let sentence = |status, body: &str| answered(status, body).unwrap_err().to_string();
+        let sentence = |status, body: &str| parse_response(status, body).unwrap_err().to_string();
         let wrong = sentence(200, r#"{"value":"hidden"}"#);
         assert!(wrong.contains("storage_secret_name") && !wrong.contains("hidden"), "{wrong}");
         assert!(sentence(404, r#"{"error":{"code":"SecretNotFound"}}"#).contains("storage_secret_name"));
@@ -131,10 +144,10 @@ mod tests {
             sentence(403, r#"{"error":{"code":"Forbidden","message":"hidden"}}"#),
             "Get Secret: Key Vault refused the credentials (403 Forbidden)"
         );
-        assert!(answered(429, "").unwrap_err().is_retryable());
-        assert!(answered(500, "<html>").unwrap_err().is_retryable());
+        assert!(parse_response(429, "").unwrap_err().is_retryable());
+        assert!(parse_response(500, "<html>").unwrap_err().is_retryable());
         for body in ["", "<html>hidden</html>", "{}", r#"{"value":7}"#] {
-            let error = answered(200, body).unwrap_err();
+            let error = parse_response(200, body).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Unexpected(_)), "{error}");
         }
     }

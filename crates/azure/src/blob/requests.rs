@@ -1,4 +1,4 @@
-//! The calls of the Blob service, as values.
+//! Builds the calls of the Blob service.
 
 use std::ops::Range;
 
@@ -64,7 +64,7 @@ pub(super) fn get(container: &str, name: &str, options: &GetOptions<'_>) -> Call
 }
 
 fn header_range(range: &Range<u64>) -> String {
-    // The service counts in signed 64-bit numbers; the end in the header is inclusive.
+    // The service uses signed 64-bit numbers; the end in the header is inclusive.
     match range.end.checked_sub(1).filter(|last| i64::try_from(*last).is_ok()) {
         Some(last) => format!("bytes={}-{}", range.start, last.max(range.start)),
         None => format!("bytes={}-", range.start),

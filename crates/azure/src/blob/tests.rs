@@ -3,23 +3,23 @@ use http::Response;
 use proptest::prelude::*;
 
 use super::*;
-use crate::answer::Answer;
 use crate::moment::parse_iso;
+use crate::response::ServiceResponse;
 use crate::{ErrorKind, Part};
 
 const DATE: &str = "Fri, 20 Nov 2026 10:00:00 GMT";
 
-fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ServiceResponse {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
     let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
-    Answer::new("Test", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now)
+    ServiceResponse::new("Test", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now)
 }
 
-fn coded(status: u16, code: &str) -> Answer {
-    answer(status, &[("x-ms-error-code", code)], b"")
+fn coded(status: u16, code: &str) -> ServiceResponse {
+    response(status, &[("x-ms-error-code", code)], b"")
 }
 
 #[test]
@@ -62,17 +62,19 @@ fn requests_are_the_documented_ones() {
 
 #[test]
 fn what_a_write_came_to_depends_on_its_condition() {
-    let stored = answer(201, &[("etag", "\"0x1\"")], b"");
-    assert_eq!(answers::put(&stored, Condition::Always), Ok(Write::Done("\"0x1\"".to_owned())));
+    let stored = response(201, &[("etag", "\"0x1\"")], b"");
+    assert_eq!(responses::put(&stored, Condition::Always), Ok(Write::Done("\"0x1\"".to_owned())));
     let not_met = Ok(Write::Conflict);
     let if_match = Condition::IfMatch("\"0x1\"");
-    assert_eq!(answers::put(&coded(409, "BlobAlreadyExists"), Condition::IfAbsent), not_met);
-    assert_eq!(answers::put(&coded(412, "ConditionNotMet"), Condition::IfAbsent), not_met);
-    assert_eq!(answers::put(&coded(412, "ConditionNotMet"), if_match), not_met);
-    assert_eq!(answers::put(&coded(412, ""), if_match), not_met);
-    assert_eq!(answers::put(&coded(404, "BlobNotFound"), if_match), not_met);
+    assert_eq!(responses::put(&coded(409, "BlobAlreadyExists"), Condition::IfAbsent), not_met);
+    assert_eq!(responses::put(&coded(412, "ConditionNotMet"), Condition::IfAbsent), not_met);
+    assert_eq!(responses::put(&coded(412, "ConditionNotMet"), if_match), not_met);
+    assert_eq!(responses::put(&coded(412, ""), if_match), not_met);
+    assert_eq!(responses::put(&coded(404, "BlobNotFound"), if_match), not_met);
 
-    let kind = |answer: &Answer, condition| answers::put(answer, condition).unwrap_err().kind().clone();
+    let kind = |response: &ServiceResponse, condition| {
+        responses::put(response, condition).unwrap_err().kind().clone()
+    };
     let code = |code: &str| code.to_owned();
     let leased = ErrorKind::Conflict { code: code("LeaseIdMissing") };
     assert_eq!(kind(&coded(412, "LeaseIdMissing"), if_match), leased);
@@ -80,20 +82,23 @@ fn what_a_write_came_to_depends_on_its_condition() {
     assert_eq!(kind(&coded(409, "ContainerBeingDeleted"), Condition::IfAbsent), deleting);
     let missing = ErrorKind::NotFound { code: code("ContainerNotFound") };
     assert_eq!(kind(&coded(404, "ContainerNotFound"), if_match), missing);
-    assert!(matches!(kind(&answer(201, &[], b""), Condition::Always), ErrorKind::Unexpected(_)));
+    assert!(matches!(kind(&response(201, &[], b""), Condition::Always), ErrorKind::Unexpected(_)));
 }
 
 #[test]
 fn a_blob_is_read_whole_or_in_part() {
-    let whole =
-        answer(200, &[("etag", "\"1\""), ("last-modified", DATE), ("content-type", "text/plain")], b"hello");
-    let Ok(Read::Found(blob)) = answers::get(whole) else { panic!("not found") };
+    let whole = response(
+        200,
+        &[("etag", "\"1\""), ("last-modified", DATE), ("content-type", "text/plain")],
+        b"hello",
+    );
+    let Ok(Read::Found(blob)) = responses::get(whole) else { panic!("not found") };
     assert_eq!(
         (&blob.bytes[..], blob.total_size, blob.content_type.as_str()),
         (&b"hello"[..], 5, "text/plain")
     );
     let headers = [("etag", "\"1\""), ("last-modified", DATE), ("content-range", "bytes 2-3/5")];
-    let Ok(Read::Found(part)) = answers::get(answer(206, &headers, b"ll")) else { panic!("not found") };
+    let Ok(Read::Found(part)) = responses::get(response(206, &headers, b"ll")) else { panic!("not found") };
     assert_eq!((&part.bytes[..], part.total_size, part.etag.as_str()), (&b"ll"[..], 5, "\"1\""));
     assert_eq!(part.content_type, "application/octet-stream");
 }
@@ -101,27 +106,27 @@ fn a_blob_is_read_whole_or_in_part() {
 #[test]
 fn what_is_not_there_is_told_from_what_did_not_come_from_storage() {
     for code in ["BlobNotFound", "ResourceNotFound"] {
-        assert_eq!(answers::get(coded(404, code)), Ok(Read::Missing));
-        assert_eq!(answers::head(&coded(404, code)), Ok(None));
-        assert_eq!(answers::delete(&coded(404, code), Condition::Always), Ok(Write::Done(())));
+        assert_eq!(responses::get(coded(404, code)), Ok(Read::Missing));
+        assert_eq!(responses::head(&coded(404, code)), Ok(None));
+        assert_eq!(responses::delete(&coded(404, code), Condition::Always), Ok(Write::Done(())));
     }
     let nowhere = || coded(404, "ContainerNotFound");
     let error = ErrorKind::NotFound { code: "ContainerNotFound".to_owned() };
-    assert_eq!(answers::get(nowhere()).unwrap_err().kind(), &error);
-    assert_eq!(answers::head(&nowhere()).unwrap_err().kind(), &error);
-    assert_eq!(answers::delete(&nowhere(), Condition::Always).unwrap_err().kind(), &error);
-    assert_eq!(answers::get(coded(304, "ConditionNotMet")), Ok(Read::Unchanged));
-    assert_eq!(answers::get(coded(412, "ConditionNotMet")), Ok(Read::Changed));
-    assert_eq!(answers::delete(&coded(202, ""), Condition::Always), Ok(Write::Done(())));
+    assert_eq!(responses::get(nowhere()).unwrap_err().kind(), &error);
+    assert_eq!(responses::head(&nowhere()).unwrap_err().kind(), &error);
+    assert_eq!(responses::delete(&nowhere(), Condition::Always).unwrap_err().kind(), &error);
+    assert_eq!(responses::get(coded(304, "ConditionNotMet")), Ok(Read::Unchanged));
+    assert_eq!(responses::get(coded(412, "ConditionNotMet")), Ok(Read::Changed));
+    assert_eq!(responses::delete(&coded(202, ""), Condition::Always), Ok(Write::Done(())));
     assert_eq!(
-        answers::delete(&coded(412, "ConditionNotMet"), Condition::IfMatch("\"1\"")),
+        responses::delete(&coded(412, "ConditionNotMet"), Condition::IfMatch("\"1\"")),
         Ok(Write::Conflict)
     );
-    let page = || answer(404, &[], b"<html>no such page</html>");
-    assert!(matches!(answers::get(page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));
-    assert!(matches!(answers::head(&page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));
+    let page = || response(404, &[], b"<html>no such page</html>");
+    assert!(matches!(responses::get(page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));
+    assert!(matches!(responses::head(&page()).unwrap_err().kind(), ErrorKind::Unexpected(_)));
     assert!(matches!(
-        answers::delete(&page(), Condition::Always).unwrap_err().kind(),
+        responses::delete(&page(), Condition::Always).unwrap_err().kind(),
         ErrorKind::Unexpected(_)
     ));
 }
@@ -130,9 +135,9 @@ fn what_is_not_there_is_told_from_what_did_not_come_from_storage() {
 fn properties_come_from_headers() {
     let headers =
         [("etag", "\"1\""), ("last-modified", DATE), ("content-length", "77"), ("content-type", "a/b")];
-    let properties = answers::head(&answer(200, &headers, b"")).unwrap().unwrap();
+    let properties = responses::head(&response(200, &headers, b"")).unwrap().unwrap();
     assert_eq!((properties.size, properties.content_type.as_str()), (77, "a/b"));
-    assert!(answers::head(&answer(200, &headers[..2], b"")).is_err());
+    assert!(responses::head(&response(200, &headers[..2], b"")).is_err());
 }
 
 #[test]
@@ -142,7 +147,7 @@ fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
         <Etag>0x2</Etag><Last-Modified>Fri, 20 Nov 2026 10:00:00 GMT</Last-Modified></Properties><Name>p/&amp;</Name>\
         <Metadata><other>o</other><note>waits 7</note></Metadata></Blob>\
         <BlobPrefix><Name>p/sub/</Name></BlobPrefix></Blobs><NextMarker>a=b</NextMarker></EnumerationResults>";
-    let page = answers::list(&answer(200, &[], xml.as_bytes())).unwrap();
+    let page = responses::list(&response(200, &[], xml.as_bytes())).unwrap();
     assert_eq!(page.next.as_deref(), Some("a=b"));
     assert_eq!(page.blobs.len(), 1);
     assert_eq!(
@@ -155,11 +160,11 @@ fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
         "<EnumerationResults><Blobs></Blobs><NextMarker></NextMarker></EnumerationResults>",
         "<EnumerationResults/>",
     ] {
-        assert_eq!(answers::list(&answer(200, &[], last.as_bytes())), Ok(BlobPage::default()), "{last}");
+        assert_eq!(responses::list(&response(200, &[], last.as_bytes())), Ok(BlobPage::default()), "{last}");
     }
     let broken = "<EnumerationResults><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>";
     assert!(matches!(
-        answers::list(&answer(200, &[], broken.as_bytes())).unwrap_err().kind(),
+        responses::list(&response(200, &[], broken.as_bytes())).unwrap_err().kind(),
         ErrorKind::Unexpected(_)
     ));
 }
@@ -168,10 +173,10 @@ proptest! {
     #[test]
     fn any_answer_is_understood_or_refused(status in 100u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
         let headers = [("etag", "\"1\""), ("last-modified", DATE), ("content-range", "bytes */x")];
-        let _ = answers::get(answer(status, &headers, &body));
-        let _ = answers::list(&answer(status, &[], &body));
-        let _ = answers::put(&answer(status, &headers, &body), Condition::IfAbsent);
-        let _ = answers::delete(&answer(status, &[], &body), Condition::Always);
-        let _ = answers::head(&answer(status, &headers, b""));
+        let _ = responses::get(response(status, &headers, &body));
+        let _ = responses::list(&response(status, &[], &body));
+        let _ = responses::put(&response(status, &headers, &body), Condition::IfAbsent);
+        let _ = responses::delete(&response(status, &[], &body), Condition::Always);
+        let _ = responses::head(&response(status, &headers, b""));
     }
 }

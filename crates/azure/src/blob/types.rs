@@ -3,14 +3,14 @@ use std::ops::Range;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-/// When a blob is written or deleted.
+/// The condition of a write or delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition<'a> {
-    /// In any case.
+    /// Unconditional.
     Always,
-    /// Only when there is no blob of that name (`If-None-Match: *`).
+    /// Only if there is no blob of that name (`If-None-Match: *`).
     IfAbsent,
-    /// Only when the blob has this entity tag, quotes included (`If-Match`).
+    /// Only if the blob has this entity tag, quotes included (`If-Match`).
     IfMatch(&'a str),
 }
 
@@ -27,14 +27,14 @@ pub enum Write<T = String> {
     Conflict,
 }
 
-/// Which part of a blob to read, and when.
+/// Which part of a blob to read, and on which condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GetOptions<'a> {
-    /// Bytes to read, `start..end`; `None` is all. An end beyond the blob's is cut to it.
+    /// The bytes to read, `start..end`; `None` is all. An end beyond the blob's end is cut to it.
     pub range: Option<Range<u64>>,
-    /// Read only when the entity tag differs from this one.
+    /// Read only if the blob has another entity tag than this.
     pub if_none_match: Option<&'a str>,
-    /// Read only when the entity tag is this one.
+    /// Read only if the blob has this entity tag.
     pub if_match: Option<&'a str>,
 }
 
@@ -54,7 +54,7 @@ pub enum Read {
 /// A blob's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// The bytes asked for.
+    /// The requested bytes.
     pub bytes: Bytes,
     /// Entity tag, quotes included.
     pub etag: String,
@@ -79,18 +79,18 @@ pub struct BlobProperties {
     pub last_modified: OffsetDateTime,
 }
 
-/// One line of a listing.
+/// One blob of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobItem {
     /// Name in the container.
     pub name: String,
-    /// Entity tag, quotes included (the service lists it without; they are added).
+    /// Entity tag, quotes included: the service lists it without, and they are added.
     pub etag: String,
     /// When it was last written, by storage's clock.
     pub last_modified: OffsetDateTime,
     /// Size in bytes.
     pub size: u64,
-    /// What [`put_noted`](super::Blobs::put_noted) noted.
+    /// The note of [`put_noted`](super::Blobs::put_noted).
     pub note: Option<String>,
 }
 
@@ -99,6 +99,6 @@ pub struct BlobItem {
 pub struct BlobPage {
     /// The blobs, in the order of their names.
     pub blobs: Vec<BlobItem>,
-    /// Where the next page begins; `None` on the last page.
+    /// The marker of the next page; `None` on the last page.
     pub next: Option<String>,
 }

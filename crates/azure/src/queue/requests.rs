@@ -1,4 +1,4 @@
-//! The calls of the Queue service, as values.
+//! Builds the calls of the Queue service.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ pub(super) fn put(
 
 pub(super) fn get(queue: &str, count: u32, hidden: Duration) -> Result<Call, Error> {
     const OPERATION: &str = "Get Messages";
-    // After a lost answer the messages come back when their invisibility ends.
+    // If the response is lost, the messages become visible again after the visibility timeout.
     Ok(messages_call(OPERATION, Method::GET, queue)
         .query("numofmessages", count.clamp(1, MAX_MESSAGES).to_string())
         .query("visibilitytimeout", visibility(OPERATION, hidden)?.max(1).to_string()))
@@ -108,7 +108,7 @@ pub(super) fn update(
     const OPERATION: &str = "Update Message";
     let call = message_call(OPERATION, Method::PUT, queue, id, receipt)
         .query("visibilitytimeout", visibility(OPERATION, hidden)?.to_string())
-        // A lost answer loses the new receipt: what a second try says would be about the old one.
+        // A lost response loses the new pop receipt, and a second try would use the old one.
         .repeat(Repeat::OnlyWithoutEffect);
     Ok(match text {
         Some(text) => call.xml_body(body(OPERATION, text)?),

@@ -3,29 +3,34 @@ use http::Response;
 use proptest::prelude::*;
 
 use super::*;
-use crate::answer::Answer;
 use crate::moment::parse_iso;
+use crate::response::ServiceResponse;
 use crate::retry::Repeat;
 use crate::{ErrorKind, Part};
 
-fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+fn response(status: u16, headers: &[(&str, &str)], body: &str) -> ServiceResponse {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
     let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
-    Answer::new("Test", Part::Queue, response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(), now)
+    ServiceResponse::new(
+        "Test",
+        Part::Queue,
+        response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(),
+        now,
+    )
 }
 
-fn coded(status: u16, code: &str) -> Answer {
-    answer(status, &[("x-ms-error-code", code)], "")
+fn coded(status: u16, code: &str) -> ServiceResponse {
+    response(status, &[("x-ms-error-code", code)], "")
 }
 
-fn listed(messages: &str) -> Answer {
+fn listed(messages: &str) -> ServiceResponse {
     let xml = format!(
         "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList>{messages}</QueueMessagesList>"
     );
-    answer(200, &[], &xml)
+    response(200, &[], &xml)
 }
 
 const MESSAGE: &str = "<QueueMessage><MessageText> {&quot;a&quot;:&quot;&lt;&amp;&gt;\u{fc}&#xD;\n\"} </MessageText>\
@@ -102,7 +107,7 @@ fn what_the_service_must_refuse_is_not_sent() {
 
 #[test]
 fn received_messages_are_read_by_name_with_their_text_exactly() {
-    let messages = answers::get(&listed(MESSAGE)).unwrap();
+    let messages = responses::get(&listed(MESSAGE)).unwrap();
     assert_eq!(messages.len(), 1);
     let message = &messages[0];
     assert_eq!(message.text, " {\"a\":\"<&>\u{fc}\r\n\"} ");
@@ -120,7 +125,7 @@ fn a_message_whose_text_is_none_does_not_stop_the_others() {
     let text = MESSAGE.split_once("<MessageText>").unwrap().1.split_once("</MessageText>").unwrap().0;
     for strange in ["<a>markup</a>", "<a/>"] {
         let messages =
-            answers::get(&listed(&format!("{}{MESSAGE}", MESSAGE.replace(text, strange)))).unwrap();
+            responses::get(&listed(&format!("{}{MESSAGE}", MESSAGE.replace(text, strange)))).unwrap();
         assert_eq!(messages.iter().map(|message| message.text.is_empty()).collect::<Vec<_>>(), [true, false]);
     }
 }
@@ -133,53 +138,54 @@ fn no_messages_are_an_empty_list_in_any_spelling() {
         "<QueueMessagesList></QueueMessagesList>",
         "<QueueMessagesList>\n</QueueMessagesList>",
     ] {
-        assert_eq!(answers::get(&answer(200, &[], xml)), Ok(vec![]), "{xml}");
-        assert_eq!(answers::peek(&answer(200, &[], xml)), Ok(vec![]), "{xml}");
+        assert_eq!(responses::get(&response(200, &[], xml)), Ok(vec![]), "{xml}");
+        assert_eq!(responses::peek(&response(200, &[], xml)), Ok(vec![]), "{xml}");
     }
 }
 
 #[test]
 fn a_put_message_and_a_peeked_one_are_read() {
-    let put = answers::put(&answer(201, &[], &format!("<QueueMessagesList>{MESSAGE}</QueueMessagesList>")))
-        .unwrap();
+    let put =
+        responses::put(&response(201, &[], &format!("<QueueMessagesList>{MESSAGE}</QueueMessagesList>")))
+            .unwrap();
     assert_eq!((put.message_id.as_str(), put.pop_receipt.expose()), ("id-1", "AgAA+/="));
     let peeked = "<QueueMessage><MessageId>m</MessageId><InsertionTime>Fri, 20 Nov 2026 09:00:00 GMT</InsertionTime>\
         <DequeueCount>0</DequeueCount><MessageText/></QueueMessage>";
-    let peeked = answers::peek(&listed(peeked)).unwrap();
+    let peeked = responses::peek(&listed(peeked)).unwrap();
     assert_eq!((peeked[0].dequeue_count, peeked[0].text.as_str()), (0, ""));
 }
 
 #[test]
 fn a_lost_lease_is_an_outcome_and_not_an_error() {
     for lost in [coded(404, "MessageNotFound"), coded(400, "PopReceiptMismatch")] {
-        assert_eq!(answers::update(&lost), Ok(Err(LeaseLost)));
-        assert_eq!(answers::delete(&lost), Ok(Err(LeaseLost)));
+        assert_eq!(responses::update(&lost), Ok(Err(LeaseLost)));
+        assert_eq!(responses::delete(&lost), Ok(Err(LeaseLost)));
     }
-    for answer in [coded(404, "QueueNotFound"), answer(404, &[], "<html/>"), answer(400, &[], "")] {
-        assert!(answers::update(&answer).is_err());
-        assert!(answers::delete(&answer).is_err());
+    for response in [coded(404, "QueueNotFound"), response(404, &[], "<html/>"), response(400, &[], "")] {
+        assert!(responses::update(&response).is_err());
+        assert!(responses::delete(&response).is_err());
     }
     let headers = [("x-ms-popreceipt", "new"), ("x-ms-time-next-visible", "Fri, 20 Nov 2026 10:01:00 GMT")];
     assert!(matches!(
-        answers::update(&answer(204, &headers, "")),
+        responses::update(&response(204, &headers, "")),
         Ok(Ok(updated)) if updated.pop_receipt.expose() == "new"
     ));
-    assert!(answers::update(&answer(204, &headers[1..], "")).is_err(), "the new receipt is needed");
+    assert!(responses::update(&response(204, &headers[1..], "")).is_err(), "the new receipt is needed");
 }
 
 #[test]
 fn a_queue_that_is_there_already_or_gone_already_is_as_it_should_be() {
-    assert_eq!(answers::create(&coded(201, "")), Ok(()));
-    assert_eq!(answers::create(&coded(204, "")), Ok(()));
-    assert_eq!(answers::create(&coded(409, "QueueAlreadyExists")), Ok(()));
+    assert_eq!(responses::create(&coded(201, "")), Ok(()));
+    assert_eq!(responses::create(&coded(204, "")), Ok(()));
+    assert_eq!(responses::create(&coded(409, "QueueAlreadyExists")), Ok(()));
     assert_eq!(
-        answers::create(&coded(409, "QueueBeingDeleted")).unwrap_err().code(),
+        responses::create(&coded(409, "QueueBeingDeleted")).unwrap_err().code(),
         Some("QueueBeingDeleted")
     );
-    assert_eq!(answers::delete_queue(&coded(404, "QueueNotFound")), Ok(()));
-    assert!(answers::delete_queue(&coded(404, "")).is_err());
-    assert_eq!(answers::count(&answer(200, &[("x-ms-approximate-messages-count", "4")], "")), Ok(4));
-    assert!(answers::count(&answer(200, &[], "")).is_err());
+    assert_eq!(responses::delete_queue(&coded(404, "QueueNotFound")), Ok(()));
+    assert!(responses::delete_queue(&coded(404, "")).is_err());
+    assert_eq!(responses::count(&response(200, &[("x-ms-approximate-messages-count", "4")], "")), Ok(4));
+    assert!(responses::count(&response(200, &[], "")).is_err());
 }
 
 proptest! {
@@ -190,15 +196,15 @@ proptest! {
             let inner = body.split_once("<MessageText>").unwrap().1.split_once("</MessageText>").unwrap().0;
             let start = MESSAGE.find('>').unwrap() + 1;
             let rest = &MESSAGE[MESSAGE.find("<DequeueCount>").unwrap()..];
-            let answer = listed(&format!("{}<MessageText>{inner}</MessageText>{rest}", &MESSAGE[..start]));
-            prop_assert_eq!(&answers::get(&answer).unwrap()[0].text, &text);
+            let response = listed(&format!("{}<MessageText>{inner}</MessageText>{rest}", &MESSAGE[..start]));
+            prop_assert_eq!(&responses::get(&response).unwrap()[0].text, &text);
         }
     }
 
     #[test]
     fn any_answer_is_understood_or_refused(status in 100u16..600, body in "\\PC{0,200}|(<QueueMessagesList>|<QueueMessage>|</?[A-Z][a-z]+>|&|x){0,40}") {
-        let answer = answer(status, &[("x-ms-popreceipt", "r")], &body);
-        let _ = (answers::get(&answer), answers::peek(&answer), answers::put(&answer), answers::update(&answer));
-        let _ = (answers::delete(&answer), answers::count(&answer), answers::create(&answer));
+        let response = response(status, &[("x-ms-popreceipt", "r")], &body);
+        let _ = (responses::get(&response), responses::peek(&response), responses::put(&response), responses::update(&response));
+        let _ = (responses::delete(&response), responses::count(&response), responses::create(&response));
     }
 }

@@ -2,12 +2,12 @@ use time::OffsetDateTime;
 
 use crate::Secret;
 
-/// How long a message lives if nobody deletes it.
+/// When an undeleted message expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeToLive {
-    /// It never expires.
+    /// Never.
     Forever,
-    /// Seconds from now; at least 1, and more than the message's initial invisibility.
+    /// Seconds from now; at least 1, and more than the initial visibility timeout.
     Seconds(u32),
 }
 
@@ -16,7 +16,7 @@ pub enum TimeToLive {
 pub struct PutMessage {
     /// Id of the message.
     pub message_id: String,
-    /// Allows updating and deleting it before anybody receives it.
+    /// Allows updating and deleting the message before it is received.
     pub pop_receipt: Secret,
     /// When it was put, by storage's clock.
     pub inserted_at: OffsetDateTime,
@@ -29,15 +29,15 @@ pub struct PutMessage {
 pub struct ReceivedMessage {
     /// Id of the message.
     pub message_id: String,
-    /// Proof of the lease; every update replaces it.
+    /// The pop receipt, which proves the lease. Every update replaces it.
     pub pop_receipt: Secret,
-    /// Its text, exactly as it was put.
+    /// The text, exactly as it was put.
     pub text: String,
-    /// How often it has been received, 1 for the first time.
+    /// The dequeue count: how often it has been received, 1 for the first time.
     pub dequeue_count: u32,
     /// When it was put, by storage's clock.
     pub inserted_at: OffsetDateTime,
-    /// When the lease runs out, by storage's clock.
+    /// When the lease expires, by storage's clock.
     pub next_visible_at: OffsetDateTime,
 }
 
@@ -51,14 +51,14 @@ impl std::fmt::Debug for ReceivedMessage {
     }
 }
 
-/// A message that was looked at without receiving it.
+/// A message that was peeked: read without receiving it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PeekedMessage {
     /// Id of the message.
     pub message_id: String,
-    /// Its text, exactly as it was put.
+    /// The text, exactly as it was put.
     pub text: String,
-    /// How often it has been received, 0 if never.
+    /// The dequeue count, 0 if it was never received.
     pub dequeue_count: u32,
     /// When it was put, by storage's clock.
     pub inserted_at: OffsetDateTime,

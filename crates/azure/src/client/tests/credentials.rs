@@ -85,7 +85,7 @@ fn a_refused_token_is_replaced_once_for_everybody() {
     });
     let storage = keyless(&script);
     // The first token has to be older than the pause between two fetches.
-    assert!(script.run(storage.inner.authority()).is_ok());
+    assert!(script.run(storage.inner.authorization()).is_ok());
     script.advance(6);
     assert_eq!(together(&script, &storage, 10), 10);
     let seen = script.seen();
@@ -144,7 +144,7 @@ fn a_broken_identity_endpoint_is_left_alone_for_a_growing_while() {
     script.advance(1);
     assert_eq!(together(&script, &storage, 1), 0);
     assert_eq!(script.seen().len(), 0, "now it is two seconds");
-    script.answer(|request| match is_for(request, "localhost") {
+    script.respond_with(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
         false => Reply::status(204),
     });
@@ -160,7 +160,7 @@ fn a_token_that_is_still_good_outlives_an_outage_of_its_source() {
     });
     let storage = keyless(&script);
     assert_eq!(together(&script, &storage, 1), 1);
-    script.answer(|request| Reply::status(if is_for(request, "localhost") { 503 } else { 204 }));
+    script.respond_with(|request| Reply::status(if is_for(request, "localhost") { 503 } else { 204 }));
     script.advance(3600 - 200);
     assert_eq!(together(&script, &storage, 1), 1);
     script.advance(200);
@@ -231,10 +231,10 @@ fn a_vault_that_is_away_does_not_stop_what_storage_still_accepts() {
     });
     let storage = vaulted(&script);
     assert_eq!(together(&script, &storage, 1), 1);
-    script.answer(|request| Reply::status(if is_for(request, "vault") { 503 } else { 204 }));
+    script.respond_with(|request| Reply::status(if is_for(request, "vault") { 503 } else { 204 }));
     script.advance(3600);
     assert_eq!(together(&script, &storage, 10), 10);
-    script.answer(|request| Reply::status(if is_for(request, "vault") { 403 } else { 204 }));
+    script.respond_with(|request| Reply::status(if is_for(request, "vault") { 403 } else { 204 }));
     script.advance(60);
     let error = script.run(some_call(&storage)).unwrap_err();
     assert_eq!(error.to_string(), "Get Secret: Key Vault refused the credentials (403)");

@@ -47,7 +47,7 @@ fn a_clock_that_is_set_in_the_middle_of_a_call_moves_no_deadline() {
     for hours in [-3, 3] {
         let script = Script::new(|_| Reply::status(503));
         let clock = Rc::clone(&script);
-        script.answer(move |_| {
+        script.respond_with(move |_| {
             clock.set_clock(time::Duration::hours(hours));
             Reply::status(200).after(60)
         });

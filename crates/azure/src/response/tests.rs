@@ -7,12 +7,12 @@ fn now() -> OffsetDateTime {
     parse_iso("2026-11-20T10:00:00Z").unwrap()
 }
 
-fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ServiceResponse {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    Answer::new("Put Blob", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now())
+    ServiceResponse::new("Put Blob", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now())
 }
 
 const BUSY: &[u8] =
@@ -46,7 +46,7 @@ fn every_status_has_its_kind() {
         (200, "", ErrorKind::Unexpected("status 200".to_owned())),
     ];
     for (status, code, kind) in table {
-        let error = answer(status, &[("x-ms-error-code", code)], b"").error();
+        let error = response(status, &[("x-ms-error-code", code)], b"").error();
         assert_eq!(error.kind(), &kind);
         assert_eq!(error.is_retryable(), matches!(status, 408 | 429 | 500..), "{status}");
     }
@@ -54,39 +54,39 @@ fn every_status_has_its_kind() {
 
 #[test]
 fn the_code_comes_from_the_header_first_then_from_xml_or_json() {
-    assert_eq!(answer(503, &[("x-ms-error-code", "OperationTimedOut")], BUSY).code(), "OperationTimedOut");
-    assert_eq!(answer(503, &[], BUSY).code(), "ServerBusy");
+    assert_eq!(response(503, &[("x-ms-error-code", "OperationTimedOut")], BUSY).code(), "OperationTimedOut");
+    assert_eq!(response(503, &[], BUSY).code(), "ServerBusy");
     assert_eq!(
-        answer(404, &[], br#"{"error":{"code":"SecretNotFound","message":"m"}}"#).code(),
+        response(404, &[], br#"{"error":{"code":"SecretNotFound","message":"m"}}"#).code(),
         "SecretNotFound"
     );
     for body in [&b""[..], b"<html><h1>502</h1></html>", b"{}", b"\xff\xfe", b"<Error><Code>a <b/></Code>"] {
-        assert_eq!(answer(400, &[], body).code(), "", "{body:?}");
+        assert_eq!(response(400, &[], body).code(), "", "{body:?}");
     }
-    let lines = answer(400, &[], b"<Error><Code>two\nlines &amp; more</Code></Error>").code();
+    let lines = response(400, &[], b"<Error><Code>two\nlines &amp; more</Code></Error>").code();
     assert_eq!(lines, "", "a code is one word");
 }
 
 #[test]
 fn a_proxys_page_is_judged_by_its_status() {
     let page = b"<!DOCTYPE html><html><body>secret page</body></html>";
-    assert!(matches!(answer(502, &[], page).error().kind(), ErrorKind::Unavailable { .. }));
-    assert!(matches!(answer(404, &[], page).error().kind(), ErrorKind::Unexpected(_)));
-    assert!(matches!(answer(407, &[], page).error().kind(), ErrorKind::Refused { status: 407, .. }));
-    let error = answer(200, &[], page).xml(ERROR).unwrap_err();
+    assert!(matches!(response(502, &[], page).error().kind(), ErrorKind::Unavailable { .. }));
+    assert!(matches!(response(404, &[], page).error().kind(), ErrorKind::Unexpected(_)));
+    assert!(matches!(response(407, &[], page).error().kind(), ErrorKind::Refused { status: 407, .. }));
+    let error = response(200, &[], page).xml(ERROR).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unexpected(_)));
     assert!(!error.to_string().contains("secret"));
 }
 
 #[test]
 fn the_wait_that_a_service_asks_for_is_understood_in_every_spelling() {
-    let asked = |name, value| answer(503, &[(name, value)], b"").error().retry_after();
+    let asked = |name, value| response(503, &[(name, value)], b"").error().retry_after();
     assert_eq!(asked("retry-after", "7"), Some(Duration::from_secs(7)));
     assert_eq!(asked("retry-after", "Fri, 20 Nov 2026 10:00:09 GMT"), Some(Duration::from_secs(9)));
     assert_eq!(asked("retry-after", "Fri, 20 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
     assert_eq!(asked("x-ms-retry-after-ms", "250"), Some(Duration::from_millis(250)));
     assert_eq!(asked("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-    assert_eq!(asked("retry-after", "18446744073709551615"), Some(LONGEST_RETRY_AFTER));
+    assert_eq!(asked("retry-after", "18446744073709551615"), Some(MAX_RETRY_AFTER));
     assert_eq!(asked("retry-after", "soon"), None);
     assert_eq!(asked("retry-after", "-1"), None);
     assert_eq!(asked("retry-after", "+5"), None);
@@ -97,9 +97,9 @@ fn the_wait_that_a_service_asks_for_is_understood_in_every_spelling() {
 #[test]
 fn a_missing_answer_tells_what_to_do_and_not_where_it_was_sent() {
     let address = "https://a.example/x?sig=secret".to_owned();
-    let denied = no_answer("Put Blob", Part::Blob, "blob_host", &TransportError::Denied(address.clone()));
+    let denied = no_response("Put Blob", Part::Blob, "blob_host", &TransportError::Denied(address.clone()));
     assert!(matches!(denied.kind(), ErrorKind::Configuration(s) if s.contains("blob_host")));
-    let refused = no_answer("Put Blob", Part::Blob, "blob_host", &TransportError::Connect(address.clone()));
+    let refused = no_response("Put Blob", Part::Blob, "blob_host", &TransportError::Connect(address.clone()));
     assert!(refused.is_retryable());
     assert_eq!(refused.to_string(), "Put Blob: not available: cannot connect (Blob Storage)");
     for error in [denied, refused] {
@@ -110,7 +110,7 @@ fn a_missing_answer_tells_what_to_do_and_not_where_it_was_sent() {
 proptest! {
     #[test]
     fn any_answer_has_an_error(status in 100u16..1000, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let answer = answer(status, &[], &body);
-        prop_assert!(!answer.error().to_string().is_empty());
+        let response = response(status, &[], &body);
+        prop_assert!(!response.error().to_string().is_empty());
     }
 }

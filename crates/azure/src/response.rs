@@ -1,4 +1,4 @@
-//! An answer of a service, and the error that it means.
+//! A response of a service, and the error it stands for.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::moment::{between, parse_any_http_date};
 use crate::xml::{self, Document, Shape};
 use crate::{Error, ErrorKind, Part, TransportError};
 
-/// Longer requests to wait are taken as this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// Larger error bodies are not looked into.
-const ERROR_BODY_LIMIT: usize = 64 * 1024;
+/// Maximum time that a service can ask to wait; longer ones are cut to it.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Maximum size of an error body that is parsed for an error code.
+const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 const ERROR: Shape = Shape { root: "Error", record: "", leaves: &["Code"] };
 
-/// A whole answer. Any status. No `Debug`: it holds tokens, pop receipts and other people's data.
-pub(crate) struct Answer {
+/// A complete response with any status. No `Debug`, because it contains tokens, pop receipts and documents.
+pub(crate) struct ServiceResponse {
     pub(crate) operation: &'static str,
     pub(crate) part: Part,
     pub(crate) status: u16,
@@ -29,7 +29,7 @@ pub(crate) struct Answer {
     pub(crate) ambiguous: bool,
 }
 
-impl Answer {
+impl ServiceResponse {
     pub(crate) fn new(
         operation: &'static str,
         part: Part,
@@ -37,7 +37,7 @@ impl Answer {
         now: OffsetDateTime,
     ) -> Self {
         let (head, body) = response.into_parts();
-        let retry_after = retry_after(&head.headers, now).map(|wait| wait.min(LONGEST_RETRY_AFTER));
+        let retry_after = retry_after(&head.headers, now).map(|wait| wait.min(MAX_RETRY_AFTER));
         Self {
             operation,
             part,
@@ -54,7 +54,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// A header without which the answer is not one of the service.
+    /// A header that every such response of the service has.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, Error> {
         self.header(name).ok_or_else(|| self.unexpected(format!("no {name}")))
     }
@@ -64,8 +64,8 @@ impl Answer {
         xml::read(&self.body, shape).map_err(|reason| self.unexpected(reason))
     }
 
-    /// The service's error code: from its header, else from the body. Letters, digits and a few signs
-    /// only, so that it can be shown; anything else is empty.
+    /// The service's error code, from its header or else from the body. Empty if it has other characters than letters,
+    /// digits, `.`, `_` and `-`, or more than 64 of them, so that it is safe to log.
     pub(crate) fn code(&self) -> String {
         let header = self.header("x-ms-error-code").unwrap_or_default();
         let code =
@@ -76,7 +76,7 @@ impl Answer {
     }
 
     fn code_in_body(&self) -> Option<String> {
-        if self.body.len() > ERROR_BODY_LIMIT {
+        if self.body.len() > MAX_ERROR_BODY_BYTES {
             return None;
         }
         if let Ok(document) = xml::read(&self.body, ERROR) {
@@ -93,20 +93,20 @@ impl Answer {
         serde_json::from_slice::<Outer>(&self.body).ok().map(|outer| outer.error.code)
     }
 
-    /// That the answer is not understood.
+    /// The error for a response that the service should not send.
     pub(crate) fn unexpected(&self, what: impl Into<String>) -> Error {
         let what = format!("{} (status {})", what.into(), self.status);
         Error::unexpected(self.operation, what).of(self.part)
     }
 
-    /// What the status means where the operation has no better meaning for it.
+    /// The error that the status stands for, unless the operation defines another one.
     pub(crate) fn error(&self) -> Error {
         let code = self.code();
         let status = self.status;
         let kind = match status {
             401 | 403 => ErrorKind::Unauthorized { part: self.part, status, code },
-            // The services always say what was not found. Whatever answers without saying it (a proxy, a
-            // wrong address) must not make the caller believe that something is gone.
+            // The services always send a code. A 404 without one (of a proxy, or at a wrong address) must not be taken
+            // for a missing blob or queue.
             404 if code.is_empty() => ErrorKind::Unexpected("status 404 without an error code".to_owned()),
             404 => ErrorKind::NotFound { code },
             409 | 412 => ErrorKind::Conflict { code },
@@ -120,14 +120,16 @@ impl Answer {
     }
 }
 
-/// How long an answer asks to wait: `Retry-After` in seconds or as a date in any form of RFC 9110, or one of
-/// the headers in milliseconds that Azure's services use. A date that has passed is no wait.
+/// How long a response asks to wait: `x-ms-retry-after-ms`, `retry-after-ms`, or `Retry-After` in seconds or as a date
+/// in any form of RFC 9110.
+///
+/// A date in the past is zero.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // Beyond all measure is as long as can be.
+        // Values that overflow `u64` saturate.
         plain.then(|| text.parse().unwrap_or(u64::from(u32::MAX)))
     };
     let millis = |name| text(name).and_then(number).map(Duration::from_millis);
@@ -138,8 +140,8 @@ pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration>
     })
 }
 
-/// What the absence of an answer means. `variable` is what the manifest calls the host.
-pub(crate) fn no_answer(
+/// The error for a request without a response. `variable` is the host's variable in the manifest.
+pub(crate) fn no_response(
     operation: &'static str,
     part: Part,
     variable: &str,
@@ -161,7 +163,7 @@ pub(crate) fn no_answer(
             ErrorKind::Unavailable { retry_after: None }
         }
     };
-    // What the transport says may hold the address with its query.
+    // The transport's own text is left out: it may contain the address with its query.
     let what = match error {
         TransportError::Connect(_) => "cannot connect",
         TransportError::Timeout => "no answer in time",

@@ -74,10 +74,11 @@ impl TestWorld {
         self.azure.borrow().messages(EMULATOR_ACCOUNT, &format!("{QUEUE}{suffix}")).collect()
     }
 
-    /// Puts a message into the task queue, visible at once.
-    pub fn put_message(&self, text: &str) {
+    /// Puts a message into the queue whose name is the task queue's and `suffix`, visible at once. No limit of the
+    /// message's size applies, as if the text had been sent in the shortest spelling of XML.
+    pub fn put_message(&self, suffix: &str, text: &str) {
         let now = self.now().to_date_time();
-        self.azure.borrow_mut().put_message(EMULATOR_ACCOUNT, QUEUE, text, now);
+        self.azure.borrow_mut().put_message(EMULATOR_ACCOUNT, &format!("{QUEUE}{suffix}"), text, now);
     }
 
     /// Removes the task queue with its messages.

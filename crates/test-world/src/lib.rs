@@ -122,6 +122,14 @@ impl TestWorld {
         self.fail(|_| Fault::None);
     }
 
+    /// Runs `work` while every request to storage is served; afterwards the faults are as before.
+    pub async fn without_faults<F: Future>(&self, work: F) -> F::Output {
+        let faults = self.faults.replace(Box::new(|_| Fault::None));
+        let output = work.await;
+        *self.faults.borrow_mut() = faults;
+        output
+    }
+
     /// From now on `hosts` is asked before storage: a request for which it has a response gets it after the time
     /// beside it, piece by piece, one line after another.
     pub fn serve_other_hosts(

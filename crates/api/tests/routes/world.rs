@@ -198,7 +198,7 @@ impl World {
     pub(crate) fn set_queue_length(&self, messages: u32) {
         self.remove_queue();
         for number in 0..messages {
-            self.put_message(&number.to_string());
+            self.put_message("", &number.to_string());
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use fake_azure::Operation;
 use models::{AttemptOutcome, TaskState};
 use serde_json::json;
 use storage::QueueName;
+use test_world::Fault;
 
-use crate::world::{Fault, Lines, World, run};
+use crate::world::{Lines, World, run};
 
 #[test]
 fn a_short_task_takes_three_requests_and_a_batch_one() {
@@ -23,7 +25,7 @@ fn a_short_task_takes_three_requests_and_a_batch_one() {
             "purged": 0, "more": false
         });
         assert_eq!(counts, expected);
-        assert_eq!(world.requests.borrow().len(), 1 + 3 * 10, "{:#?}", world.requests.borrow());
+        assert_eq!(world.requests().len(), 1 + 3 * 10, "{:#?}", world.requests());
         for id in ids {
             let document = world.document(id);
             assert_eq!(document.state, TaskState::Completed);
@@ -45,9 +47,9 @@ fn the_requests_of_one_task_come_in_their_order() {
         let worker = world.worker(&[]);
         let id = world.submit("checksum", |_| {}).await;
         worker.drain().await;
-        let document = format!("Put /tasks/{id}-202");
+        let document = format!("PutBlob /tasks/{id}-202");
         assert_eq!(
-            *world.requests.borrow(),
+            world.requests(),
             ["GetMessages /taskqueue", &document, &document, "DeleteMessage /taskqueue"]
         );
     });
@@ -62,7 +64,7 @@ fn a_long_queue_is_drained_in_full_batches_and_no_more_at_once_than_allowed() {
         }
         let counts = worker.drain().await;
         assert_eq!((&counts["received"], &counts["completed"]), (&json!(40), &json!(40)));
-        let looks = world.requests.borrow().iter().filter(|line| line.starts_with("GetMessages")).count();
+        let looks = world.requests().iter().filter(|line| line.starts_with("GetMessages")).count();
         assert!((6..=11).contains(&looks), "{looks} looks for 40 messages into 8 slots");
     });
 }
@@ -90,11 +92,11 @@ fn an_idle_drain_looks_once_and_keeps_quiet() {
     run(|world| async move {
         let worker = world.worker(&[]);
         assert_eq!(worker.drain().await["received"], 0);
-        world.requests.borrow_mut().clear();
-        world.log.borrow_mut().clear();
+        world.forget_requests();
+        world.forget_lines();
         worker.drain().await;
-        assert_eq!(*world.requests.borrow(), ["GetMessages /taskqueue"]);
-        assert!(world.log.borrow().is_empty());
+        assert_eq!(world.requests(), ["GetMessages /taskqueue"]);
+        assert!(world.lines().is_empty());
     });
 }
 
@@ -117,15 +119,17 @@ fn one_bad_message_does_not_end_the_batch() {
 fn a_busy_storage_slows_the_drain_down() {
     run(|world| async move {
         let worker = world.worker(&[]);
-        world.fail(|_| Fault::Answer(503));
+        world.fail(|_| Fault::status(503));
         let counts = worker.drain().await;
         assert_eq!((&counts["received"], &counts["more"]), (&json!(0), &json!(false)));
         assert!(counts["retryAfterSeconds"].as_u64().unwrap() >= 1);
 
         // Blob Storage alone is busy: the message is left alone, and no further one is received.
-        world.fail(|line| if line.contains("/tasks") { Fault::Answer(503) } else { Fault::None });
+        world.fail(
+            |request| if request.path.starts_with("/tasks/") { Fault::status(503) } else { Fault::None },
+        );
         for _ in 0..3 {
-            world.submit_unnoticed().await;
+            world.submit_without_faults().await;
         }
         let worker = world.worker(&[("max_concurrency", "1")]);
         let counts = worker.drain().await;
@@ -137,9 +141,11 @@ fn a_busy_storage_slows_the_drain_down() {
 #[test]
 fn credentials_refused_half_way_end_the_drain_before_every_message_lost_a_try() {
     run(|world| async move {
-        world.fail(|line| if line.contains("/tasks") { Fault::Answer(403) } else { Fault::None });
+        world.fail(
+            |request| if request.path.starts_with("/tasks/") { Fault::status(403) } else { Fault::None },
+        );
         for _ in 0..10 {
-            world.submit_unnoticed().await;
+            world.submit_without_faults().await;
         }
         let counts = world.worker(&[("max_concurrency", "2")]).drain().await;
         assert_eq!((&counts["received"], &counts["lost"]), (&json!(2), &json!(2)));
@@ -190,7 +196,7 @@ fn a_released_task_goes_on_elsewhere_at_once_and_loses_no_try() {
 #[test]
 fn every_member_of_a_report_is_what_the_golden_file_shows() {
     run(|world| async move {
-        world.fail(|_| Fault::Answer(503));
+        world.fail(|_| Fault::status(503));
         let counts = world.worker(&[]).drain().await;
         let golden: serde_json::Value =
             serde_json::from_str(include_str!("../../../../models/fixtures/drain-report.json")).unwrap();
@@ -277,13 +283,13 @@ fn storage_that_asks_for_a_rest_pauses_a_drain_with_running_tasks_and_does_not_e
         world.submit("routed", |_| {}).await;
         let trouble = world.now().plus(Duration::from_secs(300));
         let (own, end) = (std::rc::Rc::clone(&world), trouble.plus(Duration::from_secs(60)));
-        world.fail(move |line| {
-            let is_look = line == "GetMessages /taskqueue";
-            if is_look && (trouble..end).contains(&own.now()) { Fault::Answer(503) } else { Fault::None }
+        world.fail(move |request| {
+            let is_look = request.operation == Operation::GetMessages && request.path == "/taskqueue";
+            if is_look && (trouble..end).contains(&own.now()) { Fault::status(503) } else { Fault::None }
         });
         let others = async {
             tokio::time::sleep(Duration::from_secs(400)).await;
-            world.submit_unnoticed().await
+            world.submit_without_faults().await
         };
         let (counts, id) = futures::future::join(worker.drain(), others).await;
         assert_eq!((&counts["received"], &counts["completed"]), (&json!(2), &json!(2)));
@@ -297,8 +303,7 @@ fn storage_that_asks_for_a_rest_pauses_a_drain_with_running_tasks_and_does_not_e
 #[test]
 fn rest_of_a_day_is_asked_for_as_two_minutes_which_a_launcher_grants() {
     run(|world| async move {
-        world.delay_refusals(Duration::from_secs(86_400));
-        world.fail(|_| Fault::Answer(503));
+        world.fail(|_| Fault::status(503).retry_after(Duration::from_secs(86_400)));
         let counts = world.worker(&[]).drain().await;
         assert_eq!(counts["retryAfterSeconds"], lifecycle::pace::MAX_REST.as_secs());
     });

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use models::{AttemptOutcome, TaskState};
+use test_world::Fault;
 
-use crate::world::{Fault, drain_request, run};
+use crate::world::{drain_request, run};
 
 #[test]
 fn a_worker_may_die_between_any_two_requests() {
@@ -29,7 +30,7 @@ fn a_worker_may_die_between_any_two_requests() {
             let doomed = world.worker(&[]);
             let drain = tokio::time::timeout(Duration::from_secs(5), doomed.ask(drain_request(Bytes::new())));
             assert_eq!(drain.await.is_err(), survived < 5, "{survived} requests");
-            world.fail(|_| Fault::None);
+            world.end_faults();
 
             let sums = world.worker(&[]).drain_until_quiet(&world).await;
             let document = world.document(id);
@@ -59,7 +60,7 @@ fn lost_replies_change_nothing() {
             let sent = Cell::new(0);
             world.fail(move |_| {
                 sent.set(sent.get() + 1);
-                if sent.get() == lost { Fault::LoseReply } else { Fault::None }
+                if sent.get() == lost { Fault::ResponseLost } else { Fault::None }
             });
             let sums = world.worker(&[]).drain_until_quiet(&world).await;
             let document = world.document(id);
@@ -94,7 +95,7 @@ fn of_two_workers_with_the_same_message_one_wins() {
         let (first, second) = (world.worker(&[]), world.worker(&[]));
         let again = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            world.reveal();
+            world.reveal_messages();
             second.drain().await
         };
         let (one, two) = futures::future::join(first.drain(), again).await;
@@ -146,9 +147,9 @@ fn a_late_attempt_of_a_deleted_task_leaves_the_result_of_the_new_one_alone() {
         let (late, other) = (world.worker(&[("max_concurrency", "1")]), world.worker(&[]));
         let again = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            world.reveal();
+            world.reveal_messages();
             world.drop_messages().await;
-            world.remove(&id.status_blob_name());
+            world.remove_blob(&id.status_blob_name());
             world.submit("routed", |document| document.task_id = id).await;
             let counts = other.drain().await;
             assert_eq!(counts["completed"], 1, "{counts}");

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fake_azure::Operation;
 use http::Response;
 use models::{AttemptOutcome, TaskState};
+use test_world::Fault;
 
-use crate::world::{Fault, run};
+use crate::world::run;
 
 fn slow(seconds: u64) -> impl FnMut(serde_json::Value) -> (Duration, Response<Bytes>) {
     move |_| {
@@ -32,8 +34,7 @@ fn a_task_longer_than_many_leases_is_done_once() {
         let (counts, ()) = futures::future::join(first.drain(), others).await;
         assert_eq!(counts["completed"], 1);
         assert_eq!(world.document(id).attempt, 1);
-        let renewals =
-            world.requests.borrow().iter().filter(|line| line.starts_with("UpdateMessage")).count();
+        let renewals = world.requests().iter().filter(|line| line.starts_with("UpdateMessage")).count();
         assert_eq!(renewals, 33, "every thirty seconds");
     });
 }
@@ -71,17 +72,17 @@ fn an_attempt_that_lost_its_lease_writes_nothing_more() {
         let worker = world.worker(&[]);
         let steal = async {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            world.reveal();
+            world.reveal_messages();
             let stolen = world.receive().await;
             assert_eq!(stolen.len(), 1, "clocks of the queue differed; somebody else has the message");
-            world.requests.borrow_mut().clear();
+            world.forget_requests();
         };
         let (counts, ()) = futures::future::join(worker.drain(), steal).await;
         assert_eq!((&counts["lost"], &counts["completed"]), (&1.into(), &0.into()));
         // The drain itself goes on beside it, and keeps the sweep's state.
-        let own = format!("Put /tasks/{id}");
-        let puts = world.requests.borrow().iter().filter(|line| line.starts_with(&own)).count();
-        assert_eq!(puts, 0, "{:?}", world.requests.borrow());
+        let own = format!("PutBlob /tasks/{id}");
+        let puts = world.requests().iter().filter(|line| line.starts_with(&own)).count();
+        assert_eq!(puts, 0, "{:?}", world.requests());
         assert_eq!(world.document(id).state, TaskState::InProgress);
         worker.drain_until_quiet(&world).await;
         let document = world.document(id);
@@ -96,10 +97,11 @@ fn a_renewal_that_fails_now_and_then_does_no_harm() {
         world.answer_tasks(slow(600));
         let id = world.submit("routed", |_| {}).await;
         let count = Cell::new(0);
-        world.fail(move |line| {
-            count.set(count.get() + usize::from(line.starts_with("UpdateMessage")));
-            let every_second = line.starts_with("UpdateMessage") && count.get() % 2 == 1;
-            if every_second { Fault::Answer(503) } else { Fault::None }
+        world.fail(move |request| {
+            let is_update = request.operation == Operation::UpdateMessage;
+            count.set(count.get() + usize::from(is_update));
+            let every_second = is_update && count.get() % 2 == 1;
+            if every_second { Fault::status(503) } else { Fault::None }
         });
         let counts = world.worker(&[]).drain().await;
         assert_eq!(counts["completed"], 1);
@@ -112,7 +114,10 @@ fn a_renewal_storage_never_answers_ends_the_attempt_with_the_lease() {
     run(|world| async move {
         world.answer_tasks(slow(600));
         world.submit("routed", |_| {}).await;
-        world.fail(|line| if line.starts_with("UpdateMessage") { Fault::Silence } else { Fault::None });
+        world.fail(|request| match request.operation {
+            Operation::UpdateMessage => Fault::Silence,
+            _ => Fault::None,
+        });
         let started = world.now();
         assert_eq!(world.worker(&[]).drain().await["lost"], 1);
         let took = world.now().since(started);
@@ -129,7 +134,7 @@ fn progress_is_written_at_most_once_a_second() {
             let started = world.now();
             world.worker(&[("simulate_unit_ms", unit)]).drain().await;
             let seconds = usize::try_from(world.now().since(started).as_secs()).unwrap();
-            let writes = world.requests.borrow().iter().filter(|l| l.starts_with("Put /tasks")).count();
+            let writes = world.requests().iter().filter(|l| l.starts_with("PutBlob /tasks")).count();
             assert!(
                 (2 + (seconds / 2).min(8)..=2 + seconds.min(10)).contains(&writes),
                 "{writes} in {seconds} s"

@@ -263,7 +263,7 @@ fn a_million_documents_take_minutes_200_lists_and_no_read_that_is_not_needed() {
         let variables = |name: &str| (name == "drain_token").then(|| TOKEN.to_owned());
         let settings = WorkerSettings::from_variables(&variables).unwrap();
         let (store, queue) = (Rc::new(storage.clone()), Rc::new(storage.clone()));
-        let worker = Worker::with_storage(world.clone(), Ok((settings, WorkerStorage { store, queue })));
+        let worker = Worker::with_storage(world.env.clone(), Ok((settings, WorkerStorage { store, queue })));
 
         let started = world.now();
         let (drains, counts) = pass(&worker).await;

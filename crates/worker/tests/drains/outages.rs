@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fake_azure::Operation;
 use http::Response;
 use models::{AttemptOutcome, DeliveryNote, TaskState};
 use serde_json::json;
+use test_world::Fault;
 
-use crate::world::{Fault, World, drain_request, run};
+use crate::world::{World, drain_request, run};
 
 const HOUR: u64 = 3_600;
 
@@ -31,15 +33,18 @@ fn no_task_fails_while_documents_cannot_be_written_for_hours() {
             for _ in 0..3 {
                 ids.push(world.submit("checksum", |_| {}).await);
             }
-            world
-                .fail(move |line| if line.contains("/tasks/") { Fault::Answer(status) } else { Fault::None });
+            world.fail(
+                move |request| {
+                    if request.path.starts_with("/tasks/") { Fault::status(status) } else { Fault::None }
+                },
+            );
             drain_for(&world, &[("max_dequeue_count", "2")], 6 * HOUR).await;
             for message in world.messages("") {
                 // Often enough to notice the recovery soon, seldom enough to spare storage.
                 let most = 6 * u32::try_from(HOUR).unwrap() / 30 + 10;
                 assert!((20..most).contains(&message.dequeue_count), "{}", message.dequeue_count);
             }
-            world.fail(|_| Fault::None);
+            world.end_faults();
             let recovered = world.now();
             world.worker(&[("max_dequeue_count", "2")]).drain_until_quiet(&world).await;
             for id in ids {
@@ -79,9 +84,10 @@ fn a_message_that_kills_every_worker_is_given_up_unread_and_its_task_runs_with_a
         let deadly = Cell::new(true);
         let lost = std::rc::Rc::new(Cell::new(0));
         let counted = std::rc::Rc::clone(&lost);
-        world.fail(move |line| {
-            deadly.set(deadly.get() && !line.starts_with("PutMessage /taskqueue-poison"));
-            let kills = deadly.get() && line.contains("/tasks/") && line.contains("-202");
+        world.fail(move |request| {
+            let is_copy = request.operation == Operation::PutMessage && request.path == "/taskqueue-poison";
+            deadly.set(deadly.get() && !is_copy);
+            let kills = deadly.get() && request.path.starts_with("/tasks/") && request.path.ends_with("-202");
             counted.set(counted.get() + u32::from(kills));
             if kills { Fault::Silence } else { Fault::None }
         });
@@ -108,10 +114,13 @@ fn a_message_that_kills_every_worker_is_given_up_unread_and_its_task_runs_with_a
 fn replies_that_never_arrive_for_hours_fail_no_task() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
-        world.fail(|line| if line.starts_with("GetMessages") { Fault::LoseReply } else { Fault::None });
+        world.fail(|request| match request.operation {
+            Operation::GetMessages => Fault::ResponseLost,
+            _ => Fault::None,
+        });
         drain_for(&world, &[], 3 * HOUR).await;
         assert!(world.messages("")[0].dequeue_count > 100);
-        world.fail(|_| Fault::None);
+        world.end_faults();
         world.worker(&[]).drain_until_quiet(&world).await;
         assert_eq!((world.document(id).state, world.document(id).attempt), (TaskState::Completed, 1));
     });
@@ -124,7 +133,10 @@ fn an_old_message_does_not_undo_an_explicit_retry() {
         world.answer_tasks(move |_| (Duration::ZERO, broken.clone()));
         let id = world.submit("routed", |_| {}).await;
         // The deletion of the message that is given up gets lost.
-        world.fail(|line| if line.starts_with("DeleteMessage") { Fault::Answer(403) } else { Fault::None });
+        world.fail(|request| match request.operation {
+            Operation::DeleteMessage => Fault::status(403),
+            _ => Fault::None,
+        });
         let mut poisoned = json!(0);
         let worker = world.worker(&[("max_dequeue_count", "2")]);
         while poisoned == json!(0) {
@@ -132,14 +144,14 @@ fn an_old_message_does_not_undo_an_explicit_retry() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert_eq!(world.document(id).error.unwrap().code, "TooManyDeliveries");
-        world.fail(|_| Fault::None);
+        world.end_faults();
 
         let lifecycle::retry::Retry::Again(again) =
             lifecycle::retry::retry(&world.document(id), None, world.now())
         else {
             panic!("it has failed")
         };
-        world.overwrite(&id.status_blob_name(), &again.to_bytes());
+        world.put_blob(&id.status_blob_name(), again.to_bytes());
         let [old] = &world.messages("")[..] else { panic!("the old message is still there") };
         assert!(old.dequeue_count > 2);
         tokio::time::sleep(Duration::from_secs(61)).await;
@@ -179,7 +191,7 @@ fn a_second_message_does_not_shorten_the_wait_that_a_handler_asked_for() {
 #[test]
 fn a_message_is_given_back_while_its_lease_holds_and_says_that_its_worker_survived() {
     for (visibility, fault) in
-        [("4", Fault::Answer(503)), ("4", Fault::Silence), ("60", Fault::Answer(503)), ("60", Fault::Silence)]
+        [("4", Fault::status(503)), ("4", Fault::Silence), ("60", Fault::status(503)), ("60", Fault::Silence)]
     {
         given_back(visibility, fault);
     }
@@ -189,12 +201,12 @@ fn given_back(visibility: &'static str, fault: Fault) {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         let text = world.messages("")[0].text.clone();
-        world.fail(move |line| if line.contains("/tasks/") { fault } else { Fault::None });
+        world.fail(move |request| if request.path.starts_with("/tasks/") { fault } else { Fault::None });
         world.worker(&[("visibility_timeout_seconds", visibility)]).drain().await;
         let noted = world.messages("")[0].text.clone();
         assert_eq!(DeliveryNote::of(&noted, 2), DeliveryNote { delivery: 1, lost_workers: 0, backed_off: 0 });
         assert_eq!(DeliveryNote::removed_from(&noted), text);
-        world.fail(|_| Fault::None);
+        world.end_faults();
         world.worker(&[]).drain_until_quiet(&world).await;
         let document = world.document(id);
         assert_eq!(document.history[0].outcome, Some(AttemptOutcome::Completed));

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fake_azure::Operation;
 use http::Response;
 use models::{TaskId, TaskState, TaskStatus};
 use serde_json::json;
+use test_world::Fault;
 
-use crate::world::{Fault, run};
+use crate::world::run;
 
 #[test]
 fn a_copy_keeps_the_whole_message_and_says_why() {
@@ -46,7 +48,7 @@ fn an_original_that_is_too_large_only_once_it_is_escaped_goes_into_a_blob_too() 
     run(|world| async move {
         // Another program puts it in a CDATA section, which needs no escapes: below all limits of a message.
         let noise = format!("not a task: {}", "&".repeat(30_000));
-        world.put_plainly("taskqueue", &noise);
+        world.put_message("", &noise);
         let counts = world.worker(&[]).drain().await;
         assert_eq!(counts["poisoned"], 1, "{counts}");
         let [copy] = &world.poison()[..] else { panic!("one copy") };
@@ -75,7 +77,7 @@ fn a_stored_document_that_cannot_be_read_is_left_alone_and_its_message_kept() {
     run(|world| async move {
         for garbage in ["{\"TaskName\":", "[]", "{\"TaskId\":\"11111111-2222-3333-4444-555555555555\"}"] {
             let id = world.submit("checksum", |_| {}).await;
-            world.overwrite(&id.status_blob_name(), garbage.as_bytes());
+            world.put_blob(&id.status_blob_name(), garbage.to_owned());
             assert_eq!(world.worker(&[]).drain().await["poisoned"], 1, "{garbage}");
             assert_eq!(world.blob(&id.status_blob_name()).unwrap().content, garbage);
         }
@@ -116,10 +118,11 @@ fn a_copy_that_was_not_stored_keeps_the_message_and_is_made_up_for() {
         assert!(tokio::time::timeout(Duration::from_secs(5), doomed.drain()).await.is_err());
         tokio::time::sleep(Duration::from_secs(60)).await;
         let refused = Cell::new(0);
-        world.fail(move |line| {
-            let fails = line.starts_with("PutMessage /taskqueue-poison") && refused.get() < 20;
+        world.fail(move |request| {
+            let is_copy = request.operation == Operation::PutMessage && request.path == "/taskqueue-poison";
+            let fails = is_copy && refused.get() < 20;
             refused.set(refused.get() + u32::from(fails));
-            if fails { Fault::Answer(500) } else { Fault::None }
+            if fails { Fault::status(500) } else { Fault::None }
         });
         let worker = world.worker(&[("max_dequeue_count", "1")]);
         assert_eq!(worker.drain().await["lost"], 1, "no copy, no deletion");
@@ -154,7 +157,7 @@ fn a_document_of_the_net_api_is_taken_as_pending_whatever_its_random_state() {
             let text = json!({ "TaskName": "anything", "TaskDescription": "d", "Status": state, "TaskId": id.to_string(),
                 "Priority": 2, "returnUri": "https://x.example/tasks/y-202" })
             .to_string();
-            world.overwrite(&id.status_blob_name(), text.as_bytes());
+            world.put_blob(&id.status_blob_name(), text.clone());
             world.send(&text).await;
             assert_eq!(world.worker(&[]).drain().await["completed"], 1, "{state}");
             assert_eq!(world.document(id).state, TaskState::Completed);
@@ -200,7 +203,7 @@ fn what_the_net_worker_finished_stays_finished() {
             state: TaskState::Completed,
             ..ours
         };
-        world.overwrite(&id.status_blob_name(), &theirs.to_bytes());
+        world.put_blob(&id.status_blob_name(), theirs.to_bytes());
         assert_eq!(world.worker(&[]).drain().await["discarded"], 1);
         assert_eq!(world.document(id), theirs);
     });
@@ -210,7 +213,7 @@ fn what_the_net_worker_finished_stays_finished() {
 fn a_message_whose_task_was_deleted_is_deleted_too() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
-        world.remove(&id.status_blob_name());
+        world.remove_blob(&id.status_blob_name());
         assert_eq!(world.worker(&[]).drain().await["discarded"], 1);
         assert!(world.blob(&id.status_blob_name()).is_none());
         assert!(world.messages("").is_empty());

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
+use test_world::Fault;
 
-use crate::world::{Fault, TestWorker, drain_request, run};
+use crate::world::{TestWorker, drain_request, run};
 
 async fn ask(
     worker: &TestWorker,
@@ -42,7 +43,7 @@ fn only_the_holder_of_the_token_drains() {
         for right in ["Bearer sesame", "bearer sesame", "BEARER  sesame "] {
             assert_eq!(ask(&worker, Method::POST, "/drain", Some(right)).await.0, StatusCode::OK, "{right}");
         }
-        assert!(world.requests.borrow().iter().all(|line| !line.is_empty()));
+        assert!(world.requests().iter().all(|line| !line.is_empty()));
     });
 }
 
@@ -55,7 +56,7 @@ fn without_a_configured_token_the_route_is_closed_and_says_how_to_open_it() {
             assert_eq!(status, StatusCode::FORBIDDEN);
             assert!(problem["detail"].as_str().unwrap().contains("drain_token"));
         }
-        assert!(world.requests.borrow().is_empty(), "storage is not asked");
+        assert!(world.requests().is_empty(), "storage is not asked");
     });
 }
 
@@ -100,7 +101,7 @@ fn a_configuration_that_cannot_be_used_is_named_but_not_shown() {
 fn credentials_that_storage_refuses_are_the_operators_to_mend() {
     run(|world| async move {
         let worker = world.worker(&[]);
-        world.fail(|_| Fault::Answer(403));
+        world.fail(|_| Fault::status(403));
         let (status, problem) = worker.ask(drain_request(Bytes::new())).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(problem["detail"].as_str().unwrap().contains("storage_connection_string"), "{problem}");

@@ -58,12 +58,8 @@ fn a_busy_worker_looks_after_scheduled_tasks_now_and_then() {
         let worker = world.worker(&[("simulate_unit_ms", "500"), ("max_concurrency", "1")]);
         let counts = worker.drain().await;
         assert_eq!((&counts["promoted"], &counts["more"]), (&1.into(), &true.into()));
-        let looks = world
-            .requests
-            .borrow()
-            .iter()
-            .filter(|l| l.starts_with("GetMessages /taskqueue-scheduled"))
-            .count();
+        let looks =
+            world.requests().iter().filter(|l| l.starts_with("GetMessages /taskqueue-scheduled")).count();
         assert!((1..=4).contains(&looks), "{looks} looks in twenty seconds");
         worker.drain_until_quiet(&world).await;
         assert_eq!(world.document(due).state, TaskState::Completed);
@@ -83,8 +79,8 @@ fn a_message_that_grows_when_we_send_it_on_is_promoted_and_deferred_all_the_same
         world.drop_messages().await;
         // As another program spells it, in a CDATA section: 45,000 bytes, five times as many as we would send.
         text["Padding"] = "&".repeat(25_000).into();
-        for (queue, column) in [("taskqueue", "deferred"), ("taskqueue-scheduled", "promoted")] {
-            world.put_plainly(queue, &text.to_string());
+        for (queue, column) in [("", "deferred"), ("-scheduled", "promoted")] {
+            world.put_message(queue, &text.to_string());
             let counts = world.worker(&[]).drain().await;
             assert_eq!(counts[column], 1, "{queue}: {counts}");
         }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use fake_azure::{Block, Operation};
 use models::TaskState;
+use test_world::Fault;
 
-use fake_azure::Block;
-
-use crate::world::{Fault, TestWorker, run};
+use crate::world::{TestWorker, run};
 
 #[test]
 fn a_task_whose_message_was_never_sent_is_found_and_done() {
@@ -88,13 +88,12 @@ fn one_of_many_workers_sweeps_and_a_quiet_store_is_read_once_an_interval() {
         tokio::time::sleep(Duration::from_secs(1000)).await;
         let reads = |world: &crate::world::World| {
             world
-                .requests
-                .borrow()
+                .requests()
                 .iter()
-                .filter(|line| line.starts_with("Get /tasks/") && line.ends_with("-202"))
+                .filter(|line| line.starts_with("GetBlob /tasks/") && line.ends_with("-202"))
                 .count()
         };
-        world.requests.borrow_mut().clear();
+        world.forget_requests();
         let workers: Vec<_> = (0..5).map(|_| world.worker(&[])).collect();
         futures::future::join_all(workers.iter().map(TestWorker::drain)).await;
         assert_eq!(reads(&world), 0, "the listing tells that all of them have ended");
@@ -103,7 +102,7 @@ fn one_of_many_workers_sweeps_and_a_quiet_store_is_read_once_an_interval() {
             futures::future::join_all(workers.iter().map(TestWorker::drain)).await;
         }
         assert_eq!(reads(&world), 0);
-        let lists = world.requests.borrow().iter().filter(|line| **line == "Get /tasks").count();
+        let lists = world.requests().iter().filter(|line| **line == "ListBlobs /tasks").count();
         assert_eq!(lists, 21, "one worker lists, once an interval");
     });
 }
@@ -114,7 +113,10 @@ fn a_sweeper_that_dies_is_replaced() {
         let id = world.submit("checksum", |_| {}).await;
         world.drop_messages().await;
         tokio::time::sleep(Duration::from_secs(1000)).await;
-        world.fail(|line| if line.starts_with("PutMessage") { Fault::Silence } else { Fault::None });
+        world.fail(|request| match request.operation {
+            Operation::PutMessage => Fault::Silence,
+            _ => Fault::None,
+        });
         let doomed = world.worker(&[]);
         let drain = tokio::time::timeout(Duration::from_secs(20), doomed.drain()).await;
         assert!(
@@ -122,7 +124,7 @@ fn a_sweeper_that_dies_is_replaced() {
             "it dies after it has claimed the document and before it has sent the message"
         );
         assert!(world.messages("").is_empty());
-        world.fail(|_| Fault::None);
+        world.end_faults();
         let worker = world.worker(&[]);
         for _ in 0..40 {
             tokio::time::sleep(Duration::from_secs(30)).await;
@@ -137,7 +139,7 @@ fn a_ruined_sweep_state_starts_from_the_beginning() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.drop_messages().await;
-        world.overwrite("sweep-state", b"\xff{");
+        world.put_blob("sweep-state", &b"\xff{"[..]);
         tokio::time::sleep(Duration::from_secs(1000)).await;
         assert_eq!(world.worker(&[]).drain().await["requeued"], 1);
         assert_eq!(world.worker(&[]).drain().await["completed"], 1);
@@ -154,7 +156,7 @@ fn documents_of_earlier_releases_are_swept_without_a_mark() {
         world.drop_messages().await;
         for id in [lost, scheduled] {
             let document = world.document(id);
-            world.overwrite(&id.status_blob_name(), &document.to_bytes());
+            world.put_blob(&id.status_blob_name(), document.to_bytes());
         }
         let worker = world.worker(&[]);
         for _ in 0..1_000 {
@@ -189,7 +191,7 @@ fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept(
                 documents.replace(&document, &etag).await.unwrap();
             }
             for id in [done[0], lost[0]] {
-                world.block(&id.status_blob_name(), Some(block));
+                world.block_blob(&id.status_blob_name(), Some(block));
             }
             for _ in 0..40 {
                 tokio::time::sleep(Duration::from_secs(100)).await;
@@ -202,12 +204,11 @@ fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept(
                 assert_eq!(world.document(*id).state, TaskState::Completed, "{block:?}: found and done");
             }
             assert!(world.has_logged("the sweep passed over a document"), "{block:?}");
-            let noise =
-                world.log.borrow().iter().filter(|line| line.contains("the sweep passed over")).count();
+            let noise = world.logged().lines().filter(|line| line.contains("the sweep passed over")).count();
             assert!(noise <= 3, "{block:?}: {noise} lines in an hour");
             // Once nothing keeps it any more, a later pass sees to it.
             for id in [done[0], lost[0]] {
-                world.block(&id.status_blob_name(), None);
+                world.block_blob(&id.status_blob_name(), None);
             }
             for _ in 0..30 {
                 tokio::time::sleep(Duration::from_secs(3_600)).await;
@@ -226,8 +227,9 @@ fn a_document_that_storage_fails_to_give_holds_the_sweep_up_for_minutes_only() {
         ids.sort_unstable();
         world.drop_messages().await;
         let broken = ids[0].status_blob_name();
-        world.fail(move |line| {
-            if line.starts_with("Get ") && line.ends_with(&broken) { Fault::Answer(500) } else { Fault::None }
+        world.fail(move |request| {
+            let is_meant = request.operation == Operation::GetBlob && request.path.ends_with(&broken);
+            if is_meant { Fault::status(500) } else { Fault::None }
         });
         let worker = world.worker(&[]);
         for _ in 0..60 {
@@ -247,14 +249,14 @@ fn a_claim_whose_reply_was_lost_is_known_as_ones_own() {
         tokio::time::sleep(Duration::from_secs(1000)).await;
         // Each write of the sweep in turn: the claim of the step, and that of the document.
         let mut lost = 0;
-        world.fail(move |line| {
-            let own =
-                line == "Put /tasks/sweep-state" || line.starts_with("Put /tasks/") && line.ends_with("-202");
+        world.fail(move |request| {
+            let own = request.operation == Operation::PutBlob
+                && (request.path == "/tasks/sweep-state" || request.path.ends_with("-202"));
             lost += usize::from(own);
-            if own && lost % 2 == 1 { Fault::LoseReply } else { Fault::None }
+            if own && lost % 2 == 1 { Fault::ResponseLost } else { Fault::None }
         });
-        assert_eq!(world.worker(&[]).drain().await["requeued"], 1, "{:?}", world.requests.borrow());
-        world.fail(|_| Fault::None);
+        assert_eq!(world.worker(&[]).drain().await["requeued"], 1, "{:?}", world.requests());
+        world.end_faults();
         world.worker(&[]).drain().await;
         assert_eq!(world.document(id).state, TaskState::Completed);
     });

@@ -20,6 +20,20 @@ pub enum MonitorState {
     Canceled,
 }
 
+impl MonitorState {
+    /// The name in responses and in the query of the list.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => "NotStarted",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Canceled => "Canceled",
+        }
+    }
+}
+
 impl From<TaskState> for MonitorState {
     fn from(state: TaskState) -> Self {
         match state {

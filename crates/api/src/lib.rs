@@ -1,16 +1,17 @@
-//! The HTTP API, and one file for each thing that can be asked.
+//! The HTTP API.
 //!
 //! # Layout
-//! - [`Api`]: the way of a request.
-//! - `http`: what a request says, without storage: address, headers, caller, preconditions, query, ranges.
+//! - [`Api`]: the way of a request from its head to its response.
+//! - `http`: reading a request, without storage: route, headers, authentication, preconditions, query, ranges.
 //! - `tasks`: the operations on tasks, one file each.
-//! - `system`: health, metrics, pages.
+//! - `system`: health, metrics, static pages.
 
 mod api;
 mod http;
-mod remembered;
+mod permit;
 mod system;
 mod tasks;
+mod ttl_cache;
 
 pub use api::Api;
 pub use system::pages::{Asset, AssetSource, Assets};

@@ -1,4 +1,4 @@
-//! What is not about tasks.
+//! Routes that do not concern a task: health, metrics, static pages.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

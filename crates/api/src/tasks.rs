@@ -1,18 +1,17 @@
-//! What every route about tasks works with, and the steps several of them share.
+//! The operations on tasks, one file each, and the state and steps that they share.
 
 pub(crate) mod cancel;
 mod continuation;
 pub(crate) mod delete;
 pub(crate) mod events;
 pub(crate) mod list;
+mod long_poll;
 pub(crate) mod monitor;
 pub(crate) mod result;
 pub(crate) mod retry;
+mod shared_reads;
 pub(crate) mod submit;
-pub(crate) mod wait;
-mod watched;
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,42 +25,44 @@ use service::settings::ApiSettings;
 use storage::{ApiStorage, MonitoredQueue, PublicStore, QueueName, Read, StorageError, StoredDocument};
 
 use crate::http::auth;
-use crate::http::call::Call;
-use crate::remembered::Remembered;
-use crate::tasks::watched::Watchers;
+use crate::http::request::ApiRequest;
+use crate::permit::Permits;
+use crate::tasks::shared_reads::SharedReads;
+use crate::ttl_cache::TtlCache;
 
-/// How long a queue depth that was once read decides about overload.
-const DEPTH_AGE: Duration = Duration::from_secs(5);
+/// Maximum age of the queue depth that decides about overload.
+const MAX_DEPTH_AGE: Duration = Duration::from_secs(5);
 
-/// Tries of a conditional write before the client is asked to come again.
-pub(crate) const WRITE_TRIES: usize = 5;
+/// Tries of a conditional write before the response is `503` with the problem `contended`.
+pub(crate) const MAX_WRITE_TRIES: usize = 5;
 
-/// What the last probe of storage found.
+/// Outcome of a probe of storage.
 pub(crate) type Readiness = Result<(), StorageError>;
 
-/// What storage says about its queues.
+/// Numbers about the queues, as storage returned them.
 #[derive(Clone)]
-pub(crate) struct Depths {
-    pub(crate) messages: [(&'static str, Option<u64>); 3],
-    /// When the oldest visible message of the task queue was put.
+pub(crate) struct QueueMetrics {
+    /// Name and depth of each queue; `None` if storage did not return the depth.
+    pub(crate) depths: [(&'static str, Option<u64>); 3],
+    /// When the oldest visible message of the task queue was sent.
     pub(crate) oldest: Result<Option<Timestamp>, StorageError>,
 }
 
-/// Store, queue, settings and what the instance remembers.
+/// State of the operations: storage, settings, cached values and limits.
 pub(crate) struct Tasks {
     pub(crate) env: Rc<dyn Env>,
     pub(crate) settings: ApiSettings,
     pub(crate) store: Rc<dyn PublicStore>,
     pub(crate) queue: Rc<dyn MonitoredQueue>,
-    depth: Remembered<Option<u64>>,
-    pub(crate) readiness: Remembered<Readiness>,
-    pub(crate) depths: Remembered<Depths>,
-    /// Tasks that streams and waits watch.
-    pub(crate) watchers: Watchers,
-    /// Event streams that are open.
-    pub(crate) streams: Rc<Cell<usize>>,
-    /// Requests that wait for the end of a task.
-    pub(crate) waits: Rc<Cell<usize>>,
+    queue_depth: TtlCache<Option<u64>>,
+    pub(crate) readiness: TtlCache<Readiness>,
+    pub(crate) queue_metrics: TtlCache<QueueMetrics>,
+    /// Reads that event streams and long polls share.
+    pub(crate) shared_reads: SharedReads,
+    /// Permits for open event streams.
+    pub(crate) event_streams: Permits,
+    /// Permits for waiting requests.
+    pub(crate) long_polls: Permits,
 }
 
 impl Tasks {
@@ -72,79 +73,74 @@ impl Tasks {
             settings,
             store,
             queue,
-            depth: Remembered::new(),
-            readiness: Remembered::new(),
-            depths: Remembered::new(),
-            watchers: Watchers::default(),
-            streams: Rc::default(),
-            waits: Rc::default(),
+            queue_depth: TtlCache::new(),
+            readiness: TtlCache::new(),
+            queue_metrics: TtlCache::new(),
+            shared_reads: SharedReads::default(),
+            event_streams: Permits::new(events::MAX_EVENT_STREAMS),
+            long_polls: Permits::new(long_poll::MAX_LONG_POLLS),
         }
     }
 
-    /// Depth of the task queue, at most [`DEPTH_AGE`] old; `None` when storage does not tell.
+    /// Depth of the task queue, at most [`MAX_DEPTH_AGE`] old; `None` if storage does not return it.
     pub(crate) async fn queue_depth(&self) -> Option<u64> {
-        let ask = async { self.queue.depth(QueueName::Tasks).await.ok() };
-        self.depth.get(|| self.env.instant(), DEPTH_AGE, ask).await.flatten()
+        let fetch = async { self.queue.depth(QueueName::Tasks).await.ok() };
+        self.queue_depth.get(|| self.env.instant(), MAX_DEPTH_AGE, fetch).await.flatten()
     }
 
-    /// The task, if there is one that the caller may see. Boxed because nearly every route begins so: one
-    /// copy of the code in the component instead of one for each.
-    pub(crate) async fn find(&self, call: &Call, id: TaskId) -> Result<StoredDocument, Refusal> {
+    /// Reads the task. A task that the caller may not see is not found.
+    pub(crate) async fn find(&self, request: &ApiRequest, id: TaskId) -> Result<StoredDocument, Refusal> {
         match self.store.read(id, None).await {
-            Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &call.caller) => {
+            Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &request.caller) => {
                 Ok(*stored)
             }
-            // Another caller's task looks like none. Before the first submission there is no container.
+            // The container is created by the first submission.
             Ok(_) | Err(StorageError::NoContainer(_)) => Err(task_not_found()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Puts the message of a stored task where it waits.
-    pub(crate) async fn put_message(&self, stored: &StoredDocument, delay: Duration) -> Result<(), Refusal> {
+    /// Sends the message of a stored task: to the task queue, or with a delay to the scheduled queue.
+    pub(crate) async fn send_message(&self, stored: &StoredDocument, delay: Duration) -> Result<(), Refusal> {
         let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
         let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)
     }
 
-    /// The status monitor as a client sees it.
-    pub(crate) fn view(&self, call: &Call, stored: &StoredDocument) -> Result<Monitor, Refusal> {
-        let document = &stored.document;
-        Ok(monitor_at(document, call.task_url(&self.settings, document.task_id)?))
-    }
-
-    /// An answer whose body is the status monitor.
-    pub(crate) fn shown(
+    /// A response whose body is the status monitor.
+    pub(crate) fn monitor_response(
         &self,
-        call: &Call,
+        request: &ApiRequest,
         status: StatusCode,
         stored: &StoredDocument,
     ) -> Result<Response, Refusal> {
-        let mut answer = response::json(status, &self.view(call, stored)?);
-        self.describe(&mut answer, stored);
-        Ok(answer)
+        let document = &stored.document;
+        let monitor = monitor_at(document, request.task_url(&self.settings, document.task_id)?);
+        let mut response = response::json(status, &monitor);
+        self.set_monitor_headers(&mut response, stored);
+        Ok(response)
     }
 
-    /// The headers that go with a status monitor.
-    pub(crate) fn describe(&self, answer: &mut Response, stored: &StoredDocument) {
-        response::set(answer, ETAG, &stored.etag);
+    /// Sets the headers of a status monitor: `ETag` and, until the task is terminal, `Retry-After`.
+    pub(crate) fn set_monitor_headers(&self, response: &mut Response, stored: &StoredDocument) {
+        response::set(response, ETAG, &stored.etag);
         if let Some(seconds) = self.retry_after(stored) {
-            response::set(answer, RETRY_AFTER, &seconds.to_string());
+            response::set(response, RETRY_AFTER, &seconds.to_string());
         }
     }
 
-    /// Seconds until a look at the task is worth while, by its age and by the queue as far as its length
-    /// is known; `None` once it is terminal.
+    /// Seconds until the next poll, from the age of the task and the cached queue depth; `None` for a terminal
+    /// task.
     pub(crate) fn retry_after(&self, stored: &StoredDocument) -> Option<u64> {
         let now = self.env.timestamp();
         let by_age = lifecycle::monitor::retry_after(&stored.document, now)?;
-        let depth = self.depth.known(self.env.instant(), 2 * DEPTH_AGE).flatten().unwrap_or(0);
+        let depth = self.queue_depth.cached(self.env.instant(), 2 * MAX_DEPTH_AGE).flatten().unwrap_or(0);
         Some(by_age.max(lifecycle::monitor::queue_wait(&stored.document, depth, now)).as_secs())
     }
 
-    /// Reads the length of the queue for [`Self::retry_after`] if the task has waited long enough to suggest a queue. A
-    /// new task costs no request.
-    pub(crate) async fn learn_queue(&self, stored: &StoredDocument) {
+    /// Refreshes the queue depth for [`Self::retry_after`] if the task has waited long enough to suggest a queue. For
+    /// a new task this sends no request.
+    pub(crate) async fn refresh_queue_depth(&self, stored: &StoredDocument) {
         if lifecycle::monitor::suggests_queue(&stored.document, self.env.timestamp()) {
             self.queue_depth().await;
         }
@@ -159,23 +155,17 @@ pub(crate) fn monitor_at(document: &TaskStatus, address: String) -> Monitor {
     Monitor { result_location, resource_location, ..monitor }
 }
 
-/// The state in the word that clients know it by.
-pub(crate) fn word(state: TaskState) -> &'static str {
-    match MonitorState::from(state) {
-        MonitorState::NotStarted => "NotStarted",
-        MonitorState::Running => "Running",
-        MonitorState::Succeeded => "Succeeded",
-        MonitorState::Failed => "Failed",
-        MonitorState::Canceled => "Canceled",
-    }
+/// The public name of a state.
+pub(crate) fn public_name(state: TaskState) -> &'static str {
+    MonitorState::from(state).as_str()
 }
 
-/// There is no task of this id that the caller may see.
+/// The error if no task has this id, or the caller may not see it.
 pub(crate) fn task_not_found() -> Refusal {
     Refusal::new(Kind::TaskNotFound, "No task with this id is known. It may have been deleted or purged.")
 }
 
-/// The document changed under every try of a conditional write.
+/// The error if another request changed the document during every try of a conditional write.
 pub(crate) fn contended() -> Refusal {
     Refusal::new(Kind::Contended, "The task changed during every try. Send the request again.").retry_after(1)
 }

@@ -1,4 +1,4 @@
-//! Who is calling, and whose task it is.
+//! Authentication of the caller, and access to the tasks of an owner.
 
 use http::HeaderMap;
 use http::header::{HeaderName, WWW_AUTHENTICATE};
@@ -10,16 +10,19 @@ use sha2::{Digest as _, Sha256};
 use crate::http::headers::text;
 
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
-/// Set by the Container Apps authentication sidecar, which removes it from what callers send.
+/// Set by the authentication sidecar of Container Apps, which removes the header from incoming requests.
 const PRINCIPAL_ID: HeaderName = HeaderName::from_static("x-ms-client-principal-id");
 
-/// Longest principal id that is taken.
-const LONGEST_PRINCIPAL: usize = 256;
+/// Maximum length of a principal id.
+const MAX_PRINCIPAL_BYTES: usize = 256;
 
-/// A caller's name as it is stored with his tasks; `None` when callers are not told apart.
+/// Identifier of the caller, stored as the owner of its tasks; `None` if callers are not authenticated.
 pub(crate) type Caller = Option<String>;
 
-/// Identifies the caller.
+/// Authenticates the caller.
+///
+/// # Errors
+/// [`Kind::Unauthorized`] without a known key or principal.
 pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Refusal> {
     match auth {
         ApiAuth::None => Ok(None),
@@ -35,7 +38,7 @@ pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Re
         }
         ApiAuth::EasyAuth => {
             let principal = text(headers, PRINCIPAL_ID)
-                .filter(|id| (1..=LONGEST_PRINCIPAL).contains(&id.len()))
+                .filter(|id| (1..=MAX_PRINCIPAL_BYTES).contains(&id.len()))
                 .ok_or_else(|| {
                     unauthorized("Sign in first; the platform's authentication names no caller.")
                 })?;
@@ -44,8 +47,8 @@ pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Re
     }
 }
 
-/// Whether a task of `owner` may be seen by `caller`. Where callers are told apart, a task without an
-/// owner (accepted before, or by the .NET side) belongs to nobody.
+/// Whether `caller` may see a task of `owner`. An authenticated caller only sees its own tasks: a task without an owner
+/// (accepted without authentication, or created by the .NET sample) is hidden.
 pub(crate) fn may_see(owner: Option<&str>, caller: &Caller) -> bool {
     caller.is_none() || owner == caller.as_deref()
 }
@@ -66,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_key_identifies_its_caller_however_it_is_sent() {
+    fn known_key_identifies_its_caller_in_both_headers() {
         let keys = ApiAuth::ApiKey(vec![Sha256::digest("first").into(), Sha256::digest("second").into()]);
         let one = identify(&keys, &headers("authorization", "bearer second")).unwrap();
         assert_eq!(one, identify(&keys, &headers("api-key", "second")).unwrap());
@@ -77,22 +80,22 @@ mod tests {
             ("api-key", ""),
             ("authorization", "Basic second"),
             ("authorization", "second"),
-            ("x-ms-client-principal-id", "somebody"),
+            ("x-ms-client-principal-id", "a-principal"),
         ] {
             assert!(identify(&keys, &headers(name, value)).is_err(), "{name}: {value}");
         }
     }
 
     #[test]
-    fn the_platform_s_header_counts_only_in_its_own_mode() {
-        let caller = headers("x-ms-client-principal-id", "somebody");
-        assert_eq!(identify(&ApiAuth::EasyAuth, &caller).unwrap().as_deref(), Some("somebody"));
+    fn principal_header_counts_only_with_easy_auth() {
+        let caller = headers("x-ms-client-principal-id", "a-principal");
+        assert_eq!(identify(&ApiAuth::EasyAuth, &caller).unwrap().as_deref(), Some("a-principal"));
         assert_eq!(identify(&ApiAuth::None, &caller).unwrap(), None);
         assert!(identify(&ApiAuth::EasyAuth, &HeaderMap::new()).is_err());
     }
 
     #[test]
-    fn a_task_without_owner_is_nobody_s_where_callers_are_told_apart() {
+    fn task_without_owner_is_hidden_from_authenticated_callers() {
         let me = Some("me".to_owned());
         assert!(may_see(Some("me"), &me));
         assert!(!may_see(Some("you"), &me));

@@ -1,22 +1,23 @@
-//! Preconditions of a request about one task (RFC 9110, section 13).
+//! Preconditions of a request for a task (RFC 9110, section 13). Pure.
 
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method};
 use service::problem::{Kind, Refusal};
 
-use crate::http::headers::{items, none_match};
+use crate::http::headers::list_items;
 
-/// Refuses a request that was made for another version of the task than `etag`. Asked once the task is
-/// found and would otherwise be answered with success: an error comes before a precondition.
+/// Refuses a request whose preconditions do not hold for the version `etag`. Called when the request would succeed
+/// otherwise: other errors take precedence.
 ///
-/// `If-Unmodified-Since` is ignored, as the RFC wants it where a resource has no modification date.
+/// `If-Unmodified-Since` is ignored, which the RFC requires for a resource without a modification date.
 pub(crate) fn check(method: &Method, headers: &HeaderMap, etag: &str) -> Result<(), Refusal> {
-    let stale = headers.contains_key(IF_MATCH) && !matches(headers, etag);
-    // Of a safe method it means 304, which is its route's own to answer.
-    let known = !method.is_safe() && headers.contains_key(IF_NONE_MATCH) && none_match(headers, etag);
-    let detail = if stale {
+    let is_other_version = headers.contains_key(IF_MATCH) && !if_match(headers, etag);
+    // For a safe method the response is 304, which the operation creates.
+    let is_excluded =
+        !method.is_safe() && headers.contains_key(IF_NONE_MATCH) && if_none_match(headers, etag);
+    let detail = if is_other_version {
         "The task is not of the version that If-Match names. Read it again and decide anew."
-    } else if known {
+    } else if is_excluded {
         "The task is of a version that If-None-Match excludes."
     } else {
         return Ok(());
@@ -24,9 +25,15 @@ pub(crate) fn check(method: &Method, headers: &HeaderMap, etag: &str) -> Result<
     Err(Refusal::new(Kind::PreconditionFailed, detail).header(ETAG, etag))
 }
 
-/// Whether `If-Match` names `etag` (strong comparison: a weak tag never does) or is `*`.
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
-    items(headers, IF_MATCH).any(|tag| tag == "*" || tag == etag && !tag.starts_with("W/"))
+/// Whether `If-Match` contains `etag` (strong comparison: a weak tag never matches) or `*`.
+fn if_match(headers: &HeaderMap, etag: &str) -> bool {
+    list_items(headers, IF_MATCH).any(|tag| tag == "*" || tag == etag && !tag.starts_with("W/"))
+}
+
+/// Whether `If-None-Match` contains `etag` (weak comparison) or `*`.
+pub(crate) fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+    let bare = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    list_items(headers, IF_NONE_MATCH).any(|tag| tag == "*" || bare(tag))
 }
 
 #[cfg(test)]
@@ -37,16 +44,16 @@ mod tests {
 
     const ETAG_NOW: &str = "\"0x8D\"";
 
+    fn with(name: &HeaderName, lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (name.clone(), HeaderValue::from_str(line).unwrap())).collect()
+    }
+
     fn passes(method: &Method, name: &HeaderName, lines: &[&str]) -> bool {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(name, HeaderValue::from_str(line).unwrap());
-        }
-        check(method, &headers, ETAG_NOW).is_ok()
+        check(method, &with(name, lines), ETAG_NOW).is_ok()
     }
 
     #[test]
-    fn if_match_is_compared_strongly_against_every_tag_of_every_line() {
+    fn if_match_uses_strong_comparison_on_all_lines() {
         for method in [Method::GET, Method::DELETE, Method::POST] {
             for lines in [&["\"0x8D\""][..], &["*"], &["\"a\", \"0x8D\""], &["\"a\"", "\"0x8D\""], &[]] {
                 assert!(passes(&method, &IF_MATCH, lines), "{method} {lines:?}");
@@ -58,11 +65,22 @@ mod tests {
     }
 
     #[test]
-    fn if_none_match_excludes_versions_from_a_change_and_not_from_a_look() {
+    fn if_none_match_applies_to_unsafe_methods_only() {
         for lines in [&["\"0x8D\""][..], &["W/\"0x8D\""], &["*"]] {
             assert!(!passes(&Method::DELETE, &IF_NONE_MATCH, lines), "{lines:?}");
             assert!(passes(&Method::GET, &IF_NONE_MATCH, lines), "{lines:?}");
         }
         assert!(passes(&Method::POST, &IF_NONE_MATCH, &["\"other\""]));
+    }
+
+    #[test]
+    fn if_none_match_uses_weak_comparison() {
+        let etag = "\"0x8D\"";
+        for matching in ["*", "\"0x8D\"", "W/\"0x8D\"", "\"a\", \"0x8D\""] {
+            assert!(if_none_match(&with(&IF_NONE_MATCH, &[matching]), etag), "{matching}");
+        }
+        for other in ["\"0x8d\"", "0x8D", "", "\"a\",\"b\""] {
+            assert!(!if_none_match(&with(&IF_NONE_MATCH, &[other]), etag), "{other}");
+        }
     }
 }

@@ -1,14 +1,14 @@
-//! From method and path to what is asked for. Pure.
+//! From a path to a resource and its methods. Pure.
 
 use models::TaskId;
 use percent_encoding::percent_decode_str;
 
-/// Something with an address of its own.
+/// A resource with its own address. Static pages are not listed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// `/tasks`
     Tasks,
-    /// `/Tasks/QueueTask`, the address of the .NET sample, in every spelling that its router takes.
+    /// `/Tasks/QueueTask`, the address of the .NET sample, in every spelling that its router accepts.
     QueueTask,
     /// `/tasks/{id}`
     Task(TaskId),
@@ -29,7 +29,7 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    /// What is at `path`, static pages excepted.
+    /// The resource at `path`; `None` for static pages and unknown paths.
     pub(crate) fn at(path: &str) -> Option<Self> {
         match path {
             "/tasks" => return Some(Self::Tasks),
@@ -41,7 +41,7 @@ impl Resource {
         }
         let rest = path.strip_prefix("/tasks/")?;
         let (id, part) = rest.split_once('/').map_or((rest, None), |(id, part)| (id, Some(part)));
-        // Only the hyphenated form: one task has one address (letter case excepted).
+        // Only the hyphenated form, so that a task has one address (except for letter case).
         let id: TaskId = Some(id).filter(|id| id.len() == 36)?.parse().ok()?;
         match part {
             None => Some(Self::Task(id)),
@@ -53,8 +53,8 @@ impl Resource {
         }
     }
 
-    /// Whether `path` may be used only by callers that are identified: what concerns tasks, and metrics.
-    pub(crate) fn is_closed(path: &str) -> bool {
+    /// Whether `path` needs authentication: everything below `/tasks`, and `/metrics`.
+    pub(crate) fn needs_authentication(path: &str) -> bool {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let first = decoded.trim_start_matches('/').split('/').next().unwrap_or_default();
         first.eq_ignore_ascii_case("tasks") || first.eq_ignore_ascii_case("metrics") || is_queue_task(path)
@@ -73,8 +73,8 @@ impl Resource {
     }
 }
 
-/// As ASP.NET Core finds it: escapes are resolved (that of a slash excepted), then dot segments; letter case
-/// does not count, nor does one slash at the end.
+/// Compares like the router of ASP.NET Core: decodes escapes (except that of a slash), then resolves dot segments, and
+/// ignores letter case and one slash at the end.
 fn is_queue_task(path: &str) -> bool {
     if path.to_ascii_lowercase().contains("%2f") {
         return false;
@@ -100,7 +100,7 @@ mod tests {
     const ID: &str = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b";
 
     #[test]
-    fn an_id_that_is_not_a_hyphenated_guid_is_no_address() {
+    fn only_a_hyphenated_guid_addresses_a_task() {
         let id: TaskId = ID.parse().unwrap();
         assert_eq!(Resource::at(&format!("/tasks/{ID}")), Some(Resource::Task(id)));
         assert_eq!(Resource::at(&format!("/tasks/{}", ID.to_uppercase())), Some(Resource::Task(id)));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_address_of_the_dotnet_sample_is_read_as_its_router_does() {
+    fn queue_task_accepts_the_spellings_of_asp_net_core() {
         for path in [
             "/Tasks/QueueTask",
             "/tasks/queuetask",
@@ -133,7 +133,7 @@ mod tests {
             "/Tasks/%2E%2e/tasks/QueueTask",
         ] {
             assert_eq!(Resource::at(path), Some(Resource::QueueTask), "{path}");
-            assert!(Resource::is_closed(path), "{path}");
+            assert!(Resource::needs_authentication(path), "{path}");
         }
         for path in [
             "/Tasks//QueueTask",
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_about_tasks_is_closed_however_it_is_spelled() {
+    fn every_spelling_of_a_task_path_needs_authentication() {
         for path in
             ["/tasks", "/Tasks/QueueTask", "/TASKS/x", "//tasks", "/metrics", "/Metrics/", "/%74asks/x"]
         {
-            assert!(Resource::is_closed(path), "{path}");
+            assert!(Resource::needs_authentication(path), "{path}");
         }
         for path in ["/", "/healthz", "/readyz", "/swagger", "/openapi.json", "/tasksheet.css"] {
-            assert!(!Resource::is_closed(path), "{path}");
+            assert!(!Resource::needs_authentication(path), "{path}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: storage and credentials answer as well.
+//! `GET /healthz`: the process is alive. `GET /readyz`: storage is available with the configured credentials.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use storage::{QueueName, StorageError};
 
 use crate::tasks::Tasks;
 
-/// How long a probe's outcome is believed.
-const READINESS_AGE: Duration = Duration::from_secs(5);
+/// Maximum age of a probe.
+const MAX_READINESS_AGE: Duration = Duration::from_secs(5);
 
-pub(crate) fn alive() -> Response {
+pub(crate) fn liveness() -> Response {
     response::json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
 }
 
-pub(crate) async fn ready(tasks: &Tasks) -> Result<Response, Refusal> {
+pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, Refusal> {
     let probe = async {
         tasks.store.probe().await?;
         tasks.queue.depth(QueueName::Tasks).await.map(drop)
     };
-    let found = tasks.readiness.get(|| tasks.env.instant(), READINESS_AGE, probe).await;
-    match found {
+    let outcome = tasks.readiness.get(|| tasks.env.instant(), MAX_READINESS_AGE, probe).await;
+    match outcome {
         Some(Ok(())) => Ok(response::json(StatusCode::OK, &serde_json::json!({ "status": "ready" }))),
         Some(Err(error)) => {
             let refusal = Refusal::from(error);
-            // This route is open; what is wrong with the configuration is not for everybody.
+            // The route needs no authentication, and the detail may contain the configuration.
             let is_open = tasks.settings.auth == ApiAuth::None;
             Err(if is_open { refusal } else { refusal.without_detail() })
         }

@@ -1,64 +1,64 @@
-//! The static pages: dashboard, API reference, OpenAPI document.
+//! Static pages: dashboard, API reference and OpenAPI document.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
 use service::response::{self, Response};
 
-use crate::http::call::Call;
-use crate::http::headers;
+use crate::http::precondition;
+use crate::http::request::ApiRequest;
 
 /// One static file.
 #[derive(Debug, Clone)]
 pub struct Asset {
-    /// Its content.
+    /// Content of the file.
     pub bytes: Bytes,
-    /// Its media type.
+    /// Media type.
     pub content_type: &'static str,
-    /// Its entity tag, quotes included; changes with the content.
+    /// Entity tag with its quotes; it changes with the content.
     pub etag: String,
 }
 
-/// Finds static files.
+/// A collection of static files.
 pub trait AssetSource {
-    /// The file at `path`: relative, with forward slashes, such as `index.html` or `swagger/index.html`.
+    /// Returns the file at a relative path such as `index.html` or `swagger/index.html`.
     fn get(&self, path: &str) -> Option<Asset>;
 }
 
 /// The static files of a component.
 pub type Assets = Box<dyn AssetSource>;
 
-/// Everything from this origin. The API reference sets styles from script, hence the exception for them.
-const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// Allows content from this origin only. Inline styles are allowed because the API reference sets styles from script.
+const SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-/// Where the .NET sample has the description of its API.
-const DOTNET_DOCUMENT: &str = "/swagger/v1/swagger.json";
+/// Path of the OpenAPI document in the .NET sample.
+const DOTNET_OPENAPI_PATH: &str = "/swagger/v1/swagger.json";
 
 /// The value of `Allow`.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The asset that is shown at a path of the API.
+/// The path of the file for a path of the API.
 pub(crate) fn asset_path(path: &str) -> &str {
     match path {
         "/" => "index.html",
         "/swagger" | "/swagger/" => "swagger/index.html",
-        DOTNET_DOCUMENT => "openapi.json",
+        DOTNET_OPENAPI_PATH => "openapi.json",
         _ => path.trim_start_matches('/'),
     }
 }
 
-/// Where the API reference is, seen from the addresses below its own. Everything in a page is found from
-/// the page's address, so that it works behind any prefix, and for that each page has one address.
-fn moved(path: &str) -> Option<&'static str> {
+/// The relative address to which a path of the API reference redirects. Pages use relative addresses, which work behind
+/// any path prefix; therefore each page has one address.
+fn redirect_target(path: &str) -> Option<&'static str> {
     matches!(path, "/swagger/" | "/swagger/index.html").then_some("../swagger")
 }
 
-/// What `openapi.json` says about the API's address: where the document is.
+/// The server address in `openapi.json`, relative to the document.
 const SERVERS: &[u8] = b"\"servers\":[{\"url\":\".\"}]";
 
-/// The document as it must be at the address where the .NET sample has it, two steps further down.
-fn two_steps_down(document: &Bytes) -> Bytes {
+/// Adapts the server address to the path of the .NET sample, which has two more segments.
+fn openapi_for_dotnet_path(document: &Bytes) -> Bytes {
     let Some(at) = document.windows(SERVERS.len()).position(|part| part == SERVERS) else {
         return document.clone();
     };
@@ -66,26 +66,26 @@ fn two_steps_down(document: &Bytes) -> Bytes {
     [&front[..], b"\"servers\":[{\"url\":\"../..\"}]", &back[..]].concat().into()
 }
 
-pub(crate) fn page(call: &Call, mut asset: Asset) -> Response {
-    if let Some(address) = moved(call.path()) {
-        let mut answer = response::empty(StatusCode::PERMANENT_REDIRECT);
-        response::set(&mut answer, LOCATION, address);
-        return answer;
+pub(crate) fn page_response(request: &ApiRequest, mut asset: Asset) -> Response {
+    if let Some(address) = redirect_target(request.path()) {
+        let mut response = response::empty(StatusCode::PERMANENT_REDIRECT);
+        response::set(&mut response, LOCATION, address);
+        return response;
     }
-    if call.path() == DOTNET_DOCUMENT {
-        asset.bytes = two_steps_down(&asset.bytes);
+    if request.path() == DOTNET_OPENAPI_PATH {
+        asset.bytes = openapi_for_dotnet_path(&asset.bytes);
     }
-    let mut answer = if headers::none_match(call.headers(), &asset.etag) {
+    let mut response = if precondition::if_none_match(request.headers(), &asset.etag) {
         response::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let mut answer = response::full(StatusCode::OK, asset.bytes);
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
-        answer
+        let mut response = response::full(StatusCode::OK, asset.bytes);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+        response
     };
-    response::set(&mut answer, ETAG, &asset.etag);
-    let headers = answer.headers_mut();
-    // Kept by browsers, asked for again every time: a new release shows at once.
+    response::set(&mut response, ETAG, &asset.etag);
+    let headers = response.headers_mut();
+    // Browsers revalidate the page with its ETag every time, so a new release is visible at once.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    answer
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SECURITY_POLICY));
+    response
 }

@@ -8,41 +8,41 @@ use service::problem::{Kind, Refusal};
 use service::response::Response;
 use storage::{StoredDocument, Write};
 
-use crate::http::call::Call;
-use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
+use crate::http::request::ApiRequest;
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
-/// A task that waits is cancelled at once, `200`; one that runs is asked to stop, `202`.
-pub(crate) async fn cancel(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
+/// Cancels a pending task at once (`200`). For a running task, stores a cancel request for the worker (`202`).
+pub(crate) async fn cancel(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
     let mut tried: Option<(Box<TaskStatus>, StatusCode)> = None;
-    for _ in 0..WRITE_TRIES {
-        let stored = tasks.find(call, id).await?;
+    for _ in 0..MAX_WRITE_TRIES {
+        let stored = tasks.find(request, id).await?;
         if let Some((written, status)) = &tried
             && decision::is_recorded(&stored.document, written)
         {
-            return tasks.shown(call, *status, &stored);
+            return tasks.monitor_response(request, *status, &stored);
         }
         let now = tasks.env.timestamp();
         let (document, status) = match decision::cancel(&stored.document, tasks.settings.retention, now) {
             Cancel::Now(document) => (document, StatusCode::OK),
             Cancel::Request(document) => (document, StatusCode::ACCEPTED),
             Cancel::AlreadyRequested => {
-                call.check_version(&stored.etag)?;
-                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+                request.check_preconditions(&stored.etag)?;
+                return tasks.monitor_response(request, StatusCode::ACCEPTED, &stored);
             }
             Cancel::TooLate => {
-                let detail = format!("The task is {}.", word(stored.document.state));
+                let detail = format!("The task is {}.", public_name(stored.document.state));
                 return Err(Refusal::new(Kind::TaskEnded, detail));
             }
         };
-        call.check_version(&stored.etag)?;
+        request.check_preconditions(&stored.etag)?;
         if let Write::Done(etag) = tasks.store.replace(&document, &stored.etag).await? {
             tasks.env.log(
                 &Line::info("cancel requested")
                     .with("task_id", id.to_string())
                     .with("at_once", status == StatusCode::OK)
-                    .with("trace_id", call.trace_id.as_str()),
+                    .with("trace_id", request.trace_id.as_str()),
             );
-            return tasks.shown(call, status, &StoredDocument { document: *document, etag });
+            return tasks.monitor_response(request, status, &StoredDocument { document: *document, etag });
         }
         tried = Some((document, status));
     }

@@ -1,38 +1,38 @@
-//! Continuation tokens of the list: opaque to clients, recognised when they were made up. Pure.
+//! Continuation tokens of the list. They are opaque to clients and contain a checksum. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use models::TaskId;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of the check at the front of a token. It finds mistakes and made-up tokens; it is no secret,
-/// because a forged position only shows the caller his own tasks from somewhere else.
-const CHECK: usize = 8;
+/// Length of the checksum at the start of a token. It detects damaged tokens and tokens of another list. It is not
+/// a signature: a forged position only lists the caller's own tasks from another place.
+const CHECKSUM_BYTES: usize = 8;
 
-/// Where a listing goes on.
+/// Start of a page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Position {
-    /// Storage's own mark of the page; `None` is the first.
+    /// Marker of the storage page; `None` for the first one.
     pub(crate) page: Option<String>,
-    /// The last task of that page that was looked at.
+    /// The last task of that page that was read.
     pub(crate) after: Option<TaskId>,
 }
 
-/// The token for a position of the listing that `listing` describes: its caller and filters.
+/// Encodes a position. `listing` identifies the list: its caller and its filters.
 pub(crate) fn token(position: &Position, listing: &str) -> String {
     let after = position.after.map(|id| id.to_string()).unwrap_or_default();
     let text = format!("{after}\n{}", position.page.as_deref().unwrap_or_default());
-    let mut bytes = check(&text, listing).to_vec();
+    let mut bytes = checksum(&text, listing).to_vec();
     bytes.extend_from_slice(text.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The position; `None` for a token that was not made by [`token`] for the same listing.
+/// Decodes a token; `None` unless [`token`] encoded it for the same `listing`.
 pub(crate) fn position(token: &str, listing: &str) -> Option<Position> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (given, text) = bytes.split_at_checked(CHECK)?;
+    let (given, text) = bytes.split_at_checked(CHECKSUM_BYTES)?;
     let text = std::str::from_utf8(text).ok()?;
-    if given != check(text, listing) {
+    if given != checksum(text, listing) {
         return None;
     }
     let (after, page) = text.split_once('\n')?;
@@ -40,18 +40,18 @@ pub(crate) fn position(token: &str, listing: &str) -> Option<Position> {
     Some(Position { page: Some(page.to_owned()).filter(|page| !page.is_empty()), after })
 }
 
-fn check(text: &str, listing: &str) -> [u8; CHECK] {
+fn checksum(text: &str, listing: &str) -> [u8; CHECKSUM_BYTES] {
     let mut digest = Sha256::new();
     digest.update(b"continuation\0");
     digest.update(listing);
     digest.update(b"\0");
     digest.update(text);
     let digest: [u8; 32] = digest.finalize().into();
-    let mut check = [0; CHECK];
-    for (byte, from) in check.iter_mut().zip(digest) {
+    let mut checksum = [0; CHECKSUM_BYTES];
+    for (byte, from) in checksum.iter_mut().zip(digest) {
         *byte = from;
     }
-    check
+    checksum
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_leads_back_to_its_position_and_only_in_its_own_listing() {
+    fn token_decodes_only_for_its_own_list() {
         let id = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap();
         for position_ in [
             Position::default(),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_with_any_character_changed_is_refused() {
+    fn changed_token_is_refused() {
         let token = token(&Position { page: Some("marker".to_owned()), after: None }, "");
         for at in 0..token.len() {
             let mut forged = token.clone().into_bytes();

@@ -1,5 +1,5 @@
-//! `GET /tasks/{id}` for `text/event-stream`, and `GET /tasks/{id}/events`: every change of a task as a
-//! server-sent event, until it is terminal.
+//! Server-sent events: `GET /tasks/{id}/events`, and `GET /tasks/{id}` with `Accept: text/event-stream`. Sends the
+//! changes of a task until it is terminal.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,150 +16,152 @@ use service::problem::{Kind, Refusal};
 use service::response::{self, Response};
 use storage::{ETag, Read, StoredDocument};
 
-use crate::http::call::Call;
 use crate::http::headers::{LAST_EVENT_ID, text};
-use crate::tasks::wait::{Pauses, Place};
-use crate::tasks::watched::Watched;
+use crate::http::request::ApiRequest;
+use crate::permit::Permit;
+use crate::tasks::long_poll::PollInterval;
+use crate::tasks::shared_reads::SharedRead;
 use crate::tasks::{Tasks, monitor_at};
 
-/// Streams of one instance that may be open at a time.
-pub(crate) const MOST_STREAMS: usize = 64;
+/// Open streams of one instance.
+pub(crate) const MAX_EVENT_STREAMS: usize = 64;
 
-/// Longest life of a stream, below the 240 seconds after which Container Apps cuts a request.
-const LIFETIME: Duration = Duration::from_secs(230);
+/// Maximum duration of a stream. Container Apps ends requests after 240 seconds.
+const MAX_STREAM_DURATION: Duration = Duration::from_secs(230);
 
-/// A comment is sent after so much silence, so that nobody on the way takes the connection for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Silence after which a comment is sent, so that proxies keep the connection open.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Reads that may fail one after the other before the stream ends and the client has to come again.
-const MOST_FAILURES: u32 = 5;
+/// Consecutive failed reads after which the stream ends and the client reconnects.
+const MAX_FAILED_READS: u32 = 5;
 
-/// How soon a client comes back when the stream ends early, in milliseconds.
-const RETRY_MILLIS: u64 = 2000;
+/// Milliseconds after which a client reconnects when the stream has ended early.
+const RECONNECT_MILLIS: u64 = 2000;
 
-/// Tells proxies of one widespread kind not to collect the answer before they pass it on.
+/// Disables response buffering in nginx and compatible proxies.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-pub(crate) async fn events(tasks: &Rc<Tasks>, call: &Call, id: TaskId) -> Result<Response, Refusal> {
-    let stored = tasks.find(call, id).await?;
-    let seen = text(call.headers(), LAST_EVENT_ID) == Some(event_id(&stored.etag).as_str());
-    if seen && stored.document.state.is_terminal() {
-        // There is nothing left to tell; this status keeps a browser from asking again.
+pub(crate) async fn events(tasks: &Rc<Tasks>, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+    let stored = tasks.find(request, id).await?;
+    let is_resumed = text(request.headers(), LAST_EVENT_ID) == Some(event_id(&stored.etag).as_str());
+    if is_resumed && stored.document.state.is_terminal() {
+        // The client has received the last event. After a 204 a browser does not reconnect.
         return Ok(response::empty(StatusCode::NO_CONTENT));
     }
-    let Some(place) = Place::take(&tasks.streams, MOST_STREAMS) else {
+    let Some(permit) = tasks.event_streams.try_acquire() else {
         let detail = "Poll the task instead, or open the stream again later.";
         return Err(Refusal::new(Kind::TooManyStreams, detail).retry_after(5));
     };
-    let watch = Watch {
-        address: call.task_url(&tasks.settings, id)?,
+    let stream = EventStream {
+        address: request.task_url(&tasks.settings, id)?,
         tasks: Rc::clone(tasks),
         id,
-        watched: tasks.watchers.watch(&stored, tasks.env.instant()),
+        reads: tasks.shared_reads.join(&stored, tasks.env.instant()),
         etag: stored.etag.clone(),
-        next: Next::First { stored: Box::new(stored), seen },
+        state: StreamState::First { stored: Box::new(stored), is_resumed },
         started: tasks.env.instant(),
-        silent: Duration::ZERO,
-        failures: 0,
-        pauses: Pauses::new(),
-        _place: place,
+        silence: Duration::ZERO,
+        failed_reads: 0,
+        interval: PollInterval::new(),
+        _permit: permit,
     };
-    let events = stream::unfold(watch, |mut watch| async move {
-        let bytes = watch.next().await?;
-        Some((bytes, watch))
+    let events = stream::unfold(stream, |mut stream| async move {
+        let bytes = stream.next_event().await?;
+        Some((bytes, stream))
     });
-    let mut answer = Response::new(Body::Stream(events.boxed_local()));
-    let headers = answer.headers_mut();
+    let mut response = Response::new(Body::Stream(events.boxed_local()));
+    let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(answer)
+    Ok(response)
 }
 
-/// One open stream. It holds one event at most: the next read waits until the client took the last one.
-struct Watch {
+/// One open stream. It holds at most one event: the next read begins when the client has received the last event.
+struct EventStream {
     tasks: Rc<Tasks>,
     id: TaskId,
-    watched: Rc<Watched>,
+    reads: Rc<SharedRead>,
     address: String,
     etag: ETag,
-    next: Next,
+    state: StreamState,
     started: Instant,
-    silent: Duration,
-    failures: u32,
-    pauses: Pauses,
-    _place: Place,
+    /// Time since the last event or comment.
+    silence: Duration,
+    failed_reads: u32,
+    interval: PollInterval,
+    _permit: Permit,
 }
 
-enum Next {
-    /// Tell what is known, unless the client has seen it.
-    First { stored: Box<StoredDocument>, seen: bool },
-    /// Wait for a change.
-    Change,
-    /// End.
-    Nothing,
+enum StreamState {
+    /// Nothing is sent yet. If `is_resumed`, the client has received this version already.
+    First { stored: Box<StoredDocument>, is_resumed: bool },
+    /// Waits for the next change.
+    Following,
+    /// The last event is sent.
+    Ended,
 }
 
-impl Watch {
-    async fn next(&mut self) -> Option<Bytes> {
-        match std::mem::replace(&mut self.next, Next::Change) {
-            Next::First { stored, seen } => {
-                let hello = format!("retry: {RETRY_MILLIS}\n");
-                let event = if seen { ": resumed\n\n".to_owned() } else { self.told(&stored) };
-                Some((hello + &event).into())
+impl EventStream {
+    async fn next_event(&mut self) -> Option<Bytes> {
+        match std::mem::replace(&mut self.state, StreamState::Following) {
+            StreamState::First { stored, is_resumed } => {
+                let retry = format!("retry: {RECONNECT_MILLIS}\n");
+                let event = if is_resumed { ": resumed\n\n".to_owned() } else { self.status_event(&stored) };
+                Some((retry + &event).into())
             }
-            Next::Change => self.change().await,
-            Next::Nothing => None,
+            StreamState::Following => self.next_change().await,
+            StreamState::Ended => None,
         }
     }
 
-    async fn change(&mut self) -> Option<Bytes> {
+    async fn next_change(&mut self) -> Option<Bytes> {
         loop {
-            let spent = self.tasks.env.instant().since(self.started);
-            if spent >= LIFETIME || self.failures >= MOST_FAILURES {
+            let elapsed = self.tasks.env.instant().since(self.started);
+            if elapsed >= MAX_STREAM_DURATION || self.failed_reads >= MAX_FAILED_READS {
                 return None;
             }
-            let pause = self.pauses.next();
+            let pause = self.interval.next();
             self.tasks.env.sleep(pause).await;
-            self.silent += pause;
-            match self.watched.look(&*self.tasks.store, &*self.tasks.env, &self.etag, pause).await {
+            self.silence += pause;
+            match self.reads.read(&*self.tasks.store, &*self.tasks.env, &self.etag, pause).await {
                 Ok(Read::Found(stored)) => {
-                    self.failures = 0;
-                    self.pauses = Pauses::new();
-                    return Some(self.told(&stored).into());
+                    self.failed_reads = 0;
+                    self.interval = PollInterval::new();
+                    return Some(self.status_event(&stored).into());
                 }
                 Ok(Read::Missing) => {
-                    self.next = Next::Nothing;
+                    self.state = StreamState::Ended;
                     return Some(format!("event: gone\ndata: {{\"id\":\"{}\"}}\n\n", self.id).into());
                 }
-                Ok(Read::Unchanged) => self.failures = 0,
-                Err(_) => self.failures += 1,
+                Ok(Read::Unchanged) => self.failed_reads = 0,
+                Err(_) => self.failed_reads += 1,
             }
-            if self.silent >= HEARTBEAT {
-                self.silent = Duration::ZERO;
+            if self.silence >= HEARTBEAT_INTERVAL {
+                self.silence = Duration::ZERO;
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
         }
     }
 
-    /// The event for a document, which is the last one when it is terminal.
-    fn told(&mut self, stored: &StoredDocument) -> String {
+    /// The event with this version. The stream ends after it if the task is terminal.
+    fn status_event(&mut self, stored: &StoredDocument) -> String {
         self.etag.clone_from(&stored.etag);
-        self.silent = Duration::ZERO;
+        self.silence = Duration::ZERO;
         if stored.document.state.is_terminal() {
-            self.next = Next::Nothing;
+            self.state = StreamState::Ended;
         }
         event(&stored.document, &stored.etag, self.address.clone())
     }
 }
 
 fn event(document: &TaskStatus, etag: &str, address: String) -> String {
-    // JSON without line breaks: serde_json escapes those inside strings.
+    // The JSON contains no line breaks: serde_json escapes those in strings.
     let data = serde_json::to_string(&monitor_at(document, address)).unwrap_or_default();
     format!("id: {}\nevent: status\ndata: {data}\n\n", event_id(etag))
 }
 
-/// The version of the document, in characters that are safe in a field and in a header.
+/// The ETag without the characters that are not allowed in `id` and `Last-Event-ID`.
 fn event_id(etag: &str) -> String {
     etag.chars().filter(char::is_ascii_alphanumeric).collect()
 }

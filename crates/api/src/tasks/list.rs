@@ -1,4 +1,4 @@
-//! `GET /tasks`: the caller's tasks, filtered, page by page.
+//! `GET /tasks`: lists the caller's tasks, with filters and continuation tokens.
 
 use std::time::Duration;
 
@@ -12,168 +12,176 @@ use service::response::{self, Response};
 use storage::{Page, Read, StorageError, StoredDocument};
 
 use crate::http::auth;
-use crate::http::call::Call;
-use crate::http::query::{Query, encode, refused};
+use crate::http::query::{Query, encode, invalid_parameter};
+use crate::http::request::ApiRequest;
 use crate::tasks::continuation::{self, Position};
-use crate::tasks::{Tasks, monitor_at, word};
+use crate::tasks::{Tasks, monitor_at, public_name};
 
 const DEFAULT_TOP: usize = 50;
-const LARGEST_TOP: usize = 200;
+const MAX_TOP: usize = 200;
 
-/// Documents read at a time.
-const CONCURRENT_READS: usize = 16;
+/// Concurrent reads of documents.
+const MAX_CONCURRENT_READS: usize = 16;
 
-/// Documents looked at for one answer. A filter that finds little gives a short page with a next one
-/// rather than a slow answer.
-const MOST_LOOKED_AT: usize = 600;
+/// Documents read for one response. A filter that matches few of them gives a short page with a `nextLink`
+/// instead of a slow response.
+const MAX_DOCUMENTS: usize = 600;
 
-/// Pages of storage asked for one answer: they may hold other things than documents.
-const MOST_PAGES: usize = 10;
+/// Storage pages listed for one response. They may contain blobs that are not documents.
+const MAX_STORAGE_PAGES: usize = 10;
 
-/// A document is never older than its creation, but the one is told by storage's clock and the other by
-/// this service's. Storage accepts no request from a clock further off than this.
-const CLOCK_SKEW: Duration = Duration::from_secs(15 * 60);
+/// Maximum difference between the clock of storage, which dates blobs, and the clock of this service, which
+/// writes the creation time. Storage refuses requests from clients whose clock differs by more.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(15 * 60);
 
-const KNOWN: [&str; 5] = ["status", "name", "createdAfter", "top", "continuation"];
+/// Query parameters of the list.
+const PARAMETERS: [&str; 5] = ["status", "name", "createdAfter", "top", "continuation"];
 
-/// Which tasks are wanted.
+/// Conditions that a listed task meets.
 struct Filter {
     status: Option<TaskState>,
     name: Option<String>,
     created_after: Option<Timestamp>,
 }
 
-pub(crate) async fn list(tasks: &Tasks, call: &Call) -> Result<Response, Refusal> {
-    let query = call.query()?.only(&KNOWN)?;
-    let filter = Filter::of(&query)?;
-    let top = top(&query)?;
-    let base = call.base_url(&tasks.settings)?;
-    let listing = format!("{}\0{}", call.caller.as_deref().unwrap_or_default(), filter.as_query());
+pub(crate) async fn list(tasks: &Tasks, request: &ApiRequest) -> Result<Response, Refusal> {
+    let query = request.query()?.allow_only(&PARAMETERS)?;
+    let filter = Filter::from_query(&query)?;
+    let page_size = page_size(&query)?;
+    let base = request.base_url(&tasks.settings)?;
+    let listing = format!("{}\0{}", request.caller.as_deref().unwrap_or_default(), filter.as_query());
     let start = match query.get("continuation") {
         None => Position::default(),
-        Some(token) => continuation::position(token, &listing).ok_or_else(forged)?,
+        Some(token) => continuation::position(token, &listing).ok_or_else(invalid_continuation)?,
     };
-    let Found { value, unreadable, next } = collect(tasks, call, &filter, top, start, &base).await?;
+    let Collected { value, unreadable, next } =
+        collect(tasks, request, &filter, page_size, start, &base).await?;
     let next_link = next.map(|position| {
         let token = continuation::token(&position, &listing);
-        format!("{base}/tasks?{}top={top}&continuation={token}", filter.as_query())
+        format!("{base}/tasks?{}top={page_size}&continuation={token}", filter.as_query())
     });
     Ok(response::json(StatusCode::OK, &MonitorList { value, unreadable, next_link }))
 }
 
-/// Up to `top` tasks from `position` on, and where to go on.
+/// Lists up to `page_size` tasks from `position`, and returns the next position.
 async fn collect(
     tasks: &Tasks,
-    call: &Call,
+    request: &ApiRequest,
     filter: &Filter,
-    top: usize,
+    page_size: usize,
     mut position: Position,
     base: &str,
-) -> Result<Found, Refusal> {
+) -> Result<Collected, Refusal> {
     let (mut value, mut unreadable) = (Vec::new(), 0);
-    let mut looked_at = 0;
-    for _ in 0..MOST_PAGES {
-        let Page { tasks: mut listed, next } = page(tasks, &position).await?;
-        // In an order of our own: the continuation names the last task that was looked at.
+    let mut documents_read = 0;
+    for _ in 0..MAX_STORAGE_PAGES {
+        let Page { tasks: mut listed, next } = storage_page(tasks, &position).await?;
+        // Sorted by id, because the continuation token contains the id of the last task read.
         listed.sort_unstable_by_key(|task| task.id);
         let after = position.after;
         let candidates: Vec<TaskId> = listed
             .into_iter()
             .filter(|task| after.is_none_or(|after| task.id > after))
-            .filter(|task| filter.created_after.is_none_or(|at| task.written.plus(CLOCK_SKEW) > at))
+            .filter(|task| filter.created_after.is_none_or(|at| task.written.plus(MAX_CLOCK_SKEW) > at))
             .map(|task| task.id)
             .collect();
         let count = candidates.len();
         let reads = candidates.into_iter().map(|id| async move { (id, tasks.store.read(id, None).await) });
-        let mut reads = stream::iter(reads).buffered(CONCURRENT_READS).enumerate();
+        let mut reads = stream::iter(reads).buffered(MAX_CONCURRENT_READS).enumerate();
         while let Some((index, (id, read))) = reads.next().await {
-            looked_at += 1;
+            documents_read += 1;
             position.after = Some(id);
-            let read = readable(tasks, id, read)?;
-            // Whose it is cannot be told; callers that are told apart hear of their own tasks only.
-            unreadable += u32::from(matches!(read, Readable::Not) && call.caller.is_none());
-            if let Readable::Yes(stored) = read
+            let entry = entry(tasks, id, read)?;
+            // The owner of an unreadable document is unknown, and identified callers only see their own tasks.
+            unreadable += u32::from(matches!(entry, Entry::Unreadable) && request.caller.is_none());
+            if let Entry::Document(stored) = entry
                 && let document = &stored.document
-                && auth::may_see(document.owner.as_deref(), &call.caller)
+                && auth::may_see(document.owner.as_deref(), &request.caller)
                 && filter.accepts(document)
             {
                 value.push(monitor_at(document, format!("{base}/tasks/{id}")));
             }
             let is_last = index + 1 == count;
-            if !is_last && (value.len() == top || looked_at >= MOST_LOOKED_AT) {
-                return Ok(Found { value, unreadable, next: Some(position) });
+            if !is_last && (value.len() == page_size || documents_read >= MAX_DOCUMENTS) {
+                return Ok(Collected { value, unreadable, next: Some(position) });
             }
         }
-        let Some(next) = next else { return Ok(Found { value, unreadable, next: None }) };
+        let Some(next) = next else { return Ok(Collected { value, unreadable, next: None }) };
         position = Position { page: Some(next), after: None };
-        if value.len() == top || looked_at >= MOST_LOOKED_AT {
+        if value.len() == page_size || documents_read >= MAX_DOCUMENTS {
             break;
         }
     }
-    Ok(Found { value, unreadable, next: Some(position) })
+    Ok(Collected { value, unreadable, next: Some(position) })
 }
 
-async fn page(tasks: &Tasks, position: &Position) -> Result<Page, Refusal> {
+async fn storage_page(tasks: &Tasks, position: &Position) -> Result<Page, Refusal> {
     let from = position.page.as_deref();
     match tasks.store.list(from, 200).await {
-        // A mark that storage did not make.
-        Err(StorageError::Refused(_)) if from.is_some() => Err(forged()),
+        // Storage refuses a marker that it did not create.
+        Err(StorageError::Refused(_)) if from.is_some() => Err(invalid_continuation()),
         outcome => Ok(outcome?),
     }
 }
 
-/// What a read found. A document that is gone by now is not listed. One that breaks the contract, or that
-/// storage does not give for a reason of its own, is counted and logged: the others are listed all the
-/// same. While storage gives nothing the whole list is unavailable; an empty one would be a lie.
-fn readable(tasks: &Tasks, id: TaskId, read: Result<Read, StorageError>) -> Result<Readable, Refusal> {
+/// Classifies a read. A document that is unreadable, or that storage refuses to return, is logged and counted, and
+/// the list continues.
+///
+/// # Errors
+/// If storage fails as a whole: an empty list would be wrong.
+fn entry(tasks: &Tasks, id: TaskId, read: Result<Read, StorageError>) -> Result<Entry, Refusal> {
     match read {
-        Ok(Read::Found(stored)) => Ok(Readable::Yes(stored)),
-        Ok(Read::Missing | Read::Unchanged) => Ok(Readable::Gone),
+        Ok(Read::Found(stored)) => Ok(Entry::Document(stored)),
+        Ok(Read::Missing | Read::Unchanged) => Ok(Entry::Gone),
         Err(error) if error.concerns_one() => {
             tasks.env.log(
                 &Line::warn("a document could not be listed")
                     .with("task_id", id.to_string())
                     .with("cause", error.to_string()),
             );
-            Ok(Readable::Not)
+            Ok(Entry::Unreadable)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// What was found for one answer.
-struct Found {
+/// The content of one response.
+struct Collected {
     value: Vec<Monitor>,
-    /// How many documents could not be read.
+    /// Number of documents that could not be read.
     unreadable: u32,
-    /// Where to go on; `None` at the end.
+    /// Start of the next page; `None` on the last one.
     next: Option<Position>,
 }
 
-enum Readable {
-    Yes(Box<StoredDocument>),
+/// A listed blob after its read.
+enum Entry {
+    Document(Box<StoredDocument>),
+    /// Deleted since it was listed.
     Gone,
-    Not,
+    Unreadable,
 }
 
-fn forged() -> Refusal {
-    refused("continuation: must come from the nextLink of a list with the same filters.")
+fn invalid_continuation() -> Refusal {
+    invalid_parameter("continuation: must come from the nextLink of a list with the same filters.")
 }
 
-fn top(query: &Query) -> Result<usize, Refusal> {
+fn page_size(query: &Query) -> Result<usize, Refusal> {
     let Some(text) = query.get("top") else { return Ok(DEFAULT_TOP) };
     let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     number
-        .filter(|top| (1..=LARGEST_TOP).contains(top))
-        .ok_or_else(|| refused(format!("top: must be a whole number from 1 to {LARGEST_TOP}.")))
+        .filter(|size| (1..=MAX_TOP).contains(size))
+        .ok_or_else(|| invalid_parameter(format!("top: must be a whole number from 1 to {MAX_TOP}.")))
 }
 
 impl Filter {
-    fn of(query: &Query) -> Result<Self, Refusal> {
+    fn from_query(query: &Query) -> Result<Self, Refusal> {
         let status = query.get("status").map(state).transpose()?;
         let created_after =
             query.get("createdAfter").map(str::parse::<Timestamp>).transpose().map_err(|_| {
-                refused("createdAfter: must be a date and time as RFC 3339, such as 2026-11-20T10:00:00Z.")
+                invalid_parameter(
+                    "createdAfter: must be a date and time as RFC 3339, such as 2026-11-20T10:00:00Z.",
+                )
             })?;
         Ok(Self { status, name: query.get("name").map(str::to_owned), created_after })
     }
@@ -181,15 +189,17 @@ impl Filter {
     fn accepts(&self, document: &TaskStatus) -> bool {
         self.status.is_none_or(|state| document.state == state)
             && self.name.as_deref().is_none_or(|name| document.task_name == name)
-            && self.created_after.is_none_or(|moment| document.created_at.is_some_and(|at| at > moment))
+            && self.created_after.is_none_or(|limit| document.created_at.is_some_and(|at| at > limit))
     }
 
-    /// The filter as query parameters, each with an `&` behind it.
+    /// The filter as query parameters, each followed by `&`.
     fn as_query(&self) -> String {
         let mut query = String::new();
-        let status = self.status.map(|state| word(state).to_owned());
-        let moment = self.created_after.map(|moment| moment.to_string());
-        for (name, value) in [("status", status), ("name", self.name.clone()), ("createdAfter", moment)] {
+        let status = self.status.map(|state| public_name(state).to_owned());
+        let created_after = self.created_after.map(|limit| limit.to_string());
+        for (name, value) in
+            [("status", status), ("name", self.name.clone()), ("createdAfter", created_after)]
+        {
             if let Some(value) = value {
                 query.push_str(&format!("{name}={}&", encode(&value)));
             }
@@ -198,10 +208,9 @@ impl Filter {
     }
 }
 
-/// A status in the words of the monitor.
+/// The state with this public name.
 fn state(text: &str) -> Result<TaskState, Refusal> {
-    TaskState::ALL
-        .into_iter()
-        .find(|state| word(*state).eq_ignore_ascii_case(text))
-        .ok_or_else(|| refused("status: must be NotStarted, Running, Succeeded, Failed or Canceled."))
+    TaskState::ALL.into_iter().find(|state| public_name(*state).eq_ignore_ascii_case(text)).ok_or_else(|| {
+        invalid_parameter("status: must be NotStarted, Running, Succeeded, Failed or Canceled.")
+    })
 }

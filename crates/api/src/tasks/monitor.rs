@@ -6,34 +6,34 @@ use models::{TaskId, TaskState};
 use service::problem::Refusal;
 use service::response::{self, Response};
 
-use crate::http::call::Call;
-use crate::http::headers::{self, PREFERENCE_APPLIED};
-use crate::tasks::Tasks;
-use crate::tasks::wait;
+use crate::http::headers::PREFERENCE_APPLIED;
+use crate::http::precondition;
+use crate::http::request::ApiRequest;
+use crate::tasks::{Tasks, long_poll};
 
-pub(crate) async fn monitor(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
-    let redirect = call.flag("redirect")?;
-    // Read whole also for `If-None-Match`: a 304 has the same headers, and those need the document.
-    let stored = tasks.find(call, id).await?;
-    let (stored, waited) = wait::after_wait(tasks, call, stored).await;
-    call.check_version(&stored.etag)?;
-    tasks.learn_queue(&stored).await;
-    let mut answer = if redirect && stored.document.state == TaskState::Completed {
-        let mut answer = tasks.shown(call, StatusCode::SEE_OTHER, &stored)?;
-        let address = call.task_url(&tasks.settings, id)?;
-        response::set(&mut answer, LOCATION, &format!("{address}/result"));
-        answer
-    } else if headers::none_match(call.headers(), &stored.etag) {
-        let mut answer = response::empty(StatusCode::NOT_MODIFIED);
-        tasks.describe(&mut answer, &stored);
-        answer
+pub(crate) async fn monitor(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+    let redirect = request.flag("redirect")?;
+    // Reads the document despite `If-None-Match`: the headers of a 304 are computed from it.
+    let stored = tasks.find(request, id).await?;
+    let (stored, waited) = long_poll::wait_if_preferred(tasks, request, stored).await;
+    request.check_preconditions(&stored.etag)?;
+    tasks.refresh_queue_depth(&stored).await;
+    let mut response = if redirect && stored.document.state == TaskState::Completed {
+        let mut response = tasks.monitor_response(request, StatusCode::SEE_OTHER, &stored)?;
+        let address = request.task_url(&tasks.settings, id)?;
+        response::set(&mut response, LOCATION, &format!("{address}/result"));
+        response
+    } else if precondition::if_none_match(request.headers(), &stored.etag) {
+        let mut response = response::empty(StatusCode::NOT_MODIFIED);
+        tasks.set_monitor_headers(&mut response, &stored);
+        response
     } else {
-        tasks.shown(call, StatusCode::OK, &stored)?
+        tasks.monitor_response(request, StatusCode::OK, &stored)?
     };
-    // The same address answers with JSON or with a stream of events.
-    response::set(&mut answer, VARY, ACCEPT.as_str());
+    // The representation is JSON or an event stream.
+    response::set(&mut response, VARY, ACCEPT.as_str());
     if let Some(seconds) = waited {
-        response::set(&mut answer, PREFERENCE_APPLIED, &format!("wait={seconds}"));
+        response::set(&mut response, PREFERENCE_APPLIED, &format!("wait={seconds}"));
     }
-    Ok(answer)
+    Ok(response)
 }

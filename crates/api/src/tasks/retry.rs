@@ -1,4 +1,4 @@
-//! `POST /tasks/{id}/retry`: a failed task is tried again.
+//! `POST /tasks/{id}/retry`: queues a failed task again.
 
 use std::time::Duration;
 
@@ -10,48 +10,48 @@ use service::problem::{Kind, Refusal};
 use service::response::Response;
 use storage::{StoredDocument, Write};
 
-use crate::http::call::Call;
-use crate::tasks::{Tasks, WRITE_TRIES, contended, word};
+use crate::http::request::ApiRequest;
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
-pub(crate) async fn retry(tasks: &Tasks, call: &Call, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn retry(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
     let mut requested_at = None;
-    for tries in 0..WRITE_TRIES {
-        let stored = tasks.find(call, id).await?;
+    for tries in 0..MAX_WRITE_TRIES {
+        let stored = tasks.find(request, id).await?;
         let now = tasks.env.timestamp();
-        let again = match decision::retry(&stored.document, call.caller.as_deref(), now) {
+        let again = match decision::retry(&stored.document, request.caller.as_deref(), now) {
             Retry::Again(document) => document,
-            // The document was written by an earlier request whose message may have been lost.
+            // An earlier request wrote the document, but its message may have been lost.
             Retry::NotFailed if decision::awaits_worker(&stored.document) => {
-                // By this request itself, when an earlier try had its effect and not its reply.
+                // On a later try this request itself wrote the document, so the version has changed.
                 if tries == 0 {
-                    call.check_version(&stored.etag)?;
+                    request.check_preconditions(&stored.etag)?;
                 }
-                tasks.put_message(&stored, Duration::ZERO).await?;
-                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+                tasks.send_message(&stored, Duration::ZERO).await?;
+                return tasks.monitor_response(request, StatusCode::ACCEPTED, &stored);
             }
-            // The reply to our own write was lost, and another message has brought the task to a worker.
+            // The response to the write was lost, and a worker has already received the task.
             Retry::NotFailed
                 if requested_at.is_some_and(|at| decision::is_recorded(&stored.document, at)) =>
             {
-                return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+                return tasks.monitor_response(request, StatusCode::ACCEPTED, &stored);
             }
             Retry::NotFailed => {
-                let detail = format!("The task is {}.", word(stored.document.state));
+                let detail = format!("The task is {}.", public_name(stored.document.state));
                 return Err(Refusal::new(Kind::TaskNotFailed, detail));
             }
         };
-        call.check_version(&stored.etag)?;
+        request.check_preconditions(&stored.etag)?;
         requested_at = Some(now);
         if let Write::Done(etag) = tasks.store.replace(&again, &stored.etag).await? {
             let stored = StoredDocument { document: *again, etag };
-            tasks.put_message(&stored, Duration::ZERO).await?;
+            tasks.send_message(&stored, Duration::ZERO).await?;
             tasks.env.log(
                 &Line::info("retry requested")
                     .with("task_id", id.to_string())
                     .with("attempt", stored.document.attempt)
-                    .with("trace_id", call.trace_id.as_str()),
+                    .with("trace_id", request.trace_id.as_str()),
             );
-            return tasks.shown(call, StatusCode::ACCEPTED, &stored);
+            return tasks.monitor_response(request, StatusCode::ACCEPTED, &stored);
         }
     }
     Err(contended())

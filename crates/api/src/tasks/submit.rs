@@ -1,5 +1,5 @@
-//! `POST /tasks`, and `POST /Tasks/QueueTask` as the .NET sample had it: design of the intake in order,
-//! blob first, then message, then `202`.
+//! `POST /tasks`, and `POST /Tasks/QueueTask` of the .NET sample: writes the document, sends the message, then
+//! responds with `202`.
 
 use http::StatusCode;
 use http::header::{LOCATION, RETRY_AFTER};
@@ -13,110 +13,121 @@ use service::response::{self, Response};
 use sha2::{Digest as _, Sha256};
 use storage::{Read, StoredDocument, Write};
 
-use crate::http::call::Call;
 use crate::http::headers::{IDEMPOTENCY_KEY, OPERATION_LOCATION, PREFERENCE_APPLIED};
-use crate::tasks::wait;
-use crate::tasks::{Tasks, WRITE_TRIES, contended};
+use crate::http::request::ApiRequest;
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, long_poll};
 
-/// Longest `Idempotency-Key`, in characters.
-const LONGEST_KEY: usize = 255;
+/// Maximum length of an `Idempotency-Key`.
+const MAX_KEY_CHARS: usize = 255;
 
-/// How the answer looks.
+/// The body of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// With the status monitor as its body.
-    Modern,
-    /// With an empty body, as the .NET sample answers.
-    Original,
+pub(crate) enum ResponseBody {
+    /// The status monitor.
+    Monitor,
+    /// None, like the response of the .NET sample.
+    Empty,
 }
 
-/// A task that is stored, and how it came to be.
-struct Taken {
+/// The stored task, and whether this request created it.
+struct Accepted {
     stored: StoredDocument,
     is_new: bool,
 }
 
 pub(crate) async fn submit(
     tasks: &Tasks,
-    call: &Call,
+    request: &ApiRequest,
     body: &[u8],
-    style: Style,
+    response_body: ResponseBody,
 ) -> Result<Response, Refusal> {
     let begin = tasks.env.instant();
-    let request = TaskRequest::parse(body)?;
-    let id = id_for(tasks, call, &request)?;
-    let address = call.task_url(&tasks.settings, id)?;
-    let document = document(tasks, call, id, request.clone())?;
-    check_room(tasks).await?;
-    // Both before anything is written: without them the task could not be answered for.
+    let submission = TaskRequest::parse(body)?;
+    let id = task_id(tasks, request, &submission)?;
+    let address = request.task_url(&tasks.settings, id)?;
+    let document = new_document(tasks, request, id, submission.clone())?;
+    check_capacity(tasks).await?;
+    // Both addresses are obtained before the first write, because the response needs them.
     let signed = tasks.store.signed_address(id, tasks.settings.sas_lifetime).await?;
-    // An account reached by a SAS signs nothing; the status monitor then serves in its place.
+    // A store whose credential is a SAS cannot sign links; `Location` is then the status monitor.
     let location = signed.unwrap_or_else(|| address.clone());
     let document = TaskStatus { return_uri: Some(tasks.store.address(id).await?), ..document };
 
-    let Taken { stored, is_new } = take(tasks, call, &request, document).await?;
+    let Accepted { stored, is_new } = create_or_replay(tasks, request, &submission, document).await?;
     let milliseconds = tasks.env.instant().since(begin).as_millis();
     tasks.env.log(
         &Line::info("task accepted")
             .with("task_id", id.to_string())
             .with("new", is_new)
             .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX))
-            .with("trace_id", call.trace_id.as_str()),
+            .with("trace_id", request.trace_id.as_str()),
     );
-    let (stored, waited) = wait::after_wait(tasks, call, stored).await;
+    let (stored, waited) = long_poll::wait_if_preferred(tasks, request, stored).await;
 
-    let mut answer = match style {
-        Style::Modern => tasks.shown(call, StatusCode::ACCEPTED, &stored)?,
-        Style::Original => response::empty(StatusCode::ACCEPTED),
+    let mut response = match response_body {
+        ResponseBody::Monitor => tasks.monitor_response(request, StatusCode::ACCEPTED, &stored)?,
+        ResponseBody::Empty => response::empty(StatusCode::ACCEPTED),
     };
-    tasks.describe(&mut answer, &stored);
-    if !answer.headers().contains_key(RETRY_AFTER) {
-        // A terminal task can be looked at right away; pollers expect the header on every 202.
-        response::set(&mut answer, RETRY_AFTER, "0");
+    tasks.set_monitor_headers(&mut response, &stored);
+    if !response.headers().contains_key(RETRY_AFTER) {
+        // Clients expect the header on every 202. A terminal task needs no wait.
+        response::set(&mut response, RETRY_AFTER, "0");
     }
-    response::set(&mut answer, LOCATION, &location);
-    response::set(&mut answer, OPERATION_LOCATION, &address);
+    response::set(&mut response, LOCATION, &location);
+    response::set(&mut response, OPERATION_LOCATION, &address);
     if let Some(seconds) = waited {
-        response::set(&mut answer, PREFERENCE_APPLIED, &format!("wait={seconds}"));
+        response::set(&mut response, PREFERENCE_APPLIED, &format!("wait={seconds}"));
     }
-    Ok(answer)
+    Ok(response)
 }
 
-/// The id in the body, else the one that stands for the caller's `Idempotency-Key`, else a random one.
-fn id_for(tasks: &Tasks, call: &Call, request: &TaskRequest) -> Result<TaskId, Refusal> {
-    if let Some(id) = request.task_id {
+/// The id in the body, else the id derived from the `Idempotency-Key`, else a random one.
+fn task_id(tasks: &Tasks, request: &ApiRequest, submission: &TaskRequest) -> Result<TaskId, Refusal> {
+    if let Some(id) = submission.task_id {
         return Ok(id);
     }
-    let mut keys = call.headers().get_all(IDEMPOTENCY_KEY).into_iter();
+    let mut keys = request.headers().get_all(IDEMPOTENCY_KEY).into_iter();
     let Some(key) = keys.next() else {
         return Ok(TaskId::from_random_bytes(tasks.env.random_bytes()));
     };
     let text = key.to_str().ok().filter(|_| keys.next().is_none()).map(str::trim);
-    // The header is a structured string, in quotes; many clients leave them out.
+    // The value is a quoted string (RFC 8941); many clients omit the quotes.
     let bare =
         text.map(|text| text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text));
     match bare {
-        Some(key) if (1..=LONGEST_KEY).contains(&key.len()) => Ok(keyed_id(call.caller.as_deref(), key)),
+        Some(key) if (1..=MAX_KEY_CHARS).contains(&key.len()) => {
+            Ok(id_from_key(request.caller.as_deref(), key))
+        }
         _ => Err(Refusal::new(
             Kind::InvalidHeader,
-            format!("Idempotency-Key must be given once, as 1 to {LONGEST_KEY} visible ASCII characters."),
+            format!("Idempotency-Key must be given once, as 1 to {MAX_KEY_CHARS} visible ASCII characters."),
         )),
     }
 }
 
-fn document(tasks: &Tasks, call: &Call, id: TaskId, request: TaskRequest) -> Result<TaskStatus, Refusal> {
+fn new_document(
+    tasks: &Tasks,
+    request: &ApiRequest,
+    id: TaskId,
+    submission: TaskRequest,
+) -> Result<TaskStatus, Refusal> {
     let now = tasks.env.timestamp();
-    let not_before = schedule::start_time(request.schedule, now)
+    let not_before = schedule::start_time(submission.schedule, now)
         .map_err(|_| Refusal::new(Kind::InvalidBody, "NotBefore: must not be more than seven days away."))?;
-    let document = TaskStatus::accepted(id, request, String::new(), now);
-    Ok(TaskStatus { not_before, owner: call.caller.clone(), trace_parent: call.trace_parent(), ..document })
+    let document = TaskStatus::accepted(id, submission, String::new(), now);
+    Ok(TaskStatus {
+        not_before,
+        owner: request.caller.clone(),
+        trace_parent: request.trace_parent(),
+        ..document
+    })
 }
 
-async fn check_room(tasks: &Tasks) -> Result<(), Refusal> {
+async fn check_capacity(tasks: &Tasks) -> Result<(), Refusal> {
     if tasks.settings.queue_depth_limit.is_none() {
         return Ok(());
     }
-    // A depth that storage does not tell keeps nobody out: the writes that follow will say.
+    // If the depth is unknown the task is admitted; if storage is down, the writes that follow fail.
     let depth = tasks.queue_depth().await.unwrap_or(0);
     match overload::admission(depth, tasks.settings.queue_depth_limit) {
         Admission::Admit => Ok(()),
@@ -127,24 +138,29 @@ async fn check_room(tasks: &Tasks) -> Result<(), Refusal> {
     }
 }
 
-/// Stores the document and puts its message; what is stored already under the id decides otherwise.
-async fn take(tasks: &Tasks, call: &Call, request: &TaskRequest, new: TaskStatus) -> Result<Taken, Refusal> {
+/// Creates the document and sends its message. If a document with this id exists, replays that submission.
+async fn create_or_replay(
+    tasks: &Tasks,
+    request: &ApiRequest,
+    submission: &TaskRequest,
+    document: TaskStatus,
+) -> Result<Accepted, Refusal> {
     let now = tasks.env.timestamp();
-    for _ in 0..WRITE_TRIES {
-        if let Write::Done(etag) = tasks.store.create(&new).await? {
-            let stored = StoredDocument { document: new, etag };
-            tasks.put_message(&stored, schedule::delay(&stored.document, now)).await?;
-            return Ok(Taken { stored, is_new: true });
+    for _ in 0..MAX_WRITE_TRIES {
+        if let Write::Done(etag) = tasks.store.create(&document).await? {
+            let stored = StoredDocument { document, etag };
+            tasks.send_message(&stored, schedule::delay(&stored.document, now)).await?;
+            return Ok(Accepted { stored, is_new: true });
         }
-        let Read::Found(stored) = tasks.store.read(new.task_id, None).await? else {
-            continue; // deleted in between
+        let Read::Found(stored) = tasks.store.read(document.task_id, None).await? else {
+            continue; // deleted since the create
         };
-        match intake::intake(Some(&stored.document), request, call.caller.as_deref(), now) {
+        match intake::intake(Some(&stored.document), submission, request.caller.as_deref(), now) {
             Intake::Accept => {}
-            Intake::Replay => return Ok(Taken { stored: *stored, is_new: false }),
+            Intake::Replay => return Ok(Accepted { stored: *stored, is_new: false }),
             Intake::ResendMessage(delay) => {
-                tasks.put_message(&stored, delay).await?;
-                return Ok(Taken { stored: *stored, is_new: false });
+                tasks.send_message(&stored, delay).await?;
+                return Ok(Accepted { stored: *stored, is_new: false });
             }
             Intake::Different => {
                 return Err(Refusal::new(
@@ -161,8 +177,8 @@ async fn take(tasks: &Tasks, call: &Call, request: &TaskRequest, new: TaskStatus
     Err(contended())
 }
 
-/// The id that stands for a caller's key: the same key of the same caller always gives the same id.
-fn keyed_id(caller: Option<&str>, key: &str) -> TaskId {
+/// Derives a task id from the caller and the key.
+fn id_from_key(caller: Option<&str>, key: &str) -> TaskId {
     let mut digest = Sha256::new();
     digest.update(b"idempotency-key\0");
     digest.update(caller.unwrap_or_default());
@@ -181,15 +197,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_gives_one_id_per_caller() {
-        assert_eq!(keyed_id(Some("a"), "key"), keyed_id(Some("a"), "key"));
-        assert_ne!(keyed_id(Some("a"), "key"), keyed_id(Some("b"), "key"));
-        assert_ne!(keyed_id(Some("a"), "key"), keyed_id(None, "key"));
-        assert_ne!(keyed_id(None, "key"), keyed_id(None, "Key"));
+    fn one_id_per_caller_and_key() {
+        assert_eq!(id_from_key(Some("a"), "key"), id_from_key(Some("a"), "key"));
+        assert_ne!(id_from_key(Some("a"), "key"), id_from_key(Some("b"), "key"));
+        assert_ne!(id_from_key(Some("a"), "key"), id_from_key(None, "key"));
+        assert_ne!(id_from_key(None, "key"), id_from_key(None, "Key"));
     }
 
     #[test]
-    fn the_id_of_a_key_never_changes_between_releases() {
-        assert_eq!(keyed_id(None, "order-4711").to_string(), "9b2888c2-88ad-8873-85e0-70da4647e3dc");
+    fn id_of_a_key_is_stable_between_releases() {
+        assert_eq!(id_from_key(None, "order-4711").to_string(), "9b2888c2-88ad-8873-85e0-70da4647e3dc");
     }
 }

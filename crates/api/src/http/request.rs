@@ -1,4 +1,4 @@
-//! One request: its head, its caller, its trace and the address it was sent to.
+//! The head of a request, its caller, its trace id and the public address of the API.
 
 use http::HeaderMap;
 use http::header::HOST;
@@ -12,24 +12,24 @@ use service::trace;
 use crate::http::auth::Caller;
 use crate::http::headers::text;
 use crate::http::precondition;
-use crate::http::query::{Query, refused};
+use crate::http::query::{Query, invalid_parameter};
 
-/// Longest path with query, in bytes.
-const LONGEST_ADDRESS: usize = 8 * 1024;
-/// Longest header section, in bytes: names and values.
-const LONGEST_HEADERS: usize = 32 * 1024;
+/// Maximum length of path and query.
+const MAX_ADDRESS_BYTES: usize = 8 * 1024;
+/// Maximum total length of header names and values.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// The head of one request.
-pub(crate) struct Call {
+pub(crate) struct ApiRequest {
     parts: Parts,
-    /// Who calls; set once the caller is identified.
+    /// Set after authentication.
     pub(crate) caller: Caller,
-    /// Trace id of the request, the caller's or a new one.
+    /// Trace id of the `traceparent` header, or a new one.
     pub(crate) trace_id: String,
 }
 
-impl Call {
-    /// `random` makes the trace id when the caller sent none.
+impl ApiRequest {
+    /// `random` becomes the trace id if the request has none.
     pub(crate) fn new(parts: Parts, random: [u8; 16]) -> Self {
         let trace_id = trace::id(&parts.headers, random);
         Self { parts, caller: None, trace_id }
@@ -47,8 +47,8 @@ impl Call {
         &self.parts.headers
     }
 
-    /// Refuses the request when it was made for another version of its task than `etag`.
-    pub(crate) fn check_version(&self, etag: &str) -> Result<(), Refusal> {
+    /// Refuses the request if its preconditions do not hold for the version `etag` of the task.
+    pub(crate) fn check_preconditions(&self, etag: &str) -> Result<(), Refusal> {
         precondition::check(&self.parts.method, &self.parts.headers, etag)
     }
 
@@ -56,44 +56,45 @@ impl Call {
         Query::parse(self.parts.uri.query().unwrap_or_default())
     }
 
-    /// A parameter that is `true` or `false`, absent being `false`.
+    /// Parses a parameter that is `true` or `false`; `false` if it is absent.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         match self.query()?.get(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(refused(format!("{name}: must be true or false."))),
+            Some(_) => Err(invalid_parameter(format!("{name}: must be true or false."))),
         }
     }
 
-    /// The W3C `traceparent` as sent, when it is valid.
+    /// The `traceparent` header (W3C Trace Context) if it is valid.
     pub(crate) fn trace_parent(&self) -> Option<String> {
         trace::parent(self.headers()).map(str::to_owned)
     }
 
-    /// Refuses a head that is larger than anything a client of this API needs.
+    /// Refuses a request with a longer address or header section than clients of this API need.
     pub(crate) fn check_size(&self) -> Result<(), Refusal> {
         let uri = &self.parts.uri;
-        if uri.path().len() + uri.query().map_or(0, str::len) > LONGEST_ADDRESS {
-            let detail = format!("Path and query must not exceed {LONGEST_ADDRESS} bytes.");
+        if uri.path().len() + uri.query().map_or(0, str::len) > MAX_ADDRESS_BYTES {
+            let detail = format!("Path and query must not exceed {MAX_ADDRESS_BYTES} bytes.");
             return Err(Refusal::new(Kind::AddressTooLong, detail));
         }
         let size: usize = self.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if size > LONGEST_HEADERS {
-            let detail = format!("Header names and values must not exceed {LONGEST_HEADERS} bytes in total.");
+        if size > MAX_HEADER_BYTES {
+            let detail =
+                format!("Header names and values must not exceed {MAX_HEADER_BYTES} bytes in total.");
             return Err(Refusal::new(Kind::HeadersTooLarge, detail));
         }
         Ok(())
     }
 
-    /// Where clients reach this API: as configured, else as this request was addressed. Without a
-    /// trailing slash.
+    /// The public address of the API, without a slash at the end: `public_base_url`, otherwise the address of this
+    /// request.
     pub(crate) fn base_url(&self, settings: &ApiSettings) -> Result<String, Refusal> {
         if let Some(configured) = &settings.public_base_url {
             return Ok(configured.clone());
         }
         let forwarded = |name| {
             let value = settings.trust_forwarded.then(|| self.headers().get(name)?.to_str().ok()).flatten();
-            // The nearest proxy appends; the first entry is what the client used.
+            // Each proxy appends its value; the first one is the address that the client used.
             value.and_then(|list| list.split(',').next()).map(str::trim)
         };
         let host = forwarded("x-forwarded-host")
@@ -113,7 +114,7 @@ impl Call {
         Ok(format!("{scheme}://{host}"))
     }
 
-    /// Absolute address of a task.
+    /// Absolute address of the status monitor of a task.
     pub(crate) fn task_url(&self, settings: &ApiSettings, id: TaskId) -> Result<String, Refusal> {
         Ok(format!("{}/tasks/{id}", self.base_url(settings)?))
     }
@@ -122,7 +123,7 @@ impl Call {
         if let Some(scheme) = self.parts.uri.scheme_str() {
             return scheme;
         }
-        // Spin's own account of the address; Spin overwrites what a client sends under this name.
+        // Spin sets this header and overwrites a value that the client sent.
         let full = text(self.headers(), http::HeaderName::from_static("spin-full-url"));
         match full.and_then(|url| url.split_once("://")) {
             Some(("https", _)) => "https",

@@ -10,7 +10,7 @@ use models::TaskId;
 use service::body::{Body, RequestBody};
 use service::env::Env;
 use service::log::Line;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use service::settings::{ApiAuth, ApiSettings, ConfigurationError, SettingsError};
 
@@ -117,7 +117,7 @@ impl Api {
         &self,
         request: &mut ApiRequest,
         body: &mut B,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Response, HttpError> {
         let operation = match self.admit(request)? {
             Admitted::Options(allow) => return Ok(options_response(allow)),
             Admitted::Page(asset) => return Ok(pages::page_response(request, asset)),
@@ -135,7 +135,7 @@ impl Api {
     }
 
     /// Checks the size of the head, the caller, the path and the method.
-    fn admit(&self, request: &mut ApiRequest) -> Result<Admitted, Refusal> {
+    fn admit(&self, request: &mut ApiRequest) -> Result<Admitted, HttpError> {
         request.check_size()?;
         if Resource::needs_authentication(request.path()) {
             request.caller = auth::identify(&self.configured()?.settings.auth, request.headers())?;
@@ -143,7 +143,7 @@ impl Api {
         let Some(target) = self.target(request.path()) else {
             let prefix = self.prefix();
             let detail = format!("Tasks are at {prefix}/tasks; {prefix}/swagger describes the whole API.");
-            return Err(Refusal::new(Kind::NotFound, detail));
+            return Err(HttpError::new(ProblemKind::NotFound, detail));
         };
         let allow = match &target {
             Target::Resource(resource) => resource.allow(),
@@ -154,7 +154,7 @@ impl Api {
         }
         if !allow.split(", ").any(|allowed| allowed == request.method().as_str()) {
             let detail = format!("Allowed here: {allow}.");
-            return Err(Refusal::new(Kind::MethodNotAllowed, detail).header(ALLOW, allow));
+            return Err(HttpError::new(ProblemKind::MethodNotAllowed, detail).header(ALLOW, allow));
         }
         Ok(match target {
             Target::Resource(resource) => Admitted::of(resource, request),
@@ -169,8 +169,8 @@ impl Api {
         }
     }
 
-    fn configured(&self) -> Result<&Rc<Tasks>, Refusal> {
-        self.tasks.as_ref().map_err(Refusal::from)
+    fn configured(&self) -> Result<&Rc<Tasks>, HttpError> {
+        self.tasks.as_ref().map_err(HttpError::from)
     }
 
     /// The configured path prefix of the public address, without a slash at the end.
@@ -179,7 +179,7 @@ impl Api {
     }
 
     /// The problem document of an error. Writes a log line for statuses from 500.
-    fn problem_response(&self, request: &ApiRequest, error: Refusal) -> Response {
+    fn problem_response(&self, request: &ApiRequest, error: HttpError) -> Response {
         if let Some(line) = error.log_line(request.method(), request.path(), &request.trace_id) {
             self.env.log(&line);
         }
@@ -198,7 +198,7 @@ async fn run(
     request: &ApiRequest,
     operation: Operation,
     body: &[u8],
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     match operation {
         Operation::Ready => health::readiness(tasks).await,
         Operation::Metrics => Ok(metrics::metrics(tasks).await),

@@ -19,7 +19,7 @@ use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
 use models::{Monitor, MonitorState, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp};
 use service::env::Env;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use service::settings::ApiSettings;
 use storage::{ApiStorage, MonitoredQueue, PublicStore, QueueName, Read, StorageError, StoredDocument};
@@ -89,7 +89,7 @@ impl Tasks {
     }
 
     /// Reads the task. A task that the caller may not see is not found.
-    pub(crate) async fn find(&self, request: &ApiRequest, id: TaskId) -> Result<StoredDocument, Refusal> {
+    pub(crate) async fn find(&self, request: &ApiRequest, id: TaskId) -> Result<StoredDocument, HttpError> {
         match self.store.read(id, None).await {
             Ok(Read::Found(stored)) if auth::may_see(stored.document.owner.as_deref(), &request.caller) => {
                 Ok(*stored)
@@ -101,7 +101,7 @@ impl Tasks {
     }
 
     /// Sends the message of a stored task: to the task queue, or with a delay to the scheduled queue.
-    pub(crate) async fn send_message(&self, stored: &StoredDocument, delay: Duration) -> Result<(), Refusal> {
+    pub(crate) async fn send_message(&self, stored: &StoredDocument, delay: Duration) -> Result<(), HttpError> {
         let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
         let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)
@@ -113,7 +113,7 @@ impl Tasks {
         request: &ApiRequest,
         status: StatusCode,
         stored: &StoredDocument,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Response, HttpError> {
         let document = &stored.document;
         let monitor = monitor_at(document, request.task_url(&self.settings, document.task_id)?);
         let mut response = response::json(status, &monitor);
@@ -161,11 +161,15 @@ pub(crate) fn public_name(state: TaskState) -> &'static str {
 }
 
 /// The error if no task has this id, or the caller may not see it.
-pub(crate) fn task_not_found() -> Refusal {
-    Refusal::new(Kind::TaskNotFound, "No task with this id is known. It may have been deleted or purged.")
+pub(crate) fn task_not_found() -> HttpError {
+    HttpError::new(
+        ProblemKind::TaskNotFound,
+        "No task with this id is known. It may have been deleted or purged.",
+    )
 }
 
 /// The error if another request changed the document during every try of a conditional write.
-pub(crate) fn contended() -> Refusal {
-    Refusal::new(Kind::Contended, "The task changed during every try. Send the request again.").retry_after(1)
+pub(crate) fn contended() -> HttpError {
+    HttpError::new(ProblemKind::Contended, "The task changed during every try. Send the request again.")
+        .retry_after(1)
 }

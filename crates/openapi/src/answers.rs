@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use service::problem::Kind;
+use service::problem::ProblemKind;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -13,32 +13,32 @@ use crate::schemas::plain;
 const PROBLEM: &str = "application/problem+json";
 
 /// The responses with a problem document, by their names. `problems` are those of each route.
-pub(crate) fn shared<'a>(problems: impl Iterator<Item = &'a [Kind]>) -> BTreeMap<String, Response> {
+pub(crate) fn shared<'a>(problems: impl Iterator<Item = &'a [ProblemKind]>) -> BTreeMap<String, Response> {
     let sets = problems.flat_map(|kinds| by_status(kinds).into_values());
     sets.map(|kinds| (name(&kinds), problem(&kinds))).collect()
 }
 
 /// Status codes and responses of these kinds of problem.
-pub(crate) fn problems(kinds: &[Kind]) -> impl Iterator<Item = (String, RefOr<Response>)> {
+pub(crate) fn problems(kinds: &[ProblemKind]) -> impl Iterator<Item = (String, RefOr<Response>)> {
     by_status(kinds)
         .into_iter()
         .map(|(status, kinds)| (status.to_string(), Ref::from_response_name(name(&kinds)).into()))
 }
 
-/// The kinds of each status, in the order of [`Kind::ALL`], so that equal sets have one name.
-fn by_status(kinds: &[Kind]) -> BTreeMap<u16, Vec<Kind>> {
-    let mut sets: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
-    for kind in Kind::ALL.iter().filter(|kind| kinds.contains(kind)) {
+/// The kinds of each status, in the order of [`ProblemKind::ALL`], so that equal sets have one name.
+fn by_status(kinds: &[ProblemKind]) -> BTreeMap<u16, Vec<ProblemKind>> {
+    let mut sets: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
+    for kind in ProblemKind::ALL.iter().filter(|kind| kinds.contains(kind)) {
         sets.entry(kind.status()).or_default().push(*kind);
     }
     sets
 }
 
-fn name(kinds: &[Kind]) -> String {
+fn name(kinds: &[ProblemKind]) -> String {
     kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join("_or_")
 }
 
-fn problem(kinds: &[Kind]) -> Response {
+fn problem(kinds: &[ProblemKind]) -> Response {
     let lines: Vec<_> =
         kinds.iter().map(|kind| format!("`/problems/{}`: {}.", kind.name(), kind.title())).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
@@ -55,7 +55,7 @@ fn problem(kinds: &[Kind]) -> Response {
         .content(PROBLEM, content.example(example).build());
     let header = match kinds.first().map(|kind| kind.status()) {
         Some(401) => Some("WWW-Authenticate"),
-        Some(409) if kinds.contains(&Kind::ResultNotReady) => Some("Retry-After"),
+        Some(409) if kinds.contains(&ProblemKind::ResultNotReady) => Some("Retry-After"),
         Some(412) => Some("ETag"),
         Some(416) => Some("Content-Range"),
         Some(429 | 503) => Some("Retry-After"),

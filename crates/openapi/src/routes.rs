@@ -4,7 +4,7 @@ mod results;
 mod system;
 mod tasks;
 
-use service::problem::Kind;
+use service::problem::ProblemKind;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
@@ -12,23 +12,27 @@ use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 use crate::{answers, parameters};
 
 /// Problems of the head of any request.
-const ANY: [Kind; 2] = [Kind::AddressTooLong, Kind::HeadersTooLarge];
+const ANY: [ProblemKind; 2] = [ProblemKind::AddressTooLong, ProblemKind::HeadersTooLarge];
 
 /// Problems of any request that needs authentication.
-const CLOSED: [Kind; 2] = [Kind::Unauthorized, Kind::Misconfigured];
+const CLOSED: [ProblemKind; 2] = [ProblemKind::Unauthorized, ProblemKind::Misconfigured];
 
 /// Problems of any request that needs storage.
-const STORAGE: [Kind; 4] =
-    [Kind::Internal, Kind::StorageUnavailable, Kind::CredentialsUnavailable, Kind::Misconfigured];
+const STORAGE: [ProblemKind; 4] = [
+    ProblemKind::Internal,
+    ProblemKind::StorageUnavailable,
+    ProblemKind::CredentialsUnavailable,
+    ProblemKind::Misconfigured,
+];
 
 /// Problems of any request for a task.
-const TASK: [Kind; 6] = [
-    Kind::InvalidParameter,
-    Kind::InvalidHeader,
-    Kind::NotFound,
-    Kind::TaskNotFound,
-    Kind::DocumentUnreadable,
-    Kind::DocumentBlocked,
+const TASK: [ProblemKind; 6] = [
+    ProblemKind::InvalidParameter,
+    ProblemKind::InvalidHeader,
+    ProblemKind::NotFound,
+    ProblemKind::TaskNotFound,
+    ProblemKind::DocumentUnreadable,
+    ProblemKind::DocumentBlocked,
 ];
 
 /// One method of one path.
@@ -37,7 +41,7 @@ pub(crate) struct Route {
     method: HttpMethod,
     operation: OperationBuilder,
     /// The kinds of problem that its responses can have.
-    pub(crate) problems: Vec<Kind>,
+    pub(crate) problems: Vec<ProblemKind>,
 }
 
 impl Route {
@@ -78,7 +82,7 @@ impl Route {
         self
     }
 
-    fn problems(mut self, kinds: &[Kind]) -> Self {
+    fn problems(mut self, kinds: &[ProblemKind]) -> Self {
         self.problems.extend(kinds);
         self
     }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use serde_json::Value;
-use service::problem::Kind;
+use service::problem::ProblemKind;
 
 fn document() -> Value {
     serde_json::from_str(&openapi::text()).unwrap()
@@ -77,8 +77,8 @@ fn every_kind_of_problem_occurs_somewhere() {
     let text = openapi::text();
     // The method itself is part of what a description describes, so a wrong one cannot be described. The drain
     // route is the worker's.
-    let others = [Kind::MethodNotAllowed, Kind::DrainClosed];
-    for kind in Kind::ALL.iter().filter(|kind| !others.contains(kind)) {
+    let others = [ProblemKind::MethodNotAllowed, ProblemKind::DrainClosed];
+    for kind in ProblemKind::ALL.iter().filter(|kind| !others.contains(kind)) {
         assert!(text.contains(&format!("/problems/{}`", kind.name())), "{}", kind.name());
     }
 }

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-/// The token of `Authorization: Bearer`, without white space around it.
+/// Returns the token of `Authorization: Bearer`, without white space around it.
 #[must_use]
 pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii();
@@ -13,13 +13,14 @@ pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// Whether `presented` is the secret. Compares digests, so that not even the length of the secret shows.
+/// Returns whether `presented` equals the secret. Compares digests, so that the duration does not depend on the length
+/// of the secret either.
 #[must_use]
 pub fn is_same(presented: &[u8], secret: &[u8]) -> bool {
     Sha256::digest(presented).ct_eq(&Sha256::digest(secret)).into()
 }
 
-/// Whether `digest` is among the known ones. Compares with each of them.
+/// Returns whether `known` contains `digest`. Compares with every entry.
 #[must_use]
 pub fn is_known(digest: &[u8], known: &[[u8; 32]]) -> bool {
     known.iter().fold(Choice::from(0), |found, known| found | digest.ct_eq(known)).into()
@@ -31,7 +32,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn bearer_token_is_read_in_every_spelling_of_the_scheme() {
+    fn bearer_scheme_is_case_insensitive() {
         let token = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
@@ -47,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn only_equal_secrets_are_the_same() {
+    fn only_equal_secrets_match() {
         assert!(is_same(b"sesame", b"sesame") && !is_same(b"sesam", b"sesame") && !is_same(b"", b"sesame"));
         let known = [[1; 32], [2; 32]];
         assert!(is_known(&[2; 32], &known) && !is_known(&[3; 32], &known));

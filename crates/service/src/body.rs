@@ -1,4 +1,4 @@
-//! Bodies of requests and answers, whole or streamed.
+//! Bodies of requests and responses, complete or streamed.
 #![expect(async_fn_in_trait, reason = "single-threaded by design: no caller needs a Send bound")]
 
 use bytes::Bytes;
@@ -7,23 +7,23 @@ use futures::stream::LocalBoxStream;
 /// Why a request body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// It is larger than the limit; the rest was not read.
+    /// The body is larger than the limit in bytes. The rest was not read.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// The client went away or broke the protocol.
+    /// The client disconnected or violated the protocol.
     #[error("the body could not be read: {0}")]
     Broken(String),
 }
 
-/// A request body that is read only when, and only as far as, it is wanted.
+/// A request body that is read in chunks, on demand.
 pub trait RequestBody {
-    /// The next piece; `None` at the end.
+    /// Reads the next chunk; `None` at the end.
     ///
     /// # Errors
-    /// [`BodyError::Broken`] when the client went away.
+    /// [`BodyError::Broken`] if the client disconnected.
     async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError>;
 
-    /// The whole body.
+    /// Reads the complete body.
     ///
     /// # Errors
     /// [`BodyError::TooLarge`] as soon as `limit` bytes are exceeded, without reading the rest.
@@ -46,11 +46,11 @@ impl RequestBody for Bytes {
     }
 }
 
-/// The body of an answer.
+/// Body of a response.
 pub enum Body {
-    /// All of it; the shell sends `content-length`.
+    /// A complete body. Its host adds `content-length`.
     Full(Bytes),
-    /// Piece by piece; ends with the stream. The size is unknown unless the head says so.
+    /// A streamed body. Its length is unknown unless the headers contain `content-length`.
     Stream(LocalBoxStream<'static, Bytes>),
 }
 

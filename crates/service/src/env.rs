@@ -1,4 +1,4 @@
-//! What the service needs from its surroundings.
+//! The environment of a component: transport, clock, randomness and log.
 
 use models::Timestamp;
 
@@ -6,15 +6,14 @@ pub use azure::{Clock, Instant, Limits, Observer, Random, Transport, TransportEr
 
 use logging::Log;
 
-/// Transport, clock, randomness and log: implemented by the WASI guest and by the simulator.
+/// Environment of a component, implemented by the WASI guest, the simulator and the tests.
 pub trait Env: azure::Env + Log + 'static {
-    /// The wall-clock time, for what is stored and shown. Pauses, deadlines and ages go by
-    /// [`Clock::instant`].
+    /// The wall-clock time, for stored documents and responses. Pauses, deadlines and ages use [`Clock::instant`].
     fn timestamp(&self) -> Timestamp {
         self.now().into()
     }
 
-    /// Sixteen random bytes, for an id.
+    /// Returns 16 random bytes for an id.
     fn random_bytes(&self) -> [u8; 16] {
         ((u128::from(self.next_u64()) << 64) | u128::from(self.next_u64())).to_be_bytes()
     }

@@ -1,4 +1,4 @@
-//! Every kind of error answer, in one table, and how one becomes a problem document (RFC 9457).
+//! Errors of both components: one table of problem kinds, and their problem documents (RFC 9457).
 
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
@@ -11,29 +11,29 @@ use crate::settings::ConfigurationError;
 
 macro_rules! kinds {
     ($($kind:ident $status:literal $name:literal $title:literal;)*) => {
-        /// A kind of problem. Its name is part of the contract: clients may branch on `type`.
+        /// Kind of a problem. Its name is part of the contract, because clients branch on `type`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Kind {
+        pub enum ProblemKind {
             $(#[doc = $title] $kind,)*
         }
 
-        impl Kind {
-            /// Every kind there is, in the order of `docs/api.md`.
+        impl ProblemKind {
+            /// All kinds, in the order of `docs/api.md`.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// The last segment of the problem's `type`, `/problems/{name}`.
+            /// Last segment of the problem's `type`, `/problems/{name}`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// The HTTP status it is answered with.
+            /// HTTP status of the response.
             #[must_use]
             pub fn status(self) -> u16 {
                 match self { $(Self::$kind => $status,)* }
             }
 
-            /// The summary, the same every time.
+            /// The `title`, which is fixed for each kind.
             #[must_use]
             pub fn title(self) -> &'static str {
                 match self { $(Self::$kind => $title,)* }
@@ -77,29 +77,29 @@ kinds! {
     TooManyStreams 503 "too-many-streams" "Too many event streams are open";
 }
 
-/// Seconds a client is told to wait for an operator.
+/// `Retry-After` in seconds for problems that an operator must resolve.
 pub const OPERATOR_RETRY_AFTER: u64 = 30;
-/// Seconds a client is told to wait when storage named no time of its own.
+/// `Retry-After` in seconds if storage is unavailable and its response had none.
 const DEFAULT_RETRY_AFTER: u64 = 5;
 
-/// A request that is not done, and why: the error side of every route.
+/// Why a request failed. It becomes the response of the route.
 #[derive(Debug)]
-pub struct Refusal {
-    /// Which problem it is.
-    pub kind: Kind,
+pub struct HttpError {
+    /// Kind of the problem.
+    pub kind: ProblemKind,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// What operators may know and clients may not.
+    /// Logged, and never sent to the client.
     cause: Option<String>,
 }
 
-impl Refusal {
-    /// `detail` says what happened this time and what to do about it.
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+impl HttpError {
+    /// Creates an error. `detail` is sent to the client: what happened and what to do.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), headers: Vec::new(), cause: None }
     }
 
-    /// Adds a header to the response; a value that no header can hold is left out.
+    /// Adds a header to the response. A value that is not a valid header value is ignored.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -108,27 +108,27 @@ impl Refusal {
         self
     }
 
-    /// Adds `Retry-After`.
+    /// Adds `Retry-After` in seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, &seconds.to_string())
     }
 
-    /// Adds what is logged.
+    /// Adds the cause, which is logged and never sent to the client.
     #[must_use]
     pub fn caused_by(mut self, cause: String) -> Self {
         self.cause = Some(cause);
         self
     }
 
-    /// Drops the details, for responses to callers that are not identified.
+    /// Removes `detail`, for responses to callers that are not authenticated.
     #[must_use]
     pub fn without_detail(mut self) -> Self {
         self.detail.clear();
         self
     }
 
-    /// What is logged about it: nothing, unless an operator should know. `path` is without its query.
+    /// Returns the log line of an error with a status of 500 or above. `path` is without its query.
     #[must_use]
     pub fn log_line(&self, method: &Method, path: &str, trace_id: &str) -> Option<Line> {
         if self.kind.status() < 500 {
@@ -146,7 +146,7 @@ impl Refusal {
         })
     }
 
-    /// The problem document. `instance` is the path without its query.
+    /// Creates the response with the problem document. `instance` is the path without its query.
     pub fn into_response(self, instance: &str, trace_id: &str) -> Response {
         let problem = Problem {
             kind: format!("/problems/{}", self.kind.name()),
@@ -157,38 +157,38 @@ impl Refusal {
             trace_id: Some(trace_id.to_owned()),
         };
         let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut answer = response::json(status, &problem);
-        let headers = answer.headers_mut();
+        let mut response = response::json(status, &problem);
+        let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.headers);
-        answer
+        response
     }
 }
 
-impl From<ContractError> for Refusal {
+impl From<ContractError> for HttpError {
     fn from(error: ContractError) -> Self {
-        Self::new(Kind::InvalidBody, error.to_string())
+        Self::new(ProblemKind::InvalidBody, error.to_string())
     }
 }
 
-impl From<&ConfigurationError> for Refusal {
+impl From<&ConfigurationError> for HttpError {
     fn from(error: &ConfigurationError) -> Self {
-        Self::new(Kind::Misconfigured, format!("{error}."))
+        Self::new(ProblemKind::Misconfigured, format!("{error}."))
             .retry_after(OPERATOR_RETRY_AFTER)
             .caused_by(error.to_string())
     }
 }
 
-impl From<StorageError> for Refusal {
+impl From<StorageError> for HttpError {
     fn from(error: StorageError) -> Self {
         let text = error.to_string();
         match error {
             StorageError::Unavailable { retry_after, credentials, detail } => {
-                // Whole seconds, rounded up: a client that waits less would only be refused again.
+                // Rounded up to whole seconds, because a client that retries earlier is refused again.
                 let seconds = retry_after
                     .map_or(DEFAULT_RETRY_AFTER, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
                 let kind =
-                    if credentials { Kind::CredentialsUnavailable } else { Kind::StorageUnavailable };
+                    if credentials { ProblemKind::CredentialsUnavailable } else { ProblemKind::StorageUnavailable };
                 let sentence = format!(
                     "{detail}. Send the same request again later; a repeated submission with the same task id is \
                      safe."
@@ -197,19 +197,19 @@ impl From<StorageError> for Refusal {
                 .retry_after(seconds.clamp(1, 3600))
             }
             StorageError::Misconfigured(sentence) | StorageError::NoContainer(sentence) => {
-                Self::new(Kind::Misconfigured, sentence).retry_after(OPERATOR_RETRY_AFTER)
+                Self::new(ProblemKind::Misconfigured, sentence).retry_after(OPERATOR_RETRY_AFTER)
             }
             StorageError::Unreadable { .. } => Self::new(
-                Kind::DocumentUnreadable,
+                ProblemKind::DocumentUnreadable,
                 "The stored document of this task does not follow the contract. An operator must look at it.",
             ),
             StorageError::Blocked(_) => Self::new(
-                Kind::DocumentBlocked,
+                ProblemKind::DocumentBlocked,
                 "A lease, the archive tier, a legal hold, a policy or a snapshot keeps storage from doing it. An \
                  operator must look at the blobs of this task.",
             ),
             StorageError::Refused(_) => {
-                Self::new(Kind::Internal, "Storage refused a request of this service. Quote the trace id.")
+                Self::new(ProblemKind::Internal, "Storage refused a request of this service. Quote the trace id.")
             }
         }
         .caused_by(text)

@@ -1,4 +1,4 @@
-//! Building responses.
+//! Creating responses.
 
 use bytes::Bytes;
 use http::header::{
@@ -12,43 +12,43 @@ use crate::body::Body;
 /// A response of a component.
 pub type Response = http::Response<Body>;
 
-/// An answer without a body.
+/// Creates a response without a body.
 pub fn empty(status: StatusCode) -> Response {
     full(status, Bytes::new())
 }
 
-/// An answer with all of its body; the caller names the media type.
+/// Creates a response with a complete body. The caller sets the media type.
 pub fn full(status: StatusCode, body: Bytes) -> Response {
-    let mut answer = Response::new(Body::Full(body));
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(Body::Full(body));
+    *response.status_mut() = status;
+    response
 }
 
-/// An answer in JSON.
+/// Creates a response with a JSON body.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    // Serialising plain members into memory has no way to fail.
-    let mut answer = full(status, serde_json::to_vec(value).unwrap_or_default().into());
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
+    // Serialising these types into memory cannot fail.
+    let mut response = full(status, serde_json::to_vec(value).unwrap_or_default().into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
-/// Sets a header; a value that no header can hold is left out.
-pub fn set(answer: &mut Response, name: HeaderName, value: &str) {
+/// Sets a header. A value that is not a valid header value is ignored.
+pub fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        answer.headers_mut().insert(name, value);
+        response.headers_mut().insert(name, value);
     }
 }
 
-/// What every answer has in common: headers that harden it, and no body for `HEAD`.
-pub fn finish(mut answer: Response, method: &Method) -> Response {
-    let headers = answer.headers_mut();
+/// Completes a response: adds the security headers and removes the body for `HEAD`.
+pub fn finish(mut response: Response, method: &Method) -> Response {
+    let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if method != Method::HEAD {
-        return answer;
+        return response;
     }
-    let (mut parts, body) = answer.into_parts();
+    let (mut parts, body) = response.into_parts();
     if let Body::Full(bytes) = body
         && !bytes.is_empty()
     {

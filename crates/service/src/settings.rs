@@ -1,4 +1,4 @@
-//! Configuration: every variable in one table, and the checked values made from it.
+//! Configuration: the table of variables, and the settings parsed from them.
 
 mod parse;
 mod variables;
@@ -12,27 +12,27 @@ pub use parse::{ConfigurationError, SettingsError};
 pub use storage::StorageSettings;
 pub use variables::{Role, VARIABLES, Variable};
 
-/// Who may call the API.
+/// Authentication of the API (`api_auth`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiAuth {
-    /// Everybody, as the .NET sample did.
+    /// No authentication, like the .NET sample.
     None,
-    /// Callers that present a key whose SHA-256 is in the list.
+    /// Callers send a key whose SHA-256 digest is in the list.
     ApiKey(Vec<[u8; 32]>),
-    /// Callers that the Container Apps authentication sidecar has identified.
+    /// The authentication sidecar of Container Apps identifies callers.
     EasyAuth,
 }
 
-/// What the API component runs with.
+/// Settings of the API component.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Where tasks are kept.
+    /// Storage account and names.
     pub storage: StorageSettings,
-    /// `sas_token_expiry_minutes`: how long a `Location` stays readable.
+    /// `sas_token_expiry_minutes`: lifetime of the signed link in `Location`.
     pub sas_lifetime: Duration,
-    /// `public_base_url` without a trailing slash; `None` means the request's own host.
+    /// `public_base_url` without a slash at the end; `None` for the host of each request.
     pub public_base_url: Option<String>,
-    /// `trust_forwarded`: whether `X-Forwarded-Proto` and `X-Forwarded-Host` count.
+    /// `trust_forwarded`: whether `X-Forwarded-Proto` and `X-Forwarded-Host` are used.
     pub trust_forwarded: bool,
     /// `api_auth` and `api_key_hashes`.
     pub auth: ApiAuth,
@@ -40,13 +40,13 @@ pub struct ApiSettings {
     pub body_limit: usize,
     /// `queue_depth_limit`; `None` is off.
     pub queue_depth_limit: Option<u64>,
-    /// `retention_days`: how long a terminal task is kept.
+    /// `retention_days`: time after which a terminal task is purged.
     pub retention: Duration,
 }
 
 impl ApiSettings {
-    /// The path of `public_base_url`, which a gateway takes away before it passes a request on; without a
-    /// slash at the end, empty without one.
+    /// Path of `public_base_url`, which a gateway removes before it forwards a request. Without a slash at the end;
+    /// empty if there is no path.
     #[must_use]
     pub fn prefix(&self) -> &str {
         let behind_scheme = self.public_base_url.as_deref().and_then(|url| url.split_once("://"));
@@ -55,30 +55,30 @@ impl ApiSettings {
     }
 }
 
-/// What the worker component runs with.
+/// Settings of the worker component.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Where tasks are kept.
+    /// Storage account and names.
     pub storage: StorageSettings,
-    /// `drain_token`; empty closes the route.
+    /// `drain_token`; an empty one closes the drain route.
     pub drain_token: Secret,
-    /// `visibility_timeout_seconds`: length of a lease.
+    /// `visibility_timeout_seconds`: duration of a lease.
     pub visibility: Duration,
     /// `max_dequeue_count`.
     pub max_dequeue_count: u32,
-    /// `max_concurrency`: tasks of one drain at a time.
+    /// `max_concurrency`: concurrent tasks of one drain.
     pub max_concurrency: usize,
-    /// `drain_seconds`: how long a drain goes on receiving.
+    /// `drain_seconds`: time after which a drain receives no further messages.
     pub drain_budget: Duration,
-    /// `task_timeout_seconds`: hard cap of one attempt.
+    /// `task_timeout_seconds`: maximum duration of one attempt.
     pub task_timeout: Duration,
     /// `retry_base_seconds`: first back-off of a retried task.
     pub retry_base: Duration,
-    /// `retry_cap_seconds`: longest back-off of a retried task.
+    /// `retry_cap_seconds`: maximum back-off of a retried task.
     pub retry_cap: Duration,
-    /// `retention_days`: how long a terminal task is kept.
+    /// `retention_days`: time after which a terminal task is purged.
     pub retention: Duration,
-    /// `sweep_interval_seconds`: least time between two reconciliation sweeps.
+    /// `sweep_interval_seconds`: minimum time between two reconciliation sweeps.
     pub sweep_interval: Duration,
     /// `simulate_unit_ms`: the time unit of the `simulate` handler.
     pub simulate_unit: Duration,

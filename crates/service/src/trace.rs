@@ -5,7 +5,7 @@ use http::header::HeaderName;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The `traceparent` of a request, when it is valid.
+/// Returns the `traceparent` header if it is valid.
 #[must_use]
 pub fn parent(headers: &HeaderMap) -> Option<&str> {
     text(headers).filter(|value| id_of(value).is_some())
@@ -15,14 +15,14 @@ fn text(headers: &HeaderMap) -> Option<&str> {
     headers.get(TRACEPARENT)?.to_str().ok().map(str::trim)
 }
 
-/// The trace id of a request: the caller's, else one that is made of `random`.
+/// Returns the trace id of the `traceparent` header, otherwise one made from `random`.
 #[must_use]
 pub fn id(headers: &HeaderMap, random: [u8; 16]) -> String {
     let given = text(headers).and_then(id_of);
     given.map_or_else(|| format!("{:032x}", u128::from_be_bytes(random)), str::to_owned)
 }
 
-/// The trace id of a W3C `traceparent`, when the header is valid.
+/// Returns the trace id of a `traceparent` value; `None` if the value is invalid.
 #[must_use]
 pub fn id_of(traceparent: &str) -> Option<&str> {
     let hex = |part: &str, length: usize| {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invalid_traceparent_has_no_trace_id() {
+    fn invalid_traceparent_has_no_trace_id() {
         let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(id_of(valid), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         assert_eq!(

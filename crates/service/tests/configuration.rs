@@ -20,7 +20,7 @@ fn component_variables(component: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_manifest_declares_every_variable_with_its_default_and_secrecy_and_no_other() {
+fn manifest_declares_the_variables_of_the_table() {
     let manifest = manifest();
     let declared = manifest["variables"].as_table().unwrap();
     let names: Vec<_> = VARIABLES.iter().map(|v| v.name).collect();
@@ -36,7 +36,7 @@ fn the_manifest_declares_every_variable_with_its_default_and_secrecy_and_no_othe
 }
 
 #[test]
-fn each_component_gets_the_variables_it_reads_and_no_other() {
+fn each_component_gets_only_its_variables() {
     for (component, role) in [("api", Role::Api), ("worker", Role::Worker)] {
         let wanted: BTreeMap<_, _> = VARIABLES
             .iter()
@@ -48,7 +48,7 @@ fn each_component_gets_the_variables_it_reads_and_no_other() {
 }
 
 #[test]
-fn a_component_may_connect_only_to_the_configured_hosts() {
+fn components_connect_only_to_configured_hosts() {
     let manifest = manifest();
     let hosts = |component: &str| manifest["component"][component]["allowed_outbound_hosts"].clone();
     let storage = ["{{ blob_host }}", "{{ queue_host }}", "{{ key_vault_host }}", "{{ identity_host }}"];
@@ -57,7 +57,7 @@ fn a_component_may_connect_only_to_the_configured_hosts() {
 }
 
 #[test]
-fn the_document_has_a_row_for_every_variable() {
+fn document_has_a_row_for_every_variable() {
     for v in VARIABLES {
         let original = v.original.map(|name| format!("`{name}`")).unwrap_or_default();
         let default = if v.default.is_empty() { "empty".to_owned() } else { format!("`{}`", v.default) };
@@ -77,7 +77,7 @@ fn the_document_has_a_row_for_every_variable() {
 }
 
 #[test]
-fn the_defaults_are_usable_and_a_wrong_value_is_refused_by_name_without_repeating_it() {
+fn defaults_are_valid_and_wrong_values_refused_by_name() {
     assert!(ApiSettings::from_variables(&|_| None).is_ok());
     assert!(WorkerSettings::from_variables(&|_| None).is_ok());
     for (name, value) in [
@@ -105,7 +105,7 @@ fn the_defaults_are_usable_and_a_wrong_value_is_refused_by_name_without_repeatin
 }
 
 #[test]
-fn handlers_outside_that_would_starve_storage_are_refused_by_name() {
+fn too_many_connections_to_external_handlers_are_refused() {
     let outside = r#"{"a":"http://a.spin.internal/","b":"https://work.example.org/run"}"#;
     let inside = r#"{"a":"http://a.spin.internal/"}"#;
     for (handlers, concurrency, usable) in
@@ -133,7 +133,7 @@ fn handlers_outside_that_would_starve_storage_are_refused_by_name() {
 }
 
 #[test]
-fn connections_that_tasks_are_counted_against_are_those_of_the_host() {
+fn connection_limit_is_that_of_the_host() {
     let runtime: toml::Table = include_str!("../../../runtime-config.toml").parse().unwrap();
     let outbound = runtime["outbound_http"].as_table().unwrap();
     let limit = outbound.get("max_connections").or_else(|| outbound.get("max_concurrent_requests")).unwrap();
@@ -141,7 +141,7 @@ fn connections_that_tasks_are_counted_against_are_those_of_the_host() {
 }
 
 #[test]
-fn a_variable_that_a_template_left_empty_has_its_default() {
+fn empty_variable_has_its_default() {
     for variable in VARIABLES.iter().filter(|variable| variable.name != "api_auth") {
         let lookup = |asked: &str| (asked == variable.name).then(|| " ".to_owned());
         assert!(ApiSettings::from_variables(&lookup).is_ok(), "{}", variable.name);
@@ -155,7 +155,7 @@ fn a_variable_that_a_template_left_empty_has_its_default() {
 }
 
 #[test]
-fn a_refusal_says_what_is_wrong_with_the_value_without_the_value() {
+fn error_describes_the_value_without_repeating_it() {
     for (name, value, why) in [
         ("max_dequeue_count", "0", "it is outside that range"),
         ("max_dequeue_count", "-5", "it is negative"),
@@ -200,7 +200,7 @@ fn a_refusal_says_what_is_wrong_with_the_value_without_the_value() {
 }
 
 #[test]
-fn the_prefix_is_the_path_of_the_public_address() {
+fn prefix_is_the_path_of_the_public_address() {
     for (url, prefix) in [
         ("", ""),
         ("https://a.example", ""),

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use service::auth;
 use service::body::RequestBody;
 use service::env::Env;
-use service::problem::{Kind, OPERATOR_RETRY_AFTER, Refusal};
+use service::problem::{HttpError, OPERATOR_RETRY_AFTER, ProblemKind};
 use service::response::{self, Response};
 use service::settings::{ConfigurationError, SettingsError, WorkerSettings};
 use service::trace;
@@ -50,14 +50,17 @@ impl Worker {
             ("/healthz", _) => Err(not_allowed("GET, HEAD")),
             ("/drain", &Method::POST) => self.drain(&parts.headers, body).await,
             ("/drain", _) => Err(not_allowed("POST")),
-            _ => Err(Refusal::new(Kind::NotFound, "There is nothing here. The worker has POST /drain.")),
+            _ => Err(HttpError::new(
+                ProblemKind::NotFound,
+                "There is nothing here. The worker has POST /drain.",
+            )),
         };
-        let response = outcome.unwrap_or_else(|refusal| {
+        let response = outcome.unwrap_or_else(|error| {
             let (path, trace_id) = (parts.uri.path(), trace::id(&parts.headers, self.env.random_bytes()));
-            if let Some(line) = refusal.log_line(&parts.method, path, &trace_id) {
+            if let Some(line) = error.log_line(&parts.method, path, &trace_id) {
                 self.env.log(&line);
             }
-            refusal.into_response(path, &trace_id)
+            error.into_response(path, &trace_id)
         });
         response::finish(response, &parts.method)
     }
@@ -66,14 +69,14 @@ impl Worker {
         &self,
         headers: &HeaderMap,
         body: B,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Response, HttpError> {
         let engine = self.engine.as_ref()?;
         authorize(engine.settings.drain_token.expose(), headers)?;
         let is_stream = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
         match drain::drain(engine, control::orders(is_stream.then_some(body))).await {
             Ok(counts) => Ok(response::json(StatusCode::OK, &counts)),
             // Nothing could be received, for a reason that only an operator can remove.
-            Err(error) => Err(Refusal::new(Kind::Misconfigured, error.to_string())
+            Err(error) => Err(HttpError::new(ProblemKind::Misconfigured, error.to_string())
                 .retry_after(OPERATOR_RETRY_AFTER)
                 .caused_by(error.to_string())),
         }
@@ -81,17 +84,17 @@ impl Worker {
 }
 
 /// Lets the holder of the drain token in.
-fn authorize(token: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+fn authorize(token: &str, headers: &HeaderMap) -> Result<(), HttpError> {
     if token.is_empty() {
         let detail = "The drain route is closed: set the variable drain_token of the worker, and give the \
                       launcher the same token.";
-        return Err(Refusal::new(Kind::DrainClosed, detail));
+        return Err(HttpError::new(ProblemKind::DrainClosed, detail));
     }
     if auth::bearer(headers).is_some_and(|presented| auth::is_same(presented, token.as_bytes())) {
         return Ok(());
     }
     let detail = "Send the worker's drain token: Authorization: Bearer {drain_token}.";
-    Err(Refusal::new(Kind::Unauthorized, detail).header(WWW_AUTHENTICATE, "Bearer"))
+    Err(HttpError::new(ProblemKind::Unauthorized, detail).header(WWW_AUTHENTICATE, "Bearer"))
 }
 
 fn alive() -> Response {
@@ -100,6 +103,6 @@ fn alive() -> Response {
     response
 }
 
-fn not_allowed(methods: &str) -> Refusal {
-    Refusal::new(Kind::MethodNotAllowed, format!("Allowed here: {methods}.")).header(ALLOW, methods)
+fn not_allowed(methods: &str) -> HttpError {
+    HttpError::new(ProblemKind::MethodNotAllowed, format!("Allowed here: {methods}.")).header(ALLOW, methods)
 }

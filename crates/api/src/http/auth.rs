@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{HeaderName, WWW_AUTHENTICATE};
 use service::auth::{bearer, is_known};
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::settings::ApiAuth;
 use sha2::{Digest as _, Sha256};
 
@@ -22,8 +22,8 @@ pub(crate) type Caller = Option<String>;
 /// Authenticates the caller.
 ///
 /// # Errors
-/// [`Kind::Unauthorized`] without a known key or principal.
-pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Refusal> {
+/// [`ProblemKind::Unauthorized`] without a known key or principal.
+pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, HttpError> {
     match auth {
         ApiAuth::None => Ok(None),
         ApiAuth::ApiKey(hashes) => {
@@ -53,8 +53,8 @@ pub(crate) fn may_see(owner: Option<&str>, caller: &Caller) -> bool {
     caller.is_none() || owner == caller.as_deref()
 }
 
-fn unauthorized(detail: &str) -> Refusal {
-    Refusal::new(Kind::Unauthorized, detail).header(WWW_AUTHENTICATE, "Bearer realm=\"accepted\"")
+fn unauthorized(detail: &str) -> HttpError {
+    HttpError::new(ProblemKind::Unauthorized, detail).header(WWW_AUTHENTICATE, "Bearer realm=\"accepted\"")
 }
 
 #[cfg(test)]

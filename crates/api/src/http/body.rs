@@ -9,7 +9,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use service::body::{BodyError, RequestBody};
 use service::env::Env;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 
 use crate::http::headers::text;
 use crate::http::media_type::{Charset, require_json};
@@ -27,8 +27,9 @@ pub(crate) async fn read_json<B: RequestBody>(
     headers: &HeaderMap,
     limit: usize,
     body: &mut B,
-) -> Result<Bytes, Refusal> {
-    let too_large = || Refusal::new(Kind::BodyTooLarge, format!("The body must not exceed {limit} bytes."));
+) -> Result<Bytes, HttpError> {
+    let too_large =
+        || HttpError::new(ProblemKind::BodyTooLarge, format!("The body must not exceed {limit} bytes."));
     refuse_content_encoding(headers)?;
     let charset = require_json(headers)?;
     if content_length(headers).is_some_and(|size| size > limit as u64) {
@@ -39,23 +40,26 @@ pub(crate) async fn read_json<B: RequestBody>(
     match select(read, timeout).await {
         Either::Left((Ok(bytes), _)) if charset == Charset::Utf8 => Ok(bytes),
         Either::Left((Ok(bytes), _)) => from_utf16(&bytes).map(Bytes::from).ok_or_else(|| {
-            Refusal::new(Kind::InvalidBody, "The body is not UTF-16, which its Content-Type announces.")
+            HttpError::new(
+                ProblemKind::InvalidBody,
+                "The body is not UTF-16, which its Content-Type announces.",
+            )
         }),
         Either::Left((Err(BodyError::TooLarge(_)), _)) => Err(too_large()),
         Either::Left((Err(BodyError::Broken(_)), _)) => {
-            Err(Refusal::new(Kind::InvalidBody, "The body ended before it was complete."))
+            Err(HttpError::new(ProblemKind::InvalidBody, "The body ended before it was complete."))
         }
         Either::Right(_) => {
             let detail = format!("The body must arrive within {} seconds.", BODY_TIMEOUT.as_secs());
-            Err(Refusal::new(Kind::BodyTimeout, detail))
+            Err(HttpError::new(ProblemKind::BodyTimeout, detail))
         }
     }
 }
 
-fn refuse_content_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+fn refuse_content_encoding(headers: &HeaderMap) -> Result<(), HttpError> {
     match headers.get(CONTENT_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(Refusal::new(Kind::UnsupportedMediaType, "Send the body without Content-Encoding."))
+            Err(HttpError::new(ProblemKind::UnsupportedMediaType, "Send the body without Content-Encoding."))
         }
         _ => Ok(()),
     }

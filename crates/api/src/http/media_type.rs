@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 
 use crate::http::headers::list_items;
 
@@ -19,8 +19,8 @@ pub(crate) enum Charset {
 ///
 /// # Errors
 /// If the media type is not JSON, or the charset is neither UTF-8 nor UTF-16, the two that ASP.NET Core accepts.
-pub(crate) fn require_json(headers: &HeaderMap) -> Result<Charset, Refusal> {
-    let refused = |detail| Err(Refusal::new(Kind::UnsupportedMediaType, detail));
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<Charset, HttpError> {
+    let refused = |detail| Err(HttpError::new(ProblemKind::UnsupportedMediaType, detail));
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Charset::Utf8) };
     let Ok(value) = value.to_str() else { return refused("Send Content-Type: application/json.") };
     let Some(media_type) = MediaType::parse(value).filter(MediaType::is_json) else {

@@ -2,7 +2,7 @@
 
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method};
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 
 use crate::http::headers::list_items;
 
@@ -10,7 +10,7 @@ use crate::http::headers::list_items;
 /// otherwise: other errors take precedence.
 ///
 /// `If-Unmodified-Since` is ignored, which the RFC requires for a resource without a modification date.
-pub(crate) fn check(method: &Method, headers: &HeaderMap, etag: &str) -> Result<(), Refusal> {
+pub(crate) fn check(method: &Method, headers: &HeaderMap, etag: &str) -> Result<(), HttpError> {
     let is_other_version = headers.contains_key(IF_MATCH) && !if_match(headers, etag);
     // For a safe method the response is 304, which the operation creates.
     let is_excluded =
@@ -22,7 +22,7 @@ pub(crate) fn check(method: &Method, headers: &HeaderMap, etag: &str) -> Result<
     } else {
         return Ok(());
     };
-    Err(Refusal::new(Kind::PreconditionFailed, detail).header(ETAG, etag))
+    Err(HttpError::new(ProblemKind::PreconditionFailed, detail).header(ETAG, etag))
 }
 
 /// Whether `If-Match` contains `etag` (strong comparison: a weak tag never matches) or `*`.

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 
 /// All characters except the unreserved ones of RFC 3986.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -15,7 +15,7 @@ impl Query {
     ///
     /// # Errors
     /// If a parameter occurs twice or is not percent-encoded UTF-8.
-    pub(crate) fn parse(query: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(query: &str) -> Result<Self, HttpError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -30,7 +30,7 @@ impl Query {
 
     /// Refuses parameters that are not in `known`. `api-version`, which Azure clients send with every request, is
     /// accepted and ignored.
-    pub(crate) fn allow_only(self, known: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn allow_only(self, known: &[&str]) -> Result<Self, HttpError> {
         let is_known = |name: &str| name == "api-version" || known.contains(&name);
         if self.0.iter().all(|(name, _)| is_known(name)) {
             Ok(self)
@@ -49,7 +49,7 @@ impl Query {
     }
 }
 
-fn decode(text: &str) -> Result<String, Refusal> {
+fn decode(text: &str) -> Result<String, HttpError> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced)
         .decode_utf8()
@@ -57,8 +57,8 @@ fn decode(text: &str) -> Result<String, Refusal> {
         .map_err(|_| invalid_parameter("The query must be percent-encoded UTF-8."))
 }
 
-pub(crate) fn invalid_parameter(detail: impl Into<String>) -> Refusal {
-    Refusal::new(Kind::InvalidParameter, detail)
+pub(crate) fn invalid_parameter(detail: impl Into<String>) -> HttpError {
+    HttpError::new(ProblemKind::InvalidParameter, detail)
 }
 
 /// Percent-encodes `value` for a query.

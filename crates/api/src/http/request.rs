@@ -5,7 +5,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
 use models::TaskId;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::settings::ApiSettings;
 use service::trace;
 
@@ -48,16 +48,16 @@ impl ApiRequest {
     }
 
     /// Refuses the request if its preconditions do not hold for the version `etag` of the task.
-    pub(crate) fn check_preconditions(&self, etag: &str) -> Result<(), Refusal> {
+    pub(crate) fn check_preconditions(&self, etag: &str) -> Result<(), HttpError> {
         precondition::check(&self.parts.method, &self.parts.headers, etag)
     }
 
-    pub(crate) fn query(&self) -> Result<Query, Refusal> {
+    pub(crate) fn query(&self) -> Result<Query, HttpError> {
         Query::parse(self.parts.uri.query().unwrap_or_default())
     }
 
     /// Parses a parameter that is `true` or `false`; `false` if it is absent.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, HttpError> {
         match self.query()?.get(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -71,24 +71,24 @@ impl ApiRequest {
     }
 
     /// Refuses a request with a longer address or header section than clients of this API need.
-    pub(crate) fn check_size(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_size(&self) -> Result<(), HttpError> {
         let uri = &self.parts.uri;
         if uri.path().len() + uri.query().map_or(0, str::len) > MAX_ADDRESS_BYTES {
             let detail = format!("Path and query must not exceed {MAX_ADDRESS_BYTES} bytes.");
-            return Err(Refusal::new(Kind::AddressTooLong, detail));
+            return Err(HttpError::new(ProblemKind::AddressTooLong, detail));
         }
         let size: usize = self.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if size > MAX_HEADER_BYTES {
             let detail =
                 format!("Header names and values must not exceed {MAX_HEADER_BYTES} bytes in total.");
-            return Err(Refusal::new(Kind::HeadersTooLarge, detail));
+            return Err(HttpError::new(ProblemKind::HeadersTooLarge, detail));
         }
         Ok(())
     }
 
     /// The public address of the API, without a slash at the end: `public_base_url`, otherwise the address of this
     /// request.
-    pub(crate) fn base_url(&self, settings: &ApiSettings) -> Result<String, Refusal> {
+    pub(crate) fn base_url(&self, settings: &ApiSettings) -> Result<String, HttpError> {
         if let Some(configured) = &settings.public_base_url {
             return Ok(configured.clone());
         }
@@ -104,7 +104,10 @@ impl ApiRequest {
             host.parse::<Authority>().is_ok_and(|a| a.as_str() == *host && !host.contains('@'))
         });
         let Some(host) = host else {
-            return Err(Refusal::new(Kind::InvalidHeader, "The Host header must name the host of this API."));
+            return Err(HttpError::new(
+                ProblemKind::InvalidHeader,
+                "The Host header must name the host of this API.",
+            ));
         };
         let scheme = match forwarded("x-forwarded-proto") {
             Some(scheme) => scheme,
@@ -115,7 +118,7 @@ impl ApiRequest {
     }
 
     /// Absolute address of the status monitor of a task.
-    pub(crate) fn task_url(&self, settings: &ApiSettings, id: TaskId) -> Result<String, Refusal> {
+    pub(crate) fn task_url(&self, settings: &ApiSettings, id: TaskId) -> Result<String, HttpError> {
         Ok(format!("{}/tasks/{id}", self.base_url(settings)?))
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use service::problem::Refusal;
+use service::problem::HttpError;
 use service::response::{self, Response};
 use service::settings::ApiAuth;
 use storage::{QueueName, StorageError};
@@ -17,7 +17,7 @@ pub(crate) fn liveness() -> Response {
     response::json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
 }
 
-pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, Refusal> {
+pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, HttpError> {
     let probe = async {
         tasks.store.probe().await?;
         tasks.queue.depth(QueueName::Tasks).await.map(drop)
@@ -26,12 +26,12 @@ pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, Refusal> {
     match outcome {
         Some(Ok(())) => Ok(response::json(StatusCode::OK, &serde_json::json!({ "status": "ready" }))),
         Some(Err(error)) => {
-            let refusal = Refusal::from(error);
+            let error = HttpError::from(error);
             // The route needs no authentication, and the detail may contain the configuration.
             let is_open = tasks.settings.auth == ApiAuth::None;
-            Err(if is_open { refusal } else { refusal.without_detail() })
+            Err(if is_open { error } else { error.without_detail() })
         }
-        None => Err(Refusal::from(StorageError::Unavailable {
+        None => Err(HttpError::from(StorageError::Unavailable {
             credentials: false,
             detail: "the first probe has not ended".to_owned(),
             retry_after: Some(Duration::from_secs(1)),

@@ -4,7 +4,7 @@ use http::StatusCode;
 use lifecycle::cancel::{self as decision, Cancel};
 use models::{TaskId, TaskStatus};
 use service::log::Line;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::Response;
 use storage::{StoredDocument, Write};
 
@@ -12,7 +12,7 @@ use crate::http::request::ApiRequest;
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
 /// Cancels a pending task at once (`200`). For a running task, stores a cancel request for the worker (`202`).
-pub(crate) async fn cancel(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn cancel(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
     let mut tried: Option<(Box<TaskStatus>, StatusCode)> = None;
     for _ in 0..MAX_WRITE_TRIES {
         let stored = tasks.find(request, id).await?;
@@ -31,7 +31,7 @@ pub(crate) async fn cancel(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> R
             }
             Cancel::TooLate => {
                 let detail = format!("The task is {}.", public_name(stored.document.state));
-                return Err(Refusal::new(Kind::TaskEnded, detail));
+                return Err(HttpError::new(ProblemKind::TaskEnded, detail));
             }
         };
         request.check_preconditions(&stored.etag)?;

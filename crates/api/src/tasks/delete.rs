@@ -4,14 +4,14 @@ use http::StatusCode;
 use lifecycle::retention;
 use models::TaskId;
 use service::log::Line;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use storage::Write;
 
 use crate::http::request::ApiRequest;
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
-pub(crate) async fn delete(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn delete(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
     // Creation time of the task that an earlier try has begun to delete.
     let mut deleting = None;
     for _ in 0..MAX_WRITE_TRIES {
@@ -19,10 +19,10 @@ pub(crate) async fn delete(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> R
             Ok(stored) if deleting.is_none_or(|created| created == stored.document.created_at) => stored,
             // The response to the deletion was lost, and a new task has been created with the same id.
             Ok(_) => return Ok(deleted(tasks, request, id)),
-            Err(refusal) if deleting.is_some() && refusal.kind == Kind::TaskNotFound => {
+            Err(error) if deleting.is_some() && error.kind == ProblemKind::TaskNotFound => {
                 return Ok(deleted(tasks, request, id));
             }
-            Err(refusal) => return Err(refusal),
+            Err(error) => return Err(error),
         };
         if !stored.document.state.is_terminal() {
             let detail = format!(
@@ -30,7 +30,7 @@ pub(crate) async fn delete(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> R
                 public_name(stored.document.state),
                 tasks.settings.prefix()
             );
-            return Err(Refusal::new(Kind::TaskNotEnded, detail));
+            return Err(HttpError::new(ProblemKind::TaskNotEnded, detail));
         }
         request.check_preconditions(&stored.etag)?;
         // The document is deleted last: as long as it exists, a repeated request finds the rest.

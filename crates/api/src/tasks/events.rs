@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode};
 use models::{TaskId, TaskStatus};
 use service::body::Body;
 use service::env::Instant;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use storage::{ETag, Read, StoredDocument};
 
@@ -41,7 +41,11 @@ const RECONNECT_MILLIS: u64 = 2000;
 /// Disables response buffering in nginx and compatible proxies.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-pub(crate) async fn events(tasks: &Rc<Tasks>, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn events(
+    tasks: &Rc<Tasks>,
+    request: &ApiRequest,
+    id: TaskId,
+) -> Result<Response, HttpError> {
     let stored = tasks.find(request, id).await?;
     let is_resumed = text(request.headers(), LAST_EVENT_ID) == Some(event_id(&stored.etag).as_str());
     if is_resumed && stored.document.state.is_terminal() {
@@ -50,7 +54,7 @@ pub(crate) async fn events(tasks: &Rc<Tasks>, request: &ApiRequest, id: TaskId) 
     }
     let Some(permit) = tasks.event_streams.try_acquire() else {
         let detail = "Poll the task instead, or open the stream again later.";
-        return Err(Refusal::new(Kind::TooManyStreams, detail).retry_after(5));
+        return Err(HttpError::new(ProblemKind::TooManyStreams, detail).retry_after(5));
     };
     let stream = EventStream {
         address: request.task_url(&tasks.settings, id)?,

@@ -7,7 +7,7 @@ use futures::stream;
 use http::StatusCode;
 use models::{Monitor, MonitorList, TaskId, TaskState, TaskStatus, Timestamp};
 use service::log::Line;
-use service::problem::Refusal;
+use service::problem::HttpError;
 use service::response::{self, Response};
 use storage::{Page, Read, StorageError, StoredDocument};
 
@@ -44,7 +44,7 @@ struct Filter {
     created_after: Option<Timestamp>,
 }
 
-pub(crate) async fn list(tasks: &Tasks, request: &ApiRequest) -> Result<Response, Refusal> {
+pub(crate) async fn list(tasks: &Tasks, request: &ApiRequest) -> Result<Response, HttpError> {
     let query = request.query()?.allow_only(&PARAMETERS)?;
     let filter = Filter::from_query(&query)?;
     let page_size = page_size(&query)?;
@@ -71,7 +71,7 @@ async fn collect(
     page_size: usize,
     mut position: Position,
     base: &str,
-) -> Result<Collected, Refusal> {
+) -> Result<Collected, HttpError> {
     let (mut value, mut unreadable) = (Vec::new(), 0);
     let mut documents_read = 0;
     for _ in 0..MAX_STORAGE_PAGES {
@@ -115,7 +115,7 @@ async fn collect(
     Ok(Collected { value, unreadable, next: Some(position) })
 }
 
-async fn storage_page(tasks: &Tasks, position: &Position) -> Result<Page, Refusal> {
+async fn storage_page(tasks: &Tasks, position: &Position) -> Result<Page, HttpError> {
     let from = position.page.as_deref();
     match tasks.store.list(from, 200).await {
         // Storage refuses a marker that it did not create.
@@ -129,7 +129,7 @@ async fn storage_page(tasks: &Tasks, position: &Position) -> Result<Page, Refusa
 ///
 /// # Errors
 /// If storage fails as a whole: an empty list would be wrong.
-fn entry(tasks: &Tasks, id: TaskId, read: Result<Read, StorageError>) -> Result<Entry, Refusal> {
+fn entry(tasks: &Tasks, id: TaskId, read: Result<Read, StorageError>) -> Result<Entry, HttpError> {
     match read {
         Ok(Read::Found(stored)) => Ok(Entry::Document(stored)),
         Ok(Read::Missing | Read::Unchanged) => Ok(Entry::Gone),
@@ -162,11 +162,11 @@ enum Entry {
     Unreadable,
 }
 
-fn invalid_continuation() -> Refusal {
+fn invalid_continuation() -> HttpError {
     invalid_parameter("continuation: must come from the nextLink of a list with the same filters.")
 }
 
-fn page_size(query: &Query) -> Result<usize, Refusal> {
+fn page_size(query: &Query) -> Result<usize, HttpError> {
     let Some(text) = query.get("top") else { return Ok(DEFAULT_TOP) };
     let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     number
@@ -175,7 +175,7 @@ fn page_size(query: &Query) -> Result<usize, Refusal> {
 }
 
 impl Filter {
-    fn from_query(query: &Query) -> Result<Self, Refusal> {
+    fn from_query(query: &Query) -> Result<Self, HttpError> {
         let status = query.get("status").map(state).transpose()?;
         let created_after =
             query.get("createdAfter").map(str::parse::<Timestamp>).transpose().map_err(|_| {
@@ -209,7 +209,7 @@ impl Filter {
 }
 
 /// The state with this public name.
-fn state(text: &str) -> Result<TaskState, Refusal> {
+fn state(text: &str) -> Result<TaskState, HttpError> {
     TaskState::ALL.into_iter().find(|state| public_name(*state).eq_ignore_ascii_case(text)).ok_or_else(|| {
         invalid_parameter("status: must be NotStarted, Running, Succeeded, Failed or Canceled.")
     })

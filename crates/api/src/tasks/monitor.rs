@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::{ACCEPT, LOCATION, VARY};
 use models::{TaskId, TaskState};
-use service::problem::Refusal;
+use service::problem::HttpError;
 use service::response::{self, Response};
 
 use crate::http::headers::PREFERENCE_APPLIED;
@@ -11,7 +11,7 @@ use crate::http::precondition;
 use crate::http::request::ApiRequest;
 use crate::tasks::{Tasks, long_poll};
 
-pub(crate) async fn monitor(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn monitor(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
     let redirect = request.flag("redirect")?;
     // Reads the document despite `If-None-Match`: the headers of a 304 are computed from it.
     let stored = tasks.find(request, id).await?;

@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, StatusCode};
 use lifecycle::retention;
 use models::{ResultBlob, TaskId, TaskState, TaskStatus};
 use service::body::Body;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use storage::{ETag, ResultPart, StoredDocument};
 
@@ -27,7 +27,11 @@ use crate::tasks::{Tasks, public_name};
 /// Maximum number of bytes of a result blob that a request holds in memory.
 const MAX_CHUNK_BYTES: u64 = 1024 * 1024;
 
-pub(crate) async fn result(tasks: &Rc<Tasks>, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn result(
+    tasks: &Rc<Tasks>,
+    request: &ApiRequest,
+    id: TaskId,
+) -> Result<Response, HttpError> {
     let stored = tasks.find(request, id).await?;
     let document = &stored.document;
     match document.state {
@@ -35,18 +39,18 @@ pub(crate) async fn result(tasks: &Rc<Tasks>, request: &ApiRequest, id: TaskId) 
         TaskState::Pending | TaskState::InProgress => {
             let detail = format!("The task is {}. Its result comes later.", public_name(document.state));
             let wait = tasks.retry_after(&stored).unwrap_or(1);
-            return Err(Refusal::new(Kind::ResultNotReady, detail).retry_after(wait));
+            return Err(HttpError::new(ProblemKind::ResultNotReady, detail).retry_after(wait));
         }
         TaskState::Failed | TaskState::Cancelled => {
             let prefix = tasks.settings.prefix();
             let detail =
                 format!("The task is {}; GET {prefix}/tasks/{id} says why.", public_name(document.state));
-            return Err(Refusal::new(Kind::NoResult, detail));
+            return Err(HttpError::new(ProblemKind::NoResult, detail));
         }
     }
     if retention::is_expired(document, tasks.env.timestamp()) {
         let detail = "The task's retention is over and it is about to be purged.";
-        return Err(Refusal::new(Kind::ResultExpired, detail));
+        return Err(HttpError::new(ProblemKind::ResultExpired, detail));
     }
     request.check_preconditions(&stored.etag)?;
     if precondition::if_none_match(request.headers(), &stored.etag) {
@@ -61,7 +65,7 @@ async fn result_response(
     tasks: &Rc<Tasks>,
     request: &ApiRequest,
     stored: &StoredDocument,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let (size, content_type) = match stored_result(&stored.document) {
         StoredResult::Empty => return Ok(response::empty(StatusCode::NO_CONTENT)),
         StoredResult::Inline(text) => (text.len() as u64, "application/json"),
@@ -74,8 +78,9 @@ async fn result_response(
         Selection::Full => (StatusCode::OK, 0..size),
         Selection::Partial(part) => (StatusCode::PARTIAL_CONTENT, part),
         Selection::Unsatisfiable => {
-            let refusal = Refusal::new(Kind::RangeNotSatisfiable, format!("The result has {size} bytes."));
-            return Err(refusal.header(CONTENT_RANGE, &format!("bytes */{size}")));
+            let error =
+                HttpError::new(ProblemKind::RangeNotSatisfiable, format!("The result has {size} bytes."));
+            return Err(error.header(CONTENT_RANGE, &format!("bytes */{size}")));
         }
     };
     let body = match stored_result(&stored.document) {
@@ -109,7 +114,7 @@ async fn blob_body(
     stored: &StoredDocument,
     blob: &ResultBlob,
     part: Range<u64>,
-) -> Result<Body, Refusal> {
+) -> Result<Body, HttpError> {
     if part.is_empty() {
         return Ok(Body::empty());
     }
@@ -117,7 +122,7 @@ async fn blob_body(
     let Some(ResultPart { bytes, etag, .. }) = first.filter(|first| first.total == blob.size) else {
         let id = stored.document.task_id;
         let detail = format!("The result of task {id} is not in storage as it was recorded.");
-        return Err(Refusal::new(Kind::DocumentUnreadable, detail));
+        return Err(HttpError::new(ProblemKind::DocumentUnreadable, detail));
     };
     let rest = part.start + bytes.len() as u64..part.end;
     if rest.is_empty() {

@@ -6,14 +6,14 @@ use http::StatusCode;
 use lifecycle::retry::{self as decision, Retry};
 use models::TaskId;
 use service::log::Line;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::Response;
 use storage::{StoredDocument, Write};
 
 use crate::http::request::ApiRequest;
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
-pub(crate) async fn retry(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, Refusal> {
+pub(crate) async fn retry(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
     let mut requested_at = None;
     for tries in 0..MAX_WRITE_TRIES {
         let stored = tasks.find(request, id).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn retry(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Re
             }
             Retry::NotFailed => {
                 let detail = format!("The task is {}.", public_name(stored.document.state));
-                return Err(Refusal::new(Kind::TaskNotFailed, detail));
+                return Err(HttpError::new(ProblemKind::TaskNotFailed, detail));
             }
         };
         request.check_preconditions(&stored.etag)?;

@@ -8,7 +8,7 @@ use lifecycle::overload::{self, Admission};
 use lifecycle::schedule;
 use models::{TaskId, TaskRequest, TaskStatus};
 use service::log::Line;
-use service::problem::{Kind, Refusal};
+use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use sha2::{Digest as _, Sha256};
 use storage::{Read, StoredDocument, Write};
@@ -40,7 +40,7 @@ pub(crate) async fn submit(
     request: &ApiRequest,
     body: &[u8],
     response_body: ResponseBody,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let begin = tasks.env.instant();
     let submission = TaskRequest::parse(body)?;
     let id = task_id(tasks, request, &submission)?;
@@ -82,7 +82,7 @@ pub(crate) async fn submit(
 }
 
 /// The id in the body, else the id derived from the `Idempotency-Key`, else a random one.
-fn task_id(tasks: &Tasks, request: &ApiRequest, submission: &TaskRequest) -> Result<TaskId, Refusal> {
+fn task_id(tasks: &Tasks, request: &ApiRequest, submission: &TaskRequest) -> Result<TaskId, HttpError> {
     if let Some(id) = submission.task_id {
         return Ok(id);
     }
@@ -98,8 +98,8 @@ fn task_id(tasks: &Tasks, request: &ApiRequest, submission: &TaskRequest) -> Res
         Some(key) if (1..=MAX_KEY_CHARS).contains(&key.len()) => {
             Ok(id_from_key(request.caller.as_deref(), key))
         }
-        _ => Err(Refusal::new(
-            Kind::InvalidHeader,
+        _ => Err(HttpError::new(
+            ProblemKind::InvalidHeader,
             format!("Idempotency-Key must be given once, as 1 to {MAX_KEY_CHARS} visible ASCII characters."),
         )),
     }
@@ -110,10 +110,11 @@ fn new_document(
     request: &ApiRequest,
     id: TaskId,
     submission: TaskRequest,
-) -> Result<TaskStatus, Refusal> {
+) -> Result<TaskStatus, HttpError> {
     let now = tasks.env.timestamp();
-    let not_before = schedule::start_time(submission.schedule, now)
-        .map_err(|_| Refusal::new(Kind::InvalidBody, "NotBefore: must not be more than seven days away."))?;
+    let not_before = schedule::start_time(submission.schedule, now).map_err(|_| {
+        HttpError::new(ProblemKind::InvalidBody, "NotBefore: must not be more than seven days away.")
+    })?;
     let document = TaskStatus::accepted(id, submission, String::new(), now);
     Ok(TaskStatus {
         not_before,
@@ -123,7 +124,7 @@ fn new_document(
     })
 }
 
-async fn check_capacity(tasks: &Tasks) -> Result<(), Refusal> {
+async fn check_capacity(tasks: &Tasks) -> Result<(), HttpError> {
     if tasks.settings.queue_depth_limit.is_none() {
         return Ok(());
     }
@@ -133,7 +134,7 @@ async fn check_capacity(tasks: &Tasks) -> Result<(), Refusal> {
         Admission::Admit => Ok(()),
         Admission::Refuse(wait) => {
             let detail = "The queue is longer than its limit. Send the same request again later.";
-            Err(Refusal::new(Kind::Overloaded, detail).retry_after(wait.as_secs()))
+            Err(HttpError::new(ProblemKind::Overloaded, detail).retry_after(wait.as_secs()))
         }
     }
 }
@@ -144,7 +145,7 @@ async fn create_or_replay(
     request: &ApiRequest,
     submission: &TaskRequest,
     document: TaskStatus,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, HttpError> {
     let now = tasks.env.timestamp();
     for _ in 0..MAX_WRITE_TRIES {
         if let Write::Done(etag) = tasks.store.create(&document).await? {
@@ -163,14 +164,14 @@ async fn create_or_replay(
                 return Ok(Accepted { stored: *stored, is_new: false });
             }
             Intake::Different => {
-                return Err(Refusal::new(
-                    Kind::ContentDiffers,
+                return Err(HttpError::new(
+                    ProblemKind::ContentDiffers,
                     "Send another TaskId or Idempotency-Key for other work, or the same content to repeat \
                      a submission.",
                 ));
             }
             Intake::AnotherCaller => {
-                return Err(Refusal::new(Kind::TaskIdTaken, "Send another TaskId, or none."));
+                return Err(HttpError::new(ProblemKind::TaskIdTaken, "Send another TaskId, or none."));
             }
         }
     }

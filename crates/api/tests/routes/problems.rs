@@ -1,5 +1,5 @@
 use http::{Method, StatusCode};
-use service::problem::Kind;
+use service::problem::ProblemKind;
 
 use crate::world::{ID, World};
 
@@ -80,7 +80,7 @@ async fn problem_instance_is_the_path_without_its_query() {
 fn documented_table_of_problems_equals_the_code() {
     let document = include_str!("../../../../docs/api.md");
     let written: Vec<_> = document.lines().filter(|line| line.starts_with("| `/problems/")).collect();
-    let expected: Vec<_> = Kind::ALL
+    let expected: Vec<_> = ProblemKind::ALL
         .iter()
         .map(|kind| format!("| `/problems/{}` | {} | {} |", kind.name(), kind.status(), kind.title()))
         .collect();

@@ -1,6 +1,6 @@
 //! Event stream and result of a task.
 
-use service::problem::Kind;
+use service::problem::ProblemKind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::ObjectBuilder;
 
@@ -15,7 +15,7 @@ pub(super) fn events() -> Route {
              limit of the ingress; clients then reconnect with `Last-Event-ID`.",
         )
         .takes(&["LastEventId"])
-        .problems(&[Kind::TooManyStreams])
+        .problems(&[ProblemKind::TooManyStreams])
         .answers("200", event_stream(with_headers(bare("The stream."), &["Vary"])))
         .answers("204", bare("The client has received the terminal state; there are no further events."))
 }
@@ -27,11 +27,11 @@ pub(super) fn result() -> Route {
         .describe("The result of the handler, with its own media type.")
         .takes(&["Range", "IfRange", "IfMatch", "IfNoneMatch"])
         .problems(&[
-            Kind::NoResult,
-            Kind::ResultNotReady,
-            Kind::ResultExpired,
-            Kind::PreconditionFailed,
-            Kind::RangeNotSatisfiable,
+            ProblemKind::NoResult,
+            ProblemKind::ResultNotReady,
+            ProblemKind::ResultExpired,
+            ProblemKind::PreconditionFailed,
+            ProblemKind::RangeNotSatisfiable,
         ])
         .answers("200", with_headers(bytes("The complete result."), &headers))
         .answers("204", bare("The task succeeded without a result."))

@@ -1,6 +1,6 @@
 //! Health, metrics and the OpenAPI document.
 
-use service::problem::Kind;
+use service::problem::ProblemKind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
@@ -23,7 +23,7 @@ pub(super) fn ready() -> Route {
     Route::new(HttpMethod::Get, "/readyz", "getReadiness", "system", "Check storage and credentials")
         .describe("The state is cached for a few seconds.")
         .problems(&STORAGE)
-        .problems(&[Kind::DocumentUnreadable])
+        .problems(&[ProblemKind::DocumentUnreadable])
         .answers("200", other("Storage and credentials work.", JSON, status()))
 }
 

@@ -1,6 +1,6 @@
 //! Submit, list, poll, cancel, retry and delete tasks.
 
-use service::problem::Kind;
+use service::problem::ProblemKind;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
@@ -21,18 +21,18 @@ fn submission(path: &'static str, id: &str, summary: &str) -> Route {
     let mut route = Route::of_tasks(HttpMethod::Post, path, id, summary)
         .takes(&["IdempotencyKey", "Prefer", "TraceParent"])
         .problems(&[
-            Kind::InvalidBody,
-            Kind::InvalidParameter,
-            Kind::InvalidHeader,
-            Kind::BodyTimeout,
-            Kind::TaskIdTaken,
-            Kind::BodyTooLarge,
-            Kind::UnsupportedMediaType,
-            Kind::ContentDiffers,
-            Kind::Overloaded,
-            Kind::DocumentUnreadable,
-            Kind::DocumentBlocked,
-            Kind::Contended,
+            ProblemKind::InvalidBody,
+            ProblemKind::InvalidParameter,
+            ProblemKind::InvalidHeader,
+            ProblemKind::BodyTimeout,
+            ProblemKind::TaskIdTaken,
+            ProblemKind::BodyTooLarge,
+            ProblemKind::UnsupportedMediaType,
+            ProblemKind::ContentDiffers,
+            ProblemKind::Overloaded,
+            ProblemKind::DocumentUnreadable,
+            ProblemKind::DocumentBlocked,
+            ProblemKind::Contended,
         ]);
     route.operation = route.operation.request_body(Some(body));
     route
@@ -64,7 +64,7 @@ pub(super) fn list() -> Route {
         .describe("Tasks in no particular order. An empty page may have a `nextLink`. Tasks whose documents cannot be read are \
              omitted and counted.")
         .takes(&["Status", "Name", "CreatedAfter", "Top", "Continuation"])
-        .problems(&[Kind::InvalidParameter, Kind::InvalidHeader])
+        .problems(&[ProblemKind::InvalidParameter, ProblemKind::InvalidHeader])
         .answers("200", json("One page.", "MonitorList"))
 }
 
@@ -79,7 +79,7 @@ pub(super) fn monitor() -> Route {
              preference gets JSON.",
         )
         .takes(&["Redirect", "Prefer", "IfMatch", "IfNoneMatch", "LastEventId"])
-        .problems(&[Kind::PreconditionFailed, Kind::TooManyStreams])
+        .problems(&[ProblemKind::PreconditionFailed, ProblemKind::TooManyStreams])
         .answers("200", event_stream(with_headers(json("The current state of the task.", "Monitor"), &headers)))
         .answers("204", bare("An event stream was requested, and the client has received the terminal state."))
         .answers("303", with_headers(with_headers(ended, &headers), &["Location"]))
@@ -89,14 +89,14 @@ pub(super) fn monitor() -> Route {
 pub(super) fn delete() -> Route {
     Route::of_tasks(HttpMethod::Delete, "/tasks/{id}", "deleteTask", "Delete a task that has ended")
         .takes(&["IfMatch"])
-        .problems(&[Kind::TaskNotEnded, Kind::PreconditionFailed, Kind::Contended])
+        .problems(&[ProblemKind::TaskNotEnded, ProblemKind::PreconditionFailed, ProblemKind::Contended])
         .answers("204", bare("Deleted, with its result."))
 }
 
 pub(super) fn cancel() -> Route {
     Route::of_tasks(HttpMethod::Post, "/tasks/{id}/cancel", "cancelTask", "Cancel a task")
         .takes(&["IfMatch"])
-        .problems(&[Kind::TaskEnded, Kind::PreconditionFailed, Kind::Contended])
+        .problems(&[ProblemKind::TaskEnded, ProblemKind::PreconditionFailed, ProblemKind::Contended])
         .answers("200", monitor_of("The task had not started and is canceled."))
         .answers("202", monitor_of("The task is running; its worker stops it at the next lease renewal."))
 }
@@ -104,6 +104,6 @@ pub(super) fn cancel() -> Route {
 pub(super) fn retry() -> Route {
     Route::of_tasks(HttpMethod::Post, "/tasks/{id}/retry", "retryTask", "Retry a failed task")
         .takes(&["IfMatch"])
-        .problems(&[Kind::TaskNotFailed, Kind::PreconditionFailed, Kind::Contended])
+        .problems(&[ProblemKind::TaskNotFailed, ProblemKind::PreconditionFailed, ProblemKind::Contended])
         .answers("202", monitor_of("The task waits for another attempt."))
 }

@@ -8,47 +8,46 @@ use lifecycle::handler_limit;
 use super::variables::VARIABLES;
 use super::{ApiAuth, ApiSettings, StorageSettings, WorkerSettings};
 
-/// A variable that cannot be used. Names it, says what is accepted and what it is instead; never repeats
-/// its value.
+/// A variable with an invalid value. Names the variable and the accepted values, and never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: variable {name} must be {accepted}; {why}")]
 pub struct SettingsError {
-    /// The variable.
+    /// Name of the variable.
     pub name: &'static str,
-    /// What is accepted.
+    /// Accepted values.
     pub accepted: &'static str,
-    /// What is wrong with it, as a sentence about "it" without the value.
+    /// Why the value is invalid, as a clause that begins with "it" and does not contain the value.
     pub why: String,
 }
 
-/// Why a component cannot work at all.
+/// A configuration with which a component cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigurationError {
-    /// A variable cannot be used.
+    /// A variable is invalid.
     #[error(transparent)]
     Variable(#[from] SettingsError),
-    /// The variables name no storage account, or half of one.
+    /// The storage account is missing or incomplete.
     #[error("configuration: {0}")]
     Account(#[from] ConfigError),
 }
 
-/// What [`handler_limit::fits`] asks for.
+/// Accepted values of `max_concurrency` according to [`handler_limit::fits`].
 const BESIDE_OUTSIDE_HANDLERS: &str = "at most 200 while task_handlers names a host outside of the application, \
      because each of these tasks holds one of the host's 256 connections and storage needs the rest";
 
-/// Looks variables up and checks them; absent ones have their default.
+/// Reads variables and checks them. An absent variable has its default.
 struct Reader<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl Reader<'_> {
-    /// The value without white space around it. An empty one counts as not set: templates set every
-    /// variable, and leave empty what was not given.
+    /// The value without white space around it. An empty value counts as absent, because deployment templates set every
+    /// variable.
     fn text(&self, name: &str) -> String {
         let found = (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let default = || VARIABLES.iter().find(|v| v.name == name).map(|v| v.default.to_owned());
         found.or_else(default).unwrap_or_default()
     }
 
-    /// Whether the variable is set to nothing.
+    /// Whether the variable is set to an empty value.
     fn is_blank(&self, name: &str) -> bool {
         (self.0)(name).is_some_and(|value| value.trim().is_empty())
     }
@@ -156,7 +155,7 @@ fn refused(name: &str, why: impl Into<String>) -> SettingsError {
     }
 }
 
-/// What a value looks like, without saying what it is.
+/// Describes a value without repeating it.
 fn appearance(text: &str) -> &'static str {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if text.strip_prefix('-').is_some_and(digits) {
@@ -192,8 +191,8 @@ fn digest(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Minutes as a decimal number, to the millisecond. Read by hand: the standard library's floating-point
-/// parser would be a fortieth of the component.
+/// Parses minutes as a decimal number, to the millisecond. Parsed by hand, because the floating-point parser of the
+/// standard library would be one fortieth of the component.
 fn minutes(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -207,10 +206,10 @@ fn minutes(text: &str) -> Option<Duration> {
 }
 
 impl ApiSettings {
-    /// Reads and checks the variables of the API component.
+    /// Reads the variables of the API component.
     ///
     /// # Errors
-    /// The first variable that cannot be used.
+    /// The first invalid variable.
     pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let reader = Reader(lookup);
         let sas_lifetime = minutes(&reader.text("sas_token_expiry_minutes"))
@@ -219,7 +218,7 @@ impl ApiSettings {
                 refused("sas_token_expiry_minutes", "it is outside that range, or no such number")
             })?;
         let auth = match reader.text("api_auth").as_str() {
-            // The one variable that a template must not leave empty: its default opens the API to everybody.
+            // Must not be empty, because its default disables authentication.
             _ if reader.is_blank("api_auth") => return Err(refused("api_auth", "it is empty")),
             "none" => ApiAuth::None,
             "easy-auth" => ApiAuth::EasyAuth,
@@ -243,10 +242,10 @@ impl ApiSettings {
 }
 
 impl WorkerSettings {
-    /// Reads and checks the variables of the worker component.
+    /// Reads the variables of the worker component.
     ///
     /// # Errors
-    /// The first variable that cannot be used.
+    /// The first invalid variable.
     pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let reader = Reader(lookup);
         let handlers = handlers(&reader.text("task_handlers"))?;
@@ -262,7 +261,7 @@ impl WorkerSettings {
         }
         let unit: u64 = reader.parsed("simulate_unit_ms", |ms| (1..=3_600_000).contains(ms))?;
         let visibility = reader.seconds("visibility_timeout_seconds", 1..=604_800)?;
-        // A delivery that cannot be dealt with is given back while its lease holds.
+        // A delivery that fails is released while its lease is valid.
         let storage = StorageSettings { deadline: Some(visibility / 2), ..reader.storage()? };
         Ok(Self {
             storage,
@@ -282,7 +281,7 @@ impl WorkerSettings {
     }
 }
 
-/// Task names and the addresses of their handlers.
+/// Parses task names and the URLs of their handlers.
 fn handlers(text: &str) -> Result<BTreeMap<String, String>, SettingsError> {
     let refused = |why: String| refused("task_handlers", why);
     let members: BTreeMap<String, serde_json::Value> =

@@ -7,24 +7,24 @@ pub enum Role {
     Api,
     /// The worker component.
     Worker,
-    /// Neither: only the manifest uses it, in `allowed_outbound_hosts`.
+    /// No component: only the manifest uses it, in `allowed_outbound_hosts`.
     Manifest,
 }
 
 /// One Spin variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name; `SPIN_VARIABLE_` and the name in capitals sets it.
+    /// Name. The environment variable is `SPIN_VARIABLE_` followed by the name in capitals.
     pub name: &'static str,
-    /// What the .NET sample called it.
+    /// Name in the .NET sample.
     pub original: Option<&'static str>,
-    /// Its default in the manifest.
+    /// Default in the manifest.
     pub default: &'static str,
-    /// What values are accepted, for `docs/configuration.md` and error sentences.
+    /// Accepted values, for `docs/configuration.md` and error messages.
     pub accepted: &'static str,
-    /// Whether its value must never be shown.
+    /// Whether the value is secret.
     pub secret: bool,
-    /// Who reads it.
+    /// Which component reads it.
     pub role: Role,
 }
 
@@ -42,8 +42,7 @@ impl Variable {
     }
 }
 
-/// Every variable there is. `spin.toml` declares these and no others; a test compares them, and
-/// `docs/configuration.md`, with this table.
+/// All variables. A test compares `spin.toml` and `docs/configuration.md` with this table.
 pub const VARIABLES: &[Variable] = &[
     variable("storage_connection_string", Role::Both, "", "a storage connection string, or empty")
         .was("StorageCS")

@@ -101,7 +101,11 @@ impl Tasks {
     }
 
     /// Sends the message of a stored task: to the task queue, or with a delay to the scheduled queue.
-    pub(crate) async fn send_message(&self, stored: &StoredDocument, delay: Duration) -> Result<(), HttpError> {
+    pub(crate) async fn send_message(
+        &self,
+        stored: &StoredDocument,
+        delay: Duration,
+    ) -> Result<(), HttpError> {
         let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
         let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)

@@ -4,8 +4,8 @@
 //! headers, the problems of each route) is written here, one function per route. The document is checked in as
 //! `web/pages/openapi.json`, because the API component serves it; a test compares it.
 
-mod answers;
 mod parameters;
+mod responses;
 mod routes;
 mod schemas;
 
@@ -35,7 +35,7 @@ pub fn document() -> OpenApi {
     let mut paths = Paths::new();
     let mut components = ComponentsBuilder::new();
     let routes = routes::all();
-    for (name, response) in answers::shared(routes.iter().map(|route| route.problems.as_slice())) {
+    for (name, response) in responses::shared(routes.iter().map(|route| route.problems.as_slice())) {
         components = components.response(name, response);
     }
     for route in routes {
@@ -44,7 +44,7 @@ pub fn document() -> OpenApi {
     }
     components = schemas::add(components);
     components = parameters::add(components);
-    components = answers::add_headers(components);
+    components = responses::add_headers(components);
 
     let info = InfoBuilder::new()
         .title("Accepted")
@@ -54,7 +54,7 @@ pub fn document() -> OpenApi {
     let tag = |name: &str, text: &str| TagBuilder::new().name(name).description(Some(text)).build();
     OpenApiBuilder::new()
         .info(info)
-        // Relative to where the document is, so that it leads through the prefix of a gateway.
+        // Relative to the document, so that it is correct behind the path prefix of a gateway.
         .servers(Some([ServerBuilder::new().url(".").build()]))
         .paths(paths)
         .components(Some(components.build()))
@@ -70,20 +70,19 @@ pub fn document() -> OpenApi {
 pub fn text() -> String {
     // Serialising these types into memory cannot fail.
     let mut document = serde_json::to_value(document()).unwrap_or_default();
-    // The same text whatever features other packages of a build ask of serde_json.
+    // Sorted, so that the text does not depend on the features of serde_json that other packages enable.
     document.sort_all_objects();
     let mut text = String::new();
-    write(&mut text, &document, LINED_LEVELS);
+    write(&mut text, &document, MULTILINE_LEVELS);
     text.push('\n');
     text
 }
 
-/// How deep the document has a line for each member: its own, those of `paths` and `components`, and those
-/// of the sections of `components`.
-const LINED_LEVELS: usize = 3;
+/// Nesting levels with one line per member: the document, `paths` and `components`, and the sections of `components`.
+const MULTILINE_LEVELS: usize = 3;
 
-fn write(text: &mut String, value: &Value, lined: usize) {
-    let Some(members) = value.as_object().filter(|_| lined > 0) else {
+fn write(text: &mut String, value: &Value, levels: usize) {
+    let Some(members) = value.as_object().filter(|_| levels > 0) else {
         text.push_str(&value.to_string());
         return;
     };
@@ -92,9 +91,9 @@ fn write(text: &mut String, value: &Value, lined: usize) {
         text.push_str(if index == 0 { "\n" } else { ",\n" });
         text.push_str(&Value::from(name.as_str()).to_string());
         text.push(':');
-        // Below a path there are only methods, and below a component its own members.
-        let is_entry = name.starts_with('/') || lined == 1;
-        write(text, value, if is_entry { 0 } else { lined - 1 });
+        // The members of a path or a component share its line.
+        let is_entry = name.starts_with('/') || levels == 1;
+        write(text, value, if is_entry { 0 } else { levels - 1 });
     }
     text.push_str("\n}");
 }

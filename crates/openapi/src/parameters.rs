@@ -6,7 +6,7 @@ use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, Param
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, Required};
 
-use crate::schemas::{guid, moment, plain};
+use crate::schemas::{date_time, guid, plain};
 
 /// Adds the parameters that are used.
 pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
@@ -53,7 +53,7 @@ pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
         ),
         (
             "CreatedAfter",
-            parameter("createdAfter", query.clone(), moment(), "Only tasks accepted after this time."),
+            parameter("createdAfter", query.clone(), date_time(), "Only tasks accepted after this time."),
         ),
         (
             "Top",

@@ -9,13 +9,13 @@ use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 
-use crate::{answers, parameters};
+use crate::{parameters, responses};
 
 /// Problems of the head of any request.
 const ANY: [ProblemKind; 2] = [ProblemKind::AddressTooLong, ProblemKind::HeadersTooLarge];
 
 /// Problems of any request that needs authentication.
-const CLOSED: [ProblemKind; 2] = [ProblemKind::Unauthorized, ProblemKind::Misconfigured];
+const AUTHENTICATION: [ProblemKind; 2] = [ProblemKind::Unauthorized, ProblemKind::Misconfigured];
 
 /// Problems of any request that needs storage.
 const STORAGE: [ProblemKind; 4] = [
@@ -52,19 +52,19 @@ impl Route {
 
     /// Creates a route for tasks, which needs authentication and storage.
     fn of_tasks(method: HttpMethod, path: &'static str, id: &str, summary: &str) -> Self {
-        let route = Self::new(method, path, id, "tasks", summary).closed().problems(&STORAGE);
-        if path.contains("{id}") { route.takes(&["TaskId"]).problems(&TASK) } else { route }
+        let route = Self::new(method, path, id, "tasks", summary).authenticated().problems(&STORAGE);
+        if path.contains("{id}") { route.parameters(&["TaskId"]).problems(&TASK) } else { route }
     }
 
     /// Requires authentication, if the service is configured for it.
-    fn closed(mut self) -> Self {
+    fn authenticated(mut self) -> Self {
         let none: [&str; 0] = [];
         self.operation = self.operation.securities(Some([
             SecurityRequirement::default(),
             SecurityRequirement::new("apiKey", none),
             SecurityRequirement::new("bearer", none),
         ]));
-        self.problems(&CLOSED)
+        self.problems(&AUTHENTICATION)
     }
 
     fn describe(mut self, text: &str) -> Self {
@@ -72,13 +72,13 @@ impl Route {
         self
     }
 
-    fn takes(mut self, parameters: &[&str]) -> Self {
+    fn parameters(mut self, parameters: &[&str]) -> Self {
         self.operation = parameters::take(self.operation, parameters);
         self
     }
 
-    fn answers(mut self, status: &str, answer: ResponseBuilder) -> Self {
-        self.operation = self.operation.response(status, RefOr::<Response>::T(answer.build()));
+    fn response(mut self, status: &str, response: ResponseBuilder) -> Self {
+        self.operation = self.operation.response(status, RefOr::<Response>::T(response.build()));
         self
     }
 
@@ -89,8 +89,8 @@ impl Route {
 
     /// Path, method and the whole operation, its problems included.
     pub(crate) fn into_parts(self) -> (&'static str, HttpMethod, Operation) {
-        let operation = answers::problems(&self.problems)
-            .fold(self.operation, |operation, (status, answer)| operation.response(status, answer));
+        let operation = responses::problems(&self.problems)
+            .fold(self.operation, |operation, (status, response)| operation.response(status, response));
         (self.path, self.method, operation.build())
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn plain(kind: Type) -> ObjectBuilder {
 }
 
 /// A date and time.
-pub(crate) fn moment() -> ObjectBuilder {
+pub(crate) fn date_time() -> ObjectBuilder {
     plain(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }
 
@@ -95,7 +95,7 @@ fn task_request() -> Object {
         )
         .property(
             "NotBefore",
-            moment().description(Some(
+            date_time().description(Some(
                 "Earliest start, at most seven days ahead. Not together with `DelaySeconds`.",
             )),
         )

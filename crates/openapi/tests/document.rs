@@ -45,7 +45,7 @@ fn server_address_is_relative_to_the_document() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     let document = document();
     let mut found = Vec::new();
     references(&document, &mut found);
@@ -57,7 +57,7 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn nothing_is_described_that_nothing_refers_to() {
+fn every_component_is_referenced() {
     let document = document();
     let mut found = Vec::new();
     references(&document, &mut found);
@@ -73,10 +73,9 @@ fn nothing_is_described_that_nothing_refers_to() {
 }
 
 #[test]
-fn every_kind_of_problem_occurs_somewhere() {
+fn every_problem_kind_occurs_in_a_response() {
     let text = openapi::text();
-    // The method itself is part of what a description describes, so a wrong one cannot be described. The drain
-    // route is the worker's.
+    // The document contains allowed methods only, and the drain route belongs to the worker.
     let others = [ProblemKind::MethodNotAllowed, ProblemKind::DrainClosed];
     for kind in ProblemKind::ALL.iter().filter(|kind| !others.contains(kind)) {
         assert!(text.contains(&format!("/problems/{}`", kind.name())), "{}", kind.name());
@@ -84,7 +83,7 @@ fn every_kind_of_problem_occurs_somewhere() {
 }
 
 #[test]
-fn operations_have_names_of_their_own() {
+fn operation_ids_are_unique() {
     let document = document();
     let mut names = Vec::new();
     for item in document["paths"].as_object().unwrap().values() {

@@ -41,7 +41,11 @@ pub(crate) async fn wait_if_preferred(
 
 /// Waits until the task is terminal, at most `seconds`. Returns no applied wait if there are
 /// [`MAX_LONG_POLLS`] already. If storage fails, the wait ends and the version read last is returned.
-async fn wait_until_terminal(tasks: &Tasks, mut stored: StoredDocument, seconds: u64) -> (StoredDocument, Option<u64>) {
+async fn wait_until_terminal(
+    tasks: &Tasks,
+    mut stored: StoredDocument,
+    seconds: u64,
+) -> (StoredDocument, Option<u64>) {
     let Some(_permit) = tasks.long_polls.try_acquire() else { return (stored, None) };
     let limit = Duration::from_secs(seconds);
     let start = tasks.env.instant();

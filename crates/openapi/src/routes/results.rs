@@ -5,7 +5,7 @@ use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::ObjectBuilder;
 
 use super::Route;
-use crate::answers::{bare, event_stream, other, with_headers};
+use crate::responses::{bare, event_stream, other, with_headers};
 
 pub(super) fn events() -> Route {
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}/events", "streamTask", "Stream the changes of a task")
@@ -14,10 +14,10 @@ pub(super) fn events() -> Route {
              keep the connection alive. The stream ends after the event with the terminal state, or before the time \
              limit of the ingress; clients then reconnect with `Last-Event-ID`.",
         )
-        .takes(&["LastEventId"])
+        .parameters(&["LastEventId"])
         .problems(&[ProblemKind::TooManyStreams])
-        .answers("200", event_stream(with_headers(bare("The stream."), &["Vary"])))
-        .answers("204", bare("The client has received the terminal state; there are no further events."))
+        .response("200", event_stream(with_headers(bare("The stream."), &["Vary"])))
+        .response("204", bare("The client has received the terminal state; there are no further events."))
 }
 
 pub(super) fn result() -> Route {
@@ -25,7 +25,7 @@ pub(super) fn result() -> Route {
     let bytes = |text| other(text, "*/*", ObjectBuilder::new());
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}/result", "getResult", "Get the result of a task")
         .describe("The result of the handler, with its own media type.")
-        .takes(&["Range", "IfRange", "IfMatch", "IfNoneMatch"])
+        .parameters(&["Range", "IfRange", "IfMatch", "IfNoneMatch"])
         .problems(&[
             ProblemKind::NoResult,
             ProblemKind::ResultNotReady,
@@ -33,11 +33,11 @@ pub(super) fn result() -> Route {
             ProblemKind::PreconditionFailed,
             ProblemKind::RangeNotSatisfiable,
         ])
-        .answers("200", with_headers(bytes("The complete result."), &headers))
-        .answers("204", bare("The task succeeded without a result."))
-        .answers(
+        .response("200", with_headers(bytes("The complete result."), &headers))
+        .response("204", bare("The task succeeded without a result."))
+        .response(
             "206",
             with_headers(with_headers(bytes("A part of the result."), &headers), &["Content-Range"]),
         )
-        .answers("304", with_headers(bare("The version is the one in `If-None-Match`."), &headers))
+        .response("304", with_headers(bare("The version is the one in `If-None-Match`."), &headers))
 }

@@ -5,7 +5,7 @@ use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::{Route, STORAGE};
-use crate::answers::{bare, other, with_headers};
+use crate::responses::{bare, other, with_headers};
 use crate::schemas::plain;
 
 const JSON: &str = "application/json";
@@ -16,7 +16,7 @@ fn status() -> ObjectBuilder {
 
 pub(super) fn health() -> Route {
     Route::new(HttpMethod::Get, "/healthz", "getHealth", "system", "Check that the process runs")
-        .answers("200", other("The process runs.", JSON, status()))
+        .response("200", other("The process runs.", JSON, status()))
 }
 
 pub(super) fn ready() -> Route {
@@ -24,7 +24,7 @@ pub(super) fn ready() -> Route {
         .describe("The state is cached for a few seconds.")
         .problems(&STORAGE)
         .problems(&[ProblemKind::DocumentUnreadable])
-        .answers("200", other("Storage and credentials work.", JSON, status()))
+        .response("200", other("Storage and credentials work.", JSON, status()))
 }
 
 pub(super) fn metrics() -> Route {
@@ -36,13 +36,13 @@ pub(super) fn metrics() -> Route {
         "Get queue lengths and the age of the oldest message",
     )
     .describe("Prometheus text format. Values that storage does not return are omitted.")
-    .closed()
-    .answers("200", other("The metrics.", "text/plain", plain(Type::String)))
+    .authenticated()
+    .response("200", other("The metrics.", "text/plain", plain(Type::String)))
 }
 
 pub(super) fn description(path: &'static str, id: &str) -> Route {
     Route::new(HttpMethod::Get, path, id, "system", "Get this document")
-        .takes(&["IfNoneMatch"])
-        .answers("200", with_headers(other("OpenAPI 3.1.", JSON, plain(Type::Object)), &["ETag"]))
-        .answers("304", with_headers(bare("The version is the one in `If-None-Match`."), &["ETag"]))
+        .parameters(&["IfNoneMatch"])
+        .response("200", with_headers(other("OpenAPI 3.1.", JSON, plain(Type::Object)), &["ETag"]))
+        .response("304", with_headers(bare("The version is the one in `If-None-Match`."), &["ETag"]))
 }

@@ -6,7 +6,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
 
 use super::Route;
-use crate::answers::{bare, event_stream, json, with_headers};
+use crate::responses::{bare, event_stream, json, with_headers};
 
 const FOLLOW: [&str; 5] = ["Location", "Operation-Location", "Retry-After", "ETag", "Preference-Applied"];
 
@@ -19,7 +19,7 @@ fn submission(path: &'static str, id: &str, summary: &str) -> Route {
         .content("application/json", content)
         .build();
     let mut route = Route::of_tasks(HttpMethod::Post, path, id, summary)
-        .takes(&["IdempotencyKey", "Prefer", "TraceParent"])
+        .parameters(&["IdempotencyKey", "Prefer", "TraceParent"])
         .problems(&[
             ProblemKind::InvalidBody,
             ProblemKind::InvalidParameter,
@@ -49,23 +49,23 @@ pub(super) fn submit() -> Route {
          a submission with the same `TaskId` or `Idempotency-Key` and the same content is safe and returns the \
          current state.",
     )
-    .answers("202", with_headers(json("Accepted by this or an earlier submission.", "Monitor"), &FOLLOW))
+    .response("202", with_headers(json("Accepted by this or an earlier submission.", "Monitor"), &FOLLOW))
 }
 
 pub(super) fn queue_task() -> Route {
     submission("/Tasks/QueueTask", "queueTask", "Submit a task in the form of the .NET sample")
         .describe("Like `POST /tasks`, with an empty response. The path is matched as in ASP.NET Core: case-insensitive, after \
                    percent-decoding, with or without a trailing slash.")
-        .answers("202", with_headers(bare("Accepted by this or an earlier submission."), &FOLLOW))
+        .response("202", with_headers(bare("Accepted by this or an earlier submission."), &FOLLOW))
 }
 
 pub(super) fn list() -> Route {
     Route::of_tasks(HttpMethod::Get, "/tasks", "listTasks", "List tasks")
         .describe("Tasks in no particular order. An empty page may have a `nextLink`. Tasks whose documents cannot be read are \
              omitted and counted.")
-        .takes(&["Status", "Name", "CreatedAfter", "Top", "Continuation"])
+        .parameters(&["Status", "Name", "CreatedAfter", "Top", "Continuation"])
         .problems(&[ProblemKind::InvalidParameter, ProblemKind::InvalidHeader])
-        .answers("200", json("One page.", "MonitorList"))
+        .response("200", json("One page.", "MonitorList"))
 }
 
 pub(super) fn monitor() -> Route {
@@ -78,32 +78,32 @@ pub(super) fn monitor() -> Route {
              `text/event-stream` to `application/json`, the response is the stream of `/tasks/{id}/events`; equal \
              preference gets JSON.",
         )
-        .takes(&["Redirect", "Prefer", "IfMatch", "IfNoneMatch", "LastEventId"])
+        .parameters(&["Redirect", "Prefer", "IfMatch", "IfNoneMatch", "LastEventId"])
         .problems(&[ProblemKind::PreconditionFailed, ProblemKind::TooManyStreams])
-        .answers("200", event_stream(with_headers(json("The current state of the task.", "Monitor"), &headers)))
-        .answers("204", bare("An event stream was requested, and the client has received the terminal state."))
-        .answers("303", with_headers(with_headers(ended, &headers), &["Location"]))
-        .answers("304", with_headers(unchanged, &headers))
+        .response("200", event_stream(with_headers(json("The current state of the task.", "Monitor"), &headers)))
+        .response("204", bare("An event stream was requested, and the client has received the terminal state."))
+        .response("303", with_headers(with_headers(ended, &headers), &["Location"]))
+        .response("304", with_headers(unchanged, &headers))
 }
 
 pub(super) fn delete() -> Route {
     Route::of_tasks(HttpMethod::Delete, "/tasks/{id}", "deleteTask", "Delete a task that has ended")
-        .takes(&["IfMatch"])
+        .parameters(&["IfMatch"])
         .problems(&[ProblemKind::TaskNotEnded, ProblemKind::PreconditionFailed, ProblemKind::Contended])
-        .answers("204", bare("Deleted, with its result."))
+        .response("204", bare("Deleted, with its result."))
 }
 
 pub(super) fn cancel() -> Route {
     Route::of_tasks(HttpMethod::Post, "/tasks/{id}/cancel", "cancelTask", "Cancel a task")
-        .takes(&["IfMatch"])
+        .parameters(&["IfMatch"])
         .problems(&[ProblemKind::TaskEnded, ProblemKind::PreconditionFailed, ProblemKind::Contended])
-        .answers("200", monitor_of("The task had not started and is canceled."))
-        .answers("202", monitor_of("The task is running; its worker stops it at the next lease renewal."))
+        .response("200", monitor_of("The task had not started and is canceled."))
+        .response("202", monitor_of("The task is running; its worker stops it at the next lease renewal."))
 }
 
 pub(super) fn retry() -> Route {
     Route::of_tasks(HttpMethod::Post, "/tasks/{id}/retry", "retryTask", "Retry a failed task")
-        .takes(&["IfMatch"])
+        .parameters(&["IfMatch"])
         .problems(&[ProblemKind::TaskNotFailed, ProblemKind::PreconditionFailed, ProblemKind::Contended])
-        .answers("202", monitor_of("The task waits for another attempt."))
+        .response("202", monitor_of("The task waits for another attempt."))
 }

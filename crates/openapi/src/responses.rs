@@ -50,7 +50,7 @@ fn problem(kinds: &[ProblemKind]) -> Response {
             "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
         })
     });
-    let answer = ResponseBuilder::new()
+    let response = ResponseBuilder::new()
         .description(lines.join("\n\n"))
         .content(PROBLEM, content.example(example).build());
     let header = match kinds.first().map(|kind| kind.status()) {
@@ -62,15 +62,15 @@ fn problem(kinds: &[ProblemKind]) -> Response {
         _ => None,
     };
     match header {
-        Some(header) => with_headers(answer, &[header]).build(),
-        None => answer.build(),
+        Some(header) => with_headers(response, &[header]).build(),
+        None => response.build(),
     }
 }
 
 /// Adds headers, by their names in [`headers`].
-pub(crate) fn with_headers(answer: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
-    names.iter().fold(answer, |answer, name| {
-        answer.header_ref(*name, Ref::new(format!("#/components/headers/{name}")))
+pub(crate) fn with_headers(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
+    names.iter().fold(response, |response, name| {
+        response.header_ref(*name, Ref::new(format!("#/components/headers/{name}")))
     })
 }
 
@@ -81,9 +81,9 @@ pub(crate) fn json(text: &str, schema: &str) -> ResponseBuilder {
 }
 
 /// A stream of server-sent events.
-pub(crate) fn event_stream(answer: ResponseBuilder) -> ResponseBuilder {
+pub(crate) fn event_stream(response: ResponseBuilder) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("TaskEvent"))).build();
-    answer.content("text/event-stream", content)
+    response.content("text/event-stream", content)
 }
 
 /// A response of another media type.

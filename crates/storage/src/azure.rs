@@ -28,6 +28,3 @@ pub(crate) fn open(
     let queues = StorageQueues::new(account, &settings.queue_name);
     Ok((Rc::new(store), Rc::new(queues)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,23 +1,23 @@
-//! What the launcher says while a drain runs: lines of the request body.
+//! The launcher's orders to a running drain: lines of the request body.
 
 use futures::channel::oneshot;
 use futures::future::Shared;
 use futures::stream::{self, LocalBoxStream, StreamExt as _};
 use service::body::RequestBody;
 
-/// Longest line; a launcher sends single words.
-const LONGEST_LINE: usize = 256;
+/// The longest line, in bytes. A launcher sends single words.
+const MAX_LINE_BYTES: usize = 256;
 
 /// An order to a running drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Receive nothing new; finish what runs.
+    /// Receive no more messages; finish the running tasks.
     Stop,
-    /// Stop the handlers as well and hand their messages back.
+    /// Stop the handlers too, and make their messages visible again.
     Release,
 }
 
-/// Becomes ready when handlers must stop; the sender says so or is dropped with the drain.
+/// Becomes ready when the handlers must stop, or when the drain has ended.
 pub(crate) type Released = Shared<oneshot::Receiver<()>>;
 
 struct Lines<B> {
@@ -26,8 +26,11 @@ struct Lines<B> {
     ended: bool,
 }
 
-/// The orders of one drain as they arrive, then nothing for ever; without a control stream there never are
-/// any. A body that breaks or ends counts as [`Order::Stop`]: whoever asked for the drain is gone.
+/// Returns the orders in `body` as they arrive. The stream does not end; without a control stream it yields
+/// nothing.
+///
+/// The end of the body, a broken body and a line of more than [`MAX_LINE_BYTES`] count as [`Order::Stop`]: the
+/// launcher is gone.
 pub(crate) fn orders<B: RequestBody + 'static>(body: Option<B>) -> LocalBoxStream<'static, Order> {
     let Some(body) = body else { return stream::pending().boxed_local() };
     let lines = Lines { body, pending: Vec::new(), ended: false };
@@ -46,7 +49,7 @@ impl<B: RequestBody> Lines<B> {
                 match line.trim_ascii() {
                     b"stop" => return Some(Order::Stop),
                     b"release" => return Some(Order::Release),
-                    // A newer launcher may say more than this worker understands.
+                    // A newer launcher may send orders that this worker does not know.
                     _ => {}
                 }
             }
@@ -54,7 +57,7 @@ impl<B: RequestBody> Lines<B> {
                 return None;
             }
             match self.body.chunk().await {
-                Ok(Some(chunk)) if self.pending.len() + chunk.len() <= LONGEST_LINE => {
+                Ok(Some(chunk)) if self.pending.len() + chunk.len() <= MAX_LINE_BYTES => {
                     self.pending.extend_from_slice(&chunk);
                 }
                 Ok(_) | Err(_) => {

@@ -1,7 +1,7 @@
-//! One delivery, from its text to its end.
+//! One delivery of a message, from its text to its outcome. `lifecycle::delivery` decides.
 
 use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_message};
-use lifecycle::redelivery::{backed_off, survived};
+use lifecycle::redelivery::{approach, backed_off, survived};
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 use service::env::Instant;
 use service::log::Line;
@@ -9,29 +9,37 @@ use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Wr
 
 use crate::attempt::Attempt;
 use crate::control::Released;
-use crate::counts::{Report, Verdict};
-use crate::engine::Engine;
+use crate::engine::{Engine, rest_after};
+use crate::outcome::{DeliveryEnd, DeliveryOutcome};
 use crate::poison::poison;
 use crate::redelivery;
 use crate::run::run;
 
-/// How often a document that keeps changing under our writes is read again before the message is left to
-/// its next delivery.
-const TRIES: u32 = 6;
+/// Decisions about one delivery. Each further one follows a conflict with another writer of the document. The message
+/// is then left to its next delivery.
+const MAX_DECISIONS: u32 = 6;
 
-/// What is known of the document under the message's task id.
-enum Known {
-    /// What the message says, of the version it names; storage confirms it with the first write.
-    Presumed(Box<StoredDocument>),
-    Stored(Box<StoredDocument>),
+/// One delivery whose message was parsed.
+struct Parsed<'a> {
+    engine: &'a Engine,
+    received: &'a ReceivedMessage,
+    message: &'a Result<TaskMessage, MessageError>,
+    delivery: Delivery,
+    leased_since: Instant,
+}
+
+/// The document of the task that the message names.
+enum Document {
+    /// As it is stored, or as the message carries it. The first conditional write confirms the latter.
+    Found(Box<StoredDocument>),
     Missing,
     Unreadable(String),
 }
 
-impl Known {
+impl Document {
     fn found(&self) -> DocumentRead<'_> {
         match self {
-            Self::Presumed(stored) | Self::Stored(stored) => DocumentRead::Found(&stored.document),
+            Self::Found(stored) => DocumentRead::Found(&stored.document),
             Self::Missing => DocumentRead::Missing,
             Self::Unreadable(reason) => DocumentRead::Unreadable(reason),
         }
@@ -39,179 +47,192 @@ impl Known {
 
     fn etag(&self) -> Option<&str> {
         match self {
-            Self::Presumed(stored) | Self::Stored(stored) => Some(&stored.etag),
+            Self::Found(stored) => Some(&stored.etag),
             Self::Missing | Self::Unreadable(_) => None,
         }
     }
 }
 
-/// Does what one delivery asks for. Never fails: whatever happens ends in a verdict, and a message that
-/// is not deleted comes back when its lease runs out, or what it was given back for.
+/// Processes one delivery. Never fails: a storage error ends the delivery as [`DeliveryOutcome::Lost`], and a message
+/// that is not deleted becomes visible again.
 pub(crate) async fn deliver(
     engine: &Engine,
-    received: ReceivedMessage,
-    held_since: Instant,
+    mut received: ReceivedMessage,
+    mut leased_since: Instant,
     released: Released,
-) -> Report {
+) -> DeliveryEnd {
     let started = engine.env.instant();
-    let (mut received, mut held_since) = (received, held_since);
     let note = DeliveryNote::of(&received.text, received.dequeue_count);
-    let mut kept = survived(received.dequeue_count, note);
+    let approach = approach(received.dequeue_count, note, &engine.policy);
+    let note_after_error = redelivery::note_after_error(&approach, received.dequeue_count, note);
     let mut task_id = None;
-    let performed = match redelivery::take_up(engine, &mut received, &mut held_since, &mut kept).await {
+    let ended = match redelivery::prepare(engine, &mut received, &mut leased_since, approach).await {
         Ok(None) => {
             let message = TaskMessage::parse(&received.text);
             task_id = task_of(&message);
-            perform(engine, &message, &received, held_since, released).await
+            process(engine, &received, &message, leased_since, released).await
         }
-        Ok(Some(report)) => Ok(report),
+        Ok(Some(end)) => Ok(end),
         Err(error) => Err(error),
     };
-    match performed {
-        Ok(report) => {
-            let verdict = report.verdict;
-            if matches!(verdict, Verdict::Discarded | Verdict::Deferred | Verdict::Lost) {
+    match ended {
+        Ok(end) => {
+            use DeliveryOutcome::{Deferred, Discarded, Lost};
+            if matches!(end.outcome, Discarded | Deferred | Lost) {
                 let milliseconds = engine.env.instant().since(started).as_millis();
                 engine.env.log(
                     &Line::info("delivery ended without work")
                         .with("task_id", task_id.map(|id| id.to_string()))
-                        .with("outcome", verdict.name())
+                        .with("outcome", end.outcome.name())
                         .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
                 );
             }
-            report
+            end
         }
         Err(error) => {
-            let rest = engine.note("a delivery could not be dealt with; its message comes back", &error);
-            redelivery::leave(engine, &received, kept, rest).await;
-            Report { verdict: Verdict::Lost, rest }
+            engine.log_failure("a delivery could not be dealt with; its message comes back", &error);
+            let rest = rest_after(&error);
+            redelivery::hide_after_error(engine, &received, note_after_error, rest).await;
+            DeliveryEnd { outcome: DeliveryOutcome::Lost, rest }
         }
     }
 }
 
-async fn perform(
+/// Decides and performs the decision. After a conflict, reads the document and decides again.
+async fn process(
     engine: &Engine,
-    message: &Result<TaskMessage, MessageError>,
     received: &ReceivedMessage,
-    held_since: Instant,
+    message: &Result<TaskMessage, MessageError>,
+    leased_since: Instant,
     released: Released,
-) -> Result<Report, StorageError> {
+) -> Result<DeliveryEnd, StorageError> {
     let delivery = Delivery {
         id: DeliveryId { message_id: received.message_id.clone(), dequeue_count: received.dequeue_count },
         inserted_at: received.inserted_at,
         note: DeliveryNote::of(&received.text, received.dequeue_count),
     };
-    let mut known = first_look(engine, message, &delivery).await?;
-    for _ in 0..TRIES {
+    let parsed = Parsed { engine, received, message, delivery, leased_since };
+    let mut document = first_document(&parsed).await?;
+    for _ in 0..MAX_DECISIONS {
         let now = engine.env.timestamp();
-        let step = decide(message, known.found(), &delivery, &engine.policy, now);
-        let refused = match step {
-            Step::Run(document) => match write(engine, &document, known.etag()).await? {
-                Write::Done(etag) => {
-                    let stored = StoredDocument { document: *document, etag };
-                    let attempt = Attempt::new(engine, received.clone(), delivery.id, stored, held_since);
-                    return Ok(run(attempt, released).await.into());
-                }
-                Write::Conflict => true,
-            },
-            Step::Resume => {
-                let (Known::Stored(stored) | Known::Presumed(stored)) = known else {
-                    return Ok(Verdict::Lost.into());
-                };
-                let attempt = Attempt::new(engine, received.clone(), delivery.id, *stored, held_since);
-                return Ok(run(attempt, released).await.into());
-            }
-            Step::Cancel(document) => match write(engine, &document, known.etag()).await? {
-                Write::Done(_) => {
-                    engine.discard(received).await;
-                    return Ok(Verdict::Cancelled.into());
-                }
-                Write::Conflict => true,
-            },
-            Step::Poison { reason, document } => {
-                let refused = match document {
-                    Some(document) => write(engine, &document, known.etag()).await? == Write::Conflict,
-                    None => false,
-                };
-                if !refused {
-                    poison(engine, QueueName::Tasks, received, &reason).await?;
-                    return Ok(Verdict::Poisoned.into());
-                }
-                refused
-            }
-            Step::Discard(_) => {
-                engine.discard(received).await;
-                return Ok(Verdict::Discarded.into());
-            }
-            Step::Schedule(delay) => {
-                let original = DeliveryNote::removed_from(&received.text);
-                let text = match (TaskMessage::text_to_forward(&original), &known) {
-                    (Some(text), _) => text,
-                    (None, Known::Stored(stored) | Known::Presumed(stored)) => {
-                        TaskMessage::text_for(&stored.document, Some(&stored.etag))
-                    }
-                    (None, Known::Missing | Known::Unreadable(_)) => original.into_owned(),
-                };
-                engine.queue.send(QueueName::Scheduled, &text, delay).await?;
-                engine.discard(received).await;
-                return Ok(Verdict::Deferred.into());
-            }
-            Step::Postpone(delay) => {
-                let note = survived(received.dequeue_count, delivery.note);
-                return Ok(redelivery::defer(engine, received, delay, note).await);
-            }
-            Step::BackOff { wait, attempt } => {
-                let note = backed_off(received.dequeue_count, attempt);
-                return Ok(redelivery::defer(engine, received, wait, note).await);
-            }
-            Step::Leave => return Ok(Verdict::Lost.into()),
-        };
-        if refused && let Some(id) = task_of(message) {
-            known = look_up(engine, message, id).await?;
+        let step = decide(message, document.found(), &parsed.delivery, &engine.policy, now);
+        if let Some(end) = perform(&parsed, step, &document, &released).await? {
+            return Ok(end);
+        }
+        if let Some(id) = task_of(message) {
+            document = read_document(engine, message, id).await?;
         }
     }
-    Ok(Verdict::Lost.into())
+    Ok(DeliveryOutcome::Lost.into())
 }
 
-/// What the message itself says where that is enough, otherwise what is stored.
-async fn first_look(
-    engine: &Engine,
-    message: &Result<TaskMessage, MessageError>,
-    delivery: &Delivery,
-) -> Result<Known, StorageError> {
-    let Some(id) = task_of(message) else { return Ok(Known::Missing) };
-    if let Some((document, etag)) =
-        message.as_ref().ok().and_then(|message| document_from_message(message, delivery))
-    {
-        // The address goes into the document and from there to clients; only our own will do.
+/// Performs one step. Returns `None` if another program has changed the document since it was read.
+async fn perform(
+    parsed: &Parsed<'_>,
+    step: Step,
+    document: &Document,
+    released: &Released,
+) -> Result<Option<DeliveryEnd>, StorageError> {
+    let Parsed { engine, received, delivery, .. } = parsed;
+    let outcome = match step {
+        Step::Run(next) => match write(engine, &next, document.etag()).await? {
+            Write::Done(etag) => start(parsed, StoredDocument { document: *next, etag }, released).await,
+            Write::Conflict => return Ok(None),
+        },
+        Step::Resume => match document {
+            Document::Found(stored) => start(parsed, (**stored).clone(), released).await,
+            Document::Missing | Document::Unreadable(_) => DeliveryOutcome::Lost,
+        },
+        Step::Cancel(next) => match write(engine, &next, document.etag()).await? {
+            Write::Done(_) => {
+                engine.discard(received).await;
+                DeliveryOutcome::Cancelled
+            }
+            Write::Conflict => return Ok(None),
+        },
+        Step::Poison { reason, document: next } => {
+            if let Some(next) = next
+                && write(engine, &next, document.etag()).await? == Write::Conflict
+            {
+                return Ok(None);
+            }
+            poison(engine, QueueName::Tasks, received, &reason).await?;
+            DeliveryOutcome::Poisoned
+        }
+        Step::Discard(_) => {
+            engine.discard(received).await;
+            DeliveryOutcome::Discarded
+        }
+        Step::Schedule(delay) => {
+            engine.queue.send(QueueName::Scheduled, &text_to_schedule(received, document), delay).await?;
+            engine.discard(received).await;
+            DeliveryOutcome::Deferred
+        }
+        Step::Postpone(wait) => {
+            let note = survived(received.dequeue_count, delivery.note);
+            return Ok(Some(redelivery::defer(engine, received, wait, note).await));
+        }
+        Step::BackOff { wait, attempt } => {
+            let note = backed_off(received.dequeue_count, attempt);
+            return Ok(Some(redelivery::defer(engine, received, wait, note).await));
+        }
+        Step::Leave => DeliveryOutcome::Lost,
+    };
+    Ok(Some(outcome.into()))
+}
+
+/// Runs an attempt of the task, whose stored document says that this delivery has started it.
+async fn start(parsed: &Parsed<'_>, stored: StoredDocument, released: &Released) -> DeliveryOutcome {
+    let Parsed { engine, received, delivery, leased_since, .. } = parsed;
+    let attempt = Attempt::new(engine, (*received).clone(), delivery.id.clone(), stored, *leased_since);
+    run(attempt, released.clone()).await
+}
+
+/// Returns the text of the message for the scheduled queue: its own, in a form that fits, without notes.
+fn text_to_schedule(received: &ReceivedMessage, document: &Document) -> String {
+    let original = DeliveryNote::removed_from(&received.text);
+    match (TaskMessage::text_to_forward(&original), document) {
+        (Some(text), _) => text,
+        (None, Document::Found(stored)) => TaskMessage::text_for(&stored.document, Some(&stored.etag)),
+        (None, Document::Missing | Document::Unreadable(_)) => original.into_owned(),
+    }
+}
+
+/// Returns the document that the message carries if it can be used, otherwise the stored one.
+async fn first_document(parsed: &Parsed<'_>) -> Result<Document, StorageError> {
+    let Parsed { engine, message, delivery, .. } = parsed;
+    let Some(id) = task_of(message) else { return Ok(Document::Missing) };
+    let carried = message.as_ref().ok().and_then(|message| document_from_message(message, delivery));
+    if let Some((document, etag)) = carried {
+        // Clients see the address, so it must be the one of this storage.
         let address = engine.store.address(id).await.ok();
         if address.is_some() && address == document.return_uri {
             let stored = StoredDocument { document: document.clone(), etag: etag.to_owned() };
-            return Ok(Known::Presumed(Box::new(stored)));
+            return Ok(Document::Found(Box::new(stored)));
         }
     }
-    look_up(engine, message, id).await
+    read_document(engine, message, id).await
 }
 
-async fn look_up(
+async fn read_document(
     engine: &Engine,
     message: &Result<TaskMessage, MessageError>,
     id: TaskId,
-) -> Result<Known, StorageError> {
+) -> Result<Document, StorageError> {
     match engine.store.read(id, None).await {
-        Ok(Read::Found(stored)) => Ok(Known::Stored(stored)),
-        Ok(Read::Missing | Read::Unchanged) => Ok(Known::Missing),
-        Err(StorageError::Unreadable { reason, .. }) => Ok(Known::Unreadable(reason)),
-        // A usable message of ours had a document, so that the container is missing for another reason. Of
-        // one of the .NET API the document is made, and the container with it; others are given up.
+        Ok(Read::Found(stored)) => Ok(Document::Found(stored)),
+        Ok(Read::Missing | Read::Unchanged) => Ok(Document::Missing),
+        Err(StorageError::Unreadable { reason, .. }) => Ok(Document::Unreadable(reason)),
+        // A usable message of this project had a document, so the container is missing for another reason. For a
+        // message of the .NET API the document is created, and the container with it. Others are given up.
         Err(StorageError::NoContainer(_)) if !message.as_ref().is_ok_and(|message| message.is_ours) => {
-            Ok(Known::Missing)
+            Ok(Document::Missing)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Writes over version `etag`, or only if there is nothing yet.
+/// Writes over version `etag`, or only if there is no document.
 async fn write(engine: &Engine, document: &TaskStatus, etag: Option<&str>) -> Result<Write, StorageError> {
     match etag {
         Some(etag) => engine.store.replace(document, etag).await,

@@ -1,4 +1,5 @@
-//! One bounded drain: receives, keeps the slots filled, and counts.
+//! One bounded drain: receives messages, keeps the handler slots filled, and counts the outcomes.
+//! `lifecycle::drain` decides what happens when.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -7,202 +8,214 @@ use futures::channel::oneshot;
 use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
 use futures::stream::{FuturesUnordered, LocalBoxStream, StreamExt as _};
 use lifecycle::drain::{Drain, Next};
+use models::DrainReport;
 use service::env::Instant;
 use service::log::Line;
-use storage::{QueueName, ReceivedMessage, StorageError};
+use storage::{ReceivedMessage, StorageError};
 
-use crate::control::Order;
-use crate::counts::{self, Counts, Report};
+use crate::control::{Order, Released};
 use crate::delivery::deliver;
-use crate::engine::{Engine, OPERATOR_REST};
+use crate::engine::{Engine, OPERATOR_REST, rest_after};
+use crate::outcome::DeliveryEnd;
 use crate::promote;
+use crate::receive::{Batch, receive_batch};
 use crate::sweep::sweep;
 
-/// One look at the task queue.
-struct Round {
-    asked: usize,
-    promoted: u32,
-    /// When the leases of what was received began, or a little earlier.
-    held_since: Instant,
-    received: Result<Vec<ReceivedMessage>, StorageError>,
-}
-
-/// Receives and does tasks until the queue is empty, the time is over, or an order says stop; then
-/// finishes what runs. While a task runs longer than that, it goes on receiving into the slots that are
-/// free. Ends early for no message, however bad. When what happens is decided by [`lifecycle::drain`].
+/// Receives and processes messages until the queue is empty, the budget is used up, or an order stops it; then
+/// finishes the running tasks. While a task runs longer than that, it continues to receive into the free slots. No
+/// message ends it early.
 ///
 /// # Errors
-/// When nothing could be received for a reason that only an operator can remove.
+/// Nothing could be received, for a reason that only an operator can remove.
 pub(crate) async fn drain(
     engine: &Engine,
     orders: LocalBoxStream<'static, Order>,
-) -> Result<Counts, StorageError> {
-    let started = engine.env.instant();
-    let elapsed = || engine.env.instant().since(started);
-    let mut counts = Counts::default();
-    let mut pace = Drain::new(engine.settings.max_concurrency, engine.settings.drain_budget);
+) -> Result<DrainReport, StorageError> {
+    let (mut state, released) = State::new(engine);
     let mut orders = orders.fuse();
-    let (release, released) = oneshot::channel();
-    let (mut release, released) = (Some(release), released.shared());
-    let mut running = FuturesUnordered::new();
-    let mut round = pin!(Fuse::terminated());
+    let mut deliveries = FuturesUnordered::new();
+    let mut receiving = pin!(Fuse::terminated());
     let mut upkeep = pin!(Fuse::terminated());
-    let mut hopeless = None;
-
     loop {
-        let now = elapsed();
-        let rounds = pace.rounds();
+        let now = state.elapsed();
+        let running = deliveries.len();
         let mut wait = None;
-        if round.is_terminated() {
-            match pace.next(running.len(), now) {
-                Next::Receive(count) => round.set(look(engine, count, counts.received == 0).fuse()),
+        if receiving.is_terminated() {
+            match state.next(running, now) {
+                Next::Receive(count) => {
+                    let is_idle = state.report.received == 0;
+                    receiving.set(receive_batch(engine, count, is_idle).fuse());
+                }
                 Next::Wait(pause) => wait = Some(pause),
                 Next::End if upkeep.is_terminated() => break,
                 Next::Finish | Next::End => {}
             }
         }
-        if pace.rounds() > rounds {
-            log_drain(engine, "drain goes on", &counts, started);
+        let upkeep_in = state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && running > 0);
+        match upkeep_in {
+            Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.schedule.sweeps(now)).fuse()),
+            Some(due) => wait = Some(wait.map_or(due, |wait: Duration| wait.min(due))),
+            None => {}
         }
-        if let Some(due) = pace.upkeep_in(now).filter(|_| upkeep.is_terminated() && !running.is_empty()) {
-            if due.is_zero() {
-                upkeep.set(tend(engine, pace.sweeps(now)).fuse());
-            } else {
-                wait = Some(wait.map_or(due, |wait: Duration| wait.min(due)));
-            }
-        }
-        let mut pause = pin!(match wait {
-            Some(wait) => engine.env.sleep(wait).fuse(),
-            None => Fuse::terminated(),
-        });
+        let mut timer = pin!(wait.map_or_else(Fuse::terminated, |wait| engine.env.sleep(wait).fuse()));
         futures::select_biased! {
-            order = orders.select_next_some() => {
-                pace.stop();
-                if order == Order::Release {
-                    // The first order does it; handlers that start later see it at once.
-                    release.take().map(|release| release.send(()));
+            order = orders.select_next_some() => state.obey(order),
+            end = deliveries.select_next_some() => state.delivery_ended(end),
+            batch = receiving => {
+                let batch: Batch = batch;
+                let leased_since = batch.leased_since;
+                for message in state.batch_received(batch) {
+                    deliveries.push(deliver(engine, message, leased_since, released.clone()));
                 }
             }
-            report = running.select_next_some() => {
-                let report: Report = report;
-                counts::add(&mut counts, report.verdict);
-                if let Some(rest) = report.rest {
-                    pace.rest(rest, elapsed());
-                }
-            }
-            looked = round => {
-                let looked: Round = looked;
-                counts.promoted += looked.promoted;
-                hopeless = None;
-                match looked.received {
-                    Ok(batch) => {
-                        pace.received(looked.asked, batch.len(), elapsed());
-                        for delivery in batch {
-                            counts.received += 1;
-                            running.push(deliver(engine, delivery, looked.held_since, released.clone()));
-                        }
-                    }
-                    Err(error) => {
-                        let rest = engine.note("messages could not be received", &error);
-                        pace.rest(rest.unwrap_or(OPERATOR_REST), elapsed());
-                        if !matches!(error, StorageError::Unavailable { .. }) {
-                            hopeless = Some(error);
-                        }
-                    }
-                }
-            }
-            tended = upkeep => {
-                let tended: Counts = tended;
-                include(&mut counts, &tended);
-                let now = elapsed();
-                pace.upkeep_done(tended.more, now);
-                if tended.promoted > 0 {
-                    pace.promoted(now);
-                }
-                if let Some(rest) = tended.retry_after() {
-                    pace.rest(rest, now);
-                }
-            }
-            () = pause => {}
+            report = upkeep => state.upkeep_done(&report),
+            () = timer => {}
         }
     }
-    let rest = pace.rest_left(elapsed());
-    if counts.received == 0 && !pace.is_stopped() && rest.is_none() {
-        sweep(engine, &mut counts).await;
+    state.finish().await
+}
+
+/// The state of one drain.
+struct State<'a> {
+    engine: &'a Engine,
+    started: Instant,
+    schedule: Drain,
+    report: DrainReport,
+    /// Sending on it stops the handlers.
+    release: Option<oneshot::Sender<()>>,
+    /// Why the last receive failed, if only an operator can remove the cause.
+    operator_error: Option<StorageError>,
+}
+
+impl<'a> State<'a> {
+    fn new(engine: &'a Engine) -> (Self, Released) {
+        let (release, released) = oneshot::channel();
+        let state = Self {
+            engine,
+            started: engine.env.instant(),
+            schedule: Drain::new(engine.settings.max_concurrency, engine.settings.drain_budget),
+            report: DrainReport::default(),
+            release: Some(release),
+            operator_error: None,
+        };
+        (state, released.shared())
     }
-    if let Some(rest) = rest {
-        counts.slow_down(rest);
+
+    /// The time since the start of the drain.
+    fn elapsed(&self) -> Duration {
+        self.engine.env.instant().since(self.started)
     }
-    counts.more |= !pace.is_queue_empty() && counts.retry_after_seconds.is_none();
-    log_drain(engine, "drain ended", &counts, started);
-    match hopeless {
-        Some(error) if counts.received == 0 => Err(error),
-        _ => Ok(counts),
+
+    fn next(&mut self, running: usize, now: Duration) -> Next {
+        let rounds = self.schedule.rounds();
+        let next = self.schedule.next(running, now);
+        if self.schedule.rounds() > rounds {
+            log_drain(self.engine, "drain goes on", &self.report, self.started);
+        }
+        next
+    }
+
+    fn obey(&mut self, order: Order) {
+        self.schedule.stop();
+        // The first order to release stops the handlers. Handlers that start later are stopped at once.
+        if order == Order::Release
+            && let Some(release) = self.release.take()
+        {
+            // Without a handler that runs, nothing is there to receive it.
+            let _ = release.send(());
+        }
+    }
+
+    fn delivery_ended(&mut self, end: DeliveryEnd) {
+        end.outcome.count_in(&mut self.report);
+        if let Some(rest) = end.rest {
+            self.schedule.rest(rest, self.elapsed());
+        }
+    }
+
+    /// Returns the messages to process.
+    fn batch_received(&mut self, batch: Batch) -> Vec<ReceivedMessage> {
+        let now = self.elapsed();
+        self.report.promoted += batch.promoted;
+        self.operator_error = None;
+        match batch.messages {
+            Ok(messages) => {
+                self.schedule.received(batch.requested, messages.len(), now);
+                self.report.received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+                messages
+            }
+            Err(error) => {
+                self.engine.log_failure("messages could not be received", &error);
+                self.schedule.rest(rest_after(&error).unwrap_or(OPERATOR_REST), now);
+                if !matches!(error, StorageError::Unavailable { .. }) {
+                    self.operator_error = Some(error);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn upkeep_done(&mut self, upkeep: &DrainReport) {
+        let now = self.elapsed();
+        self.report.promoted += upkeep.promoted;
+        self.report.requeued += upkeep.requeued;
+        self.report.purged += upkeep.purged;
+        self.schedule.upkeep_done(upkeep.more, now);
+        if upkeep.promoted > 0 {
+            self.schedule.promoted(now);
+        }
+        if let Some(rest) = upkeep.retry_after() {
+            self.schedule.rest(rest, now);
+        }
+    }
+
+    /// Sweeps if the drain received nothing, and completes the report.
+    async fn finish(mut self) -> Result<DrainReport, StorageError> {
+        let rest = self.schedule.rest_left(self.elapsed());
+        if self.report.received == 0 && !self.schedule.is_stopped() && rest.is_none() {
+            sweep(self.engine, &mut self.report).await;
+        }
+        if let Some(rest) = rest {
+            self.report.slow_down(rest);
+        }
+        self.report.more |= !self.schedule.is_queue_empty() && self.report.retry_after_seconds.is_none();
+        log_drain(self.engine, "drain ended", &self.report, self.started);
+        match self.operator_error {
+            Some(error) if self.report.received == 0 => Err(error),
+            _ => Ok(self.report),
+        }
     }
 }
 
-/// Receives up to `count` messages; when there is none for an idle drain, looks at the scheduled queue.
-async fn look(engine: &Engine, count: usize, is_idle: bool) -> Round {
-    let mut promoted = 0;
-    let (mut held_since, mut received) = receive(engine, count).await;
-    let is_empty = received.as_ref().is_ok_and(Vec::is_empty);
-    if is_empty && is_idle && promote::is_due(engine, true) {
-        promoted = promote::promote(engine).await;
-        if promoted > 0 {
-            (held_since, received) = receive(engine, count).await;
-        }
-    }
-    Round { asked: count, promoted, held_since, received }
-}
-
-/// What an idle drain does last, done by one whose tasks keep it from being idle.
-async fn tend(engine: &Engine, sweeps: bool) -> Counts {
-    let mut counts = Counts::default();
+/// The upkeep of a drain whose tasks run for long. A drain without work does the same while it receives and at its end.
+async fn promote_and_sweep(engine: &Engine, sweeps: bool) -> DrainReport {
+    let mut report = DrainReport::default();
     if promote::is_due(engine, false) {
-        counts.promoted = promote::promote(engine).await;
+        report.promoted = promote::promote(engine).await;
     }
     if sweeps {
-        sweep(engine, &mut counts).await;
+        sweep(engine, &mut report).await;
     }
-    counts
+    report
 }
 
-async fn receive(engine: &Engine, count: usize) -> (Instant, Result<Vec<ReceivedMessage>, StorageError>) {
-    let visibility = engine.settings.visibility;
-    let asked_at = engine.env.instant();
-    let count = u32::try_from(count).unwrap_or(1);
-    let received = engine.queue.receive(QueueName::Tasks, count, visibility).await;
-    // A lease begins when storage answers, which is after it was asked. The client may have asked more
-    // than once; what it asked first then says little.
-    let held_since = asked_at.max(engine.env.instant().minus(visibility / 4));
-    (held_since, received)
-}
-
-/// A drain that did nothing is not worth a line: an idle worker is asked again and again.
-fn log_drain(engine: &Engine, what: &'static str, counts: &Counts, started: Instant) {
-    let upkeep = counts.promoted + counts.requeued + counts.purged;
-    if counts.received + upkeep == 0 && counts.retry_after_seconds.is_none() {
+/// Logs the counts, unless the drain did nothing: an idle worker drains again and again.
+fn log_drain(engine: &Engine, message: &'static str, report: &DrainReport, started: Instant) {
+    if !report.did_something() && report.retry_after_seconds.is_none() {
         return;
     }
     let milliseconds = engine.env.instant().since(started).as_millis();
     engine.env.log(
-        &Line::info(what)
-            .with("received", counts.received)
-            .with("completed", counts.completed)
-            .with("failed", counts.failed)
-            .with("retried", counts.retried)
-            .with("poisoned", counts.poisoned)
-            .with("lost", counts.lost)
-            .with("released", counts.released)
-            .with("upkeep", upkeep)
-            .with("more", counts.more)
+        &Line::info(message)
+            .with("received", report.received)
+            .with("completed", report.completed)
+            .with("failed", report.failed)
+            .with("retried", report.retried)
+            .with("poisoned", report.poisoned)
+            .with("lost", report.lost)
+            .with("released", report.released)
+            .with("upkeep", report.promoted + report.requeued + report.purged)
+            .with("more", report.more)
             .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
     );
-}
-
-/// Adds what upkeep did; the rest that it asks for is the drain's to judge.
-fn include(counts: &mut Counts, upkeep: &Counts) {
-    counts.promoted += upkeep.promoted;
-    counts.requeued += upkeep.requeued;
-    counts.purged += upkeep.purged;
 }

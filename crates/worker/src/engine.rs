@@ -1,3 +1,5 @@
+//! What all tasks of one instance share.
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,12 +11,12 @@ use service::log::Line;
 use service::settings::WorkerSettings;
 use storage::{QueueName, ReceivedMessage, ResultStore, StorageError, TaskReceiver, WorkerStorage};
 
-/// How long to leave storage alone when it named no time of its own.
+/// The rest if storage is not available and names no time.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
-/// How long to leave storage alone when it refuses the credentials.
+/// The rest until an operator may have corrected the configuration.
 pub(crate) const OPERATOR_REST: Duration = Duration::from_secs(30);
 
-/// Everything that the work of one instance shares.
+/// What all tasks of one instance share.
 pub(crate) struct Engine {
     pub(crate) env: Rc<dyn Env>,
     pub(crate) store: Rc<dyn ResultStore>,
@@ -23,10 +25,10 @@ pub(crate) struct Engine {
     pub(crate) policy: Policy,
     /// When this instance started.
     pub(crate) started_at: Instant,
-    /// When this instance last looked at the scheduled queue.
+    /// When this instance last checked the scheduled queue.
     pub(crate) promoted_at: Cell<Option<Instant>>,
-    /// Before this moment the sweep's state is not worth a request.
-    pub(crate) sweep_look_at: Cell<Instant>,
+    /// The state of the sweep is not read before this.
+    pub(crate) sweep_check_at: Cell<Instant>,
 }
 
 impl Engine {
@@ -41,32 +43,34 @@ impl Engine {
             retention: settings.retention,
         };
         let started_at = env.instant();
-        let (promoted_at, sweep_look_at) = (Cell::new(None), Cell::new(started_at));
-        Self { env, store, queue, settings, policy, started_at, promoted_at, sweep_look_at }
+        let (promoted_at, sweep_check_at) = (Cell::new(None), Cell::new(started_at));
+        Self { env, store, queue, settings, policy, started_at, promoted_at, sweep_check_at }
     }
 
-    /// Logs that `what` could not be done, and says how long to leave storage alone when that may help.
-    pub(crate) fn note(&self, what: &'static str, error: &StorageError) -> Option<Duration> {
-        let rest = match error {
-            StorageError::Unavailable { retry_after, .. } => Some(retry_after.unwrap_or(DEFAULT_REST)),
-            // An operator has to act; until then every further delivery would only use up a try.
-            StorageError::Misconfigured(_) | StorageError::NoContainer(_) => Some(OPERATOR_REST),
-            // A matter of this one request.
-            StorageError::Refused(_) | StorageError::Blocked(_) | StorageError::Unreadable { .. } => None,
-        };
-        // What the launcher does not grant is not asked for.
-        let rest = rest.map(|rest| rest.min(MAX_REST));
-        let is_passing = matches!(error, StorageError::Unavailable { .. });
-        let line = if is_passing { Line::warn(what) } else { Line::error(what) };
+    /// Logs a storage request that failed: as a warning if storage may recover by itself, else as an error.
+    pub(crate) fn log_failure(&self, message: &'static str, error: &StorageError) {
+        let is_temporary = matches!(error, StorageError::Unavailable { .. });
+        let line = if is_temporary { Line::warn(message) } else { Line::error(message) };
         self.env.log(&line.with("cause", error.to_string()));
-        rest
     }
 
-    /// Deletes a message whose task needs it no more. When that fails the message comes back, and its next
-    /// delivery finds the same.
-    pub(crate) async fn discard(&self, delivery: &ReceivedMessage) {
-        if let Err(error) = self.queue.delete(QueueName::Tasks, delivery).await {
-            self.note("a message could not be deleted", &error);
+    /// Deletes a message that its task does not need any more. If that fails, the message becomes visible again, and
+    /// its next delivery deletes it.
+    pub(crate) async fn discard(&self, message: &ReceivedMessage) {
+        if let Err(error) = self.queue.delete(QueueName::Tasks, message).await {
+            self.log_failure("a message could not be deleted", &error);
         }
     }
+}
+
+/// Returns how long not to call storage after this error, at most [`MAX_REST`]; `None` if the error concerns one
+/// request only.
+pub(crate) fn rest_after(error: &StorageError) -> Option<Duration> {
+    let rest = match error {
+        StorageError::Unavailable { retry_after, .. } => retry_after.unwrap_or(DEFAULT_REST),
+        // An operator has to act. Until then, each further delivery would only raise a dequeue count.
+        StorageError::Misconfigured(_) | StorageError::NoContainer(_) => OPERATOR_REST,
+        StorageError::Refused(_) | StorageError::Blocked(_) | StorageError::Unreadable { .. } => return None,
+    };
+    Some(rest.min(MAX_REST))
 }

@@ -1,8 +1,8 @@
-//! The work itself, chosen by the task's name: a URL of `task_handlers`, else a built-in handler of that
-//! name, else `simulate`.
+//! The handlers. The task's name chooses one: a URL in `task_handlers`, else a built-in handler of that name, else
+//! `simulate`.
 
 mod checksum;
-mod reply;
+mod response;
 mod routed;
 mod simulate;
 mod statistics;
@@ -20,14 +20,14 @@ use service::trace;
 use crate::engine::Engine;
 use crate::progress::Progress;
 
-/// Largest result, in bytes. A larger one fails the task.
-pub(crate) const LARGEST_RESULT: usize = 8 * 1024 * 1024;
-/// Largest JSON result that is kept in the document itself, in bytes.
-const LARGEST_INLINE: usize = 16 * 1024;
-/// Longest error message that is kept, in characters.
-const LONGEST_ERROR: usize = 2048;
+/// The largest result, in bytes. A larger one fails the task.
+pub(crate) const MAX_RESULT_BYTES: usize = 8 * 1024 * 1024;
+/// The largest JSON result that is stored in the document, in bytes.
+const MAX_INLINE_RESULT_BYTES: usize = 16 * 1024;
+/// The longest stored error message, in characters.
+const MAX_ERROR_CHARS: usize = 2048;
 
-/// What a handler is told about its task; for a routed handler this is the body of the request.
+/// What a handler receives about its task. For a routed handler it is the body of the request.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Work {
     pub(crate) id: TaskId,
@@ -63,16 +63,16 @@ impl Work {
 
 /// How a handler ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Handled {
-    /// The work is done, with this result if any.
+pub(crate) enum HandlerOutcome {
+    /// The work is done, with this result if there is one.
     Completed(Option<Payload>),
-    /// The work cannot be done, now or later.
+    /// The work failed permanently.
     Failed(TaskError),
-    /// It did not work out this time. `after` is how long the handler wants to be left alone.
+    /// The work failed temporarily. `after` is the wait that the handler asked for.
     Retry { error: TaskError, after: Option<Duration> },
 }
 
-/// A result as the handler gave it.
+/// A result as the handler returned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Payload {
     pub(crate) bytes: Bytes,
@@ -85,22 +85,23 @@ impl Payload {
     }
 }
 
-impl Handled {
-    /// The work cannot be done: `code` for programs, `message` for people, cut to a bounded length.
+impl HandlerOutcome {
+    /// A permanent failure. The message is cut to [`MAX_ERROR_CHARS`].
     fn failed(code: &str, message: &str) -> Self {
         Self::Failed(error(code, message))
     }
 
+    /// A temporary failure after which the handler asked for no particular wait.
     fn retry(code: &str, message: &str) -> Self {
         Self::Retry { error: error(code, message), after: None }
     }
 
-    /// What the end of the attempt writes, and the bytes of a result that gets a blob of its own.
+    /// Returns the outcome to record, and the bytes of a result that gets a blob of its own.
     pub(crate) fn into_outcome(self, result_name: impl FnOnce() -> String) -> (Outcome, Option<Bytes>) {
         match self {
             Self::Completed(None) => (Outcome::Completed(None), None),
             Self::Completed(Some(payload)) if payload.bytes.is_empty() => (Outcome::Completed(None), None),
-            Self::Completed(Some(payload)) if payload.bytes.len() > LARGEST_RESULT => {
+            Self::Completed(Some(payload)) if payload.bytes.len() > MAX_RESULT_BYTES => {
                 (Outcome::Failed(too_large()), None)
             }
             Self::Completed(Some(payload)) => match inline(&payload) {
@@ -120,54 +121,59 @@ impl Handled {
     }
 }
 
-/// The result as a member of the document: JSON by its media type, small, really JSON, and such that
-/// everybody who reads the document reads it.
+/// Returns the result as a member of the document if it is small JSON by media type and content, and if every reader of
+/// the document can parse it.
 fn inline(payload: &Payload) -> Option<Json> {
     let media_type = payload.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json =
         matches!(media_type.as_str(), "application/json" | "text/json") || media_type.ends_with("+json");
-    if !is_json || payload.bytes.len() > LARGEST_INLINE {
+    if !is_json || payload.bytes.len() > MAX_INLINE_RESULT_BYTES {
         return None;
     }
     let text = std::str::from_utf8(&payload.bytes).ok()?;
-    // A byte order mark belongs to the encoding, not to the value.
+    // A byte order mark is a part of the encoding, not of the value.
     Json::parse_portable(text.strip_prefix('\u{feff}').unwrap_or(text), MAX_RESULT_LEVELS).ok()
 }
 
 pub(crate) fn error(code: &str, message: &str) -> TaskError {
-    TaskError { code: code.to_owned(), message: message.chars().take(LONGEST_ERROR).collect() }
+    TaskError { code: code.to_owned(), message: message.chars().take(MAX_ERROR_CHARS).collect() }
 }
 
 fn too_large() -> TaskError {
-    error("ResultTooLarge", &format!("the result is larger than {LARGEST_RESULT} bytes"))
+    error("ResultTooLarge", &format!("the result is larger than {MAX_RESULT_BYTES} bytes"))
 }
 
-/// Work that is done in this process.
+/// A handler in this process.
 trait Handler {
-    /// Does it. Dropped when the attempt is stopped.
+    /// Does the work. The future is dropped when the attempt is stopped.
     fn run<'a>(
         &'a self,
         env: &'a dyn Env,
         work: &'a Work,
         progress: &'a Progress,
-    ) -> LocalBoxFuture<'a, Handled>;
+    ) -> LocalBoxFuture<'a, HandlerOutcome>;
 }
 
-/// Work that is a function of its input and takes no time worth mentioning.
-struct Immediate(fn(&Work) -> Handled);
+/// A handler that computes its result from the input in a short time.
+struct Immediate(fn(&Work) -> HandlerOutcome);
 
 impl Handler for Immediate {
-    fn run<'a>(&'a self, _: &'a dyn Env, work: &'a Work, _: &'a Progress) -> LocalBoxFuture<'a, Handled> {
+    fn run<'a>(
+        &'a self,
+        _: &'a dyn Env,
+        work: &'a Work,
+        _: &'a Progress,
+    ) -> LocalBoxFuture<'a, HandlerOutcome> {
         Box::pin(std::future::ready((self.0)(work)))
     }
 }
 
-/// Starts the handler of this task.
+/// Starts the handler of the task.
 pub(crate) fn start<'a>(
     engine: &'a Engine,
     work: &'a Work,
     progress: &'a Progress,
-) -> LocalBoxFuture<'a, Handled> {
+) -> LocalBoxFuture<'a, HandlerOutcome> {
     if let Some(url) = engine.settings.handlers.get(&work.name) {
         return Box::pin(routed::run(&*engine.env, url, engine.policy.task_timeout, work, progress));
     }
@@ -179,12 +185,13 @@ pub(crate) fn start<'a>(
     Box::pin(async move { handler.run(&*engine.env, work, progress).await })
 }
 
-/// The text a handler works on.
-fn text_input(work: &Work) -> Result<String, Handled> {
+/// Returns the input of a handler that works on text.
+fn text_input(work: &Work) -> Result<String, HandlerOutcome> {
     match work.input.as_ref().and_then(Json::as_text) {
         Some(text) => Ok(text),
-        None => {
-            Err(Handled::failed("InvalidInput", &format!("Input of a {} task must be a string", work.name)))
-        }
+        None => Err(HandlerOutcome::failed(
+            "InvalidInput",
+            &format!("Input of a {} task must be a string", work.name),
+        )),
     }
 }

@@ -2,22 +2,28 @@
 //!
 //! # Layout
 //! - [`Worker`]: routes, the drain token, responses.
-//! - `drain`: the loop that receives, keeps the slots filled and counts; `control`: the launcher's orders.
-//! - `delivery`: one delivery, from its text to its end; `run`: one attempt of its task; `attempt`: what goes on
-//!   beside the handler; `settle`: writing how it ended; `poison`: giving a message up.
-//! - `promote`, `sweep`: what a worker does for tasks that nobody delivered, when it is idle or works on long tasks.
-//! - `handlers`: the work itself.
+//! - `drain`: the loop that receives, keeps the slots filled and counts; `receive`: one batch of messages; `control`: the
+//!   launcher's orders.
+//! - `delivery`: one delivery, from the text of the message to its `outcome`; `redelivery`: messages that may have crashed
+//!   workers; `poison`: giving a message up.
+//! - `run`: one `attempt` of a task; `lease`: renewing the lease and writing the `progress` while its handler runs;
+//!   `settle`: recording its outcome.
+//! - `promote`: delayed tasks that are due; `sweep`: tasks whose message is missing, and expired tasks. Both happen when a
+//!   worker has no work, or only tasks that run for long.
+//! - `handlers`: the work itself. `engine`: what all tasks of one instance share.
 
 mod attempt;
 mod control;
-mod counts;
 mod delivery;
 mod drain;
 mod engine;
 mod handlers;
+mod lease;
+mod outcome;
 mod poison;
 mod progress;
 mod promote;
+mod receive;
 mod redelivery;
 mod run;
 mod settle;

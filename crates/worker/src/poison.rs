@@ -1,4 +1,4 @@
-//! Giving a message up: a copy that says why, then the deletion.
+//! Giving a message up: a copy with the reason goes to the poison queue, then the message is deleted.
 
 use std::time::Duration;
 
@@ -11,65 +11,69 @@ use storage::{QueueName, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
 
-/// Longest reason in a copy, in characters: the copy itself must always fit into a message.
-const LONGEST_REASON: usize = 4096;
+/// The longest reason in a copy, in characters. The copy without the original always fits into a message.
+const MAX_REASON_CHARS: usize = 4096;
 
-/// The text of the copy, and the original as an attachment when the text only refers to it.
+/// A copy for the poison queue, and the blob with the original (name and bytes) if the copy only names it.
 #[derive(Debug, PartialEq, Eq)]
 struct Copy {
     text: String,
-    attachment: Option<(String, Bytes)>,
+    blob: Option<(String, Bytes)>,
 }
 
-/// Copies, then deletes: a crash in between leaves a second copy, never none.
+/// Sends the copy before deleting the message, so that a crash in between leaves a second copy.
+///
+/// # Errors
+/// The copy was not stored; the message was not deleted.
 pub(crate) async fn poison(
     engine: &Engine,
     queue: QueueName,
-    delivery: &ReceivedMessage,
+    message: &ReceivedMessage,
     reason: &str,
 ) -> Result<(), StorageError> {
-    let copy = copy_of(delivery, reason, engine.env.timestamp());
-    if let Some((name, bytes)) = copy.attachment {
+    let copy = copy_of(message, reason, engine.env.timestamp());
+    if let Some((name, bytes)) = copy.blob {
         engine.store.put_poisoned(&name, bytes).await?;
     }
     engine.queue.send(QueueName::Poison, &copy.text, Duration::ZERO).await?;
     engine.env.log(
         &Line::warn("message given up")
-            .with("message_id", delivery.message_id.as_str())
-            .with("dequeue_count", delivery.dequeue_count)
+            .with("message_id", message.message_id.as_str())
+            .with("dequeue_count", message.dequeue_count)
             .with("reason", reason),
     );
-    if let Err(error) = engine.queue.delete(queue, delivery).await {
-        engine.note("a message could not be deleted", &error);
+    if let Err(error) = engine.queue.delete(queue, message).await {
+        engine.log_failure("a message could not be deleted", &error);
     }
     Ok(())
 }
 
-fn copy_of(delivery: &ReceivedMessage, reason: &str, now: models::Timestamp) -> Copy {
-    // As it was sent, without what workers noted in it.
-    let original = DeliveryNote::removed_from(&delivery.text);
+fn copy_of(received: &ReceivedMessage, reason: &str, now: models::Timestamp) -> Copy {
+    // As it was sent, without the notes of workers.
+    let original = DeliveryNote::removed_from(&received.text);
     let is_plain = original.chars().all(xml_can_carry);
     let message = if is_plain { original.clone().into_owned() } else { STANDARD.encode(&*original) };
     let mut copy = PoisonCopy {
-        reason: reason.chars().take(LONGEST_REASON).collect(),
+        reason: reason.chars().take(MAX_REASON_CHARS).collect(),
         message: Some(message),
         encoding: (!is_plain).then(|| "base64".to_owned()),
         blob: None,
-        message_id: delivery.message_id.clone(),
-        dequeue_count: delivery.dequeue_count,
+        message_id: received.message_id.clone(),
+        dequeue_count: received.dequeue_count,
         poisoned_at: now,
     };
     let text = serde_json::to_string(&copy).unwrap_or_default();
     if fits_message(&text) {
-        return Copy { text, attachment: None };
+        return Copy { text, blob: None };
     }
-    let name = format!("{}-poison", delivery.message_id);
+    let name = format!("{}-poison", received.message_id);
     (copy.message, copy.encoding, copy.blob) = (None, None, Some(name.clone()));
     let text = serde_json::to_string(&copy).unwrap_or_default();
-    Copy { text, attachment: Some((name, original.into_owned().into_bytes().into())) }
+    Copy { text, blob: Some((name, original.into_owned().into_bytes().into())) }
 }
 
-/// The `Char` production of XML 1.0. A message holds nothing else, unless it came in by another door.
+/// The `Char` production of XML 1.0. Storage Queue rejects other characters in XML bodies, but the message may have been
+/// written by another client.
 fn xml_can_carry(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
@@ -80,7 +84,7 @@ mod tests {
     use models::Timestamp;
 
     #[test]
-    fn a_copy_fits_into_a_message_whatever_the_original_and_the_reason_hold() {
+    fn copy_fits_into_a_message_whatever_its_content() {
         for text in ["x", "&", "<", "\"", "\u{1}", "\u{ffff}", "\r"] {
             for length in [0, 1_000, 13_000, 65_536] {
                 let delivery = ReceivedMessage {
@@ -95,8 +99,8 @@ mod tests {
                     let copy = copy_of(&delivery, &reason, Timestamp::from_unix_millis(0));
                     assert!(fits_message(&copy.text), "{length} of {text:?}");
                     let read: PoisonCopy = serde_json::from_str(&copy.text).unwrap();
-                    assert!(read.message.is_some() != copy.attachment.is_some(), "the original is kept once");
-                    assert!(copy.attachment.is_none_or(|(_, bytes)| bytes == delivery.text.as_bytes()));
+                    assert!(read.message.is_some() != copy.blob.is_some(), "the original is kept once");
+                    assert!(copy.blob.is_none_or(|(_, bytes)| bytes == delivery.text.as_bytes()));
                 }
             }
         }

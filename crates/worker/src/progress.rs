@@ -1,25 +1,24 @@
-//! How a handler tells how far it is.
+//! The progress that a handler reports.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
-/// Longest progress message that is stored, in characters.
-const LONGEST_MESSAGE: usize = 1024;
+/// The longest stored progress message, in characters.
+const MAX_MESSAGE_CHARS: usize = 1024;
 
-/// The latest word of a handler about its progress. Telling it costs nothing; it is written to storage at
-/// most once a second.
+/// The latest progress of a handler. The attempt writes it to storage at most once a second.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     percent: Cell<Option<u8>>,
     message: RefCell<Option<String>>,
-    is_new: Cell<bool>,
-    waiting: RefCell<Option<Waker>>,
+    is_unwritten: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
 }
 
 impl Progress {
-    /// Notes progress; `None` leaves what was told before.
-    pub(crate) fn tell(&self, percent: Option<u8>, message: Option<&str>) {
+    /// Reports progress. A value that is `None` stays as it is.
+    pub(crate) fn report(&self, percent: Option<u8>, message: Option<&str>) {
         if percent.is_none() && message.is_none() {
             return;
         }
@@ -27,37 +26,37 @@ impl Progress {
             self.percent.set(percent);
         }
         if let Some(message) = message {
-            *self.message.borrow_mut() = Some(message.chars().take(LONGEST_MESSAGE).collect());
+            *self.message.borrow_mut() = Some(message.chars().take(MAX_MESSAGE_CHARS).collect());
         }
-        self.is_new.set(true);
-        if let Some(waker) = self.waiting.borrow_mut().take() {
+        self.is_unwritten.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 
-    /// Whether something was told since [`Self::take`].
-    pub(crate) fn is_new(&self) -> bool {
-        self.is_new.get()
+    /// Returns whether progress was reported since [`Self::latest`] was called, or could not be written.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.is_unwritten.get()
     }
 
-    /// What was told; it is not new any more.
-    pub(crate) fn take(&self) -> (Option<u8>, Option<String>) {
-        self.is_new.set(false);
+    /// Returns percentage and message to write them.
+    pub(crate) fn latest(&self) -> (Option<u8>, Option<String>) {
+        self.is_unwritten.set(false);
         (self.percent.get(), self.message.borrow().clone())
     }
 
-    /// Something could not be written: it is new again.
-    pub(crate) fn renew(&self) {
-        self.is_new.set(true);
+    /// Records that what [`Self::latest`] returned could not be written.
+    pub(crate) fn not_written(&self) {
+        self.is_unwritten.set(true);
     }
 
-    /// Waits until something is new.
-    pub(crate) async fn changed(&self) {
+    /// Waits until there is progress to write.
+    pub(crate) async fn reported(&self) {
         poll_fn(|context| {
-            if self.is_new.get() {
+            if self.is_unwritten.get() {
                 return Poll::Ready(());
             }
-            *self.waiting.borrow_mut() = Some(context.waker().clone());
+            *self.waker.borrow_mut() = Some(context.waker().clone());
             Poll::Pending
         })
         .await;

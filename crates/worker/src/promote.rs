@@ -25,7 +25,7 @@ pub(crate) fn is_due(engine: &Engine, is_idle: bool) -> bool {
     promotion_is_due(is_idle, since_check, now.since(engine.started_at))
 }
 
-/// Moves what is due, and says how many messages that were.
+/// Moves the messages that are due, and returns their number.
 pub(crate) async fn promote(engine: &Engine) -> u32 {
     engine.promoted_at.set(Some(engine.env.instant()));
     let mut promoted = 0;
@@ -37,11 +37,11 @@ pub(crate) async fn promote(engine: &Engine) -> u32 {
         {
             Ok(due) => due,
             Err(error) => {
-                engine.note("scheduled messages could not be received", &error);
+                engine.log_failure("scheduled messages could not be received", &error);
                 break;
             }
         };
-        let moved = join_all(due.iter().map(|delivery| move_to_tasks(engine, delivery))).await;
+        let moved = join_all(due.iter().map(|message| move_to_tasks(engine, message))).await;
         promoted += u32::try_from(moved.iter().filter(|moved| **moved).count()).unwrap_or(u32::MAX);
         let is_last = due.len() < BATCH_MESSAGES as usize;
         if is_last || moved.contains(&false) {
@@ -51,33 +51,34 @@ pub(crate) async fn promote(engine: &Engine) -> u32 {
     promoted
 }
 
-/// Puts, then deletes: a crash in between leaves a duplicate, never a loss.
-async fn move_to_tasks(engine: &Engine, delivery: &ReceivedMessage) -> bool {
-    // Nothing of ours is too large to be sent on; a message of others may be.
-    let sent = match TaskMessage::text_to_forward(&delivery.text) {
+/// Sends the message before deleting it, so that a crash in between leaves a duplicate. Returns whether it was moved or
+/// given up.
+async fn move_to_tasks(engine: &Engine, message: &ReceivedMessage) -> bool {
+    // A message of another program may be too large.
+    let sent = match TaskMessage::text_to_forward(&message.text) {
         Some(text) => engine.queue.send(QueueName::Tasks, &text, Duration::ZERO).await,
         None => Err(StorageError::Refused("it does not fit into a message".to_owned())),
     };
     match sent {
         Ok(()) => {}
-        Err(StorageError::Refused(reason)) if delivery.dequeue_count > engine.policy.max_dequeue_count => {
-            // No try of this message will ever be accepted.
+        Err(StorageError::Refused(reason)) if message.dequeue_count > engine.policy.max_dequeue_count => {
+            // Storage refuses this message at every try.
             return poison(
                 engine,
                 QueueName::Scheduled,
-                delivery,
+                message,
                 &format!("cannot be moved to the task queue: {reason}"),
             )
             .await
             .is_ok();
         }
         Err(error) => {
-            engine.note("a scheduled message could not be moved", &error);
+            engine.log_failure("a scheduled message could not be moved", &error);
             return false;
         }
     }
-    if let Err(error) = engine.queue.delete(QueueName::Scheduled, delivery).await {
-        engine.note("a moved message could not be deleted", &error);
+    if let Err(error) = engine.queue.delete(QueueName::Scheduled, message).await {
+        engine.log_failure("a moved message could not be deleted", &error);
     }
     true
 }

@@ -1,106 +1,121 @@
-//! Taking up a message that workers may have died of, and leaving one alone when storage does not do its
-//! part; `lifecycle::redelivery` decides.
+//! Messages that may have crashed workers, and messages that are hidden because they cannot be processed now.
+//! `lifecycle::redelivery` decides.
 
 use std::time::Duration;
 
-use lifecycle::redelivery::{Approach, approach, pause};
+use lifecycle::redelivery::{Approach, pause, survived};
 use models::DeliveryNote;
 use service::env::Instant;
 use service::log::Line;
 use storage::{LeaseLost, QueueName, ReceivedMessage, StorageError};
 
-use crate::counts::{Report, Verdict};
-use crate::engine::Engine;
+use crate::engine::{Engine, rest_after};
+use crate::outcome::{DeliveryEnd, DeliveryOutcome};
 use crate::poison::poison;
 
-/// What has to be done before the message is read; a report when that was all. `kept` is the note that
-/// the message gets when this delivery gives it back.
-pub(crate) async fn take_up(
+/// Does what `approach` requires before the message is parsed. Returns the end of the delivery if that is all.
+///
+/// # Errors
+/// The poison copy could not be stored.
+pub(crate) async fn prepare(
     engine: &Engine,
-    delivery: &mut ReceivedMessage,
-    held_since: &mut Instant,
-    kept: &mut DeliveryNote,
-) -> Result<Option<Report>, StorageError> {
-    let note = DeliveryNote::of(&delivery.text, delivery.dequeue_count);
-    match approach(delivery.dequeue_count, note, &engine.policy) {
+    message: &mut ReceivedMessage,
+    leased_since: &mut Instant,
+    approach: Approach,
+) -> Result<Option<DeliveryEnd>, StorageError> {
+    match approach {
         Approach::Plain => Ok(None),
-        Approach::Announce(note) => {
-            engine.env.log(
-                &Line::warn("a message that deliveries left no trace of is taken up")
-                    .with("message_id", delivery.message_id.as_str())
-                    .with("dequeue_count", delivery.dequeue_count)
-                    .with("lost_workers", note.lost_workers.saturating_sub(1)),
-            );
-            let asked_at = engine.env.instant();
-            Ok(match give_back(engine, delivery, engine.policy.visibility, note).await {
-                Ok(Ok(receipt)) => {
-                    delivery.pop_receipt = receipt;
-                    *held_since = asked_at;
-                    None
-                }
-                Ok(Err(LeaseLost)) => Some(Verdict::Lost.into()),
-                Err(error) => Some(not_updated(engine, &error)),
-            })
-        }
+        Approach::Announce(note) => Ok(announce(engine, message, leased_since, note).await),
         Approach::GiveUp(reason) => {
-            // Should the copy fail, the message must not look as if it had been read.
-            *kept = DeliveryNote { delivery: delivery.dequeue_count, ..note };
-            poison(engine, QueueName::Tasks, delivery, &reason).await?;
-            Ok(Some(Verdict::Poisoned.into()))
+            poison(engine, QueueName::Tasks, message, &reason).await?;
+            Ok(Some(DeliveryOutcome::Poisoned.into()))
         }
     }
 }
 
-/// Gives the message back for `wait`: its task cannot be started yet.
+/// Writes the note, which counts this worker as lost unless the delivery ends, and renews the lease.
+async fn announce(
+    engine: &Engine,
+    message: &mut ReceivedMessage,
+    leased_since: &mut Instant,
+    note: DeliveryNote,
+) -> Option<DeliveryEnd> {
+    engine.env.log(
+        &Line::warn("a message that deliveries left no trace of is taken up")
+            .with("message_id", message.message_id.as_str())
+            .with("dequeue_count", message.dequeue_count)
+            .with("lost_workers", note.lost_workers.saturating_sub(1)),
+    );
+    let requested_at = engine.env.instant();
+    match give_back(engine, message, engine.policy.visibility, note).await {
+        Ok(Ok(pop_receipt)) => {
+            message.pop_receipt = pop_receipt;
+            *leased_since = requested_at;
+            None
+        }
+        Ok(Err(LeaseLost)) => Some(DeliveryOutcome::Lost.into()),
+        Err(error) => Some(not_updated(engine, &error)),
+    }
+}
+
+/// Returns the note to leave in the message if the delivery ends in an error.
+pub(crate) fn note_after_error(approach: &Approach, dequeue_count: u32, note: DeliveryNote) -> DeliveryNote {
+    match approach {
+        Approach::Plain | Approach::Announce(_) => survived(dequeue_count, note),
+        // The message was not parsed, so this worker did not survive it.
+        Approach::GiveUp(_) => DeliveryNote { delivery: dequeue_count, ..note },
+    }
+}
+
+/// Hides the message for `wait`, because its task cannot be started now.
 pub(crate) async fn defer(
     engine: &Engine,
-    delivery: &ReceivedMessage,
+    message: &ReceivedMessage,
     wait: Duration,
     note: DeliveryNote,
-) -> Report {
-    match give_back(engine, delivery, wait, note).await {
-        Ok(Ok(_)) => Verdict::Deferred.into(),
-        Ok(Err(LeaseLost)) => Verdict::Lost.into(),
+) -> DeliveryEnd {
+    match give_back(engine, message, wait, note).await {
+        Ok(Ok(_)) => DeliveryOutcome::Deferred.into(),
+        Ok(Err(LeaseLost)) => DeliveryOutcome::Lost.into(),
         Err(error) => not_updated(engine, &error),
     }
 }
 
-/// The end of a delivery whose message could not be updated. Another update would ask the same of the same
-/// service; the message comes back when its lease runs out.
-fn not_updated(engine: &Engine, error: &StorageError) -> Report {
-    let rest = engine.note("a message could not be updated; it comes back with its lease", error);
-    Report { verdict: Verdict::Lost, rest }
+/// Ends a delivery whose message could not be updated. Another update would fail as well; the message becomes visible
+/// when its lease expires.
+fn not_updated(engine: &Engine, error: &StorageError) -> DeliveryEnd {
+    engine.log_failure("a message could not be updated; it comes back with its lease", error);
+    DeliveryEnd { outcome: DeliveryOutcome::Lost, rest: rest_after(error) }
 }
 
-/// Hides the message for `wait` and leaves a note in it, where it has room for one.
+/// Hides the message for `wait` and writes the note into it if it has room for one.
 pub(crate) async fn give_back(
     engine: &Engine,
-    delivery: &ReceivedMessage,
+    message: &ReceivedMessage,
     wait: Duration,
     note: DeliveryNote,
 ) -> Result<Result<String, LeaseLost>, StorageError> {
-    let text = note.written_to(&delivery.text);
-    let outcome = engine.queue.update(QueueName::Tasks, delivery, wait, text.as_deref()).await;
-    match outcome {
-        // Storage measures a text in its own way; hiding the message matters more than the note.
+    let text = note.written_to(&message.text);
+    let updated = engine.queue.update(QueueName::Tasks, message, wait, text.as_deref()).await;
+    match updated {
+        // Storage may measure the text differently. Hiding the message matters more than the note.
         Err(StorageError::Refused(_)) if text.is_some() => {
-            engine.queue.update(QueueName::Tasks, delivery, wait, None).await
+            engine.queue.update(QueueName::Tasks, message, wait, None).await
         }
-        outcome => outcome,
+        updated => updated,
     }
 }
 
-/// Leaves a message alone whose delivery ended in an error, for longer each time: an outage must cost
-/// neither a try nor a request a minute for each message. When that fails, too, it comes back with the end
-/// of its lease.
-pub(crate) async fn leave(
+/// Hides the message of a delivery that ended in an error, for longer with each delivery: during an outage, a message
+/// must not cost attempts or a request a minute. If that fails too, it becomes visible when its lease expires.
+pub(crate) async fn hide_after_error(
     engine: &Engine,
-    delivery: &ReceivedMessage,
-    kept: DeliveryNote,
-    asked: Option<Duration>,
+    message: &ReceivedMessage,
+    note: DeliveryNote,
+    rest: Option<Duration>,
 ) {
-    let wait = pause(delivery.dequeue_count, asked, engine.env.fraction());
-    if let Err(error) = give_back(engine, delivery, wait, kept).await {
-        engine.note("a message could not be given back early", &error);
+    let wait = pause(message.dequeue_count, rest, engine.env.fraction());
+    if let Err(error) = give_back(engine, message, wait, note).await {
+        engine.log_failure("a message could not be given back early", &error);
     }
 }

@@ -1,27 +1,25 @@
-//! One attempt from the start of its handler to what is written about its end.
+//! One attempt, from the start of its handler to the record of its outcome.
 
-use std::cell::Cell;
-use std::pin::pin;
-
-use futures::future::{Either, FutureExt as _, select};
+use futures::channel::oneshot;
+use futures::future::FutureExt as _;
 use lifecycle::outcome::{Outcome, Standing};
 use models::TaskError;
 
-use crate::attempt::{Attempt, Stop};
+use crate::attempt::Attempt;
 use crate::control::Released;
-use crate::counts::Verdict;
-use crate::handlers::{self, Handled, Work};
+use crate::handlers::{self, HandlerOutcome, Work};
+use crate::lease::{Stop, keep_lease};
+use crate::outcome::DeliveryOutcome;
 use crate::progress::Progress;
 use crate::settle::settle;
 
-/// Runs the handler to its end, or to the reason to stop it, and writes what became of it.
-pub(crate) async fn run(mut attempt: Attempt<'_>, released: Released) -> Verdict {
+/// Runs the handler until it ends or has to be stopped, and records the outcome.
+pub(crate) async fn run(mut attempt: Attempt<'_>, released: Released) -> DeliveryOutcome {
     let work = Work::of(&attempt.stored.document);
-    let progress = Progress::default();
-    match run_handler(&mut attempt, &work, &progress, released).await {
+    match run_handler(&mut attempt, &work, released).await {
         Ok(handled) => {
-            let (outcome, payload) = handled.into_outcome(|| attempt.result_name());
-            settle(attempt, outcome, payload).await
+            let (outcome, result) = handled.into_outcome(|| attempt.result_name());
+            settle(attempt, outcome, result).await
         }
         Err(Stop::TimedOut) => {
             let seconds = attempt.engine.policy.task_timeout.as_secs();
@@ -32,44 +30,38 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, released: Released) -> Verdict
         Err(Stop::Released) => settle(attempt, Outcome::Released, None).await,
         Err(Stop::Document(Standing::CancelRequested)) => settle(attempt, Outcome::Cancelled, None).await,
         Err(Stop::Document(Standing::Terminal)) => {
-            attempt.engine.discard(&attempt.delivery).await;
-            attempt.log(Verdict::Discarded);
-            Verdict::Discarded
+            attempt.engine.discard(&attempt.message).await;
+            attempt.log(DeliveryOutcome::Discarded);
+            DeliveryOutcome::Discarded
         }
         Err(Stop::LeaseLost | Stop::Document(_)) => {
-            attempt.log(Verdict::Lost);
-            Verdict::Lost
+            attempt.log(DeliveryOutcome::Lost);
+            DeliveryOutcome::Lost
         }
     }
 }
 
+/// Runs the handler, and keeps the lease meanwhile.
+///
+/// # Errors
+/// [`Stop`] if the handler was stopped.
 async fn run_handler(
     attempt: &mut Attempt<'_>,
     work: &Work,
-    progress: &Progress,
-    released: Released,
-) -> Result<Handled, Stop> {
-    let engine = attempt.engine;
-    let mut handler = handlers::start(engine, work, progress);
-    let mut released = released.map(|_| ());
-    loop {
-        let is_busy = Cell::new(false);
-        let handled = {
-            let mut step = pin!(attempt.tend(progress, &is_busy));
-            let handled = match select(select(&mut handler, &mut released), &mut step).await {
-                Either::Right((Err(stop), _)) => return Err(stop),
-                Either::Right((Ok(()), _)) => continue,
-                Either::Left((Either::Left((handled, _)), _)) => Ok(handled),
-                Either::Left((Either::Right(((), _)), _)) => Err(Stop::Released),
-            };
-            // A renewal in flight replaces the receipt that the end of the attempt needs.
-            if is_busy.get()
-                && let Err(stop) = step.as_mut().await
-            {
-                return Err(stop);
-            }
-            handled
+    mut released: Released,
+) -> Result<HandlerOutcome, Stop> {
+    let progress = Progress::default();
+    let mut handler = handlers::start(attempt.engine, work, &progress).fuse();
+    let (handler_runs, handler_ended) = oneshot::channel();
+    let handled = async {
+        let handled = futures::select_biased! {
+            handled = handler => Ok(handled),
+            _ = released => Err(Stop::Released),
         };
-        return handled;
-    }
+        drop(handler_runs);
+        Ok(handled)
+    };
+    // The first error drops the handler. Its end only ends `keep_lease`, after the request in progress.
+    let (handled, ()) = futures::try_join!(handled, keep_lease(attempt, &progress, handler_ended))?;
+    handled
 }

@@ -1,4 +1,4 @@
-//! The end of an attempt: result, document, message, in this order.
+//! The end of an attempt: result, document and message, in this order. `lifecycle::outcome` decides on the effects.
 
 use std::time::Duration;
 
@@ -9,154 +9,174 @@ use models::{DeliveryNote, TaskStatus};
 use storage::{Read, StorageError, Write};
 
 use crate::attempt::Attempt;
-use crate::counts::Verdict;
+use crate::outcome::DeliveryOutcome;
 use crate::redelivery::give_back;
 
-/// How often an end is tried to be written, and the first pause between two tries; pauses double.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(500);
+/// Tries to record the end of an attempt.
+const MAX_TRIES: u32 = 5;
+/// The pause after the first failed try; pauses double.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How one try of writing the document went.
+/// The end of an attempt while it is recorded.
+struct Settlement<'a> {
+    attempt: Attempt<'a>,
+    outcome: Outcome,
+    result: ResultBlob,
+}
+
+/// The blob of a result that does not fit into the document.
+enum ResultBlob {
+    None,
+    /// These bytes are not stored yet.
+    Unstored(Bytes),
+    /// Stored. Only this attempt writes the blob, so once is enough.
+    Stored,
+}
+
+/// How far the effects of a try were performed.
+enum Applied {
+    /// Completely, or the stored document leaves nothing to write.
+    Ended(DeliveryOutcome),
+    /// Another program has changed the document since this attempt read or wrote it. It was read again: decide again.
+    DocumentChanged,
+}
+
+/// How one conditional write of the document ended.
 enum Written {
     Done,
-    /// Somebody else wrote; where the attempt stands now.
-    Refused(Standing),
-    Failed(StorageError),
+    /// Another program has written; this is the position of the attempt now.
+    Conflict(Standing),
 }
 
-/// Writes `outcome`, with the result's bytes when it has any, and deals with the message.
-pub(crate) async fn settle(
-    mut attempt: Attempt<'_>,
-    mut outcome: Outcome,
-    payload: Option<Bytes>,
-) -> Verdict {
-    let fraction = attempt.engine.env.fraction();
-    let mut result = payload;
-    let mut has_result_blob = false;
-    // Whether the task's document is known to be without this attempt's result.
-    let mut is_settled = true;
-    let verdict = 'tries: {
-        for n in 0..TRIES {
-            let now = attempt.engine.env.timestamp();
-            let effects =
-                outcome::settle(&outcome, &attempt.stored.document, &attempt.engine.policy, now, fraction);
-            let mut error = None;
-            for effect in effects {
-                match effect {
-                    Effect::StoreResult(name) => {
-                        let Some(bytes) = result.clone() else { continue };
-                        match store_result(&attempt, &outcome, &name, bytes).await {
-                            // Its name belongs to this attempt: once is enough.
-                            Ok(()) => (result, has_result_blob) = (None, true),
-                            Err(failed) => error = Some(failed),
-                        }
-                    }
-                    Effect::Write(document) => match write(&mut attempt, &document).await {
-                        Written::Done | Written::Refused(Standing::Written) => {}
-                        Written::Failed(failed) => error = Some(failed),
-                        Written::Refused(Standing::Terminal) => {
-                            attempt.engine.discard(&attempt.delivery).await;
-                            let own = outcome::is_recorded(&attempt.stored.document, &document);
-                            break 'tries if own { verdict_of(&outcome) } else { Verdict::Discarded };
-                        }
-                        Written::Refused(Standing::Superseded) => break 'tries Verdict::Lost,
-                        Written::Refused(standing) => {
-                            if standing == Standing::CancelRequested {
-                                outcome = Outcome::Cancelled;
-                            }
-                            // Again at once, on top of what was just read.
-                            break;
-                        }
-                    },
-                    Effect::BackOff { wait, attempt: number } => {
-                        hide(&attempt, wait, backed_off(attempt.id.dequeue_count, number)).await;
-                        break 'tries verdict_of(&outcome);
-                    }
-                    Effect::Release => {
-                        let count = attempt.id.dequeue_count;
-                        let note = DeliveryNote::of(&attempt.delivery.text, count);
-                        hide(&attempt, Duration::ZERO, survived(count, note)).await;
-                        break 'tries verdict_of(&outcome);
-                    }
-                    Effect::Delete => {
-                        attempt.engine.discard(&attempt.delivery).await;
-                        break 'tries verdict_of(&outcome);
-                    }
-                }
-                if error.is_some() {
-                    break;
-                }
-            }
-            if let Some(error) = error {
-                attempt.engine.note("the end of an attempt could not be written", &error);
-                let asked = error.retry_after().unwrap_or_default();
-                if asked > attempt.engine.policy.visibility {
-                    // The lease does not last so long.
-                    break;
-                }
-                attempt.engine.env.sleep(asked.max(PAUSE * 2u32.pow(n))).await;
-            }
-        }
-        // The next delivery finds the attempt unfinished, or that the last try did arrive.
-        is_settled = false;
-        Verdict::Lost
-    };
-    if has_result_blob && is_settled && verdict != Verdict::Completed {
+/// Records `outcome` and its result in storage, and deletes or hides the message. `result` holds the bytes of a
+/// result that gets a blob of its own.
+pub(crate) async fn settle(attempt: Attempt<'_>, outcome: Outcome, result: Option<Bytes>) -> DeliveryOutcome {
+    let result = result.map_or(ResultBlob::None, ResultBlob::Unstored);
+    let mut settlement = Settlement { attempt, outcome, result };
+    let recorded = apply_with_retry(&mut settlement).await;
+    let Settlement { attempt, result, .. } = settlement;
+    let is_unused = recorded.is_some_and(|outcome| outcome != DeliveryOutcome::Completed);
+    if is_unused && matches!(result, ResultBlob::Stored) {
         remove_result(&attempt).await;
     }
-    attempt.log(verdict);
-    verdict
+    // Without a record, the next delivery finds the attempt unfinished, or finds that the last try has arrived.
+    let outcome = recorded.unwrap_or(DeliveryOutcome::Lost);
+    attempt.log(outcome);
+    outcome
 }
 
-async fn store_result(
-    attempt: &Attempt<'_>,
-    outcome: &Outcome,
-    name: &str,
-    bytes: Bytes,
-) -> Result<(), StorageError> {
-    let Outcome::Completed(Some(Product::Blob(blob))) = outcome else { return Ok(()) };
-    attempt.engine.store.put_attachment(name, &blob.content_type, bytes).await
+/// Applies the effects until one try succeeds. Returns `None` if storage failed for too long: the stored document may
+/// or may not have the outcome.
+async fn apply_with_retry(settlement: &mut Settlement<'_>) -> Option<DeliveryOutcome> {
+    let engine = settlement.attempt.engine;
+    let fraction = engine.env.fraction();
+    for n in 0..MAX_TRIES {
+        let document = &settlement.attempt.stored.document;
+        let now = engine.env.timestamp();
+        let effects = outcome::settle(&settlement.outcome, document, &engine.policy, now, fraction);
+        match apply(settlement, effects).await {
+            Ok(Applied::Ended(outcome)) => return Some(outcome),
+            Ok(Applied::DocumentChanged) => {}
+            Err(error) => {
+                engine.log_failure("the end of an attempt could not be written", &error);
+                let asked = error.retry_after().unwrap_or_default();
+                if asked > engine.policy.visibility {
+                    // The lease expires earlier.
+                    return None;
+                }
+                engine.env.sleep(asked.max(FIRST_PAUSE * 2u32.pow(n))).await;
+            }
+        }
+    }
+    None
 }
 
-async fn write(attempt: &mut Attempt<'_>, document: &TaskStatus) -> Written {
-    match attempt.engine.store.replace(document, &attempt.stored.etag).await {
-        Ok(Write::Done(etag)) => {
+/// Performs the effects in their order, up to the first that fails or is refused.
+async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<Applied, StorageError> {
+    for effect in effects {
+        let attempt = &mut settlement.attempt;
+        match effect {
+            Effect::StoreResult(name) => store_result(settlement, &name).await?,
+            Effect::Write(document) => match write(attempt, &document).await? {
+                Written::Done | Written::Conflict(Standing::Written) => {}
+                Written::Conflict(Standing::Mine) => return Ok(Applied::DocumentChanged),
+                Written::Conflict(Standing::CancelRequested) => {
+                    settlement.outcome = Outcome::Cancelled;
+                    return Ok(Applied::DocumentChanged);
+                }
+                Written::Conflict(Standing::Superseded) => return Ok(Applied::Ended(DeliveryOutcome::Lost)),
+                Written::Conflict(Standing::Terminal) => {
+                    attempt.engine.discard(&attempt.message).await;
+                    let is_own = outcome::is_recorded(&attempt.stored.document, &document);
+                    let ended = if is_own { ended(&settlement.outcome) } else { DeliveryOutcome::Discarded };
+                    return Ok(Applied::Ended(ended));
+                }
+            },
+            Effect::BackOff { wait, attempt: number } => {
+                hide(attempt, wait, backed_off(attempt.id.dequeue_count, number)).await;
+            }
+            Effect::Release => {
+                let count = attempt.id.dequeue_count;
+                let note = DeliveryNote::of(&attempt.message.text, count);
+                hide(attempt, Duration::ZERO, survived(count, note)).await;
+            }
+            Effect::Delete => attempt.engine.discard(&attempt.message).await,
+        }
+    }
+    Ok(Applied::Ended(ended(&settlement.outcome)))
+}
+
+async fn store_result(settlement: &mut Settlement<'_>, name: &str) -> Result<(), StorageError> {
+    if let ResultBlob::Unstored(bytes) = &settlement.result
+        && let Outcome::Completed(Some(Product::Blob(blob))) = &settlement.outcome
+    {
+        let store = &settlement.attempt.engine.store;
+        store.put_attachment(name, &blob.content_type, bytes.clone()).await?;
+        settlement.result = ResultBlob::Stored;
+    }
+    Ok(())
+}
+
+/// Writes the document over the version that the attempt knows. On a conflict, reads the document.
+async fn write(attempt: &mut Attempt<'_>, document: &TaskStatus) -> Result<Written, StorageError> {
+    let store = &attempt.engine.store;
+    match store.replace(document, &attempt.stored.etag).await? {
+        Write::Done(etag) => {
             attempt.stored.document = document.clone();
             attempt.stored.etag = etag;
-            Written::Done
+            Ok(Written::Done)
         }
-        Ok(Write::Conflict) => match attempt.engine.store.read(document.task_id, None).await {
-            Ok(Read::Found(stored)) => {
+        Write::Conflict => match store.read(document.task_id, None).await? {
+            Read::Found(stored) => {
                 attempt.stored = *stored;
-                Written::Refused(standing(Some(&attempt.stored.document), &attempt.id))
+                Ok(Written::Conflict(standing(Some(&attempt.stored.document), &attempt.id)))
             }
-            Ok(Read::Missing | Read::Unchanged) => Written::Refused(standing(None, &attempt.id)),
-            Err(error) => Written::Failed(error),
+            Read::Missing | Read::Unchanged => Ok(Written::Conflict(standing(None, &attempt.id))),
         },
-        Err(error) => Written::Failed(error),
     }
 }
 
 /// Hides the message for `wait` with this note. If that fails, it stays hidden until the lease expires.
 async fn hide(attempt: &Attempt<'_>, wait: Duration, note: DeliveryNote) {
-    if let Err(error) = give_back(attempt.engine, &attempt.delivery, wait, note).await {
-        attempt.engine.note("a message could not be given back early", &error);
+    if let Err(error) = give_back(attempt.engine, &attempt.message, wait, note).await {
+        attempt.engine.log_failure("a message could not be given back early", &error);
     }
 }
 
-/// Removes this attempt's result, which no document refers to. When that fails it goes with the task.
+/// Deletes this attempt's result blob, which no document refers to. If that fails, it is deleted together with the
+/// task.
 async fn remove_result(attempt: &Attempt<'_>) {
     if let Err(error) = attempt.engine.store.delete_attachment(&attempt.result_name()).await {
-        attempt.engine.note("a superseded result could not be removed", &error);
+        attempt.engine.log_failure("a superseded result could not be removed", &error);
     }
 }
 
-fn verdict_of(outcome: &Outcome) -> Verdict {
+fn ended(outcome: &Outcome) -> DeliveryOutcome {
     match outcome {
-        Outcome::Completed(_) => Verdict::Completed,
-        Outcome::Failed(_) => Verdict::Failed,
-        Outcome::Retry { .. } => Verdict::Retried,
-        Outcome::Cancelled => Verdict::Cancelled,
-        Outcome::Released => Verdict::Released,
+        Outcome::Completed(_) => DeliveryOutcome::Completed,
+        Outcome::Failed(_) => DeliveryOutcome::Failed,
+        Outcome::Retry { .. } => DeliveryOutcome::Retried,
+        Outcome::Cancelled => DeliveryOutcome::Cancelled,
+        Outcome::Released => DeliveryOutcome::Released,
     }
 }

@@ -1,35 +1,35 @@
-//! Reconciliation by an idle worker, in bounded steps; `lifecycle::sweep` decides.
+//! The sweep, in bounded steps: sends missing messages and deletes expired tasks. `lifecycle::sweep` decides.
 //!
-//! Where the sweep stands is kept in the attachment `sweep-state`: instances live for seconds, and one of
-//! several workers is to take a step, not all. The step is claimed by a conditional write.
+//! The state of the sweep is stored in the blob `sweep-state`, because instances live for seconds. A conditional write
+//! claims a step, so that one of several workers performs it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use lifecycle::sweep::{Review, Sweep, review};
-use models::{TaskId, TaskMessage, TaskStatus, Timestamp};
+use models::{DrainReport, TaskId, TaskMessage, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use service::log::Line;
 use storage::{ETag, Page, QueueName, Read, StorageError, Write};
 
-use crate::counts::Counts;
-use crate::engine::Engine;
+use crate::engine::{Engine, rest_after};
 
-const STATE: &str = "sweep-state";
-/// Documents of one page: as many as storage lists in one answer.
-const PAGE: u32 = 5000;
-/// A step ends with the page after so long: a message that arrives meanwhile waits for it.
-const STEP: Duration = Duration::from_secs(2);
-/// Documents looked at together.
-const TOGETHER: usize = 16;
-/// How long an instance that found no step to take does not look again.
-const LOOK_PAUSE: Duration = Duration::from_secs(10);
+const STATE_BLOB: &str = "sweep-state";
+const MAX_STATE_BYTES: u64 = 64 * 1024;
+/// Documents per page, the maximum of Blob Storage.
+const PAGE_DOCUMENTS: u32 = 5000;
+/// A step begins no further page after this time, because messages that arrive wait for its end.
+const STEP_TIME: Duration = Duration::from_secs(2);
+/// Documents processed at a time.
+const MAX_CONCURRENT_DOCUMENTS: usize = 16;
+/// The longest time in which an instance does not read the state again.
+const MAX_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// [`Sweep`] as it is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct State {
+struct StoredSweep {
     next_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     marker: Option<String>,
@@ -40,118 +40,118 @@ struct State {
     full_at: Timestamp,
     #[serde(default)]
     tries: u32,
-    /// Made up by whoever wrote it: how a writer whose reply was lost knows its own.
+    /// A random number of each write, by which a writer recognises its own after a lost response.
     #[serde(default)]
     writer: u64,
 }
 
-impl State {
+impl StoredSweep {
     fn of(sweep: &Sweep, writer: u64) -> Bytes {
         let Sweep { next_at, marker, pass_at, done_at, since, full, full_at, tries } = sweep.clone();
         let state = Self { next_at, marker, pass_at, done_at, since, full, full_at, tries, writer };
         serde_json::to_vec(&state).unwrap_or_default().into()
     }
 
-    /// Anything unreadable starts from the beginning.
-    fn read(bytes: &[u8]) -> (Sweep, Option<u64>) {
+    /// Parses the state. An unreadable one counts as not started.
+    fn parse(bytes: &[u8]) -> (Sweep, Option<u64>) {
         let Ok(state) = serde_json::from_slice(bytes) else { return (Sweep::unstarted(), None) };
         let Self { next_at, marker, pass_at, done_at, since, full, full_at, tries, writer } = state;
         (Sweep { next_at, marker, pass_at, done_at, since, full, full_at, tries }, Some(writer))
     }
 }
 
-/// What became of one document.
-enum Swept {
-    Nothing,
+/// What the sweep did with one document.
+enum Action {
+    None,
     Requeued,
     Purged,
 }
 
-/// What a step came to.
-struct Step {
-    /// How long until the next one is worth a look.
+/// The end of a step.
+struct StepEnd {
+    /// The time until the next step.
     pause: Duration,
-    /// Whether the pass goes on at once.
-    goes_on: bool,
+    /// Whether the pass continues at once.
+    more: bool,
 }
 
-impl Step {
-    const NONE: Self = Self { pause: LOOK_PAUSE, goes_on: false };
+impl StepEnd {
+    const NONE: Self = Self { pause: MAX_CHECK_INTERVAL, more: false };
 }
 
-/// Takes a step of the sweep if one is due and no other worker takes it.
-pub(crate) async fn sweep(engine: &Engine, counts: &mut Counts) {
-    if engine.env.instant() < engine.sweep_look_at.get() {
+/// Performs a step of the sweep if one is due and no other worker performs it.
+pub(crate) async fn sweep(engine: &Engine, report: &mut DrainReport) {
+    if engine.env.instant() < engine.sweep_check_at.get() {
         return;
     }
-    let step = match step(engine, counts).await {
-        Ok(step) => step,
+    let end = match perform_step(engine, report).await {
+        Ok(end) => end,
         Err(error) => {
-            if let Some(rest) = engine.note("a step of the sweep failed", &error) {
-                counts.slow_down(rest);
+            engine.log_failure("a step of the sweep failed", &error);
+            if let Some(rest) = rest_after(&error) {
+                report.slow_down(rest);
             }
-            Step::NONE
+            StepEnd::NONE
         }
     };
-    // A pass under way goes on with the next drain; whoever asks for drains need not wait.
-    counts.more |= step.goes_on;
-    engine.sweep_look_at.set(engine.env.instant().plus(step.pause.min(LOOK_PAUSE)));
+    // The next drain continues the pass and need not wait.
+    report.more |= end.more;
+    engine.sweep_check_at.set(engine.env.instant().plus(end.pause.min(MAX_CHECK_INTERVAL)));
 }
 
-async fn step(engine: &Engine, counts: &mut Counts) -> Result<Step, StorageError> {
+async fn perform_step(engine: &Engine, report: &mut DrainReport) -> Result<StepEnd, StorageError> {
     let interval = engine.settings.sweep_interval;
     let started = engine.env.instant();
-    let (sweep, etag) = state(engine).await?;
+    let (sweep, etag) = read_state(engine).await?;
     let now = engine.env.timestamp();
     let Some(claimed) = sweep.claim(&engine.policy, interval, now) else {
-        return Ok(Step { pause: sweep.next_at.since(now), goes_on: false });
+        return Ok(StepEnd { pause: sweep.next_at.since(now), more: false });
     };
-    let Some(etag) = save(engine, &claimed, etag.as_deref()).await? else { return Ok(Step::NONE) };
+    let Some(etag) = write_state(engine, &claimed, etag.as_deref()).await? else { return Ok(StepEnd::NONE) };
     let mut marker = claimed.marker.clone();
     loop {
-        let page = match engine.store.list(marker.as_deref(), PAGE).await {
+        let page = match engine.store.list(marker.as_deref(), PAGE_DOCUMENTS).await {
             Ok(page) => page,
-            // A marker that storage does not know any more: this pass counts as never made.
+            // Storage does not know the marker any more. The next step begins another pass.
             Err(StorageError::Refused(_)) if marker.is_some() => {
-                save(engine, &Sweep { marker: None, ..claimed }, Some(&etag)).await?;
-                return Ok(Step::NONE);
+                write_state(engine, &Sweep { marker: None, ..claimed }, Some(&etag)).await?;
+                return Ok(StepEnd::NONE);
             }
             Err(error) => return Err(error),
         };
         let next = page.next.clone();
-        sweep_page(engine, &claimed, page, counts).await?;
+        sweep_page(engine, &claimed, page, report).await?;
         marker = next;
-        let spent = engine.env.instant().since(started);
-        if marker.is_none() || spent >= STEP.min(engine.policy.visibility / 2) {
+        let elapsed = engine.env.instant().since(started);
+        if marker.is_none() || elapsed >= STEP_TIME.min(engine.policy.visibility / 2) {
             break;
         }
     }
     let now = engine.env.timestamp();
-    let goes_on = marker.is_some();
+    let more = marker.is_some();
     let next = claimed.advance(marker, interval, now);
-    let is_saved = save(engine, &next, Some(&etag)).await?.is_some();
-    Ok(Step { pause: next.next_at.since(now), goes_on: goes_on && is_saved })
+    let is_written = write_state(engine, &next, Some(&etag)).await?.is_some();
+    Ok(StepEnd { pause: next.next_at.since(now), more: more && is_written })
 }
 
-/// Deals with the documents of a page. One that storage does not give or change for a reason of its own
-/// is passed over, so that it does not keep everything behind it from being swept.
+/// Processes the documents of a page. A document that storage refuses to return or to change is skipped, so that the
+/// sweep reaches the documents behind it.
 async fn sweep_page(
     engine: &Engine,
     sweep: &Sweep,
     page: Page,
-    counts: &mut Counts,
+    report: &mut DrainReport,
 ) -> Result<(), StorageError> {
     let now = engine.env.timestamp();
-    let wanted =
-        page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &engine.policy, now));
-    let mut swept = stream::iter(wanted)
+    let due = page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &engine.policy, now));
+    let mut actions = stream::iter(due)
         .map(|task| async move { (task.id, sweep_document(engine, task.id, task.written).await) })
-        .buffer_unordered(TOGETHER);
-    while let Some((id, swept)) = swept.next().await {
-        match swept {
-            Ok(Swept::Nothing) => {}
-            Ok(Swept::Requeued) => counts.requeued += 1,
-            Ok(Swept::Purged) => counts.purged += 1,
+        .buffer_unordered(MAX_CONCURRENT_DOCUMENTS);
+    while let Some((id, action)) = actions.next().await {
+        match action {
+            Ok(Action::None) => {}
+            Ok(Action::Requeued) => report.requeued += 1,
+            Ok(Action::Purged) => report.purged += 1,
             Err(error) if error.concerns_one() || sweep.passes_over() => engine.env.log(
                 &Line::error("the sweep passed over a document")
                     .with("task_id", id.to_string())
@@ -163,37 +163,43 @@ async fn sweep_page(
     Ok(())
 }
 
-async fn state(engine: &Engine) -> Result<(Sweep, Option<ETag>), StorageError> {
-    Ok(match engine.store.read_attachment(STATE, 0..64 * 1024, None).await? {
-        Some(part) => (State::read(&part.bytes).0, Some(part.etag)),
+async fn read_state(engine: &Engine) -> Result<(Sweep, Option<ETag>), StorageError> {
+    Ok(match engine.store.read_attachment(STATE_BLOB, 0..MAX_STATE_BYTES, None).await? {
+        Some(part) => (StoredSweep::parse(&part.bytes).0, Some(part.etag)),
         None => (Sweep::unstarted(), None),
     })
 }
 
-/// The state's new version; `None` when another worker was faster.
-async fn save(engine: &Engine, sweep: &Sweep, etag: Option<&str>) -> Result<Option<ETag>, StorageError> {
+/// Returns the new version of the state; `None` if another worker has changed it.
+async fn write_state(
+    engine: &Engine,
+    sweep: &Sweep,
+    etag: Option<&str>,
+) -> Result<Option<ETag>, StorageError> {
     let writer = engine.env.next_u64();
-    let bytes = State::of(sweep, writer);
-    if let Write::Done(etag) = engine.store.swap_attachment(STATE, "application/json", bytes, etag).await? {
+    let bytes = StoredSweep::of(sweep, writer);
+    if let Write::Done(etag) =
+        engine.store.swap_attachment(STATE_BLOB, "application/json", bytes, etag).await?
+    {
         return Ok(Some(etag));
     }
-    // Or this worker was, and the reply was lost.
-    let found = engine.store.read_attachment(STATE, 0..64 * 1024, None).await?;
-    let own = found.filter(|part| State::read(&part.bytes).1 == Some(writer));
+    // Or this worker has, and the response was lost.
+    let stored = engine.store.read_attachment(STATE_BLOB, 0..MAX_STATE_BYTES, None).await?;
+    let own = stored.filter(|part| StoredSweep::parse(&part.bytes).1 == Some(writer));
     Ok(own.map(|part| part.etag))
 }
 
-async fn sweep_document(engine: &Engine, id: TaskId, written: Timestamp) -> Result<Swept, StorageError> {
+async fn sweep_document(engine: &Engine, id: TaskId, written: Timestamp) -> Result<Action, StorageError> {
     let stored = match engine.store.read(id, None).await {
         Ok(Read::Found(stored)) => stored,
-        // An unreadable document cannot be judged; its message, if there is one, goes to the poison queue.
+        // The message of an unreadable document, if there is one, goes to the poison queue.
         Ok(Read::Missing | Read::Unchanged) | Err(StorageError::Unreadable { .. }) => {
-            return Ok(Swept::Nothing);
+            return Ok(Action::None);
         }
         Err(error) => return Err(error),
     };
     match review(&stored.document, written, &engine.policy, engine.env.timestamp()) {
-        Review::Leave => Ok(Swept::Nothing),
+        Review::Leave => Ok(Action::None),
         Review::Requeue(document, delay) => requeue(engine, &document, &stored.etag, delay).await,
         Review::Purge(attachments) => purge(engine, &stored.document, &stored.etag, &attachments).await,
     }
@@ -204,15 +210,15 @@ async fn requeue(
     document: &TaskStatus,
     etag: &str,
     delay: Duration,
-) -> Result<Swept, StorageError> {
-    // The write comes first, so that one sweeper sends the message. If it dies in between, the document
-    // falls silent again.
+) -> Result<Action, StorageError> {
+    // The write comes first, so that one worker sends the message. If it crashes in between, a later pass finds the
+    // document again.
     let etag = match engine.store.replace(document, etag).await? {
         Write::Done(etag) => etag,
         Write::Conflict => match engine.store.read(document.task_id, None).await? {
-            // Its own write, whose reply was lost.
+            // This worker's own write, whose response was lost.
             Read::Found(stored) if stored.document == *document => stored.etag,
-            _ => return Ok(Swept::Nothing),
+            _ => return Ok(Action::None),
         },
     };
     let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
@@ -222,7 +228,7 @@ async fn requeue(
             .with("task_id", document.task_id.to_string())
             .with("state", document.state.name()),
     );
-    Ok(Swept::Requeued)
+    Ok(Action::Requeued)
 }
 
 async fn purge(
@@ -230,15 +236,15 @@ async fn purge(
     document: &TaskStatus,
     etag: &str,
     attachments: &[String],
-) -> Result<Swept, StorageError> {
+) -> Result<Action, StorageError> {
     for name in attachments {
         engine.store.delete_attachment(name).await?;
     }
     match engine.store.delete(document.task_id, etag).await? {
         Write::Done(_) => {
             engine.env.log(&Line::info("task purged").with("task_id", document.task_id.to_string()));
-            Ok(Swept::Purged)
+            Ok(Action::Purged)
         }
-        Write::Conflict => Ok(Swept::Nothing),
+        Write::Conflict => Ok(Action::None),
     }
 }

@@ -3,18 +3,18 @@ use std::fmt::Write as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Handled, Payload, Work, text_input};
+use super::{HandlerOutcome, Payload, Work, text_input};
 
 /// `checksum`: the SHA-256 of the text in `Input`, taken as UTF-8.
-pub(super) fn run(work: &Work) -> Handled {
+pub(super) fn run(work: &Work) -> HandlerOutcome {
     let text = match text_input(work) {
         Ok(text) => text,
         Err(failed) => return failed,
     };
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(text.as_bytes()) {
-        // Writing into a string has no way to fail.
+        // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
-    Handled::Completed(Some(Payload::json(&json!({ "sha256": hex, "bytes": text.len() }))))
+    HandlerOutcome::Completed(Some(Payload::json(&json!({ "sha256": hex, "bytes": text.len() }))))
 }

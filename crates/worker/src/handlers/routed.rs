@@ -1,4 +1,4 @@
-//! Work that another component or service does: the task is posted to its URL.
+//! Handlers in other components or services: the task is posted to their URL.
 
 use std::time::Duration;
 
@@ -6,32 +6,35 @@ use azure::{Env, Limits, TransportError};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 
-use super::{Handled, LARGEST_RESULT, Work, reply};
+use super::{HandlerOutcome, MAX_RESULT_BYTES, Work, response};
 use crate::progress::Progress;
 
-/// Room for a problem document or progress lines beside the largest result.
-const LARGEST_REPLY: usize = LARGEST_RESULT + 64 * 1024;
+/// The largest response, in bytes: the largest result, and a problem document or progress lines.
+const MAX_RESPONSE_BYTES: usize = MAX_RESULT_BYTES + 64 * 1024;
 
-/// How much longer than an attempt a connection may last.
-const MARGIN: Duration = Duration::from_secs(30);
+/// The time by which a request may take longer than an attempt.
+const REQUEST_MARGIN: Duration = Duration::from_secs(30);
 
-/// Posts the task to `url`. `time` is what an attempt may take.
+/// Posts the task to `url`. `task_timeout` is the time limit of an attempt.
 pub(super) async fn run(
     env: &dyn Env,
     url: &str,
-    time: Duration,
+    task_timeout: Duration,
     work: &Work,
     progress: &Progress,
-) -> Handled {
+) -> HandlerOutcome {
     let body = serde_json::to_vec(work).unwrap_or_default();
     let length = body.len();
     let Ok(mut request) = Request::post(url).body(body.into()) else {
-        return Handled::retry("HandlerMisconfigured", "task_handlers holds no usable URL for this task");
+        return HandlerOutcome::retry(
+            "HandlerMisconfigured",
+            "task_handlers holds no usable URL for this task",
+        );
     };
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, length.into());
-    // Without it every coding would be acceptable (RFC 9110, section 12.5.3).
+    // Without this header every coding is acceptable (RFC 9110, section 12.5.3).
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/x-ndjson, */*"));
     if let Some(Ok(value)) = work.trace_parent.as_deref().map(HeaderValue::from_str) {
@@ -39,27 +42,27 @@ pub(super) async fn run(
     }
     let limits = Limits {
         connect: Duration::from_secs(5),
-        // The lease is renewed meanwhile; the attempt's own cap comes first and ends the wait.
-        first_byte: time + MARGIN,
-        total: time + MARGIN,
-        max_response_bytes: LARGEST_REPLY,
+        // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
+        first_byte: task_timeout + REQUEST_MARGIN,
+        total: task_timeout + REQUEST_MARGIN,
+        max_response_bytes: MAX_RESPONSE_BYTES,
     };
-    let lines = reply::Lines::default();
+    let lines = response::Lines::default();
     match env.send(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
-        Ok(answer) => reply::read(answer, progress, env.now()),
-        Err(TransportError::TooLarge(_)) => Handled::Failed(super::too_large()),
-        Err(TransportError::Denied(_)) => Handled::retry(
+        Ok(response) => response::outcome(response, progress, env.now()),
+        Err(TransportError::TooLarge(_)) => HandlerOutcome::Failed(super::too_large()),
+        Err(TransportError::Denied(_)) => HandlerOutcome::retry(
             "HandlerMisconfigured",
             "the handler's host is not allowed; add it to the variable handler_hosts",
         ),
         Err(TransportError::Timeout) => {
-            Handled::retry("HandlerUnavailable", "the handler did not answer in time")
+            HandlerOutcome::retry("HandlerUnavailable", "the handler did not answer in time")
         }
         Err(TransportError::Connect(_)) => {
-            Handled::retry("HandlerUnavailable", "the handler cannot be reached")
+            HandlerOutcome::retry("HandlerUnavailable", "the handler cannot be reached")
         }
         Err(TransportError::Interrupted(_)) => {
-            Handled::retry("HandlerUnavailable", "the connection to the handler broke")
+            HandlerOutcome::retry("HandlerUnavailable", "the connection to the handler broke")
         }
     }
 }

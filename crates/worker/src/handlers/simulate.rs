@@ -1,4 +1,4 @@
-//! The work of the sample this project began as: waiting, longer for less urgent tasks.
+//! Simulated work: waits, longer for a lower priority.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use azure::Env;
 use futures::future::LocalBoxFuture;
 use models::TaskPriority;
 
-use super::{Handled, Handler, Work};
+use super::{Handler, HandlerOutcome, Work};
 use crate::progress::Progress;
 
-/// Steps after which progress is told.
+/// Reports of progress in one attempt.
 const STEPS: u32 = 10;
 
 /// Waits 1 to 19 times 1, 2 or 3 units, for High, Medium and Low priority. Has no result.
@@ -23,7 +23,7 @@ impl Handler for Simulate {
         env: &'a dyn Env,
         work: &'a Work,
         progress: &'a Progress,
-    ) -> LocalBoxFuture<'a, Handled> {
+    ) -> LocalBoxFuture<'a, HandlerOutcome> {
         Box::pin(async move {
             let factor = u32::try_from(env.next_u64() % 19).unwrap_or(0) + 1;
             let units = match work.priority {
@@ -35,9 +35,9 @@ impl Handler for Simulate {
             for done in 1..=STEPS {
                 env.sleep(step).await;
                 let percent = u8::try_from(done * 100 / STEPS).unwrap_or(100);
-                progress.tell(Some(percent), None);
+                progress.report(Some(percent), None);
             }
-            Handled::Completed(None)
+            HandlerOutcome::Completed(None)
         })
     }
 }

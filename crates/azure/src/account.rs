@@ -3,9 +3,9 @@
 use crate::shared_key::Key;
 use crate::{ConfigError, Secret};
 
-/// Name of the emulators' account.
+/// The account name of the storage emulators.
 pub(crate) const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
-/// The emulators' key: public and well known.
+/// The account key of the storage emulators, which is public.
 pub(crate) const EMULATOR_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
@@ -14,7 +14,7 @@ pub(crate) const EMULATOR_KEY: &str =
 pub(crate) enum Credential {
     /// The account key.
     Key(Key),
-    /// A SAS token, added to every query as it was given (it is encoded already). It cannot sign.
+    /// A SAS token, added to every query unchanged because it is already encoded. It cannot sign.
     Sas(Secret),
     /// Bearer tokens of the managed identity.
     Identity,
@@ -23,14 +23,14 @@ pub(crate) enum Credential {
 /// A storage account: its name, the addresses of its services and how requests are authorised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// May be empty with [`Credential::Sas`], which does not need it.
+    /// Empty if unknown, which is possible with [`Credential::Sas`] only.
     pub(crate) name: String,
     pub(crate) blob: Endpoint,
     pub(crate) queue: Endpoint,
     pub(crate) credential: Credential,
 }
 
-/// Absolute address of a service, without trailing slash, query, fragment and user.
+/// The absolute address of a service, without trailing slash, query, fragment and user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     url: String,
@@ -40,7 +40,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads and checks an address. `name` is what the operator calls it.
+    /// Parses and checks an address. `name` is the variable or setting, for the error.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         let refused =
             || ConfigError(format!("{name} must be an absolute http:// or https:// address without a query"));
@@ -56,7 +56,7 @@ impl Endpoint {
         if host.is_empty() || authority.as_str().contains('@') || text.contains(['?', '#']) {
             return Err(refused());
         }
-        // "scheme://authority" comes first; whatever follows is the path.
+        // The path begins after "scheme://authority".
         let path_at = if https { "https://" } else { "http://" }.len() + authority.as_str().len();
         let octets = host.strip_prefix("127.");
         let loopback = host.eq_ignore_ascii_case("localhost")
@@ -74,7 +74,7 @@ impl Endpoint {
         self.url.get(..self.path_at).unwrap_or(&self.url)
     }
 
-    /// The path that every path of the service begins with; empty in host style.
+    /// The prefix of every path of the service; empty if the account is in the host name.
     pub(crate) fn path(&self) -> &str {
         self.url.get(self.path_at..).unwrap_or_default()
     }
@@ -89,14 +89,14 @@ impl Endpoint {
         self.https
     }
 
-    /// Whether a bearer token may be sent there: it leaves the machine only over TLS.
+    /// Whether a bearer token may be sent to the address: over TLS, or within this machine.
     pub(crate) fn takes_tokens(&self) -> bool {
         self.https || self.loopback
     }
 }
 
 impl Account {
-    /// Refuses the emulators' account at a real one's address: somebody mixed two configurations up.
+    /// Refuses the emulators' public key for an account in Azure, which means that two configurations were mixed up.
     pub(crate) fn checked(self) -> Result<Self, ConfigError> {
         let public = |endpoint: &Endpoint| endpoint.origin().contains(".core.");
         let emulated = Key::from_base64(EMULATOR_KEY).map(Credential::Key);
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_is_taken_apart_without_special_cases() {
+    fn endpoint_is_split_into_origin_and_path() {
         let emulator = Endpoint::parse("blob_endpoint", "http://127.0.0.1:10000/devstoreaccount1/").unwrap();
         assert_eq!(emulator.url(), "http://127.0.0.1:10000/devstoreaccount1");
         assert_eq!((emulator.origin(), emulator.path()), ("http://127.0.0.1:10000", "/devstoreaccount1"));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_go_over_tls_or_stay_on_the_machine() {
+    fn tokens_are_sent_over_tls_or_to_this_machine() {
         let takes = |url: &str| Endpoint::parse("x", url).unwrap().takes_tokens();
         for url in ["https://a.example", "http://localhost:1", "http://127.0.0.1:1/x", "http://[::1]:1"] {
             assert!(takes(url), "{url}");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_repeating_it() {
+    fn invalid_address_is_refused_without_its_text() {
         for url in [
             "",
             "acct",

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_absolute_dated_versioned_and_signed_as_vector_a() {
+    fn request_is_absolute_dated_and_signed_as_vector_a() {
         let account = ConnectionString::parse("UseDevelopmentStorage=true").unwrap().0;
         let request = messages().request(&account, None, now()).unwrap();
         assert_eq!(
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_is_announced_even_when_it_is_zero() {
+    fn content_length_is_sent_for_an_empty_body() {
         let account = ConnectionString::parse("UseDevelopmentStorage=true").unwrap().0;
         let call = Call::new("Delete Message", Service::Queue, Method::DELETE, "/q/messages/1".to_owned());
         let request = call.query("popreceipt", "a+b/c=").request(&account, None, now()).unwrap();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sas_goes_into_the_query_as_it_is_and_a_token_into_a_header_over_tls_only() {
+    fn sas_goes_into_the_query_and_token_into_a_header() {
         let sas = ConnectionString::parse("SharedAccessSignature=sv=1&sig=a%2B;AccountName=acct").unwrap().0;
         let request = messages().request(&sas, None, now()).unwrap();
         assert_eq!(request.uri().query(), Some("numofmessages=16&visibilitytimeout=60&sv=1&sig=a%2B"));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused_here() {
+    fn unsendable_request_is_refused() {
         let account = ConnectionString::parse("UseDevelopmentStorage=true").unwrap().0;
         let error = messages().header("if-match", "a\nb").request(&account, None, now()).unwrap_err();
         assert_eq!(error.code(), Some("InvalidHeaderValue"));

@@ -5,24 +5,23 @@ use crate::account::{Account, Credential, EMULATOR_ACCOUNT, EMULATOR_KEY, Endpoi
 use crate::shared_key::Key;
 use crate::{ConfigError, Secret};
 
-/// A storage connection string, understood and checked.
+/// A parsed and checked storage connection string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionString(pub(crate) Account);
 
 impl ConnectionString {
-    /// Reads a connection string.
+    /// Parses a connection string.
     ///
     /// # Errors
-    /// A sentence that names the part that is missing, doubled or unusable, never a value.
+    /// The text names the setting that is missing, repeated or unusable, and contains no value.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         Self::parse_with(text, "", "")
     }
 
-    /// Reads a connection string; a `blob_endpoint` or `queue_endpoint` that is not empty replaces the
-    /// one it names.
+    /// Parses a connection string. A `blob_endpoint` or `queue_endpoint` that is not empty replaces the address in it.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), and when such an endpoint is not an address.
+    /// As [`parse`](Self::parse), and if such an endpoint is not an address.
     pub fn parse_with(text: &str, blob_endpoint: &str, queue_endpoint: &str) -> Result<Self, ConfigError> {
         let settings = Settings::read(text)?;
         let name = settings.get("AccountName").unwrap_or_default();
@@ -36,7 +35,7 @@ impl ConnectionString {
         };
         let suffix = settings.get("EndpointSuffix").unwrap_or("core.windows.net");
         if suffix.contains(['/', '@', '?', '#', ' ']) {
-            return refuse(SUFFIX);
+            return refuse(INVALID_SUFFIX);
         }
         let scheme = match settings.get("DefaultEndpointsProtocol").map(str::to_ascii_lowercase).as_deref() {
             None | Some("https") => "https",
@@ -58,7 +57,7 @@ impl ConnectionString {
                 }
                 (None, None) => {
                     let url = format!("{scheme}://{name}.{service}.{suffix}");
-                    Endpoint::parse(setting, &url).or_else(|_| refuse(SUFFIX))
+                    Endpoint::parse(setting, &url).or_else(|_| refuse(INVALID_SUFFIX))
                 }
             }
         };
@@ -67,22 +66,22 @@ impl ConnectionString {
         Account { name: name.to_owned(), blob, queue, credential }.checked().map(Self)
     }
 
-    /// Address of the Blob service, without a trailing slash.
+    /// The address of the Blob service, without a trailing slash.
     #[must_use]
     pub fn blob_endpoint(&self) -> &str {
         self.0.blob.url()
     }
 
-    /// Address of the Queue service, without a trailing slash.
+    /// The address of the Queue service, without a trailing slash.
     #[must_use]
     pub fn queue_endpoint(&self) -> &str {
         self.0.queue.url()
     }
 }
 
-const SUFFIX: &str = "EndpointSuffix must be a host name such as core.windows.net";
+const INVALID_SUFFIX: &str = "EndpointSuffix must be a host name such as core.windows.net";
 
-/// Settings that mean something here.
+/// The settings that are used.
 const KNOWN_SETTINGS: [&str; 9] = [
     "AccountKey",
     "AccountName",
@@ -94,7 +93,7 @@ const KNOWN_SETTINGS: [&str; 9] = [
     "SharedAccessSignature",
     "UseDevelopmentStorage",
 ];
-/// Settings of services that are not used.
+/// Settings of services that this client does not use.
 const IGNORED_SETTINGS: [&str; 6] = [
     "BlobSecondaryEndpoint",
     "FileEndpoint",
@@ -111,7 +110,7 @@ impl<'a> Settings<'a> {
     fn read(text: &'a str) -> Result<Self, ConfigError> {
         let mut settings: Vec<(&'static str, &str)> = Vec::new();
         for (index, part) in text.split(';').map(str::trim).enumerate().filter(|(_, part)| !part.is_empty()) {
-            // What is not understood may be a key that lost its name: say where it is, not what.
+            // The part may be a key without its name, so the error has its position and not its text.
             let place = index + 1;
             let Some((name, value)) = part.split_once('=') else {
                 return refuse(&format!("part {place} between semicolons is not of the form Name=value"));
@@ -144,7 +143,7 @@ impl<'a> Settings<'a> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    /// Scheme and host of the emulator, when the string asks for it.
+    /// Scheme and host of the emulator; `None` if the string does not select it.
     fn emulator_origin(&self) -> Result<Option<String>, ConfigError> {
         let proxy = self.get("DevelopmentStorageProxyUri");
         match self.get("UseDevelopmentStorage") {
@@ -161,7 +160,7 @@ impl<'a> Settings<'a> {
                 }
                 let Some(proxy) = proxy else { return Ok(Some("http://127.0.0.1".to_owned())) };
                 let origin = Endpoint::parse("DevelopmentStorageProxyUri", proxy)?.origin().to_owned();
-                // The services have their own ports.
+                // The port is left out: each service has its own.
                 let port = origin.rfind(':').filter(|at| origin.get(at + 1..).is_some_and(is_number));
                 Ok(Some(port.and_then(|at| origin.get(..at)).unwrap_or(&origin).to_owned()))
             }

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_asked_for_in_whole_seconds_from_the_recent_past_for_hours() {
+    fn key_request_has_whole_seconds_and_spare_lifetime() {
         let call = call(MINUTES, now());
         assert_eq!(
             std::str::from_utf8(&call.body).unwrap(),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_used_only_for_links_that_end_before_it() {
+    fn key_signs_only_links_that_expire_before_it() {
         let cached = parse_response(200, &document("2026-11-20T12:10:00Z", "aGlkZGVu"), MINUTES).unwrap();
         assert_eq!(cached.key.version, "2026-06-06", "copied, not assumed");
         let until = |text: &str| cached.freshness(parse_iso(text).unwrap(), at(now(), 1));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_almost_seven_days_share_the_longest_key_for_an_hour() {
+    fn longest_key_is_shared_for_an_hour() {
         let week = Duration::from_secs(7 * 86_400);
         let cached = parse_response(200, &document("2026-11-27T09:45:00Z", "aGlkZGVu"), week).unwrap();
         let expiry = now() + week;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_an_error() {
+    fn invalid_key_is_an_error() {
         for body in [
             String::new(),
             "<html/>".to_owned(),

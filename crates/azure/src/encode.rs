@@ -1,4 +1,4 @@
-//! Percent-encoding and Base64, as the services want them.
+//! Percent-encoding and Base64 as the services require.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,22 +9,22 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// As above, for a path of several segments.
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
-/// One value of a query, or one segment of a path.
+/// Encodes a query value or one path segment.
 pub(crate) fn value(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// A name that may hold slashes, which stay.
+/// Encodes a path; slashes are kept.
 pub(crate) fn path(text: &str) -> String {
     utf8_percent_encode(text, RESERVED_IN_PATH).to_string()
 }
 
-/// Standard alphabet, with padding.
+/// Encodes with the standard alphabet and padding.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Reads [`base64()`]; `None` when it is not that.
+/// Decodes [`base64()`]; `None` if the text is not valid.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }

@@ -1,12 +1,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A configuration that cannot be used: a sentence that names what to add or change, never a value.
+/// An unusable configuration. The text names what to add or change and contains no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(crate) String);
 
-/// Which part of the way to the data refused, failed or is misconfigured.
+/// The service that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Blob Storage.
@@ -30,54 +30,54 @@ impl fmt::Display for Part {
     }
 }
 
-/// What went wrong, by what the caller should do about it.
+/// The kind of an error, by what the caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The configuration cannot work. The sentence names the variable and never its value: show it to
-    /// the operator. A retry does not help.
+    /// The configuration is unusable, and a retry does not help. The sentence is for the operator: it names the variable
+    /// and never contains its value.
     Configuration(String),
-    /// 401 or 403, after the credential was refreshed once where it can be. An operator must look.
+    /// 401 or 403, after the credential was renewed once if possible. An operator has to act.
     Unauthorized {
-        /// Who refused.
+        /// The service that refused.
         part: Part,
         /// 401 or 403.
         status: u16,
         /// The service's error code, or empty.
         code: String,
     },
-    /// The container or queue (or whatever else `code` names) does not exist: create it.
+    /// The container, queue or other resource that `code` names does not exist.
     NotFound {
         /// For example `ContainerNotFound`.
         code: String,
     },
-    /// The state of the resource forbids the operation (409, 412).
+    /// The state of the resource does not allow the operation (409, 412).
     Conflict {
         /// For example `QueueBeingDeleted`.
         code: String,
     },
-    /// 429 until the tries were used up: try again later.
+    /// 429 on every try. Try again later.
     Throttled {
         /// How long the service asked to wait.
         retry_after: Option<Duration>,
     },
-    /// No answer, 408 or 5xx until the tries were used up: try again later.
+    /// No response, 408 or 5xx on every try. Try again later.
     Unavailable {
         /// How long the service asked to wait.
         retry_after: Option<Duration>,
     },
-    /// Another 4xx, or a request that was not even sent because the service must refuse it: a mistake
-    /// in this program or its input.
+    /// Another 4xx, or a request that was not sent because the service would refuse it. The cause is a defect of this
+    /// program or its input.
     Refused {
         /// The status.
         status: u16,
         /// The service's error code, or empty.
         code: String,
     },
-    /// The answer is not one of the service: a proxy's page, a truncated document.
+    /// The response is not one of the service, for example a proxy's page or a truncated document.
     Unexpected(String),
 }
 
-/// A failed call. `Display` holds no secret, no query and no text of a message or document.
+/// A failed call. `Display` contains no secret, no query, and no text of a message or document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     operation: &'static str,
@@ -91,13 +91,13 @@ impl Error {
         Self { operation, part: None, kind, detail: String::new() }
     }
 
-    /// Names the part that it is about.
+    /// Sets the service that the error is about.
     pub(crate) fn of(mut self, part: Part) -> Self {
         self.part = Some(part);
         self
     }
 
-    /// Adds a part of a sentence that says more; it must hold no secret.
+    /// Adds a detail to the text. It must not contain a secret.
     pub(crate) fn with(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
@@ -111,19 +111,19 @@ impl Error {
         Self::new(operation, ErrorKind::Unexpected(what.into()))
     }
 
-    /// The part that did not do what it was asked; `None` for what was not even sent.
+    /// The service that the error is about; `None` if the request was not sent.
     #[must_use]
     pub fn part(&self) -> Option<Part> {
         self.part
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
-    /// The service's error code, when it gave one.
+    /// The service's error code, if it sent one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match &self.kind {
@@ -147,7 +147,7 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Whether the same call may succeed later without a change of the configuration.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self.kind, ErrorKind::Throttled { .. } | ErrorKind::Unavailable { .. })
@@ -156,7 +156,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A configuration sentence stands for itself; everything else says which call failed.
+        // A configuration sentence is complete; every other text begins with the call that failed.
         if let ErrorKind::Configuration(sentence) = &self.kind {
             return f.write_str(sentence);
         }

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_names_resource_and_identity_and_carries_the_header() {
+    fn request_has_resource_identity_and_header() {
         let user = request(&identity("5e29-x"), STORAGE_RESOURCE).unwrap();
         assert_eq!(
             user.uri().to_string(),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expiry_is_understood_as_text_and_as_a_number() {
+    fn expiry_is_parsed_as_text_and_as_number() {
         // 2026-11-20T11:00:00Z
         for expires_on in ["\"1795172400\"", "1795172400"] {
             let body =
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_replaced_before_it_expires() {
+    fn token_is_stale_before_it_expires() {
         let token =
             Token { text: Secret::new("t"), expires_at: Instant::since_origin(Duration::from_secs(3600)) };
         let at = |seconds| token.freshness(Instant::since_origin(Duration::from_secs(seconds)));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_answer_has_a_clear_error_without_the_token() {
+    fn bad_response_is_an_error_without_the_token() {
         let giant = format!(r#"{{"access_token":"{}","expires_on":1795172400}}"#, "hidden".repeat(10_000));
         let unexpected = [
             "",

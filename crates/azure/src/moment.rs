@@ -1,4 +1,4 @@
-//! The two spellings of a moment that the services use. Always UTC, whole seconds.
+//! The two date formats of the services (RFC 9110 and ISO 8601), in UTC and whole seconds, and arithmetic on dates.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) fn http_date(moment: OffsetDateTime) -> String {
     )
 }
 
-/// Reads what [`http_date`] writes; the name of the weekday is not checked.
+/// Parses the format of [`http_date`]. The name of the weekday is not checked.
 pub(crate) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
     let (_, rest) = text.split_once(", ")?;
     let mut words = rest.split(' ');
@@ -41,9 +41,10 @@ pub(crate) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
     assemble(year.parse().ok()?, month, day, clock)
 }
 
-/// Reads a date in any of the three forms that RFC 9110 (section 5.6.7) wants a recipient to read:
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. Of the
-/// years that two digits may mean, the latest that is at most fifty years from `now`.
+/// Parses a date in any of the three formats that RFC 9110 (section 5.6.7) requires recipients to accept:
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
+///
+/// A year of two digits is the latest possible one that is at most fifty years after `now`.
 pub(crate) fn parse_any_http_date(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
     parse_http_date(text).or_else(|| parse_rfc850(text, now)).or_else(|| parse_asctime(text))
 }
@@ -94,39 +95,39 @@ pub(crate) fn iso(moment: OffsetDateTime) -> String {
     )
 }
 
-/// Reads what [`iso`] writes (fractions and offsets are understood too).
+/// Parses the format of [`iso`], also with a fraction or an offset.
 pub(crate) fn parse_iso(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()
 }
 
-/// `moment + duration`; the latest representable moment when there is none so late.
+/// `moment + duration`, saturating at the latest representable date.
 pub(crate) fn plus(moment: OffsetDateTime, duration: Duration) -> OffsetDateTime {
     let latest = Date::MAX.with_time(Time::MIDNIGHT).assume_utc();
     time::Duration::try_from(duration).ok().and_then(|span| moment.checked_add(span)).unwrap_or(latest)
 }
 
-/// `moment - duration`; `moment` itself when there is none so early.
+/// `moment - duration`; `moment` itself if the difference is not representable.
 pub(crate) fn minus(moment: OffsetDateTime, duration: Duration) -> OffsetDateTime {
     time::Duration::try_from(duration).ok().and_then(|span| moment.checked_sub(span)).unwrap_or(moment)
 }
 
-/// From `earlier` to `later`; zero when it is not earlier.
+/// The time from `earlier` to `later`; zero if `earlier` is later.
 pub(crate) fn between(earlier: OffsetDateTime, later: OffsetDateTime) -> Duration {
     Duration::try_from(later - earlier).unwrap_or_default()
 }
 
-/// The next whole second, or `moment` itself when it is one.
+/// Rounds up to a whole second.
 pub(crate) fn round_up(moment: OffsetDateTime) -> OffsetDateTime {
     let whole = round_down(moment);
     if whole == moment { moment } else { plus(whole, Duration::from_secs(1)) }
 }
 
-/// The last whole second.
+/// Rounds down to a whole second.
 pub(crate) fn round_down(moment: OffsetDateTime) -> OffsetDateTime {
     moment.replace_nanosecond(0).unwrap_or(moment)
 }
 
-/// Whole seconds, rounded up.
+/// The duration in whole seconds, rounded up.
 pub(crate) fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_written_in_both_spellings_and_read_back() {
+    fn both_formats_are_written_and_read_back() {
         let moment = parse_iso("2026-11-20T10:00:07Z").unwrap();
         assert_eq!(http_date(moment), "Fri, 20 Nov 2026 10:00:07 GMT");
         assert_eq!(iso(moment), "2026-11-20T10:00:07Z");
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn invalid_date_is_refused() {
         for text in [
             "",
             "Fri, 20 Nov 2026",
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_read_in_all_three_forms_of_rfc_9110() {
+    fn all_three_formats_of_rfc_9110_are_read() {
         let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
         let read = |text| parse_any_http_date(text, now).map(iso);
         let expected = Some("1994-11-06T08:49:37Z".to_owned());
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_goes_to_whole_seconds() {
+    fn rounding_is_to_whole_seconds() {
         let whole = parse_iso("2026-11-20T10:00:07Z").unwrap();
         let later = parse_iso("2026-11-20T10:00:07.000001Z").unwrap();
         assert_eq!(round_up(whole), whole);

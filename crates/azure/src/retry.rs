@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_cap_and_are_spread_over_the_whole_window() {
+    fn waits_double_up_to_the_cap_with_full_jitter() {
         let busy = Failure::Status(503, None);
         let at = |random| (1..=6).map(|tries| wait(tries, busy, random)).collect::<Vec<_>>();
         assert_eq!(at(0), [Some(0), Some(0), Some(0), Some(0), Some(0), None]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_the_service_asks_for_is_kept_to_when_it_is_longer() {
+    fn longer_wait_of_the_service_is_obeyed() {
         assert_eq!(wait(1, Failure::Status(429, Some(Duration::from_secs(7))), HALF), Some(7000));
         assert_eq!(wait(1, Failure::Status(429, Some(Duration::from_millis(1))), HALF), Some(100));
         assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_begins_after_the_deadline() {
+    fn no_try_begins_after_the_deadline() {
         let late = |elapsed| {
             POLICY.next_wait(
                 1,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_pass_and_cannot_harm_is_tried_again() {
+    fn only_safe_and_temporary_failures_are_retried() {
         let connect = TransportError::Connect(String::new());
         let timeout = TransportError::Timeout;
         let broken = TransportError::Interrupted(String::new());

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::shared_key::Key;
 use crate::{encode, moment};
 
-/// What both kinds sign: read permission for one blob until `expiry`.
+/// What both kinds of SAS sign: permission to read one blob until `expiry`.
 pub(crate) struct Grant<'a> {
     pub(crate) account: &'a str,
     pub(crate) container: &'a str,
@@ -16,11 +16,11 @@ pub(crate) struct Grant<'a> {
     pub(crate) expiry: OffsetDateTime,
     /// `signedProtocol`.
     pub(crate) protocol: &'static str,
-    /// `signedVersion`, which fixes the layout below.
+    /// `signedVersion`. It determines the string to sign.
     pub(crate) version: &'a str,
 }
 
-/// A user delegation key, its six signed values exactly as the service wrote them.
+/// A user delegation key, with its six signed values exactly as the service returned them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DelegationKey {
     pub(crate) oid: String,
@@ -37,7 +37,7 @@ impl Grant<'_> {
         format!("/blob/{}/{}/{}", self.account, self.container, self.blob)
     }
 
-    /// 16 lines: the layout of versions 2020-12-06 and later.
+    /// The string to sign of versions 2020-12-06 and later: 16 lines.
     fn service_string_to_sign(&self) -> String {
         let (expiry, resource) = (moment::iso(self.expiry), self.resource());
         [
@@ -61,7 +61,7 @@ impl Grant<'_> {
         .join("\n")
     }
 
-    /// 24 lines: the layout of versions from 2020-12-06 until before 2025-07-05.
+    /// The string to sign of versions from 2020-12-06 until before 2025-07-05: 24 lines.
     fn delegation_string_to_sign(&self, key: &DelegationKey) -> String {
         let (expiry, resource) = (moment::iso(self.expiry), self.resource());
         [
@@ -99,7 +99,7 @@ impl Grant<'_> {
             [("sv", self.version), ("sr", "b"), ("sp", "r"), ("se", expiry.as_str()), ("spr", self.protocol)];
         let sig = [("sig", signature)];
         let pairs = own.iter().chain(delegation).chain(&sig).map(|(name, value)| {
-            // What is signed is what is in the query, decoded.
+            // The signature covers the decoded values.
             format!("{name}={}", encode::value(value))
         });
         pairs.collect::<Vec<_>>().join("&")
@@ -124,7 +124,7 @@ impl Grant<'_> {
     }
 }
 
-/// `signedProtocol` for an endpoint: links to a TLS endpoint do not work without TLS.
+/// `signedProtocol` for an endpoint. A link to a TLS endpoint is only valid over TLS.
 pub(crate) fn protocol(https: bool) -> &'static str {
     if https { "https" } else { "https,http" }
 }

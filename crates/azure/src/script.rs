@@ -1,5 +1,5 @@
-//! Surroundings for tests: a scripted transport, a clock that jumps to the next thing to happen, dice
-//! that show what they are told.
+//! The environment of the tests: scripted responses, virtual clocks that advance to the next timer, and a fixed random
+//! number.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use crate::moment::{between, iso, parse_iso};
 use crate::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 
-/// What happens to a request.
+/// The scripted outcome of a request.
 pub(crate) struct Reply {
     after: Duration,
     outcome: Result<Response<Bytes>, TransportError>,
@@ -60,7 +60,7 @@ type Handler = Box<dyn FnMut(&Request<Bytes>) -> Reply>;
 
 pub(crate) struct Script {
     now: Cell<OffsetDateTime>,
-    /// How far somebody has set the wall clock ahead.
+    /// How far the wall clock is ahead of the monotonic one.
     set_by: Cell<time::Duration>,
     timers: RefCell<Vec<(OffsetDateTime, Waker)>>,
     handler: RefCell<Handler>,
@@ -92,7 +92,7 @@ impl Script {
         })
     }
 
-    /// From now on, requests are answered by `handler`.
+    /// From now on, `handler` responds to requests.
     pub(crate) fn respond_with(&self, handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) {
         *self.handler.borrow_mut() = Box::new(handler);
     }
@@ -101,12 +101,12 @@ impl Script {
         self.now.set(self.now.get() + Duration::from_secs(seconds));
     }
 
-    /// Sets the wall clock; nobody's pause gets shorter or longer by it.
+    /// Sets the wall clock forwards or back. Timers do not change.
     pub(crate) fn set_clock(&self, by: time::Duration) {
         self.set_by.set(self.set_by.get() + by);
     }
 
-    /// The requests since the last look, each as second, method and address.
+    /// The requests since the last call, each as time, method and address.
     pub(crate) fn seen(&self) -> Vec<String> {
         let line = |(at, request): (OffsetDateTime, Request<Bytes>)| {
             let host =
@@ -116,12 +116,12 @@ impl Script {
         self.requests().into_iter().map(line).collect()
     }
 
-    /// The requests since the last look.
+    /// The requests since the last call.
     pub(crate) fn requests(&self) -> Vec<(OffsetDateTime, Request<Bytes>)> {
         self.seen.take()
     }
 
-    /// Runs to the end; time passes only when nothing else can happen.
+    /// Runs `future` to its end. Time advances only when the future waits.
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let flag = Arc::new(Flag(AtomicBool::new(true)));

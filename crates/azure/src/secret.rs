@@ -1,8 +1,8 @@
 use std::fmt;
 
-/// Text that must not be shown: a key, token, signature, connection string or pop receipt.
+/// Text that must not be logged: a key, token, signature, connection string or pop receipt.
 ///
-/// `Debug` tells only whether there is one; there is no `Display`.
+/// `Debug` only says whether the text is set; there is no `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -13,13 +13,13 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself: for signing and sending, never for logs or errors.
+    /// The text, for signing and sending. It must never go into a log line or an error.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is no text.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

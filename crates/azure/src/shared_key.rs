@@ -13,15 +13,14 @@ use crate::encode;
 pub(crate) struct Key(Vec<u8>);
 
 impl Key {
-    /// Decodes Base64; `None` when it is not that, or empty.
+    /// Decodes Base64; `None` if the text is not valid, or empty.
     pub(crate) fn from_base64(text: &str) -> Option<Self> {
         encode::from_base64(text).filter(|bytes| !bytes.is_empty()).map(Self)
     }
 
     /// Base64 of the HMAC-SHA256 of `text`.
     pub(crate) fn sign(&self, text: &str) -> String {
-        // HMAC takes keys of any length, so there is always a signature; an empty one would be refused
-        // by the service.
+        // HMAC accepts keys of any length, so this never fails. The service would refuse an empty signature.
         Hmac::<Sha256>::new_from_slice(&self.0)
             .map(|mac| encode::base64(&mac.chain_update(text).finalize().into_bytes()))
             .unwrap_or_default()
@@ -34,19 +33,19 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// What of a request is signed. Names of headers and of query parameters are lower case.
+/// The signed parts of a request. Names of headers and query parameters are lower case.
 pub(crate) struct Parts<'a> {
     pub(crate) method: &'a str,
     pub(crate) content_length: usize,
     pub(crate) headers: &'a [(&'static str, String)],
     pub(crate) account: &'a str,
-    /// As on the wire, percent-encoded, without the query.
+    /// Percent-encoded as it is sent, without the query.
     pub(crate) path: &'a str,
     /// Decoded values.
     pub(crate) query: &'a [(&'static str, String)],
 }
 
-/// The text that the signature covers.
+/// The string to sign.
 pub(crate) fn string_to_sign(parts: &Parts<'_>) -> String {
     let header = |name: &str| {
         parts.headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str())
@@ -59,7 +58,7 @@ pub(crate) fn string_to_sign(parts: &Parts<'_>) -> String {
         &length,
         header("content-md5"),
         header("content-type"),
-        // `Date`: never sent, `x-ms-date` is.
+        // `Date` is never sent; `x-ms-date` is.
         "",
         header("if-modified-since"),
         header("if-match"),
@@ -77,7 +76,7 @@ pub(crate) fn string_to_sign(parts: &Parts<'_>) -> String {
 
 fn canonicalized_headers(headers: &[(&'static str, String)]) -> String {
     let mut own: Vec<_> = headers.iter().filter(|(name, _)| name.starts_with("x-ms-")).collect();
-    // By bytes, which is the service's order too for names without `_`.
+    // Byte order, which is the service's order for names without `_`.
     own.sort_unstable_by_key(|(name, _)| *name);
     let mut text = String::new();
     for (name, value) in own {
@@ -97,7 +96,7 @@ fn canonicalized_resource(account: &str, path: &str, query: &[(&'static str, Str
     text
 }
 
-/// Value of the `authorization` header.
+/// The value of the `authorization` header.
 pub(crate) fn authorization(key: &Key, parts: &Parts<'_>) -> String {
     format!("SharedKey {}:{}", parts.account, key.sign(&string_to_sign(parts)))
 }
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_must_be_base64_and_shows_nothing() {
+    fn key_must_be_base64_and_is_not_in_debug() {
         assert_eq!(Key::from_base64("not base64"), None);
         assert_eq!(Key::from_base64(""), None);
         assert_eq!(format!("{:?}", key()), "Key(set)");

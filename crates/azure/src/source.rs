@@ -1,11 +1,11 @@
-//! Where the account and its credential come from, decided once from the configuration.
+//! Chooses the source of the account and its credential from the configuration.
 
 use std::time::Duration;
 
 use crate::account::{Account, Credential, Endpoint};
 use crate::{ConfigError, ConnectionString, Secret};
 
-/// The raw values of the variables that say where the account is and how to get in; empty = not given.
+/// The raw values of the variables that configure the account and its credential. Empty means not set.
 #[derive(Debug, Clone, Default)]
 pub struct AccountConfig {
     /// `storage_connection_string`.
@@ -14,15 +14,15 @@ pub struct AccountConfig {
     pub key_vault_url: String,
     /// `storage_secret_name`.
     pub secret_name: String,
-    /// `secret_max_age_seconds`: how long the vault's secret is used without reading it again.
+    /// `secret_max_age_seconds`: the age at which the vault's secret is read again.
     pub secret_max_age: Duration,
     /// `storage_account_name`.
     pub account_name: String,
-    /// `blob_endpoint`; overrides the one of a connection string.
+    /// `blob_endpoint`; overrides the address in a connection string.
     pub blob_endpoint: String,
-    /// `queue_endpoint`; overrides the one of a connection string.
+    /// `queue_endpoint`; overrides the address in a connection string.
     pub queue_endpoint: String,
-    /// `managed_identity_client_id`; empty is the system-assigned identity.
+    /// `managed_identity_client_id`; empty for the system-assigned identity.
     pub client_id: String,
     /// `identity_endpoint`.
     pub identity_endpoint: String,
@@ -30,7 +30,7 @@ pub struct AccountConfig {
     pub identity_header: Secret,
 }
 
-/// Where to get tokens for a managed identity, and for which one.
+/// A managed identity, and the endpoint that issues its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub(crate) endpoint: Endpoint,
@@ -45,38 +45,38 @@ pub struct VaultSecret {
     pub(crate) vault: Endpoint,
     pub(crate) name: String,
     pub(crate) max_age: Duration,
-    /// Overrides the connection string's; empty = not given.
+    /// Overrides the address in the connection string; empty means not set.
     pub(crate) blob_endpoint: String,
-    /// Overrides the connection string's; empty = not given.
+    /// Overrides the address in the connection string; empty means not set.
     pub(crate) queue_endpoint: String,
 }
 
-/// Where the account and its credential come from.
+/// The source of the account and its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountSource {
-    /// A connection string, used as it is.
+    /// A connection string in the configuration.
     ConnectionString(ConnectionString),
-    /// A connection string that is a secret in a Key Vault, read with a managed identity.
+    /// A connection string in a Key Vault secret, read with a managed identity.
     KeyVault {
-        /// Which secret of which vault.
+        /// The vault and the name of the secret.
         secret: VaultSecret,
-        /// Who reads it.
+        /// The identity that reads the secret.
         identity: Identity,
     },
-    /// No key at all: the managed identity has roles on the account.
+    /// No account key: the managed identity has roles on the account.
     Identity {
         /// The account.
         account: Account,
-        /// Who calls.
+        /// The identity that calls the account.
         identity: Identity,
     },
 }
 
 impl AccountSource {
-    /// Chooses: a connection string, else a Key Vault, else the account with the identity alone.
+    /// Chooses the first configured source: a connection string, a Key Vault, an account with an identity.
     ///
     /// # Errors
-    /// A sentence that names the variable to add or change when the configuration is half filled.
+    /// The text names the variable to add or change if no source is configured, or one is incomplete.
     pub fn decide(config: &AccountConfig) -> Result<Self, ConfigError> {
         if !config.connection_string.is_empty() {
             return ConnectionString::parse_with(
@@ -150,7 +150,7 @@ fn keyless(config: &AccountConfig) -> Result<Account, ConfigError> {
             ));
         }
     }
-    // Links are signed for an account, so its name must be known; the host name usually begins with it.
+    // Signing a link needs the account's name. The host name usually begins with it.
     let name = match (config.account_name.as_str(), blob.path().trim_start_matches('/')) {
         ("", "") if blob.is_https() => blob.first_label().to_owned(),
         ("", path) if !path.is_empty() && !path.contains('/') => path.to_owned(),

@@ -1,7 +1,7 @@
-//! The seams to the world: sending a request, telling the time, rolling dice.
+//! The environment of the client: sending a request, reading the clock, random numbers.
 //!
-//! Used as objects, so that everything above them is compiled once. Futures are not `Send`: the guests are
-//! single-threaded, and so are the tests.
+//! The traits are used as objects, so that the client is compiled once. Futures are not `Send`, because components and
+//! tests are single-threaded.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use http::response::Parts;
 use http::{Request, Response};
 use time::OffsetDateTime;
 
-/// What one try of a request may cost.
+/// The limits of one try of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Until the connection stands.
+    /// Maximum time to connect.
     pub connect: Duration,
-    /// From sending to the first byte of the answer.
+    /// Maximum time from sending to the first byte of the response.
     pub first_byte: Duration,
-    /// For everything, the body included.
+    /// Maximum time for the whole try, the body included.
     pub total: Duration,
-    /// Largest accepted body of the answer, in bytes.
+    /// Maximum size of the response body in bytes.
     pub max_response_bytes: usize,
 }
 
@@ -35,49 +35,49 @@ impl Default for Limits {
     }
 }
 
-/// Why there is no answer. Tells the caller whether the request can have had its effect.
+/// Why there is no response. It tells whether the request may have had its effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The connection was never made (refused, no such host, TLS failed): nothing was sent.
+    /// The connection was not established (refused, unknown host, TLS failure). Nothing was sent.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The host's policy forbids the destination. Configuration, never worth a retry.
+    /// The host's policy does not allow the destination. A retry does not help.
     #[error("the destination is not in allowed_outbound_hosts: {0}")]
     Denied(String),
-    /// No answer in time. The request may have had its effect.
+    /// There was no complete response within the limits. The request may have had its effect.
     #[error("no answer in time")]
     Timeout,
     /// The connection broke. The request may have had its effect.
     #[error("the connection broke: {0}")]
     Interrupted(String),
-    /// The answer is larger than [`Limits::max_response_bytes`].
+    /// The response is larger than [`Limits::max_response_bytes`].
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
 }
 
 impl TransportError {
-    /// Whether it is certain that the request had no effect.
+    /// Whether the request certainly had no effect.
     #[must_use]
     pub fn is_before_effect(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Denied(_))
     }
 }
 
-/// Receives each piece of a response's body when it arrives, with the head it belongs to.
+/// Called with each chunk of a response's body when it arrives, and with the response's head.
 pub type Observer<'a> = &'a dyn Fn(&Parts, &[u8]);
 
-/// For requests whose response is of use only as a whole.
+/// The observer for requests whose response is only used as a whole.
 pub const UNOBSERVED: Observer<'static> = &|_, _| {};
 
-/// Sends one request, once. Every HTTP status is an answer, not an error.
+/// Sends one request, once. Every HTTP status is a response, not an error.
 pub trait Transport {
-    /// Sends `request` (absolute URI, whole body) and reads the whole answer. `observe` is called for each
-    /// piece of its body; a transport that does not stream may call it once, at the end.
+    /// Sends `request` (absolute URI, whole body) and reads the whole response. `observe` is called for each chunk of
+    /// the body; a transport that does not stream may call it once, at the end.
     ///
-    /// Sets no header of its own except `content-length`.
+    /// It adds no header except `content-length`.
     ///
     /// # Errors
-    /// [`TransportError`] when there is no whole answer within `limits`.
+    /// [`TransportError`] if there is no complete response within `limits`.
     fn send<'a>(
         &'a self,
         request: Request<Bytes>,
@@ -86,61 +86,61 @@ pub trait Transport {
     ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>>;
 }
 
-/// A reading of the monotonic clock, good for comparing with other readings in the same process.
+/// A reading of the monotonic clock, comparable with other readings in the same process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(Duration);
 
 impl Instant {
-    /// The moment `elapsed` after the clock's own, arbitrary origin.
+    /// The reading `elapsed` after the clock's arbitrary origin.
     #[must_use]
     pub const fn since_origin(elapsed: Duration) -> Self {
         Self(elapsed)
     }
 
-    /// Time from `earlier` to `self`; zero when `earlier` is later.
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Later by `duration`.
+    /// The reading `duration` later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
-    /// Earlier by `duration`; the origin when there is nothing so early.
+    /// The reading `duration` earlier, but not before the origin.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration))
     }
 }
 
-/// Tells the time and waits.
+/// The clocks, and waiting.
 pub trait Clock {
-    /// The wall-clock time, UTC: for what other machines read. It may be set, forwards and back.
+    /// The wall-clock time in UTC, for dates that other machines read. It may be set forwards and back.
     fn now(&self) -> OffsetDateTime;
-    /// The monotonic clock: for every pause, deadline, age and lease of this process. Never goes back, and
-    /// goes as fast as [`Self::sleep`].
+    /// The monotonic clock, for every pause, deadline, age and lease of this process. It never goes back, and has the
+    /// same rate as [`Self::sleep`].
     fn instant(&self) -> Instant;
-    /// Waits, without blocking anything else.
+    /// Waits without blocking other tasks.
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()>;
 }
 
-/// Randomness for jitter and ids; for ids it must be unpredictable.
+/// Random numbers for jitter and ids. Ids need unpredictable ones.
 pub trait Random {
     /// 64 uniform random bits.
     fn next_u64(&self) -> u64;
 
-    /// A uniform fraction in `[0, 1)`.
+    /// A uniformly distributed fraction in `[0, 1)`.
     fn fraction(&self) -> f64 {
-        // 53 bits are what an f64 holds exactly.
+        // An f64 represents 53 bits exactly.
         #[expect(clippy::cast_precision_loss, reason = "both numbers are below 2^53 or a power of two")]
         let fraction = (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         fraction
     }
 }
 
-/// Everything the clients need from their surroundings.
+/// The environment of the client.
 pub trait Env: Transport + Clock + Random {}
 impl<T: Transport + Clock + Random> Env for T {}

@@ -1,4 +1,4 @@
-//! The connection string as a secret of a Key Vault
+//! The connection string in a Key Vault secret
 //! (<https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret>).
 
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use crate::{ConnectionString, Env, Error, Instant, Part, Secret, encode};
 const TARGET: Target =
     Target { operation: "Get Secret", part: Part::KeyVault, host_variable: "key_vault_host" };
 
-/// The account that the secret named when it was read.
+/// The account of the connection string in the secret.
 #[derive(Debug)]
 pub(crate) struct VaultAccount {
     pub(crate) account: Rc<Account>,
@@ -28,13 +28,13 @@ pub(crate) struct VaultAccount {
 }
 
 impl VaultAccount {
-    /// Old is still usable: a vault that is away for a while must not stop what storage still accepts.
+    /// Never expires: an outage of the vault must not stop the use of a key that storage still accepts.
     pub(crate) fn freshness(&self, max_age: Duration, now: Instant) -> Freshness {
         if now.since(self.read_at) < max_age { Freshness::Fresh } else { Freshness::Stale }
     }
 }
 
-/// Reads the secret once; the answer may be a refusal.
+/// Reads the secret. The response may have any status.
 pub(crate) async fn read(
     env: &dyn Env,
     secret: &VaultSecret,
@@ -52,7 +52,7 @@ fn request(secret: &VaultSecret, token: &Secret) -> Result<Request<Bytes>, Error
     Request::get(uri).header(AUTHORIZATION, bearer).body(Bytes::new()).map_err(|_| unusable())
 }
 
-/// The account that the answer names.
+/// Reads the account from the response.
 pub(crate) fn parse_secret(
     response: &ServiceResponse,
     secret: &VaultSecret,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_the_documented_one() {
+    fn request_is_the_documented_one() {
         let request = request(&secret(), &Secret::new("eyJ0")).unwrap();
         assert_eq!(request.uri().to_string(), "https://v.vault.azure.net/secrets/StorageCS?api-version=7.4");
         assert_eq!(request.headers()["authorization"], "Bearer eyJ0");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_a_connection_string_whose_endpoints_can_be_replaced() {
+    fn endpoints_of_the_secret_can_be_replaced() {
         let account =
             parse_response(200, r#"{"value":"AccountName=acct;AccountKey=aGlkZGVu\n","id":"x"}"#).unwrap();
         assert_eq!(account.account.blob.url(), "https://acct.blob.core.windows.net");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_answer_says_which_part_and_never_the_value() {
+    fn bad_response_names_the_service_and_no_value() {
         let sentence = |status, body: &str| parse_response(status, body).unwrap_err().to_string();
         let wrong = sentence(200, r#"{"value":"hidden"}"#);
         assert!(wrong.contains("storage_secret_name") && !wrong.contains("hidden"), "{wrong}");

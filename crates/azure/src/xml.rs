@@ -1,17 +1,17 @@
-//! The little XML that the services speak: flat records in, one text out.
+//! Reads and writes the XML of the services: flat records in responses, one text in a request.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// Deeper documents are none of the services'.
+/// Maximum depth of elements. The services' documents are flatter.
 const MAX_DEPTH: usize = 16;
 
-/// The leaves that were asked for, by their path below the root (or below the record).
+/// The requested leaves, by their path below the root, or below the record.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Fields(Vec<(&'static str, String)>);
 
 impl Fields {
-    /// Text of the first leaf of that name.
+    /// The text of the first leaf of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
     }
@@ -24,19 +24,19 @@ pub(crate) struct Document {
     pub(crate) records: Vec<Fields>,
 }
 
-/// What to look for: nothing else is kept, so that a listing costs only what is used of it.
+/// The elements to keep. Others are skipped, so that a long listing needs little memory.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Shape {
-    /// Name of the root; another one is refused.
+    /// The name of the root. Another one is an error.
     pub(crate) root: &'static str,
-    /// Path of a repeated element below the root; empty when there is none.
+    /// The path of the repeated element below the root; empty if there is none.
     pub(crate) record: &'static str,
-    /// Paths of leaves, below the record for those inside one.
+    /// The paths of the leaves; relative to the record for leaves inside one.
     pub(crate) leaves: &'static [&'static str],
 }
 
-/// Reads a document of that shape. A byte order mark, comments, any order of elements and both forms
-/// of an empty element are accepted; white space in a leaf is kept as it is.
+/// Parses a document of that shape. A byte order mark, comments, any order of elements and both forms of an empty
+/// element are accepted. White space in a leaf is kept.
 pub(crate) fn read(bytes: &[u8], shape: Shape) -> Result<Document, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "XML that is not UTF-8")?;
     let mut reader = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
@@ -79,49 +79,49 @@ struct State {
     document: Document,
     /// Path below the root, with a slash before each name.
     path: String,
-    /// Length of `path` before each open element; the root is the first.
-    opened: Vec<usize>,
-    /// Text of the innermost element, while it has no child.
+    /// The length of `path` before each open element; the root is the first.
+    open_elements: Vec<usize>,
+    /// The text of the innermost element, while it has no child.
     leaf: Option<String>,
     percent_encoded: bool,
-    rooted: bool,
+    has_root: bool,
     in_record: bool,
 }
 
 impl State {
     fn open(&mut self, start: &BytesStart<'_>) -> Result<(), &'static str> {
         let name = start.name();
-        if self.opened.is_empty() {
-            if self.rooted || name.as_ref() != self.shape.root.as_bytes() {
+        if self.open_elements.is_empty() {
+            if self.has_root || name.as_ref() != self.shape.root.as_bytes() {
                 return Err("another document than expected");
             }
-            self.rooted = true;
-            self.opened.push(0);
+            self.has_root = true;
+            self.open_elements.push(0);
         } else {
-            if self.opened.len() >= MAX_DEPTH {
+            if self.open_elements.len() >= MAX_DEPTH {
                 return Err("XML that is nested too deeply");
             }
-            self.opened.push(self.path.len());
+            self.open_elements.push(self.path.len());
             self.path.push('/');
             self.path.push_str(std::str::from_utf8(name.as_ref()).map_err(|_| "XML that is not UTF-8")?);
         }
-        if !self.in_record && !self.shape.record.is_empty() && self.place() == self.shape.record {
+        if !self.in_record && !self.shape.record.is_empty() && self.path_below_root() == self.shape.record {
             self.in_record = true;
             self.document.records.push(Fields::default());
         }
-        // Names with characters that XML cannot carry are listed percent-encoded and say so.
+        // Names with characters that XML does not allow are percent-encoded and have this attribute.
         let encoded = start.try_get_attribute("Encoded").ok().flatten();
         self.percent_encoded = encoded.is_some_and(|attribute| attribute.value.as_ref() == b"true");
         self.leaf = Some(String::new());
         Ok(())
     }
 
-    fn place(&self) -> &str {
+    fn path_below_root(&self) -> &str {
         self.path.strip_prefix('/').unwrap_or(&self.path)
     }
 
     fn text(&mut self, part: &str) -> Result<(), &'static str> {
-        if self.opened.is_empty() && !part.trim().is_empty() {
+        if self.open_elements.is_empty() && !part.trim().is_empty() {
             return Err("text outside of the document");
         }
         if let Some(leaf) = &mut self.leaf {
@@ -134,24 +134,20 @@ impl State {
         if let Some(text) = self.leaf.take() {
             self.keep(text);
         }
-        if self.in_record && self.place() == self.shape.record {
+        if self.in_record && self.path_below_root() == self.shape.record {
             self.in_record = false;
         }
-        if let Some(length) = self.opened.pop() {
+        if let Some(length) = self.open_elements.pop() {
             self.path.truncate(length);
         }
     }
 
     fn keep(&mut self, text: String) {
-        let below = |place: &str| {
-            if self.in_record {
-                place.strip_prefix(self.shape.record)?.strip_prefix('/')
-            } else {
-                Some(place)
-            }
-            .and_then(|name| self.shape.leaves.iter().copied().find(|leaf| *leaf == name))
+        let below = |path: &str| {
+            if self.in_record { path.strip_prefix(self.shape.record)?.strip_prefix('/') } else { Some(path) }
+                .and_then(|name| self.shape.leaves.iter().copied().find(|leaf| *leaf == name))
         };
-        let Some(name) = below(self.place()) else { return };
+        let Some(name) = below(self.path_below_root()) else { return };
         let text = if self.percent_encoded {
             percent_encoding::percent_decode_str(&text)
                 .decode_utf8()
@@ -167,17 +163,17 @@ impl State {
     }
 
     fn end(self) -> Result<Document, &'static str> {
-        if !self.rooted {
+        if !self.has_root {
             return Err("an empty document");
         }
-        if self.opened.is_empty() { Ok(self.document) } else { Err("XML that breaks off") }
+        if self.open_elements.is_empty() { Ok(self.document) } else { Err("XML that breaks off") }
     }
 }
 
-/// `text` as the content of an element, so that it is read back exactly.
+/// Escapes `text` as the content of an element, so that it is read back unchanged.
 ///
 /// # Errors
-/// The first character that XML 1.0 cannot carry in any spelling.
+/// The first character that XML 1.0 does not allow, even escaped.
 pub(crate) fn escape(text: &str) -> Result<String, char> {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
     for character in text.chars() {
@@ -185,7 +181,7 @@ pub(crate) fn escape(text: &str) -> Result<String, char> {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // A bare one would be read as a line feed.
+            // Unescaped, it would be read as a line feed.
             '\r' => escaped.push_str("&#xD;"),
             '\t' | '\n' | '\u{20}'..='\u{fffd}' | '\u{10000}'.. => escaped.push(character),
             _ => return Err(character),

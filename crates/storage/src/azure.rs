@@ -1,5 +1,5 @@
-//! The interfaces over Azure: task documents in Blob Storage, messages in Storage
-//! Queue. Container and queues are made on first use.
+//! The implementation with Azure: task documents in Blob Storage, messages in Queue Storage. Container and queues are
+//! created on first use.
 
 mod account;
 mod blob;
@@ -15,10 +15,10 @@ use queue::StorageQueues;
 
 use crate::StorageSettings;
 
-/// Opens the account that the settings name.
+/// Opens the configured account.
 ///
 /// # Errors
-/// A sentence that names the variable when they name none, or half of one.
+/// The text names the variable if no account is configured, or the configuration is incomplete.
 pub(crate) fn open(
     env: Rc<dyn Env>,
     settings: &StorageSettings,

@@ -5,48 +5,48 @@ use models::TaskId;
 
 use crate::ETag;
 
-/// Why storage did not do what was asked.
+/// Why a call to storage failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
-    /// It did not answer, or answered that it is busy or broken; worth another try later.
+    /// Storage did not respond, or responded that it is busy or out of order. Try again later.
     #[error("{}: {detail}", if *.credentials { "the credentials for storage cannot be had" } else { "storage is not available" })]
     Unavailable {
-        /// What failed, which part it was and what to check when it lasts; without secrets.
+        /// The service that failed, how, and what to check if the error persists. It contains no secret.
         detail: String,
-        /// Whether it is where the credentials come from that does not answer, rather than storage itself.
+        /// Whether the source of the credentials is unavailable rather than storage itself.
         credentials: bool,
-        /// How long storage asked to wait, when it did.
+        /// How long storage asked to wait.
         retry_after: Option<Duration>,
     },
-    /// Configuration or permissions are wrong; a retry does not help, an operator does.
+    /// The configuration or the permissions are wrong. An operator has to act; a retry does not help.
     #[error("{0}")]
     Misconfigured(String),
-    /// What documents are kept in does not exist, which says nothing about any of them; an operator has to look
-    /// at the configuration, unless no task was ever submitted.
+    /// The container of the documents does not exist, so nothing is known about any document. An operator has to check
+    /// the configuration, unless no task was ever submitted.
     #[error("{0}")]
     NoContainer(String),
     /// A stored document does not follow the contract.
     #[error("the stored document of task {task_id} cannot be read: {reason}")]
     Unreadable {
-        /// Whose document it is.
+        /// The task of the document.
         task_id: TaskId,
-        /// What is wrong with it.
+        /// The violation of the contract.
         reason: String,
         /// Its version.
         etag: ETag,
     },
-    /// The state of one blob forbids it: somebody holds a lease, it is in the archive tier, a legal hold or a
-    /// policy protects it, it has snapshots. An operator has to look at it; others are not concerned.
+    /// The state of one blob does not allow the operation: another client holds a lease, the blob is in the archive
+    /// tier or has snapshots, or a legal hold or a policy protects it. An operator has to act. Other blobs are not
+    /// affected.
     #[error("storage does not allow it: {0}")]
     Blocked(String),
-    /// Storage refused the request itself, which means a mistake in this program.
+    /// Storage refused the request as invalid. The cause is a defect of this program or its input.
     #[error("storage refused the request: {0}")]
     Refused(String),
 }
 
 impl StorageError {
-    /// Whether the error says something about the one document, or message, that was asked for: another one
-    /// may do.
+    /// Whether the error is about the requested document or message only. The same call for another one may succeed.
     #[must_use]
     pub fn concerns_one(&self) -> bool {
         match self {
@@ -65,5 +65,5 @@ impl StorageError {
     }
 }
 
-/// What every call to storage returns. Not `Send`: components are single-threaded.
+/// The future of a call to storage. Not `Send`, because components are single-threaded.
 pub type StorageFuture<'a, T> = LocalBoxFuture<'a, Result<T, StorageError>>;

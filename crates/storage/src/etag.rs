@@ -1,2 +1,2 @@
-/// Version of a stored document, as the store writes it (an HTTP entity tag, quotes included).
+/// The version of a stored document: an HTTP entity tag as the store returned it, quotes included.
 pub type ETag = String;

@@ -1,13 +1,13 @@
-//! The two interfaces to storage: where task documents live and where messages wait.
+//! The two interfaces to storage: one for task documents and results, one for messages.
 //!
-//! Both are used as objects, so that another store or queue can be chosen by a variable. An object brings all of
-//! its methods into a component, so what only one component calls is in traits of its own: [`PublicStore`] and
+//! Both are used as objects, so that a variable can select another store or queue. An object adds all of its methods to
+//! a component, so methods that only one component calls are in separate traits: [`PublicStore`] and
 //! [`MonitoredQueue`] for the API, [`ResultStore`] and [`TaskReceiver`] for the worker. Signing links is 21 KB that
-//! the worker does not carry, receiving is 10 KB that the API does not carry.
+//! the worker does not contain, receiving is 10 KB that the API does not contain.
 //!
 //! # Layout
-//! - `store`, `queue`: the interfaces and what their calls return; `error`: why storage did not do it.
-//! - `azure`: task documents in Blob Storage, messages in Storage Queue.
+//! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
+//! - `azure`: the implementation with Blob Storage and Queue Storage.
 //!
 //! Another store or queue is a folder beside `azure`, and a line in [`open_for_api`] and [`open_for_worker`].
 
@@ -32,7 +32,7 @@ pub use store::{
     ListedDocument, Page, PublicStore, Read, ResultPart, ResultStore, StatusStore, StoredDocument,
 };
 
-/// What the API works with.
+/// The storage that the API uses.
 #[derive(Clone)]
 pub struct ApiStorage {
     /// Task documents and results.
@@ -41,7 +41,7 @@ pub struct ApiStorage {
     pub queue: Rc<dyn MonitoredQueue>,
 }
 
-/// What the worker works with.
+/// The storage that the worker uses.
 #[derive(Clone)]
 pub struct WorkerStorage {
     /// Task documents and results.
@@ -50,10 +50,10 @@ pub struct WorkerStorage {
     pub queue: Rc<dyn TaskReceiver>,
 }
 
-/// Opens what the API needs of the storage that the settings name.
+/// Opens the configured storage for the API. It sends no request.
 ///
 /// # Errors
-/// A sentence that names the variable when the settings name no account, or half of one.
+/// The text names the variable if no account is configured, or the configuration is incomplete.
 pub fn open_for_api(env: Rc<dyn Env>, settings: &StorageSettings) -> Result<ApiStorage, ConfigError> {
     let (store, queue) = azure::open(env, settings)?;
     Ok(ApiStorage { store, queue })

@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use ::azure::AccountConfig;
 
-/// How the storage account is found, how requests to it are authorised, and what things in it are called.
+/// The storage account, how requests to it are authorised, and the names of container and queues.
 #[derive(Debug, Clone, Default)]
 pub struct StorageSettings {
-    /// The account: raw values, in the order in which they are tried. `azure::AccountSource::decide` chooses.
+    /// The raw values of the account's variables. `azure::AccountSource::decide` chooses between them.
     pub account: AccountConfig,
     /// `task_queue_name`.
     pub queue_name: String,
     /// `task_blob_container_name`.
     pub container_name: String,
-    /// Longest time for one operation with all its tries, where that is less than usual.
+    /// Maximum time for one operation with all its tries, if it is less than the default.
     pub deadline: Option<Duration>,
 }

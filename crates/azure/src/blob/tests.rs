@@ -61,7 +61,7 @@ fn requests_are_the_documented_ones() {
 }
 
 #[test]
-fn what_a_write_came_to_depends_on_its_condition() {
+fn write_outcome_depends_on_its_condition() {
     let stored = response(201, &[("etag", "\"0x1\"")], b"");
     assert_eq!(responses::put(&stored, Condition::Always), Ok(Write::Done("\"0x1\"".to_owned())));
     let not_met = Ok(Write::Conflict);
@@ -86,7 +86,7 @@ fn what_a_write_came_to_depends_on_its_condition() {
 }
 
 #[test]
-fn a_blob_is_read_whole_or_in_part() {
+fn blob_is_read_whole_or_in_part() {
     let whole = response(
         200,
         &[("etag", "\"1\""), ("last-modified", DATE), ("content-type", "text/plain")],
@@ -104,7 +104,7 @@ fn a_blob_is_read_whole_or_in_part() {
 }
 
 #[test]
-fn what_is_not_there_is_told_from_what_did_not_come_from_storage() {
+fn missing_blob_differs_from_a_404_of_a_proxy() {
     for code in ["BlobNotFound", "ResourceNotFound"] {
         assert_eq!(responses::get(coded(404, code)), Ok(Read::Missing));
         assert_eq!(responses::head(&coded(404, code)), Ok(None));
@@ -141,7 +141,7 @@ fn properties_come_from_headers() {
 }
 
 #[test]
-fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
+fn listing_has_pages_and_quoted_etags() {
     let xml = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"x\" ContainerName=\"c\">\
         <Prefix>p/</Prefix><Marker/><MaxResults>2</MaxResults><Blobs><Blob><Properties><Content-Length>7</Content-Length>\
         <Etag>0x2</Etag><Last-Modified>Fri, 20 Nov 2026 10:00:00 GMT</Last-Modified></Properties><Name>p/&amp;</Name>\
@@ -171,7 +171,7 @@ fn a_listing_is_read_page_by_page_and_its_etags_get_their_quotes() {
 
 proptest! {
     #[test]
-    fn any_answer_is_understood_or_refused(status in 100u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_response_is_parsed_or_refused(status in 100u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
         let headers = [("etag", "\"1\""), ("last-modified", DATE), ("content-range", "bytes */x")];
         let _ = responses::get(response(status, &headers, &body));
         let _ = responses::list(&response(status, &[], &body));

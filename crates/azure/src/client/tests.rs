@@ -33,7 +33,7 @@ fn keyed(script: &Rc<Script>) -> StorageClient {
     open(script, &AccountConfig { connection_string: Secret::new(CONNECTION), ..config() })
 }
 
-/// An account that only the identity opens.
+/// An account without a key, used with a managed identity.
 fn keyless(script: &Rc<Script>) -> StorageClient {
     open(script, &AccountConfig { account_name: "acct".to_owned(), ..config() })
 }
@@ -43,7 +43,7 @@ fn vaulted(script: &Rc<Script>) -> StorageClient {
     open(script, &AccountConfig { key_vault_url: "https://vault.example".to_owned(), ..config() })
 }
 
-/// A token that lives for `seconds` from the start of the test on.
+/// A token that expires `seconds` after the start of the test.
 fn token(text: &str, seconds: i64) -> Reply {
     let expires_on = start().unix_timestamp() + seconds;
     Reply::status(200).body(&format!(r#"{{"access_token":"{text}","expires_on":"{expires_on}"}}"#))
@@ -61,7 +61,7 @@ fn authorization(request: &Request<Bytes>) -> &str {
     request.headers().get("authorization").map_or("", |value| value.to_str().unwrap())
 }
 
-/// Some call: the answer is empty.
+/// Any call; the response is empty.
 async fn some_call(storage: &StorageClient) -> Result<(), Error> {
     storage.queue("jobs").clear().await
 }

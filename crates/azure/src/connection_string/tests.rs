@@ -9,7 +9,7 @@ fn parsed(text: &str) -> Account {
 }
 
 #[test]
-fn every_form_that_the_documentation_knows_is_understood() {
+fn every_documented_form_is_parsed() {
     let azure = "https://acct.blob.core.windows.net";
     let table = [
         (format!("AccountName=acct;AccountKey={KEY}"), azure, "https://acct.queue.core.windows.net"),
@@ -54,7 +54,7 @@ fn every_form_that_the_documentation_knows_is_understood() {
 }
 
 #[test]
-fn the_emulators_form_equals_its_full_string() {
+fn emulator_shortcut_equals_its_full_string() {
     let full = format!(
         "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={EMULATOR_KEY};\
          BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
@@ -63,7 +63,7 @@ fn the_emulators_form_equals_its_full_string() {
 }
 
 #[test]
-fn a_sas_is_kept_as_it_is_and_a_key_is_decoded() {
+fn sas_is_kept_and_key_is_decoded() {
     let account = parsed("SharedAccessSignature=?sv=2023-11-03&ss=bq&sig=a%2Bb%3D;AccountName=acct");
     assert_eq!(account.credential, Credential::Sas(Secret::new("sv=2023-11-03&ss=bq&sig=a%2Bb%3D")));
     let account = parsed(&format!("AccountName=acct;AccountKey={KEY}"));
@@ -71,7 +71,7 @@ fn a_sas_is_kept_as_it_is_and_a_key_is_decoded() {
 }
 
 #[test]
-fn endpoints_given_beside_the_string_replace_its_own() {
+fn separate_endpoints_replace_those_of_the_string() {
     let text = format!("AccountName=acct;AccountKey={KEY};BlobEndpoint=https://old.example");
     let read = ConnectionString::parse_with(&text, "http://10.0.0.4:1/acct", "").unwrap();
     assert_eq!(read.blob_endpoint(), "http://10.0.0.4:1/acct");
@@ -83,7 +83,7 @@ fn endpoints_given_beside_the_string_replace_its_own() {
 }
 
 #[test]
-fn what_is_half_filled_doubled_or_garbage_is_refused_by_name() {
+fn invalid_setting_is_refused_by_its_name() {
     let table = [
         ("", "AccountName and AccountKey"),
         (" ;; ", "AccountName and AccountKey"),
@@ -126,7 +126,7 @@ fn what_is_half_filled_doubled_or_garbage_is_refused_by_name() {
 }
 
 #[test]
-fn the_emulators_public_key_is_not_accepted_for_an_account_in_the_cloud() {
+fn emulator_key_is_refused_for_an_account_in_azure() {
     let error = ConnectionString::parse(&format!("AccountName=acct;AccountKey={EMULATOR_KEY}")).unwrap_err();
     assert!(error.to_string().contains("emulator"), "{error}");
     parsed(&format!(
@@ -136,7 +136,7 @@ fn the_emulators_public_key_is_not_accepted_for_an_account_in_the_cloud() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_shows_no_secret() {
     for text in [
         format!("AccountName=acct;AccountKey={KEY}"),
         "AccountName=acct;SharedAccessSignature=sig=hidden".to_owned(),
@@ -148,7 +148,7 @@ fn nothing_secret_is_shown() {
 
 proptest! {
     #[test]
-    fn any_text_is_understood_or_refused(text in ".*", pieces in prop::collection::vec("(AccountName|AccountKey|BlobEndpoint|UseDevelopmentStorage|SharedAccessSignature|DevelopmentStorageProxyUri)=[a-z0-9=:/.?\\[\\]]{0,20}", 0..6)) {
+    fn any_text_is_parsed_or_refused(text in ".*", pieces in prop::collection::vec("(AccountName|AccountKey|BlobEndpoint|UseDevelopmentStorage|SharedAccessSignature|DevelopmentStorageProxyUri)=[a-z0-9=:/.?\\[\\]]{0,20}", 0..6)) {
         let _ = ConnectionString::parse(&text);
         let _ = ConnectionString::parse(&pieces.join(";"));
     }

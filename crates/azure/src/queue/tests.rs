@@ -72,7 +72,7 @@ fn requests_are_the_documented_ones() {
 }
 
 #[test]
-fn a_text_is_sent_so_that_it_comes_back_exactly() {
+fn text_is_escaped_so_that_it_returns_unchanged() {
     let call =
         requests::put("q", "{\"a\":\"<&>\r\n\t\u{7f}ü\"}", Duration::ZERO, TimeToLive::Forever).unwrap();
     assert_eq!(
@@ -83,7 +83,7 @@ fn a_text_is_sent_so_that_it_comes_back_exactly() {
 }
 
 #[test]
-fn what_the_service_must_refuse_is_not_sent() {
+fn invalid_request_is_not_sent() {
     let put = |text: &str, visibility| requests::put("q", text, visibility, TimeToLive::Forever).map(drop);
     assert_eq!(put(&"x".repeat(MAX_TEXT_BYTES), Duration::ZERO), Ok(()));
     let envelope = requests::put("q", "", Duration::ZERO, TimeToLive::Forever).unwrap().body.len();
@@ -106,7 +106,7 @@ fn what_the_service_must_refuse_is_not_sent() {
 }
 
 #[test]
-fn received_messages_are_read_by_name_with_their_text_exactly() {
+fn received_messages_keep_their_text_exactly() {
     let messages = responses::get(&listed(MESSAGE)).unwrap();
     assert_eq!(messages.len(), 1);
     let message = &messages[0];
@@ -121,7 +121,7 @@ fn received_messages_are_read_by_name_with_their_text_exactly() {
 }
 
 #[test]
-fn a_message_whose_text_is_none_does_not_stop_the_others() {
+fn message_without_text_does_not_affect_the_others() {
     let text = MESSAGE.split_once("<MessageText>").unwrap().1.split_once("</MessageText>").unwrap().0;
     for strange in ["<a>markup</a>", "<a/>"] {
         let messages =
@@ -131,7 +131,7 @@ fn a_message_whose_text_is_none_does_not_stop_the_others() {
 }
 
 #[test]
-fn no_messages_are_an_empty_list_in_any_spelling() {
+fn empty_list_is_read_in_any_form() {
     for xml in [
         "<QueueMessagesList/>",
         "<QueueMessagesList />",
@@ -144,7 +144,7 @@ fn no_messages_are_an_empty_list_in_any_spelling() {
 }
 
 #[test]
-fn a_put_message_and_a_peeked_one_are_read() {
+fn put_and_peeked_messages_are_read() {
     let put =
         responses::put(&response(201, &[], &format!("<QueueMessagesList>{MESSAGE}</QueueMessagesList>")))
             .unwrap();
@@ -156,7 +156,7 @@ fn a_put_message_and_a_peeked_one_are_read() {
 }
 
 #[test]
-fn a_lost_lease_is_an_outcome_and_not_an_error() {
+fn lost_lease_is_separate_from_other_errors() {
     for lost in [coded(404, "MessageNotFound"), coded(400, "PopReceiptMismatch")] {
         assert_eq!(responses::update(&lost), Ok(Err(LeaseLost)));
         assert_eq!(responses::delete(&lost), Ok(Err(LeaseLost)));
@@ -174,7 +174,7 @@ fn a_lost_lease_is_an_outcome_and_not_an_error() {
 }
 
 #[test]
-fn a_queue_that_is_there_already_or_gone_already_is_as_it_should_be() {
+fn creating_and_deleting_a_queue_are_idempotent() {
     assert_eq!(responses::create(&coded(201, "")), Ok(()));
     assert_eq!(responses::create(&coded(204, "")), Ok(()));
     assert_eq!(responses::create(&coded(409, "QueueAlreadyExists")), Ok(()));
@@ -190,7 +190,7 @@ fn a_queue_that_is_there_already_or_gone_already_is_as_it_should_be() {
 
 proptest! {
     #[test]
-    fn any_text_that_is_sent_comes_back(text in any::<String>()) {
+    fn any_sent_text_is_read_back(text in any::<String>()) {
         if let Ok(call) = requests::put("q", &text, Duration::ZERO, TimeToLive::Forever) {
             let body = std::str::from_utf8(&call.body).unwrap();
             let inner = body.split_once("<MessageText>").unwrap().1.split_once("</MessageText>").unwrap().0;
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn any_answer_is_understood_or_refused(status in 100u16..600, body in "\\PC{0,200}|(<QueueMessagesList>|<QueueMessage>|</?[A-Z][a-z]+>|&|x){0,40}") {
+    fn any_response_is_parsed_or_refused(status in 100u16..600, body in "\\PC{0,200}|(<QueueMessagesList>|<QueueMessage>|</?[A-Z][a-z]+>|&|x){0,40}") {
         let response = response(status, &[("x-ms-popreceipt", "r")], &body);
         let _ = (responses::get(&response), responses::peek(&response), responses::put(&response), responses::update(&response));
         let _ = (responses::delete(&response), responses::count(&response), responses::create(&response));

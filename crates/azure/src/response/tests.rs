@@ -19,7 +19,7 @@ const BUSY: &[u8] =
     b"\xef\xbb\xbf<?xml version=\"1.0\"?><Error><Message>m</Message><Code>ServerBusy</Code></Error>";
 
 #[test]
-fn every_status_has_its_kind() {
+fn every_status_has_its_error_kind() {
     let code = |code: &str| code.to_owned();
     let table = [
         (
@@ -53,7 +53,7 @@ fn every_status_has_its_kind() {
 }
 
 #[test]
-fn the_code_comes_from_the_header_first_then_from_xml_or_json() {
+fn error_code_is_from_the_header_then_the_body() {
     assert_eq!(response(503, &[("x-ms-error-code", "OperationTimedOut")], BUSY).code(), "OperationTimedOut");
     assert_eq!(response(503, &[], BUSY).code(), "ServerBusy");
     assert_eq!(
@@ -68,7 +68,7 @@ fn the_code_comes_from_the_header_first_then_from_xml_or_json() {
 }
 
 #[test]
-fn a_proxys_page_is_judged_by_its_status() {
+fn response_of_a_proxy_is_classified_by_its_status() {
     let page = b"<!DOCTYPE html><html><body>secret page</body></html>";
     assert!(matches!(response(502, &[], page).error().kind(), ErrorKind::Unavailable { .. }));
     assert!(matches!(response(404, &[], page).error().kind(), ErrorKind::Unexpected(_)));
@@ -79,7 +79,7 @@ fn a_proxys_page_is_judged_by_its_status() {
 }
 
 #[test]
-fn the_wait_that_a_service_asks_for_is_understood_in_every_spelling() {
+fn retry_after_is_parsed_in_every_form() {
     let asked = |name, value| response(503, &[(name, value)], b"").error().retry_after();
     assert_eq!(asked("retry-after", "7"), Some(Duration::from_secs(7)));
     assert_eq!(asked("retry-after", "Fri, 20 Nov 2026 10:00:09 GMT"), Some(Duration::from_secs(9)));
@@ -95,7 +95,7 @@ fn the_wait_that_a_service_asks_for_is_understood_in_every_spelling() {
 }
 
 #[test]
-fn a_missing_answer_tells_what_to_do_and_not_where_it_was_sent() {
+fn missing_response_error_has_advice_and_no_address() {
     let address = "https://a.example/x?sig=secret".to_owned();
     let denied = no_response("Put Blob", Part::Blob, "blob_host", &TransportError::Denied(address.clone()));
     assert!(matches!(denied.kind(), ErrorKind::Configuration(s) if s.contains("blob_host")));
@@ -109,7 +109,7 @@ fn a_missing_answer_tells_what_to_do_and_not_where_it_was_sent() {
 
 proptest! {
     #[test]
-    fn any_answer_has_an_error(status in 100u16..1000, body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_response_has_an_error(status in 100u16..1000, body in prop::collection::vec(any::<u8>(), 0..200)) {
         let response = response(status, &[], &body);
         prop_assert!(!response.error().to_string().is_empty());
     }

@@ -26,7 +26,7 @@ fn config(pairs: &[(&str, &str)]) -> AccountConfig {
     config
 }
 
-/// What was chosen, in one line.
+/// The chosen source in one line.
 fn decided(pairs: &[(&str, &str)]) -> String {
     match AccountSource::decide(&config(pairs)) {
         Ok(AccountSource::ConnectionString(c)) => {
@@ -46,7 +46,7 @@ const MSI: [(&str, &str); 2] = [("endpoint", "http://localhost:42356/msi/token")
 const VAULT: (&str, &str) = ("vault", "https://v.vault.azure.net");
 
 #[test]
-fn the_first_complete_way_wins() {
+fn first_complete_source_is_chosen() {
     let everything = [&MSI[..], &[VAULT, ("account", "acct"), ("connection", CONNECTION)]].concat();
     let azure = "https://acct.blob.core.windows.net https://acct.queue.core.windows.net";
     let table: [(&[(&str, &str)], String); 8] = [
@@ -90,7 +90,7 @@ fn the_first_complete_way_wins() {
 }
 
 #[test]
-fn what_is_half_filled_is_answered_with_what_to_add() {
+fn incomplete_configuration_is_refused_with_what_to_add() {
     let table: [(&[(&str, &str)], &str); 14] = [
         (&[], "set storage_connection_string, or key_vault_name, or storage_account_name"),
         (&MSI, "set storage_connection_string, or key_vault_name, or storage_account_name"),

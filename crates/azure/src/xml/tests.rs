@@ -11,7 +11,7 @@ fn record(inner: &str) -> Fields {
 }
 
 #[test]
-fn records_and_the_fields_around_them_are_told_apart_in_any_order() {
+fn records_and_other_fields_are_separated_in_any_order() {
     let xml = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<List Service=\"x\"><Next>abc</Next>\
         <!-- c --><Items>\n <Item><Name>a</Name><Properties><Size>7</Size><Other/></Properties></Item>\
         <Item><Properties><Size>8</Size></Properties><Name>b</Name></Item></Items><Name>outer</Name></List>\n";
@@ -23,14 +23,14 @@ fn records_and_the_fields_around_them_are_told_apart_in_any_order() {
 }
 
 #[test]
-fn both_forms_of_an_empty_list_are_empty() {
+fn list_is_empty_in_both_forms_of_an_empty_element() {
     for xml in ["<List/>", "<List></List>", "<List><Items/></List>", "<List>\n<Items>\n</Items>\n</List>"] {
         assert_eq!(read(xml.as_bytes(), LIST).unwrap().records.len(), 0, "{xml}");
     }
 }
 
 #[test]
-fn entities_references_and_cdata_become_text_and_white_space_stays() {
+fn entities_and_cdata_become_text_and_white_space_is_kept() {
     let fields =
         record("<Text> &lt;a b=&quot;c&quot;&gt;&amp;&apos;\n\t&#13;&#x41;<![CDATA[<&amp;>]]> </Text>");
     assert_eq!(fields.get("Text"), Some(" <a b=\"c\">&'\n\t\rA<&amp;> "));
@@ -40,13 +40,13 @@ fn entities_references_and_cdata_become_text_and_white_space_stays() {
 }
 
 #[test]
-fn a_name_that_says_it_is_percent_encoded_is_decoded() {
+fn name_marked_as_percent_encoded_is_decoded() {
     assert_eq!(record("<Name Encoded=\"true\">a%EF%BF%BEb</Name>").get("Name"), Some("a\u{fffe}b"));
     assert_eq!(record("<Name>a%20b</Name>").get("Name"), Some("a%20b"));
 }
 
 #[test]
-fn what_is_not_the_expected_document_is_an_error() {
+fn unexpected_document_is_an_error() {
     for xml in [
         "",
         "   ",
@@ -67,7 +67,7 @@ fn what_is_not_the_expected_document_is_an_error() {
 }
 
 #[test]
-fn text_that_xml_cannot_carry_is_refused_before_it_is_sent() {
+fn text_invalid_in_xml_is_refused() {
     for character in ['\0', '\u{1}', '\u{8}', '\u{b}', '\u{c}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {
         assert_eq!(escape(&format!("a{character}b")), Err(character));
     }
@@ -80,7 +80,7 @@ fn text_that_xml_cannot_carry_is_refused_before_it_is_sent() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_document_or_an_error_but_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes, LIST);
         let wrapped = [b"<List><Items><Item><Name>", &bytes[..], b"</Name></Item></Items></List>"].concat();
         let _ = read(&wrapped, LIST);
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn escaped_text_is_read_back_exactly(text in any::<String>()) {
+    fn escaped_text_is_read_back_unchanged(text in any::<String>()) {
         if let Ok(escaped) = escape(&text) {
             let fields = record(&format!("<Text>{escaped}</Text>"));
             prop_assert_eq!(fields.get("Text"), Some(text.as_str()));

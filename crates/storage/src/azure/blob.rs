@@ -16,23 +16,23 @@ use crate::{
 
 const JSON: &str = "application/json";
 
-/// Task documents and results as blobs of one container: `{TaskId}-202` and other names beside it. Originals
-/// of poisoned messages are in a second one, `{container}-poison`.
+/// Task documents (`{TaskId}-202`) and attachments as blobs of one container, and originals of poison messages in a
+/// second one, `{container}-poison`.
 pub(crate) struct BlobStore {
     account: Rc<Account>,
     container: String,
     poison: String,
 }
 
-/// A blob to be written.
-struct New<'a> {
+/// A blob to write.
+struct NewBlob<'a> {
     name: &'a str,
     content_type: &'a str,
     bytes: Bytes,
     mark: Option<Mark>,
 }
 
-impl New<'_> {
+impl NewBlob<'_> {
     async fn put(&self, blobs: &Blobs, condition: Condition<'_>) -> Result<Write, azure::Error> {
         let (bytes, mark) = (self.bytes.clone(), self.mark.map(|mark| mark.to_string()));
         blobs.put_noted(self.name, bytes, self.content_type, mark.as_deref(), condition).await
@@ -49,25 +49,25 @@ impl BlobStore {
         self.account.storage.blobs(&self.container)
     }
 
-    /// Writes a blob; with `makes_container`, makes the container when there is none yet.
+    /// Writes a blob. With `creates_container`, creates the container if it does not exist.
     async fn put(
         &self,
         container: &str,
-        new: New<'_>,
+        new: NewBlob<'_>,
         condition: Condition<'_>,
-        makes_container: bool,
+        creates_container: bool,
     ) -> Result<Write, StorageError> {
         let blobs = self.account.storage.blobs(container);
         let mut outcome = new.put(&blobs, condition).await;
-        if makes_container && outcome.as_ref().is_err_and(is_missing) {
+        if creates_container && outcome.as_ref().is_err_and(is_missing) {
             blobs.create_container().await.map_err(|error| self.account.error(&error))?;
             outcome = new.put(&blobs, condition).await;
         }
         outcome.map_err(|error| self.error(&error))
     }
 
-    /// A container that does not exist says nothing about what is to be in it. It is made with the first task;
-    /// later it is missing because the wrong account or name is configured, or because somebody deleted it.
+    /// The error of a call to the container. The first task creates the container, so later it is missing because a wrong
+    /// account or name is configured, or because a client deleted it.
     fn error(&self, error: &azure::Error) -> StorageError {
         if is_missing(error) {
             StorageError::NoContainer(format!(
@@ -85,19 +85,19 @@ impl BlobStore {
         document: &TaskStatus,
         condition: Condition<'_>,
     ) -> Result<Write, StorageError> {
-        let new = New {
+        let new = NewBlob {
             name: &document.task_id.status_blob_name(),
             content_type: JSON,
             bytes: Bytes::from(document.to_bytes()),
             mark: Some(Mark::of(document)),
         };
-        // What replaces a document has its container, or is in the wrong place.
+        // A document to be replaced has a container. If it is missing, the configuration is wrong.
         let is_new = condition == Condition::IfAbsent;
         self.put(&self.container, new, condition, is_new).await
     }
 
-    /// Size and version of an attachment from which no byte is wanted, or none is there.
-    async fn nothing_of(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
+    /// An empty part of an attachment, with its size and version.
+    async fn empty_part(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
         let found = match self.blobs().head(name).await {
             Err(error) if is_missing(&error) => None,
             found => found.map_err(|error| self.account.error(&error))?,
@@ -120,7 +120,7 @@ fn read_document(id: TaskId, bytes: &[u8], etag: ETag) -> Result<StoredDocument,
     Err(StorageError::Unreadable { task_id: id, reason: document, etag })
 }
 
-/// The task whose document a blob of that name is; the container holds other blobs too.
+/// The task whose document has that blob name; `None` for other blobs of the container.
 fn task_of(name: &str) -> Option<TaskId> {
     let id: TaskId = name.strip_suffix("-202")?.parse().ok()?;
     (id.status_blob_name() == name).then_some(id)
@@ -183,7 +183,7 @@ impl StatusStore for BlobStore {
     ) -> StorageFuture<'a, Option<ResultPart>> {
         Box::pin(async move {
             if range.is_empty() {
-                return self.nothing_of(name, etag).await;
+                return self.empty_part(name, etag).await;
             }
             let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
             match self.blobs().get(name, options).await {
@@ -192,9 +192,9 @@ impl StatusStore for BlobStore {
                 }
                 Ok(azure::Read::Missing | azure::Read::Changed | azure::Read::Unchanged) => Ok(None),
                 Err(error) if is_missing(&error) => Ok(None),
-                // The range begins at its end or beyond it, as every range of an empty one does.
+                // The range begins at the end or beyond it, which every range of an empty attachment does.
                 Err(error) if matches!(error.kind(), ErrorKind::Refused { status: 416, .. }) => {
-                    self.nothing_of(name, etag).await
+                    self.empty_part(name, etag).await
                 }
                 Err(error) => Err(self.account.error(&error)),
             }
@@ -220,7 +220,7 @@ impl StatusStore for BlobStore {
 impl ResultStore for BlobStore {
     fn put_poisoned<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, ()> {
         Box::pin(async move {
-            let new = New { name, content_type: "application/octet-stream", bytes, mark: None };
+            let new = NewBlob { name, content_type: "application/octet-stream", bytes, mark: None };
             self.put(&self.poison, new, Condition::Always, true).await.map(drop)
         })
     }
@@ -232,7 +232,7 @@ impl ResultStore for BlobStore {
         bytes: Bytes,
     ) -> StorageFuture<'a, ()> {
         Box::pin(async move {
-            let new = New { name, content_type, bytes, mark: None };
+            let new = NewBlob { name, content_type, bytes, mark: None };
             self.put(&self.container, new, Condition::Always, true).await.map(drop)
         })
     }
@@ -247,7 +247,7 @@ impl ResultStore for BlobStore {
         Box::pin(async move {
             let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
             match self.blobs().put(name, bytes, content_type, condition).await {
-                // Whoever looks after documents finds none; a container made here would hide that it is missing.
+                // There are no documents. Creating the container here would hide that it is missing.
                 Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
                 outcome => outcome.map_err(|error| self.error(&error)),
             }
@@ -269,8 +269,7 @@ impl PublicStore for BlobStore {
 
     fn probe(&self) -> StorageFuture<'_, ()> {
         Box::pin(async move {
-            // Any name will do: that there is no such blob, or no container yet, is an answer, given to good
-            // credentials only.
+            // Any name will do: storage reports a missing blob or container only to valid credentials.
             match self.blobs().head("probe").await {
                 Err(error) if !is_missing(&error) => Err(self.account.error(&error)),
                 _ => Ok(()),

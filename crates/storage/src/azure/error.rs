@@ -4,10 +4,10 @@ use azure::{AccountSource, ErrorKind, Part};
 
 use crate::StorageError;
 
-/// How long a container or queue that is being deleted usually takes to be gone.
-const BEING_DELETED: Duration = Duration::from_secs(30);
+/// How long Azure usually takes to delete a container or queue.
+const DELETION_TIME: Duration = Duration::from_secs(30);
 
-/// Where an operator should look when storage refuses the credentials.
+/// What an operator should check if a service refuses the credentials; it depends on where they come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
     ConnectionString,
@@ -46,7 +46,7 @@ impl Advice {
     }
 }
 
-/// What to look at when a part goes on not answering, or answering something else than it should.
+/// What an operator should check if a service remains unavailable, or its responses remain unexpected.
 fn to_check(part: Part) -> &'static str {
     match part {
         Part::Blob => "blob_endpoint and the state of the storage account",
@@ -59,7 +59,7 @@ fn to_check(part: Part) -> &'static str {
     }
 }
 
-/// What an error of the account's services means to the service.
+/// Maps an error of the client to a [`StorageError`].
 pub(super) fn storage_error(error: &azure::Error, advice: Advice) -> StorageError {
     let of_credentials = matches!(error.part(), Some(Part::KeyVault | Part::Identity));
     let unavailable = |retry_after| {
@@ -77,10 +77,10 @@ pub(super) fn storage_error(error: &azure::Error, advice: Advice) -> StorageErro
         ErrorKind::Throttled { retry_after } | ErrorKind::Unavailable { retry_after } => {
             unavailable(*retry_after)
         }
-        ErrorKind::Conflict { code } if code.ends_with("BeingDeleted") => unavailable(Some(BEING_DELETED)),
-        // It vanished again right after it was made, or something else than storage answered.
+        ErrorKind::Conflict { code } if code.ends_with("BeingDeleted") => unavailable(Some(DELETION_TIME)),
+        // The container or queue was deleted right after it was created, or the response is not of storage.
         ErrorKind::NotFound { .. } | ErrorKind::Unexpected(_) => unavailable(None),
-        // Nothing that this program asks of them depends on its input.
+        // Requests for credentials do not depend on the program's input, so the configuration is the cause.
         ErrorKind::Conflict { .. } | ErrorKind::Refused { .. } if of_credentials => {
             let check = error.part().map_or("the configuration", to_check);
             StorageError::Misconfigured(format!("{error}: check {check}"))
@@ -90,7 +90,7 @@ pub(super) fn storage_error(error: &azure::Error, advice: Advice) -> StorageErro
     }
 }
 
-/// Whether the container or queue is not there (yet).
+/// Whether the container or queue does not exist.
 pub(super) fn is_missing(error: &azure::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound { code } if code == "ContainerNotFound" || code == "QueueNotFound")
 }

@@ -39,16 +39,16 @@ impl StorageQueues {
         self.account.storage.queue(name)
     }
 
-    /// The outcome of a read; nothing of a queue that is not there yet.
-    fn unless_missing<T: Default>(&self, outcome: Result<T, Error>) -> Result<T, StorageError> {
+    /// The outcome of a read. A queue that does not exist yet is empty.
+    fn read<T: Default>(&self, outcome: Result<T, Error>) -> Result<T, StorageError> {
         match outcome {
             Err(error) if is_missing(&error) => Ok(T::default()),
             outcome => outcome.map_err(|error| self.account.error(&error)),
         }
     }
 
-    /// The outcome of what needs the lease; lost with the queue.
-    fn leased<T>(
+    /// The outcome of an operation that needs the lease. If the queue does not exist, the lease is lost.
+    fn with_lease<T>(
         &self,
         outcome: Result<Result<T, LeaseLost>, Error>,
     ) -> Result<Result<T, LeaseLost>, StorageError> {
@@ -59,8 +59,8 @@ impl StorageQueues {
     }
 }
 
-/// JSON without the two characters that are valid in it but not in XML, which carries it. They can only
-/// stand in a JSON string, where an escape means the same.
+/// Escapes the two characters that JSON allows and XML does not: the message is sent within XML. They only occur in JSON
+/// strings, where the escape is equivalent.
 fn for_xml(json: &str) -> Cow<'_, str> {
     if json.contains(['\u{fffe}', '\u{ffff}']) {
         json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff").into()
@@ -69,7 +69,7 @@ fn for_xml(json: &str) -> Cow<'_, str> {
     }
 }
 
-fn received(message: azure::ReceivedMessage) -> ReceivedMessage {
+fn received_message(message: azure::ReceivedMessage) -> ReceivedMessage {
     ReceivedMessage {
         message_id: message.message_id,
         pop_receipt: message.pop_receipt.expose().to_owned(),
@@ -99,14 +99,14 @@ impl MonitoredQueue for StorageQueues {
     fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64> {
         Box::pin(async move {
             let outcome = self.queue(queue).approximate_count().await;
-            self.unless_missing(outcome)
+            self.read(outcome)
         })
     }
 
     fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>> {
         Box::pin(async move {
             let outcome = self.queue(queue).peek(azure::MAX_MESSAGES).await;
-            let messages = self.unless_missing(outcome)?;
+            let messages = self.read(outcome)?;
             Ok(messages.into_iter().map(|message| message.inserted_at.into()).min())
         })
     }
@@ -127,7 +127,7 @@ impl TaskReceiver for StorageQueues {
                 outcome = queue.get(count, visibility).await;
             }
             let messages = outcome.map_err(|error| self.account.error(&error))?;
-            Ok(messages.into_iter().map(received).collect())
+            Ok(messages.into_iter().map(received_message).collect())
         })
     }
 
@@ -143,7 +143,7 @@ impl TaskReceiver for StorageQueues {
             let text = text.map(for_xml);
             let queue = self.queue(queue);
             let outcome = queue.update(&message.message_id, &receipt, visibility, text.as_deref()).await;
-            Ok(self.leased(outcome)?.map(|lease| lease.pop_receipt.expose().to_owned()))
+            Ok(self.with_lease(outcome)?.map(|lease| lease.pop_receipt.expose().to_owned()))
         })
     }
 
@@ -155,7 +155,7 @@ impl TaskReceiver for StorageQueues {
         Box::pin(async move {
             let receipt = Secret::new(message.pop_receipt.as_str());
             let outcome = self.queue(queue).delete(&message.message_id, &receipt).await;
-            self.leased(outcome)
+            self.with_lease(outcome)
         })
     }
 }

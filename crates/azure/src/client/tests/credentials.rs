@@ -4,7 +4,7 @@ use super::*;
 use crate::Clock as _;
 use crate::Part;
 
-/// Runs `count` calls at once and says how many were answered.
+/// Makes `count` calls concurrently and returns how many succeeded.
 fn together(script: &Script, storage: &StorageClient, count: usize) -> usize {
     let calls = (0..count).map(|_| some_call(storage));
     script.run(join_all(calls)).iter().filter(|outcome| outcome.is_ok()).count()
@@ -15,7 +15,7 @@ fn fetches(script: &Script, host: &str) -> usize {
 }
 
 #[test]
-fn forty_cold_calls_share_one_token() {
+fn one_token_fetch_serves_forty_concurrent_calls() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t1", 3600).after(2),
         false => Reply::status(204),
@@ -28,7 +28,7 @@ fn forty_cold_calls_share_one_token() {
 }
 
 #[test]
-fn who_goes_away_while_fetching_leaves_the_fetch_to_the_next() {
+fn cancelled_fetch_is_taken_over_by_the_next_call() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t1", 3600).after(5),
         false => Reply::status(204),
@@ -46,7 +46,7 @@ fn who_goes_away_while_fetching_leaves_the_fetch_to_the_next() {
 }
 
 #[test]
-fn a_token_is_replaced_early_while_the_others_go_on_with_the_old_one() {
+fn stale_token_is_used_while_one_call_refreshes_it() {
     let mut issued = 0;
     let script = Script::new(move |request| {
         if !is_for(request, "localhost") {
@@ -74,7 +74,7 @@ fn a_token_is_replaced_early_while_the_others_go_on_with_the_old_one() {
 }
 
 #[test]
-fn a_refused_token_is_replaced_once_for_everybody() {
+fn rejected_token_is_renewed_once_for_all_calls() {
     let mut issued = 0;
     let script = Script::new(move |request| {
         if is_for(request, "localhost") {
@@ -94,7 +94,7 @@ fn a_refused_token_is_replaced_once_for_everybody() {
 }
 
 #[test]
-fn a_token_that_is_always_refused_is_not_fetched_over_and_over() {
+fn always_rejected_token_is_not_fetched_repeatedly() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
         false => Reply::status(401).header("x-ms-error-code", "InvalidAuthenticationInfo"),
@@ -115,7 +115,7 @@ fn a_token_that_is_always_refused_is_not_fetched_over_and_over() {
 }
 
 #[test]
-fn a_missing_role_is_an_error_at_once() {
+fn missing_role_is_an_error_without_a_retry() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
         false => Reply::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
@@ -129,7 +129,7 @@ fn a_missing_role_is_an_error_at_once() {
 }
 
 #[test]
-fn a_broken_identity_endpoint_is_left_alone_for_a_growing_while() {
+fn failing_identity_endpoint_is_called_at_growing_intervals() {
     let script = Script::new(|_| Reply::status(500));
     script.random.set(u64::MAX);
     let storage = keyless(&script);
@@ -153,7 +153,7 @@ fn a_broken_identity_endpoint_is_left_alone_for_a_growing_while() {
 }
 
 #[test]
-fn a_token_that_is_still_good_outlives_an_outage_of_its_source() {
+fn stale_token_is_used_during_an_identity_outage() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
         false => Reply::status(204),
@@ -168,7 +168,7 @@ fn a_token_that_is_still_good_outlives_an_outage_of_its_source() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_no_token_secret_or_pause_last_longer() {
+fn wall_clock_set_back_extends_no_token_secret_or_pause() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 3600),
         "vault.example" => secret("b2xk"),
@@ -196,7 +196,7 @@ fn a_clock_that_is_set_back_makes_no_token_secret_or_pause_last_longer() {
 }
 
 #[test]
-fn the_vaults_secret_is_read_once_and_again_when_it_is_old() {
+fn vault_secret_is_read_again_at_its_maximum_age() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400).after(1),
         "vault.example" => secret("b2xk").after(1),
@@ -223,7 +223,7 @@ fn the_vaults_secret_is_read_once_and_again_when_it_is_old() {
 }
 
 #[test]
-fn a_vault_that_is_away_does_not_stop_what_storage_still_accepts() {
+fn stale_secret_is_used_during_a_vault_outage() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400),
         "vault.example" => secret("b2xk"),
@@ -241,7 +241,7 @@ fn a_vault_that_is_away_does_not_stop_what_storage_still_accepts() {
 }
 
 #[test]
-fn a_rotated_key_is_read_again_once_for_everybody() {
+fn rotated_key_is_read_once_for_all_calls() {
     let rotated = Rc::new(Cell::new(false));
     let is_rotated = Rc::clone(&rotated);
     let script = Script::new(move |request| match request.uri().host().unwrap() {
@@ -268,7 +268,7 @@ fn a_rotated_key_is_read_again_once_for_everybody() {
 }
 
 #[test]
-fn a_lasting_refusal_makes_the_vault_answer_once_in_a_while_and_nothing_is_tried_twice() {
+fn lasting_refusal_reads_the_vault_rarely_and_repeats_no_call() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400),
         "vault.example" => secret("b2xk"),
@@ -285,7 +285,7 @@ fn a_lasting_refusal_makes_the_vault_answer_once_in_a_while_and_nothing_is_tried
 }
 
 #[test]
-fn a_token_that_the_vault_refuses_is_replaced_once() {
+fn token_rejected_by_the_vault_is_renewed_once() {
     let issued = Rc::new(Cell::new(0));
     let count = Rc::clone(&issued);
     let script = Script::new(move |request| match request.uri().host().unwrap() {

@@ -17,7 +17,7 @@ fn value(url: &str, name: &str) -> String {
 }
 
 #[test]
-fn with_a_key_a_link_needs_no_request_and_lives_for_at_least_as_long_as_asked() {
+fn link_signed_with_a_key_needs_no_request() {
     let script = Script::new(|_| Reply::status(500));
     let storage = keyed(&script);
     let link = script.run(storage.blob_read_sas("tasks", "a b/ü-202", Duration::from_millis(1500))).unwrap();
@@ -35,7 +35,7 @@ fn with_a_key_a_link_needs_no_request_and_lives_for_at_least_as_long_as_asked() 
 }
 
 #[test]
-fn against_an_endpoint_without_tls_links_work_without_it() {
+fn link_to_an_endpoint_without_tls_allows_http() {
     let script = Script::new(|_| Reply::status(500));
     let emulator = AccountConfig { connection_string: Secret::new("UseDevelopmentStorage=true"), ..config() };
     let link = script.run(open(&script, &emulator).blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap();
@@ -44,7 +44,7 @@ fn against_an_endpoint_without_tls_links_work_without_it() {
 }
 
 #[test]
-fn a_sas_is_never_handed_out() {
+fn sas_credential_is_never_published() {
     let script = Script::new(|_| Reply::status(500));
     let sas = "SharedAccessSignature=sv=1&sp=r&sig=hidden;AccountName=acct";
     let storage = open(&script, &AccountConfig { connection_string: Secret::new(sas), ..config() });
@@ -57,7 +57,7 @@ fn a_sas_is_never_handed_out() {
     assert_eq!(address, "https://acct.blob.core.windows.net/tasks/m");
 }
 
-/// Identity endpoint and Blob service that issues delegation keys as they are asked for.
+/// The identity endpoint, and a Blob service that issues the requested delegation keys.
 fn delegating(request: &Request<Bytes>) -> Reply {
     if is_for(request, "localhost") {
         return token("t", 86_400);
@@ -75,7 +75,7 @@ fn delegating(request: &Request<Bytes>) -> Reply {
 }
 
 #[test]
-fn without_a_key_many_links_share_a_delegation_key_that_outlives_them() {
+fn many_links_share_one_delegation_key() {
     let script = Script::new(delegating);
     let storage = keyless(&script);
     let links = (0..40).map(|_| storage.blob_read_sas("tasks", "m", TEN_MINUTES));
@@ -97,7 +97,7 @@ fn without_a_key_many_links_share_a_delegation_key_that_outlives_them() {
 }
 
 #[test]
-fn links_of_a_week_end_with_the_longest_key_and_share_it() {
+fn week_long_links_expire_with_the_longest_key() {
     let script = Script::new(delegating);
     let storage = keyless(&script);
     let week = Duration::from_secs(7 * 86_400);
@@ -111,7 +111,7 @@ fn links_of_a_week_end_with_the_longest_key_and_share_it() {
 }
 
 #[test]
-fn a_missing_role_for_delegation_keys_is_said_and_not_asked_for_again_and_again() {
+fn missing_delegation_role_is_an_error_without_repeated_requests() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 86_400),
         false => Reply::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),

@@ -1,14 +1,14 @@
 use super::*;
 use crate::{Clock as _, Condition, Instant, LeaseLost, TimeToLive, Write};
 
-/// Answers with each of the replies in turn, then with 500.
+/// Responds with each of `replies` in turn, then with 500.
 fn in_turn(replies: Vec<Reply>) -> Rc<Script> {
     let mut replies = replies.into_iter();
     Script::new(move |_| replies.next().unwrap_or_else(|| Reply::status(500)))
 }
 
 #[test]
-fn each_try_is_dated_and_signed_anew() {
+fn each_try_has_its_own_date_and_signature() {
     let script = in_turn(vec![
         Reply::status(503).header("retry-after", "3"),
         Reply::status(500).header("x-ms-retry-after-ms", "2000"),
@@ -24,7 +24,7 @@ fn each_try_is_dated_and_signed_anew() {
 }
 
 #[test]
-fn waits_follow_the_dice_and_end_with_the_tries() {
+fn waits_follow_the_random_number_until_tries_are_used() {
     let script = in_turn(vec![]);
     script.random.set(1 << 63);
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
@@ -34,7 +34,7 @@ fn waits_follow_the_dice_and_end_with_the_tries() {
 }
 
 #[test]
-fn slow_tries_together_keep_the_deadline() {
+fn slow_tries_stay_within_the_deadline() {
     let script = Script::new(|_| Reply::status(200).after(60));
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     assert_eq!(script.seen().len(), 2);
@@ -43,7 +43,7 @@ fn slow_tries_together_keep_the_deadline() {
 }
 
 #[test]
-fn a_clock_that_is_set_in_the_middle_of_a_call_moves_no_deadline() {
+fn deadline_does_not_move_with_the_wall_clock() {
     for hours in [-3, 3] {
         let script = Script::new(|_| Reply::status(503));
         let clock = Rc::clone(&script);
@@ -59,7 +59,7 @@ fn a_clock_that_is_set_in_the_middle_of_a_call_moves_no_deadline() {
 }
 
 #[test]
-fn a_message_is_put_again_after_a_broken_connection_rather_than_lost() {
+fn put_message_is_repeated_after_an_interrupted_connection() {
     let put = "<QueueMessagesList><QueueMessage><MessageId>m</MessageId><InsertionTime>Fri, 20 Nov 2026 10:00:00 GMT\
         </InsertionTime><PopReceipt>r</PopReceipt><TimeNextVisible>Fri, 20 Nov 2026 10:00:00 GMT</TimeNextVisible>\
         </QueueMessage></QueueMessagesList>";
@@ -73,7 +73,7 @@ fn a_message_is_put_again_after_a_broken_connection_rather_than_lost() {
 }
 
 #[test]
-fn a_lease_is_not_renewed_twice_unless_the_first_try_had_no_effect() {
+fn update_is_repeated_only_after_a_try_without_effect() {
     let renewed = || {
         Reply::status(204)
             .header("x-ms-popreceipt", "new")
@@ -96,7 +96,7 @@ fn a_lease_is_not_renewed_twice_unless_the_first_try_had_no_effect() {
 }
 
 #[test]
-fn a_message_found_gone_by_a_second_try_was_deleted_by_the_first() {
+fn delete_succeeds_when_a_repeat_finds_no_message() {
     let gone = || Reply::status(404).header("x-ms-error-code", "MessageNotFound");
     let delete = |replies| {
         let script = in_turn(replies);
@@ -113,7 +113,7 @@ fn a_message_found_gone_by_a_second_try_was_deleted_by_the_first() {
 }
 
 #[test]
-fn a_create_that_meets_its_own_first_try_is_a_condition_not_met() {
+fn create_repeated_after_its_own_success_is_a_conflict() {
     let exists = Reply::status(409).header("x-ms-error-code", "BlobAlreadyExists");
     let script = in_turn(vec![Reply::status(500), exists]);
     let blobs = keyed(&script).blobs("tasks");
@@ -122,7 +122,7 @@ fn a_create_that_meets_its_own_first_try_is_a_condition_not_met() {
 }
 
 #[test]
-fn what_the_manifest_denies_is_said_at_once_and_names_the_variable() {
+fn denied_destination_is_an_error_that_names_the_variable() {
     let script = in_turn(vec![Reply::broken(TransportError::Denied("https://acct?sig=hidden".to_owned()))]);
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     assert!(

@@ -8,164 +8,136 @@ use utoipa::openapi::{Ref, Required};
 
 use crate::schemas::{date_time, guid, plain};
 
-/// Adds the parameters that are used.
+/// Adds every parameter to the components.
 pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
     all().into_iter().fold(components, |components, (key, parameter)| components.parameter(key, parameter))
 }
 
-/// Makes an operation take parameters, by their keys in [`all`].
-pub(crate) fn take(operation: OperationBuilder, keys: &[&str]) -> OperationBuilder {
+/// Adds references to parameters, by their keys in [`all`].
+pub(crate) fn reference(operation: OperationBuilder, keys: &[&str]) -> OperationBuilder {
     keys.iter().fold(operation, |operation, key| {
         operation.parameter_ref(Ref::new(format!("#/components/parameters/{key}")))
     })
 }
 
-/// Every parameter and its key among the components.
-pub(crate) fn all() -> Vec<(&'static str, Parameter)> {
-    let query = ParameterIn::Query;
-    let header = ParameterIn::Header;
-    let text = |most: usize| plain(Type::String).max_length(Some(most));
+/// A parameter and its key among the components.
+type Entry = (&'static str, Parameter);
+
+/// Every parameter.
+pub(crate) fn all() -> Vec<Entry> {
+    [path(), list_filters(), result_redirect(), submission_headers(), conditional_headers(), other_headers()]
+        .concat()
+}
+
+fn path() -> Vec<Entry> {
+    let id = parameter("id", ParameterIn::Path, guid(), "Id of the task, with hyphens.");
+    vec![("TaskId", ParameterBuilder::from(id).required(Required::True).build())]
+}
+
+fn list_filters() -> Vec<Entry> {
     let states = ["NotStarted", "Running", "Succeeded", "Failed", "Canceled"];
+    let status = text().enum_values(Some(states));
+    let name = text().max_length(Some(MAX_NAME_CHARS));
+    let top = plain(Type::Integer).minimum(Some(1)).maximum(Some(200)).default(Some(json!(50)));
+    vec![
+        ("Status", query("status", status, "Only tasks in this state.")),
+        ("Name", query("name", name, "Only tasks with exactly this name.")),
+        ("CreatedAfter", query("createdAfter", date_time(), "Only tasks accepted after this time.")),
+        ("Top", query("top", top, "Maximum number of tasks per page.")),
+        ("Continuation", query("continuation", text(), "Start of the page; taken from `nextLink`.")),
+    ]
+}
+
+fn result_redirect() -> Vec<Entry> {
+    let schema = plain(Type::Boolean).default(Some(json!(false)));
+    let description = "Respond `303` with the address of the result if the task has succeeded.";
+    vec![("Redirect", query("redirect", schema, description))]
+}
+
+fn submission_headers() -> Vec<Entry> {
+    let key = text().max_length(Some(255)).min_length(Some(1)).pattern(Some("^[!-~]+$"));
+    let wait = text().examples([json!("wait=2")]);
     vec![
         (
-            "TaskId",
-            ParameterBuilder::from(parameter(
-                "id",
-                ParameterIn::Path,
-                guid(),
-                "Id of the task, with hyphens.",
-            ))
-            .required(Required::True)
-            .build(),
-        ),
-        (
-            "Status",
-            parameter(
-                "status",
-                query.clone(),
-                plain(Type::String).enum_values(Some(states)),
-                "Only tasks in this state.",
-            ),
-        ),
-        (
-            "Name",
-            parameter("name", query.clone(), text(MAX_NAME_CHARS), "Only tasks with exactly this name."),
-        ),
-        (
-            "CreatedAfter",
-            parameter("createdAfter", query.clone(), date_time(), "Only tasks accepted after this time."),
-        ),
-        (
-            "Top",
-            parameter(
-                "top",
-                query.clone(),
-                plain(Type::Integer).minimum(Some(1)).maximum(Some(200)).default(Some(json!(50))),
-                "Maximum number of tasks per page.",
-            ),
-        ),
-        (
-            "Continuation",
-            parameter(
-                "continuation",
-                query.clone(),
-                plain(Type::String),
-                "Start of the page; taken from `nextLink`.",
-            ),
-        ),
-        (
-            "Redirect",
-            parameter(
-                "redirect",
-                query,
-                plain(Type::Boolean).default(Some(json!(false))),
-                "Respond `303` with the address of the result if the task has succeeded.",
-            ),
-        ),
-        (
             "IdempotencyKey",
-            parameter(
+            header(
                 "Idempotency-Key",
-                header.clone(),
-                text(255).min_length(Some(1)).pattern(Some("^[!-~]+$")),
+                key,
                 "Identifies the submission if the body has no `TaskId`: the same key of the same caller identifies \
                  the same task.",
             ),
         ),
         (
             "Prefer",
-            parameter(
+            header(
                 "Prefer",
-                header.clone(),
-                plain(Type::String).examples([json!("wait=2")]),
+                wait,
                 "Long polling. With `wait=N` (RFC 7240) the response is sent when the task has ended, or after N \
                  seconds. N is a whole number, at most 30; other values are ignored.",
             ),
         ),
+    ]
+}
+
+fn conditional_headers() -> Vec<Entry> {
+    vec![
         (
             "IfMatch",
-            parameter(
+            header(
                 "If-Match",
-                header.clone(),
-                plain(Type::String),
+                text(),
                 "`ETag`s of the versions that the request applies to (strong comparison), or `*`. For another version \
                  the response is `412` and nothing is changed.",
             ),
         ),
         (
             "IfNoneMatch",
-            parameter(
+            header(
                 "If-None-Match",
-                header.clone(),
-                plain(Type::String),
+                text(),
                 "`ETag` of a known version: if it is the current one, the response is `304`.",
             ),
         ),
         (
             "IfRange",
-            parameter(
+            header(
                 "If-Range",
-                header.clone(),
-                plain(Type::String),
+                text(),
                 "`ETag` of the version that the range belongs to; for another version the response is the complete result.",
-            ),
-        ),
-        (
-            "Range",
-            parameter(
-                "Range",
-                header.clone(),
-                plain(Type::String).examples([json!("bytes=0-1023")]),
-                "A single byte range.",
-            ),
-        ),
-        (
-            "LastEventId",
-            parameter(
-                "Last-Event-ID",
-                header.clone(),
-                plain(Type::String),
-                "Id of the last received event; the stream continues after it.",
-            ),
-        ),
-        (
-            "TraceParent",
-            parameter(
-                "traceparent",
-                header,
-                plain(Type::String),
-                "W3C trace context; stored with the task and passed to its handler.",
             ),
         ),
     ]
 }
 
-fn parameter(name: &str, place: ParameterIn, schema: ObjectBuilder, text: &str) -> Parameter {
+fn other_headers() -> Vec<Entry> {
+    let range = text().examples([json!("bytes=0-1023")]);
+    let last_event = "Id of the last received event; the stream continues after it.";
+    let trace = "W3C trace context; stored with the task and passed to its handler.";
+    vec![
+        ("Range", header("Range", range, "A single byte range.")),
+        ("LastEventId", header("Last-Event-ID", text(), last_event)),
+        ("TraceParent", header("traceparent", text(), trace)),
+    ]
+}
+
+fn text() -> ObjectBuilder {
+    plain(Type::String)
+}
+
+fn query(name: &str, schema: ObjectBuilder, description: &str) -> Parameter {
+    parameter(name, ParameterIn::Query, schema, description)
+}
+
+fn header(name: &str, schema: ObjectBuilder, description: &str) -> Parameter {
+    parameter(name, ParameterIn::Header, schema, description)
+}
+
+fn parameter(name: &str, place: ParameterIn, schema: ObjectBuilder, description: &str) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
         .required(Required::False)
-        .description(Some(text))
+        .description(Some(description))
         .schema(Some(schema))
         .build()
 }

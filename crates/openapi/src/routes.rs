@@ -73,7 +73,7 @@ impl Route {
     }
 
     fn parameters(mut self, parameters: &[&str]) -> Self {
-        self.operation = parameters::take(self.operation, parameters);
+        self.operation = parameters::reference(self.operation, parameters);
         self
     }
 

@@ -30,6 +30,9 @@ const MAX_DOCUMENTS: usize = 600;
 /// Storage pages listed for one response. They may contain blobs that are not documents.
 const MAX_STORAGE_PAGES: usize = 10;
 
+/// Maximum number of blobs per storage page.
+const MAX_PAGE_BLOBS: u32 = 200;
+
 /// Maximum difference between the clock of storage, which dates blobs, and the clock of this service, which
 /// writes the creation time. Storage refuses requests from clients whose clock differs by more.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(15 * 60);
@@ -117,7 +120,7 @@ async fn collect(
 
 async fn storage_page(tasks: &Tasks, position: &Position) -> Result<Page, HttpError> {
     let from = position.page.as_deref();
-    match tasks.store.list(from, 200).await {
+    match tasks.store.list(from, MAX_PAGE_BLOBS).await {
         // Storage refuses a marker that it did not create.
         Err(StorageError::Refused(_)) if from.is_some() => Err(invalid_continuation()),
         outcome => Ok(outcome?),

@@ -178,8 +178,8 @@ impl fmt::Display for Error {
                 }
             }
             ErrorKind::Unexpected(what) => match self.part {
-                Some(part) => write!(f, "unexpected answer of {part}: {what}")?,
-                None => write!(f, "unexpected answer: {what}")?,
+                Some(part) => write!(f, "unexpected response of {part}: {what}")?,
+                None => write!(f, "unexpected response: {what}")?,
             },
         }
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }

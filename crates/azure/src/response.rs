@@ -166,7 +166,7 @@ pub(crate) fn no_response(
     // The transport's own text is left out: it may contain the address with its query.
     let what = match error {
         TransportError::Connect(_) => "cannot connect",
-        TransportError::Timeout => "no answer in time",
+        TransportError::Timeout => "no response in time",
         _ => "the connection broke",
     };
     Error::new(operation, kind).of(part).with(format!("{what} ({part})"))

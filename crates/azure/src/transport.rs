@@ -45,13 +45,13 @@ pub enum TransportError {
     #[error("the destination is not in allowed_outbound_hosts: {0}")]
     Denied(String),
     /// There was no complete response within the limits. The request may have had its effect.
-    #[error("no answer in time")]
+    #[error("no response in time")]
     Timeout,
     /// The connection broke. The request may have had its effect.
     #[error("the connection broke: {0}")]
     Interrupted(String),
     /// The response is larger than [`Limits::max_response_bytes`].
-    #[error("the answer is larger than {0} bytes")]
+    #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
 }
 

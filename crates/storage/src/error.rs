@@ -9,7 +9,7 @@ use crate::ETag;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// Storage did not respond, or responded that it is busy or out of order. Try again later.
-    #[error("{}: {detail}", if *.credentials { "the credentials for storage cannot be had" } else { "storage is not available" })]
+    #[error("{}: {detail}", if *.credentials { "the credentials for storage are not available" } else { "storage is not available" })]
     Unavailable {
         /// The service that failed, how, and what to check if the error persists. It contains no secret.
         detail: String,
@@ -48,7 +48,7 @@ pub enum StorageError {
 impl StorageError {
     /// Whether the error is about the requested document or message only. The same call for another one may succeed.
     #[must_use]
-    pub fn concerns_one(&self) -> bool {
+    pub fn affects_one_item(&self) -> bool {
         match self {
             Self::Unreadable { .. } | Self::Blocked(_) | Self::Refused(_) => true,
             Self::Unavailable { .. } | Self::Misconfigured(_) | Self::NoContainer(_) => false,

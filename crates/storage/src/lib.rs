@@ -29,7 +29,7 @@ pub use etag::ETag;
 pub use queue::{MonitoredQueue, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
 pub use settings::StorageSettings;
 pub use store::{
-    ListedDocument, Page, PublicStore, Read, ResultPart, ResultStore, StatusStore, StoredDocument,
+    AttachmentPart, ListedDocument, Page, PublicStore, Read, ResultStore, StatusStore, StoredDocument,
 };
 
 /// The storage that the API uses.

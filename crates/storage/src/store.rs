@@ -52,7 +52,7 @@ pub struct Page {
 
 /// An attachment, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultPart {
+pub struct AttachmentPart {
     /// The bytes.
     pub bytes: Bytes,
     /// Size of the complete attachment in bytes.
@@ -94,7 +94,7 @@ pub trait StatusStore {
         name: &'a str,
         range: Range<u64>,
         etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Option<ResultPart>>;
+    ) -> StorageFuture<'a, Option<AttachmentPart>>;
 
     /// Deletes an attachment. It succeeds if the attachment does not exist.
     fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;

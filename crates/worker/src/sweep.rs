@@ -152,7 +152,7 @@ async fn sweep_page(
             Ok(Action::None) => {}
             Ok(Action::Requeued) => report.requeued += 1,
             Ok(Action::Purged) => report.purged += 1,
-            Err(error) if error.concerns_one() || sweep.passes_over() => engine.env.log(
+            Err(error) if error.affects_one_item() || sweep.passes_over() => engine.env.log(
                 &Line::error("the sweep passed over a document")
                     .with("task_id", id.to_string())
                     .with("cause", error.to_string()),

@@ -136,7 +136,7 @@ fn entry(tasks: &Tasks, id: TaskId, read: Result<Read, StorageError>) -> Result<
     match read {
         Ok(Read::Found(stored)) => Ok(Entry::Document(stored)),
         Ok(Read::Missing | Read::Unchanged) => Ok(Entry::Gone),
-        Err(error) if error.concerns_one() => {
+        Err(error) if error.affects_one_item() => {
             tasks.env.log(
                 &Line::warn("a document could not be listed")
                     .with("task_id", id.to_string())

@@ -16,7 +16,7 @@ use models::{ResultBlob, TaskId, TaskState, TaskStatus};
 use service::body::Body;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
-use storage::{ETag, ResultPart, StoredDocument};
+use storage::{AttachmentPart, ETag, StoredDocument};
 
 use crate::http::headers::text;
 use crate::http::precondition;
@@ -119,7 +119,7 @@ async fn blob_body(
         return Ok(Body::empty());
     }
     let first = tasks.store.read_attachment(&blob.name, chunk_range(&part), None).await?;
-    let Some(ResultPart { bytes, etag, .. }) = first.filter(|first| first.total == blob.size) else {
+    let Some(AttachmentPart { bytes, etag, .. }) = first.filter(|first| first.total == blob.size) else {
         let id = stored.document.task_id;
         let detail = format!("The result of task {id} is not in storage as it was recorded.");
         return Err(HttpError::new(ProblemKind::DocumentUnreadable, detail));

@@ -10,7 +10,7 @@ use models::{TaskId, TaskStatus};
 use super::account::Account;
 use super::error::is_missing;
 use crate::{
-    ETag, ListedDocument, Page, PublicStore, Read, ResultPart, ResultStore, StatusStore, StorageError,
+    AttachmentPart, ETag, ListedDocument, Page, PublicStore, Read, ResultStore, StatusStore, StorageError,
     StorageFuture, StoredDocument, Write,
 };
 
@@ -97,13 +97,17 @@ impl BlobStore {
     }
 
     /// An empty part of an attachment, with its size and version.
-    async fn empty_part(&self, name: &str, etag: Option<&str>) -> Result<Option<ResultPart>, StorageError> {
+    async fn empty_part(
+        &self,
+        name: &str,
+        etag: Option<&str>,
+    ) -> Result<Option<AttachmentPart>, StorageError> {
         let found = match self.blobs().head(name).await {
             Err(error) if is_missing(&error) => None,
             found => found.map_err(|error| self.account.error(&error))?,
         };
         let wanted = found.filter(|properties| etag.is_none_or(|etag| etag == properties.etag));
-        Ok(wanted.map(|properties| ResultPart {
+        Ok(wanted.map(|properties| AttachmentPart {
             bytes: Bytes::new(),
             total: properties.size,
             etag: properties.etag,
@@ -180,7 +184,7 @@ impl StatusStore for BlobStore {
         name: &'a str,
         range: Range<u64>,
         etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Option<ResultPart>> {
+    ) -> StorageFuture<'a, Option<AttachmentPart>> {
         Box::pin(async move {
             if range.is_empty() {
                 return self.empty_part(name, etag).await;
@@ -188,7 +192,7 @@ impl StatusStore for BlobStore {
             let options = GetOptions { range: Some(range), if_match: etag, ..GetOptions::default() };
             match self.blobs().get(name, options).await {
                 Ok(azure::Read::Found(blob)) => {
-                    Ok(Some(ResultPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
+                    Ok(Some(AttachmentPart { bytes: blob.bytes, total: blob.total_size, etag: blob.etag }))
                 }
                 Ok(azure::Read::Missing | azure::Read::Changed | azure::Read::Unchanged) => Ok(None),
                 Err(error) if is_missing(&error) => Ok(None),

@@ -13,8 +13,8 @@ use service::body::Body;
 use service::env::Env as _;
 use service::settings::WorkerSettings;
 use storage::{
-    LeaseLost, ListedDocument, Page, QueueName, Read, ReceivedMessage, ResultPart, ResultStore, StatusStore,
-    StorageFuture, StoredDocument, TaskQueue, TaskReceiver, WorkerStorage, Write,
+    AttachmentPart, LeaseLost, ListedDocument, Page, QueueName, Read, ReceivedMessage, ResultStore,
+    StatusStore, StorageFuture, StoredDocument, TaskQueue, TaskReceiver, WorkerStorage, Write,
 };
 use worker::Worker;
 
@@ -150,11 +150,11 @@ impl StatusStore for Storage {
         _: &'a str,
         _: Range<u64>,
         _: Option<&'a str>,
-    ) -> StorageFuture<'a, Option<ResultPart>> {
+    ) -> StorageFuture<'a, Option<AttachmentPart>> {
         Box::pin(async move {
             tokio::time::sleep(OTHER_TIME).await;
             let state = self.0.state.borrow();
-            Ok(state.as_ref().map(|(bytes, version)| ResultPart {
+            Ok(state.as_ref().map(|(bytes, version)| AttachmentPart {
                 bytes: bytes.clone(),
                 total: bytes.len() as u64,
                 etag: version.to_string(),

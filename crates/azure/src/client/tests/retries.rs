@@ -39,7 +39,7 @@ fn slow_tries_stay_within_the_deadline() {
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     assert_eq!(script.seen().len(), 2);
     assert_eq!(script.now() - start(), time::Duration::seconds(30));
-    assert_eq!(error.to_string(), "Clear Messages: not available: no answer in time (Queue Storage)");
+    assert_eq!(error.to_string(), "Clear Messages: not available: no response in time (Queue Storage)");
 }
 
 #[test]

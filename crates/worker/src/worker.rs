@@ -1,4 +1,4 @@
-//! The worker's routes, the drain token, and responses.
+//! The routes of the worker, and the drain token.
 
 use std::rc::Rc;
 
@@ -23,8 +23,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The worker over the storage account that the settings name. Settings that cannot be used are
-    /// answered to every drain, with the name of the variable.
+    /// Creates the worker for the storage account in the settings. If the settings cannot be used, every drain responds
+    /// with a problem that names the variable.
     pub fn new(env: Rc<dyn Env>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
         let opened = settings.map_err(ConfigurationError::from).and_then(|settings| {
             let storage = storage::open_for_worker(env.clone(), &settings.storage)?;
@@ -33,7 +33,7 @@ impl Worker {
         Self::with_storage(env, opened)
     }
 
-    /// The worker over the given storage.
+    /// Creates the worker for the given storage.
     pub fn with_storage(
         env: Rc<dyn Env>,
         opened: Result<(WorkerSettings, WorkerStorage), ConfigurationError>,
@@ -42,7 +42,7 @@ impl Worker {
         Rc::new(Self { env, engine })
     }
 
-    /// Answers one request, whatever it is: `POST /drain` and `GET /healthz`.
+    /// Responds to one request. The routes are `POST /drain` and `GET /healthz`.
     pub async fn handle<B: RequestBody + 'static>(self: &Rc<Self>, request: Request<B>) -> Response {
         let (parts, body) = request.into_parts();
         let outcome = match (parts.uri.path(), &parts.method) {
@@ -74,7 +74,7 @@ impl Worker {
         authorize(engine.settings.drain_token.expose(), headers)?;
         let is_stream = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
         match drain::drain(engine, control::orders(is_stream.then_some(body))).await {
-            Ok(counts) => Ok(response::json(StatusCode::OK, &counts)),
+            Ok(report) => Ok(response::json(StatusCode::OK, &report)),
             // Nothing could be received, for a reason that only an operator can remove.
             Err(error) => Err(HttpError::new(ProblemKind::Misconfigured, error.to_string())
                 .retry_after(OPERATOR_RETRY_AFTER)
@@ -83,7 +83,7 @@ impl Worker {
     }
 }
 
-/// Lets the holder of the drain token in.
+/// Checks the drain token of the request.
 fn authorize(token: &str, headers: &HeaderMap) -> Result<(), HttpError> {
     if token.is_empty() {
         let detail = "The drain route is closed: set the variable drain_token of the worker, and give the \

@@ -1,4 +1,4 @@
-//! The normal course, and what it costs.
+//! Drains without faults: their order, their bounds and their cost in requests.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use test_world::Fault;
 use crate::world::{Lines, World, run};
 
 #[test]
-fn a_short_task_takes_three_requests_and_a_batch_one() {
+fn short_task_takes_three_requests_and_its_batch_one() {
     run(|world| async move {
         let worker = world.worker(&[]);
         let mut ids = Vec::new();
@@ -42,7 +42,7 @@ fn a_short_task_takes_three_requests_and_a_batch_one() {
 }
 
 #[test]
-fn the_requests_of_one_task_come_in_their_order() {
+fn requests_of_one_task_come_in_order() {
     run(|world| async move {
         let worker = world.worker(&[]);
         let id = world.submit("checksum", |_| {}).await;
@@ -56,7 +56,7 @@ fn the_requests_of_one_task_come_in_their_order() {
 }
 
 #[test]
-fn a_long_queue_is_drained_in_full_batches_and_no_more_at_once_than_allowed() {
+fn long_queue_is_drained_in_full_batches_within_max_concurrency() {
     run(|world| async move {
         let worker = world.worker(&[("simulate_unit_ms", "10"), ("max_concurrency", "8")]);
         for _ in 0..40 {
@@ -70,9 +70,9 @@ fn a_long_queue_is_drained_in_full_batches_and_no_more_at_once_than_allowed() {
 }
 
 #[test]
-fn a_drain_ends_with_its_time_and_says_that_there_is_more() {
+fn drain_ends_with_its_budget_and_reports_more() {
     run(|world| async move {
-        // 1 to 19 seconds each, two at a time, for five seconds.
+        // Two tasks at a time of 1 to 19 s each, with a budget of 5 s.
         let worker =
             world.worker(&[("simulate_unit_ms", "1000"), ("max_concurrency", "2"), ("drain_seconds", "5")]);
         for _ in 0..20 {
@@ -88,7 +88,7 @@ fn a_drain_ends_with_its_time_and_says_that_there_is_more() {
 }
 
 #[test]
-fn an_idle_drain_looks_once_and_keeps_quiet() {
+fn idle_drain_receives_once_and_logs_nothing() {
     run(|world| async move {
         let worker = world.worker(&[]);
         assert_eq!(worker.drain().await["received"], 0);
@@ -101,7 +101,7 @@ fn an_idle_drain_looks_once_and_keeps_quiet() {
 }
 
 #[test]
-fn one_bad_message_does_not_end_the_batch() {
+fn bad_message_does_not_end_the_batch() {
     run(|world| async move {
         let worker = world.worker(&[]);
         let good = world.submit("checksum", |_| {}).await;
@@ -116,7 +116,7 @@ fn one_bad_message_does_not_end_the_batch() {
 }
 
 #[test]
-fn a_busy_storage_slows_the_drain_down() {
+fn throttled_storage_ends_the_drain_with_retry_after() {
     run(|world| async move {
         let worker = world.worker(&[]);
         world.fail(|_| Fault::status(503));
@@ -124,7 +124,7 @@ fn a_busy_storage_slows_the_drain_down() {
         assert_eq!((&counts["received"], &counts["more"]), (&json!(0), &json!(false)));
         assert!(counts["retryAfterSeconds"].as_u64().unwrap() >= 1);
 
-        // Blob Storage alone is busy: the message is left alone, and no further one is received.
+        // Only Blob Storage is throttled: the message is hidden, and no other message is received.
         world.fail(
             |request| if request.path.starts_with("/tasks/") { Fault::status(503) } else { Fault::None },
         );
@@ -139,7 +139,7 @@ fn a_busy_storage_slows_the_drain_down() {
 }
 
 #[test]
-fn credentials_refused_half_way_end_the_drain_before_every_message_lost_a_try() {
+fn refused_credentials_end_the_drain_before_every_message_is_received() {
     run(|world| async move {
         world.fail(
             |request| if request.path.starts_with("/tasks/") { Fault::status(403) } else { Fault::None },
@@ -155,7 +155,7 @@ fn credentials_refused_half_way_end_the_drain_before_every_message_lost_a_try() 
 }
 
 #[test]
-fn told_to_stop_a_drain_finishes_what_runs_and_receives_nothing_new() {
+fn stopped_drain_finishes_running_tasks_and_receives_nothing() {
     for breaks in [false, true] {
         run(|world| async move {
             let worker = world.worker(&[("simulate_unit_ms", "1000"), ("max_concurrency", "2")]);
@@ -172,11 +172,11 @@ fn told_to_stop_a_drain_finishes_what_runs_and_receives_nothing_new() {
 }
 
 #[test]
-fn a_released_task_goes_on_elsewhere_at_once_and_loses_no_try() {
+fn released_task_continues_at_once_and_loses_no_attempt() {
     run(|world| async move {
         let worker = world.worker(&[("simulate_unit_ms", "60000"), ("max_dequeue_count", "1")]);
         let id = world.submit("simulate", |_| {}).await;
-        // More often than the history keeps.
+        // More often than the history has records.
         for round in 1..=26 {
             let started = world.now();
             let lines = vec![(Duration::from_secs(2), "stop"), (Duration::from_secs(3), "release")];
@@ -194,7 +194,7 @@ fn a_released_task_goes_on_elsewhere_at_once_and_loses_no_try() {
 }
 
 #[test]
-fn every_member_of_a_report_is_what_the_golden_file_shows() {
+fn report_has_the_members_of_the_golden_file() {
     run(|world| async move {
         world.fail(|_| Fault::status(503));
         let counts = world.worker(&[]).drain().await;
@@ -209,7 +209,7 @@ fn every_member_of_a_report_is_what_the_golden_file_shows() {
     });
 }
 
-/// A handler that takes hours for its first task and a second for each other.
+/// A handler that takes hours for its first task and one second for each other task.
 fn long_first(world: &World, hours: u64) {
     let mut calls = 0;
     world.answer_tasks(move |_| {
@@ -252,7 +252,7 @@ fn message_beside_a_task_of_hours_is_received_within_30_s() {
 }
 
 #[test]
-fn drain_beside_a_task_of_hours_promotes_and_sweeps_at_their_times() {
+fn drain_beside_a_task_of_hours_promotes_and_sweeps() {
     run(|world| async move {
         let worker =
             world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);
@@ -275,7 +275,7 @@ fn drain_beside_a_task_of_hours_promotes_and_sweeps_at_their_times() {
 }
 
 #[test]
-fn storage_that_asks_for_a_rest_pauses_a_drain_with_running_tasks_and_does_not_end_it() {
+fn retry_after_of_storage_pauses_a_drain_with_running_tasks() {
     run(|world| async move {
         let worker =
             world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);
@@ -301,7 +301,7 @@ fn storage_that_asks_for_a_rest_pauses_a_drain_with_running_tasks_and_does_not_e
 }
 
 #[test]
-fn rest_of_a_day_is_asked_for_as_two_minutes_which_a_launcher_grants() {
+fn rest_is_capped_at_what_a_launcher_grants() {
     run(|world| async move {
         world.fail(|_| Fault::status(503).retry_after(Duration::from_secs(86_400)));
         let counts = world.worker(&[]).drain().await;
@@ -310,7 +310,7 @@ fn rest_of_a_day_is_asked_for_as_two_minutes_which_a_launcher_grants() {
 }
 
 #[test]
-fn stop_and_release_are_heard_hours_into_a_drain() {
+fn stop_and_release_work_hours_into_a_drain() {
     run(|world| async move {
         let worker =
             world.worker(&[("task_timeout_seconds", "14400"), ("visibility_timeout_seconds", "600")]);

@@ -1,4 +1,4 @@
-//! Requests to cancel that meet a worker at every moment.
+//! Cancel requests before an attempt, during it and at its end.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use storage::{Read, Write};
 
 use crate::world::{World, run};
 
-/// Does what the API does.
+/// Requests the cancellation as the API does.
 async fn request_cancel(world: &Rc<World>, id: TaskId) {
     let documents = world.storage().store;
     loop {
@@ -27,7 +27,7 @@ async fn request_cancel(world: &Rc<World>, id: TaskId) {
 }
 
 #[test]
-fn a_cancelled_task_is_never_started() {
+fn cancelled_task_is_never_started() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         request_cancel(&world, id).await;
@@ -40,7 +40,7 @@ fn a_cancelled_task_is_never_started() {
 }
 
 #[test]
-fn a_running_task_stops_at_the_next_renewal() {
+fn cancelled_task_stops_at_the_next_renewal() {
     run(|world| async move {
         world.answer_tasks(|_| (Duration::from_secs(1000), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
@@ -62,7 +62,7 @@ fn a_running_task_stops_at_the_next_renewal() {
 }
 
 #[test]
-fn a_task_that_tells_its_progress_stops_within_seconds() {
+fn cancelled_task_that_reports_progress_stops_within_seconds() {
     run(|world| async move {
         let id = world.submit("simulate", |_| {}).await;
         let worker = world.worker(&[("simulate_unit_ms", "60000")]);
@@ -80,7 +80,7 @@ fn a_task_that_tells_its_progress_stops_within_seconds() {
 }
 
 #[test]
-fn a_request_that_arrives_with_the_result_wins_and_the_result_goes() {
+fn cancel_request_beats_a_simultaneous_result_and_deletes_it() {
     run(|world| async move {
         let png =
             Response::builder().header("content-type", "image/png").body(Bytes::from_static(b"png")).unwrap();

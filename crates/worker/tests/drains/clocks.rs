@@ -1,4 +1,4 @@
-//! Wall clocks that somebody sets while the worker works: leases and pauses do not notice.
+//! Wall clocks that are set during a drain: leases and pauses do not depend on them.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use storage::QueueName;
 
 use crate::world::run;
 
-/// Further back and ahead than any lease is long, and no further than storage accepts signatures.
+/// Seconds. Longer than a lease, and within the clock difference for which storage accepts signatures.
 const STEPS: [i64; 2] = [-800, 800];
 
 #[test]
-fn a_long_task_keeps_its_lease_whatever_the_wall_clock_says() {
+fn lease_of_a_long_task_ignores_the_wall_clock() {
     for step in STEPS {
         run(|world| async move {
             world.answer_tasks(|_| (Duration::from_secs(200), Response::new(Bytes::new())));
@@ -34,7 +34,7 @@ fn a_long_task_keeps_its_lease_whatever_the_wall_clock_says() {
 }
 
 #[test]
-fn a_drain_ends_in_time_whatever_the_wall_clock_says() {
+fn budget_of_a_drain_ignores_the_wall_clock() {
     for step in STEPS {
         run(|world| async move {
             world.answer_tasks(|_| (Duration::from_secs(2), Response::new(Bytes::new())));
@@ -56,7 +56,7 @@ fn a_drain_ends_in_time_whatever_the_wall_clock_says() {
 }
 
 #[test]
-fn a_scheduled_task_is_promoted_in_time_after_the_clock_was_set_back() {
+fn delayed_task_is_promoted_in_time_after_clock_was_set_back() {
     run(|world| async move {
         let worker = world.worker(&[]);
         worker.drain().await;
@@ -74,7 +74,7 @@ fn a_scheduled_task_is_promoted_in_time_after_the_clock_was_set_back() {
 }
 
 #[test]
-fn a_task_that_is_due_by_storages_clock_starts_although_the_workers_clock_was_set_back() {
+fn task_due_by_storage_clock_starts_despite_slow_worker_clock() {
     run(|world| async move {
         let due = world.now().plus(Duration::from_secs(60));
         let id = world.submit("checksum", |document| document.not_before = Some(due)).await;

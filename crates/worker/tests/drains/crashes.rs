@@ -1,4 +1,4 @@
-//! Workers that disappear, replies that get lost, messages that come twice.
+//! Workers that crash, responses that are lost, and messages that are delivered twice.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use test_world::Fault;
 use crate::world::{drain_request, run};
 
 #[test]
-fn a_worker_may_die_between_any_two_requests() {
-    // The requests of one task with a result of its own: receive, start, result, end, delete.
+fn task_survives_a_crash_between_any_two_requests() {
+    // The requests of one task whose result is a blob: receive, start, result, outcome, delete.
     for survived in 0..6 {
         run(|world| async move {
             let png = Response::builder()
@@ -26,7 +26,7 @@ fn a_worker_may_die_between_any_two_requests() {
                 sent.set(sent.get() + 1);
                 if sent.get() <= survived { Fault::None } else { Fault::Silence }
             });
-            // Dropped where it stands, as by `kill -9`.
+            // The drain is dropped at any point, as by `kill -9`.
             let doomed = world.worker(&[]);
             let drain = tokio::time::timeout(Duration::from_secs(5), doomed.ask(drain_request(Bytes::new())));
             assert_eq!(drain.await.is_err(), survived < 5, "{survived} requests");
@@ -47,8 +47,8 @@ fn a_worker_may_die_between_any_two_requests() {
 }
 
 #[test]
-fn lost_replies_change_nothing() {
-    // Each request of the normal course in turn loses its reply once.
+fn lost_responses_change_nothing() {
+    // Each request in turn loses its response once.
     for lost in 1..=5 {
         run(|world| async move {
             let png = Response::builder()
@@ -72,7 +72,7 @@ fn lost_replies_change_nothing() {
 }
 
 #[test]
-fn a_duplicate_waits_for_its_sibling_and_is_then_deleted() {
+fn duplicate_message_waits_and_is_then_deleted() {
     run(|world| async move {
         world.answer_tasks(|_| (Duration::from_secs(300), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
@@ -88,7 +88,7 @@ fn a_duplicate_waits_for_its_sibling_and_is_then_deleted() {
 }
 
 #[test]
-fn of_two_workers_with_the_same_message_one_wins() {
+fn one_of_two_workers_with_the_same_message_wins() {
     run(|world| async move {
         world.answer_tasks(|_| (Duration::from_secs(20), Response::new(Bytes::from_static(b"x"))));
         let id = world.submit("routed", |_| {}).await;
@@ -110,7 +110,7 @@ fn of_two_workers_with_the_same_message_one_wins() {
 }
 
 #[test]
-fn a_task_that_kills_every_worker_is_given_up() {
+fn task_that_crashes_every_worker_is_given_up() {
     run(|world| async move {
         world.answer_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
@@ -134,7 +134,7 @@ fn a_task_that_kills_every_worker_is_given_up() {
 }
 
 #[test]
-fn a_late_attempt_of_a_deleted_task_leaves_the_result_of_the_new_one_alone() {
+fn late_attempt_of_a_deleted_task_keeps_the_new_result() {
     run(|world| async move {
         let slow_first = Cell::new(true);
         world.answer_tasks(move |_| {

@@ -1,4 +1,4 @@
-//! What handlers make of a task, and what is kept of it.
+//! Handlers: their requests, their responses and what is stored of them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn reply(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<By
     Response::builder().status(status).header("content-type", content_type).body(body.into()).unwrap()
 }
 
-/// Runs one task called `routed` whose handler answers `reply`.
+/// Runs one task called `routed` whose handler responds with `reply`.
 async fn routed(world: &std::rc::Rc<World>, reply: Response<Bytes>) -> TaskStatus {
     world.answer_tasks(move |_| (NOW, reply.clone()));
     let id = world.submit("routed", |_| {}).await;
@@ -24,7 +24,7 @@ async fn routed(world: &std::rc::Rc<World>, reply: Response<Bytes>) -> TaskStatu
 }
 
 #[test]
-fn a_routed_handler_is_told_all_about_its_task() {
+fn routed_handler_receives_the_whole_task() {
     run(|world| async move {
         let told = std::rc::Rc::new(std::cell::RefCell::new(Value::Null));
         let seen = std::rc::Rc::clone(&told);
@@ -55,7 +55,7 @@ fn a_routed_handler_is_told_all_about_its_task() {
 }
 
 #[test]
-fn a_small_json_result_is_kept_in_the_document_and_any_other_beside_it() {
+fn small_json_result_is_inline_and_others_are_blobs() {
     run(|world| async move {
         let small = routed(&world, reply(200, "application/json; charset=utf-8", r#"{ "a": 1 }"#)).await;
         assert_eq!(small.result.unwrap().get(), r#"{"a":1}"#);
@@ -84,7 +84,7 @@ fn a_small_json_result_is_kept_in_the_document_and_any_other_beside_it() {
 }
 
 #[test]
-fn a_result_above_the_limit_fails_the_task() {
+fn result_above_the_limit_fails_the_task() {
     run(|world| async move {
         let document = routed(&world, reply(200, "image/png", vec![0; 8 * 1024 * 1024 + 1])).await;
         assert_eq!(document.state, TaskState::Failed);
@@ -94,7 +94,7 @@ fn a_result_above_the_limit_fails_the_task() {
 }
 
 #[test]
-fn the_status_of_the_answer_decides_between_failure_and_another_try() {
+fn response_status_decides_between_failure_and_retry() {
     run(|world| async move {
         for (status, state) in [
             (400, TaskState::Failed),
@@ -117,7 +117,7 @@ fn the_status_of_the_answer_decides_between_failure_and_another_try() {
 }
 
 #[test]
-fn a_failure_is_told_in_the_handlers_own_words_of_bounded_length() {
+fn failure_message_is_the_handlers_text_cut_to_a_bound() {
     run(|world| async move {
         let problem = r#"{"title":"Bad picture","detail":"it has no pixels"}"#;
         let said = |document: TaskStatus| document.error.unwrap().message;
@@ -136,7 +136,7 @@ fn a_failure_is_told_in_the_handlers_own_words_of_bounded_length() {
 }
 
 #[test]
-fn progress_lines_end_with_a_result_an_error_or_another_try() {
+fn progress_lines_end_with_result_error_or_retry() {
     run(|world| async move {
         let lines = |text: &'static str| reply(200, "application/x-ndjson", text);
         let done = routed(
@@ -159,7 +159,7 @@ fn progress_lines_end_with_a_result_an_error_or_another_try() {
 }
 
 #[test]
-fn progress_lines_are_seen_while_the_handler_still_works() {
+fn progress_is_stored_while_the_handler_runs() {
     run(|world| async move {
         let lines =
             "{\"percentComplete\":10,\"message\":\"started\"}\n{\"percentComplete\":60}\n{\"result\":1}\n";
@@ -184,7 +184,7 @@ fn progress_lines_are_seen_while_the_handler_still_works() {
 }
 
 #[test]
-fn a_handler_that_wants_to_be_left_alone_is() {
+fn retry_after_of_a_handler_is_respected() {
     run(|world| async move {
         let busy = Response::builder().status(503).header("retry-after", "120").body(Bytes::new()).unwrap();
         let started = world.now();
@@ -196,9 +196,9 @@ fn a_handler_that_wants_to_be_left_alone_is() {
 }
 
 #[test]
-fn a_handler_is_left_alone_until_the_date_or_for_the_time_it_names_up_to_seven_days() {
+fn retry_after_may_be_date_or_seconds_up_to_seven_days() {
     run(|world| async move {
-        // 2026-11-20T10:00:00Z is when the world begins.
+        // The world begins at 2026-11-20T10:00:00Z.
         for (value, least, most) in [
             ("Fri, 20 Nov 2026 12:00:00 GMT", 7_000, 7_201),
             ("Friday, 20-Nov-26 12:00:00 GMT", 7_000, 7_201),
@@ -206,7 +206,7 @@ fn a_handler_is_left_alone_until_the_date_or_for_the_time_it_names_up_to_seven_d
             ("3600", 3_599, 3_602),
             ("9999999999999999999999", 604_799, 604_801),
             ("Fri, 20 Nov 2099 12:00:00 GMT", 604_799, 604_801),
-            // The back-off of two seconds alone: in the past, or no time at all.
+            // Only the back-off of two seconds: a date in the past, or not a time.
             ("Fri, 20 Nov 2020 12:00:00 GMT", 0, 3),
             ("soon", 0, 3),
             ("-5", 0, 3),
@@ -224,7 +224,7 @@ fn a_handler_is_left_alone_until_the_date_or_for_the_time_it_names_up_to_seven_d
 }
 
 #[test]
-fn progress_lines_are_read_as_other_platforms_write_them() {
+fn progress_lines_of_other_serialisers_are_read() {
     run(|world| async move {
         let done = "{\"PercentComplete\":10,\"Message\":\"a\",\"Result\":null,\"Error\":null}\r\n\
                     {\"PercentComplete\":100,\"Message\":null,\"Result\":{\"n\":1},\"Error\":null}";
@@ -253,7 +253,7 @@ fn progress_lines_are_read_as_other_platforms_write_them() {
             let document = routed(&world, lines(text)).await;
             assert_eq!((document.state, document.result), (TaskState::Completed, None), "{text}");
         }
-        // A null result beside progress is no result: the handler died behind it.
+        // A null result beside progress is not a result: the handler crashed after it.
         let died =
             routed(&world, lines("{\"percentComplete\":40,\"message\":\"a\",\"result\":null}\n")).await;
         assert_eq!(died.state, TaskState::Pending);
@@ -261,7 +261,7 @@ fn progress_lines_are_read_as_other_platforms_write_them() {
 }
 
 #[test]
-fn progress_with_null_members_is_seen_while_the_handler_still_works() {
+fn progress_with_null_members_is_stored_while_the_handler_runs() {
     run(|world| async move {
         let lines = "\u{feff}{\"PercentComplete\":60,\"Message\":\"half\",\"Result\":null,\"Error\":null}\r\n\
                      {\"Result\":1}\r\n";
@@ -279,7 +279,7 @@ fn progress_with_null_members_is_seen_while_the_handler_still_works() {
 }
 
 #[test]
-fn an_answer_that_is_coded_or_leads_elsewhere_fails_with_what_to_do() {
+fn content_coding_and_redirects_fail_with_advice() {
     run(|world| async move {
         let with = |status: u16, name: &'static str, value: &'static str| {
             let builder = Response::builder().status(status).header("content-type", "application/json");
@@ -302,7 +302,7 @@ fn an_answer_that_is_coded_or_leads_elsewhere_fails_with_what_to_do() {
 }
 
 #[test]
-fn a_result_keeps_every_digit_and_is_in_the_document_only_where_all_can_read_it() {
+fn result_keeps_every_digit_and_is_inline_only_if_portable() {
     run(|world| async move {
         let exact = r#"{"n":1000000000000000000001,"x":1.10}"#;
         let inline = routed(&world, reply(200, "text/json; charset=utf-8", format!("\u{feff}{exact}"))).await;
@@ -328,7 +328,7 @@ fn a_result_keeps_every_digit_and_is_in_the_document_only_where_all_can_read_it(
 }
 
 #[test]
-fn built_in_handlers_work_on_text_and_refuse_anything_else() {
+fn built_in_handlers_accept_only_text() {
     run(|world| async move {
         let worker = world.worker(&[]);
         let with = |name: &'static str, input: &'static str| {
@@ -355,7 +355,7 @@ fn built_in_handlers_work_on_text_and_refuse_anything_else() {
 }
 
 #[test]
-fn simulated_work_takes_its_time_by_priority_and_shows_progress() {
+fn simulated_work_depends_on_priority_and_reports_progress() {
     run(|world| async move {
         let worker = world.worker(&[("simulate_unit_ms", "1000")]);
         for (priority, units) in [

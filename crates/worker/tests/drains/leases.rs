@@ -1,4 +1,4 @@
-//! Long tasks: their leases, their progress, their end in time.
+//! Leases, progress and time limits of long tasks.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ fn slow(seconds: u64) -> impl FnMut(serde_json::Value) -> (Duration, Response<By
 }
 
 #[test]
-fn a_task_longer_than_many_leases_is_done_once() {
+fn task_longer_than_many_leases_runs_once() {
     run(|world| async move {
         world.answer_tasks(slow(1000));
         let id = world.submit("routed", |_| {}).await;
@@ -40,7 +40,7 @@ fn a_task_longer_than_many_leases_is_done_once() {
 }
 
 #[test]
-fn an_attempt_is_stopped_after_the_configured_time_and_tried_again() {
+fn attempt_is_stopped_at_its_time_limit_and_retried() {
     run(|world| async move {
         let calls = Rc::new(Cell::new(0));
         let counter = Rc::clone(&calls);
@@ -65,7 +65,7 @@ fn an_attempt_is_stopped_after_the_configured_time_and_tried_again() {
 }
 
 #[test]
-fn an_attempt_that_lost_its_lease_writes_nothing_more() {
+fn attempt_without_lease_writes_nothing() {
     run(|world| async move {
         world.answer_tasks(slow(50));
         let id = world.submit("routed", |_| {}).await;
@@ -74,12 +74,12 @@ fn an_attempt_that_lost_its_lease_writes_nothing_more() {
             tokio::time::sleep(Duration::from_secs(10)).await;
             world.reveal_messages();
             let stolen = world.receive().await;
-            assert_eq!(stolen.len(), 1, "clocks of the queue differed; somebody else has the message");
+            assert_eq!(stolen.len(), 1, "clocks of the queue differed; another worker has the message");
             world.forget_requests();
         };
         let (counts, ()) = futures::future::join(worker.drain(), steal).await;
         assert_eq!((&counts["lost"], &counts["completed"]), (&1.into(), &0.into()));
-        // The drain itself goes on beside it, and keeps the sweep's state.
+        // The drain writes other blobs, for example the state of the sweep.
         let own = format!("PutBlob /tasks/{id}");
         let puts = world.requests().iter().filter(|line| line.starts_with(&own)).count();
         assert_eq!(puts, 0, "{:?}", world.requests());
@@ -92,7 +92,7 @@ fn an_attempt_that_lost_its_lease_writes_nothing_more() {
 }
 
 #[test]
-fn a_renewal_that_fails_now_and_then_does_no_harm() {
+fn failed_renewal_is_repeated_within_the_lease() {
     run(|world| async move {
         world.answer_tasks(slow(600));
         let id = world.submit("routed", |_| {}).await;
@@ -110,7 +110,21 @@ fn a_renewal_that_fails_now_and_then_does_no_harm() {
 }
 
 #[test]
-fn a_renewal_storage_never_answers_ends_the_attempt_with_the_lease() {
+fn handler_end_during_a_renewal_keeps_the_new_pop_receipt() {
+    // The first renewal starts 30 s after the message was requested; receive, start and renewal take 4 ms each.
+    for milliseconds in 29_985..30_000 {
+        run(|world| async move {
+            world.answer_tasks(move |_| (Duration::from_millis(milliseconds), Response::new(Bytes::new())));
+            let id = world.submit("routed", |_| {}).await;
+            assert_eq!(world.worker(&[]).drain().await["completed"], 1, "{milliseconds} ms");
+            assert_eq!(world.document(id).attempt, 1);
+            assert!(world.messages("").is_empty(), "{milliseconds} ms: a dead pop receipt deletes nothing");
+        });
+    }
+}
+
+#[test]
+fn renewal_without_response_ends_the_attempt_with_its_lease() {
     run(|world| async move {
         world.answer_tasks(slow(600));
         world.submit("routed", |_| {}).await;
@@ -128,7 +142,7 @@ fn a_renewal_storage_never_answers_ends_the_attempt_with_the_lease() {
 #[test]
 fn progress_is_written_at_most_once_a_second() {
     run(|world| async move {
-        // Ten steps within 0.1 to 1.9 seconds, then within 2 to 38.
+        // Ten steps in 0.1 to 1.9 s, then in 2 to 38 s.
         for unit in ["100", "2000"] {
             let id = world.submit("simulate", |_| {}).await;
             let started = world.now();

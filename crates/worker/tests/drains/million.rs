@@ -1,4 +1,4 @@
-//! A pass of the sweep over a million documents: what it costs, counted at the seams to storage.
+//! The cost of a sweep pass over a million documents, counted at the interfaces to storage.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,14 +21,14 @@ use worker::Worker;
 use crate::world::{TOKEN, drain_request, run};
 
 const DOCUMENTS: u64 = 1_000_000;
-/// How long storage takes for a full page of a listing, and for everything else.
+/// The time of storage for a full page of a listing, and for any other request.
 const LIST_TIME: Duration = Duration::from_millis(1_500);
 const OTHER_TIME: Duration = Duration::from_millis(50);
 
-/// A million documents that are made up when they are asked for, and what was asked.
+/// A million documents that are generated when they are read, and the counts of requests.
 struct Million {
     begin: Timestamp,
-    /// Documents that were written since, or are gone.
+    /// Documents that were written or deleted since.
     written: RefCell<BTreeMap<TaskId, Option<TaskStatus>>>,
     state: RefCell<Option<(Bytes, u64)>>,
     lists: Cell<u32>,
@@ -57,8 +57,8 @@ impl Million {
         Self { begin, written, state, lists, reads, sent }
     }
 
-    /// Most have ended. Of a thousand, two wait for their time next week and two run; a few in all have lost
-    /// their message, and a few have expired.
+    /// Most tasks have ended. Of a thousand, two are delayed until next week and two run. A few have lost their message,
+    /// and a few have expired.
     fn listed(&self, number: u64) -> (Timestamp, Mark) {
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
         match number % 1_000 {
@@ -242,7 +242,7 @@ impl TaskReceiver for Storage {
     }
 }
 
-/// Drains as a launcher does that is told whether there is more, until there is none.
+/// Drains as a launcher does, until a report says that there is no more work.
 async fn pass(worker: &Rc<Worker>) -> (u32, serde_json::Value) {
     let mut drains = 0;
     loop {
@@ -257,7 +257,7 @@ async fn pass(worker: &Rc<Worker>) -> (u32, serde_json::Value) {
 }
 
 #[test]
-fn a_million_documents_take_minutes_200_lists_and_no_read_that_is_not_needed() {
+fn sweep_of_a_million_documents_takes_200_lists_and_few_reads() {
     run(|world| async move {
         let storage = Storage(Rc::new(Million::new(world.now())));
         let variables = |name: &str| (name == "drain_token").then(|| TOKEN.to_owned());
@@ -277,7 +277,7 @@ fn a_million_documents_take_minutes_200_lists_and_no_read_that_is_not_needed() {
         assert_eq!(reads, needed, "what has lost its message and what has expired, each once");
         assert_eq!(storage.0.sent.get(), 10, "{counts}");
 
-        // The next pass is no fuller for the tasks that wait. No worker has taken what was queued again.
+        // The next pass does not read the delayed tasks. No worker has received the messages that were sent again.
         storage.0.lists.set(0);
         tokio::time::sleep(Duration::from_secs(300)).await;
         pass(&worker).await;

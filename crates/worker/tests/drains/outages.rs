@@ -1,4 +1,4 @@
-//! One part of the system is out of order, for longer than any count of deliveries allows.
+//! Outages of one part of the system that last longer than the maximum dequeue count allows.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::world::{World, drain_request, run};
 
 const HOUR: u64 = 3_600;
 
-/// Drains for so long of virtual time, as the launcher does.
+/// Drains as the launcher does, for this many seconds of virtual time.
 async fn drain_for(world: &std::rc::Rc<World>, variables: &[(&str, &str)], seconds: u64) {
     let until = world.now().plus(Duration::from_secs(seconds));
     let worker = world.worker(variables);
@@ -26,7 +26,7 @@ async fn drain_for(world: &std::rc::Rc<World>, variables: &[(&str, &str)], secon
 }
 
 #[test]
-fn no_task_fails_while_documents_cannot_be_written_for_hours() {
+fn no_task_fails_while_writes_fail_for_hours() {
     for status in [403, 503] {
         run(|world| async move {
             let mut ids = Vec::new();
@@ -40,7 +40,7 @@ fn no_task_fails_while_documents_cannot_be_written_for_hours() {
             );
             drain_for(&world, &[("max_dequeue_count", "2")], 6 * HOUR).await;
             for message in world.messages("") {
-                // Often enough to notice the recovery soon, seldom enough to spare storage.
+                // Often enough to continue soon after the recovery, and rarely enough not to load storage.
                 let most = 6 * u32::try_from(HOUR).unwrap() / 30 + 10;
                 assert!((20..most).contains(&message.dequeue_count), "{}", message.dequeue_count);
             }
@@ -59,7 +59,7 @@ fn no_task_fails_while_documents_cannot_be_written_for_hours() {
 }
 
 #[test]
-fn a_missing_container_keeps_the_messages_and_names_what_to_check() {
+fn missing_container_keeps_messages_and_names_the_setting() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         let elsewhere = [("task_blob_container_name", "elsewhere")];
@@ -67,7 +67,7 @@ fn a_missing_container_keeps_the_messages_and_names_what_to_check() {
         assert_eq!((&counts["lost"], &counts["discarded"]), (&json!(1), &json!(0)));
         assert!(world.has_logged("the container elsewhere does not exist"));
         assert!(world.has_logged("task_blob_container_name"));
-        // Nor does an idle worker's sweep make the container, which would turn the task into a missing one.
+        // The sweep must not create the container either: the task would then count as deleted.
         drain_for(&world, &elsewhere, 2 * HOUR).await;
         assert_eq!(world.messages("").len(), 1);
         world.worker(&[]).drain_until_quiet(&world).await;
@@ -76,11 +76,11 @@ fn a_missing_container_keeps_the_messages_and_names_what_to_check() {
 }
 
 #[test]
-fn a_message_that_kills_every_worker_is_given_up_unread_and_its_task_runs_with_another() {
+fn message_that_crashes_workers_is_given_up_and_replaced() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         let original = world.messages("")[0].text.clone();
-        // Whoever reads the document with this message in hand is gone.
+        // A worker that reads the document for this message crashes.
         let deadly = Cell::new(true);
         let lost = std::rc::Rc::new(Cell::new(0));
         let counted = std::rc::Rc::clone(&lost);
@@ -103,7 +103,7 @@ fn a_message_that_kills_every_worker_is_given_up_unread_and_its_task_runs_with_a
         let [copy] = &world.poison()[..] else { panic!("one copy") };
         assert!(copy.reason.starts_with("5 workers in a row ended"), "{}", copy.reason);
         assert_eq!(copy.message.as_deref(), Some(original.as_str()), "without any note");
-        // The sweep misses the message.
+        // The sweep sends a new message.
         assert_eq!(world.document(id).state, TaskState::Pending);
         drain_for(&world, &[], HOUR).await;
         assert_eq!((world.document(id).state, world.document(id).attempt), (TaskState::Completed, 1));
@@ -111,7 +111,7 @@ fn a_message_that_kills_every_worker_is_given_up_unread_and_its_task_runs_with_a
 }
 
 #[test]
-fn replies_that_never_arrive_for_hours_fail_no_task() {
+fn no_task_fails_while_responses_are_lost_for_hours() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.fail(|request| match request.operation {
@@ -127,12 +127,12 @@ fn replies_that_never_arrive_for_hours_fail_no_task() {
 }
 
 #[test]
-fn an_old_message_does_not_undo_an_explicit_retry() {
+fn old_message_does_not_undo_a_retry() {
     run(|world| async move {
         let broken = Response::builder().status(503).body(Bytes::new()).unwrap();
         world.answer_tasks(move |_| (Duration::ZERO, broken.clone()));
         let id = world.submit("routed", |_| {}).await;
-        // The deletion of the message that is given up gets lost.
+        // The deletion of the message that is given up is lost.
         world.fail(|request| match request.operation {
             Operation::DeleteMessage => Fault::status(403),
             _ => Fault::None,
@@ -164,7 +164,7 @@ fn an_old_message_does_not_undo_an_explicit_retry() {
 }
 
 #[test]
-fn a_second_message_does_not_shorten_the_wait_that_a_handler_asked_for() {
+fn duplicate_message_does_not_shorten_a_handlers_retry_after() {
     run(|world| async move {
         let started = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         let (noted, clock) = (std::rc::Rc::clone(&started), std::rc::Rc::clone(&world));
@@ -189,7 +189,7 @@ fn a_second_message_does_not_shorten_the_wait_that_a_handler_asked_for() {
 }
 
 #[test]
-fn a_message_is_given_back_while_its_lease_holds_and_says_that_its_worker_survived() {
+fn message_is_hidden_within_its_lease_with_a_survival_note() {
     for (visibility, fault) in
         [("4", Fault::status(503)), ("4", Fault::Silence), ("60", Fault::status(503)), ("60", Fault::Silence)]
     {

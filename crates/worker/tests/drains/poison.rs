@@ -1,4 +1,4 @@
-//! Messages that are given up, and where they are kept.
+//! Messages that are given up, and their copies.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use test_world::Fault;
 use crate::world::run;
 
 #[test]
-fn a_copy_keeps_the_whole_message_and_says_why() {
+fn poison_copy_has_the_whole_message_and_the_reason() {
     run(|world| async move {
         let text = "<&> \"quoted\" ünï \u{1F600} {\"not\": a task}";
         world.send(text).await;
@@ -29,7 +29,7 @@ fn a_copy_keeps_the_whole_message_and_says_why() {
 }
 
 #[test]
-fn an_original_too_large_for_a_copy_goes_whole_into_a_blob() {
+fn original_too_large_for_the_copy_is_a_blob() {
     run(|world| async move {
         let noise = "\"".repeat(60_000);
         world.send(&noise).await;
@@ -44,9 +44,9 @@ fn an_original_too_large_for_a_copy_goes_whole_into_a_blob() {
 }
 
 #[test]
-fn an_original_that_is_too_large_only_once_it_is_escaped_goes_into_a_blob_too() {
+fn original_too_large_after_escaping_is_a_blob() {
     run(|world| async move {
-        // Another program puts it in a CDATA section, which needs no escapes: below all limits of a message.
+        // Another program sends it in a CDATA section, which needs no escapes, so that it is within the limit.
         let noise = format!("not a task: {}", "&".repeat(30_000));
         world.put_message("", &noise);
         let counts = world.worker(&[]).drain().await;
@@ -60,7 +60,7 @@ fn an_original_that_is_too_large_only_once_it_is_escaped_goes_into_a_blob_too() 
 }
 
 #[test]
-fn a_message_with_a_broken_member_fails_the_task_it_names() {
+fn message_with_a_broken_member_fails_its_task() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.drop_messages().await;
@@ -73,7 +73,7 @@ fn a_message_with_a_broken_member_fails_the_task_it_names() {
 }
 
 #[test]
-fn a_stored_document_that_cannot_be_read_is_left_alone_and_its_message_kept() {
+fn unreadable_document_is_unchanged_and_its_message_copied() {
     run(|world| async move {
         for garbage in ["{\"TaskName\":", "[]", "{\"TaskId\":\"11111111-2222-3333-4444-555555555555\"}"] {
             let id = world.submit("checksum", |_| {}).await;
@@ -86,7 +86,7 @@ fn a_stored_document_that_cannot_be_read_is_left_alone_and_its_message_kept() {
 }
 
 #[test]
-fn what_a_message_says_about_a_stored_task_does_not_count() {
+fn stored_document_wins_over_the_message() {
     run(|world| async move {
         let id = world.submit("checksum", |document| document.owner = Some("alice".to_owned())).await;
         let mut forged: serde_json::Value = serde_json::from_str(&world.messages("")[0].text).unwrap();
@@ -109,11 +109,11 @@ fn what_a_message_says_about_a_stored_task_does_not_count() {
 }
 
 #[test]
-fn a_copy_that_was_not_stored_keeps_the_message_and_is_made_up_for() {
+fn poison_copy_failure_keeps_the_message() {
     run(|world| async move {
         world.answer_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
-        // The worker of the only attempt dies.
+        // The worker of the only attempt crashes.
         let doomed = world.worker(&[]);
         assert!(tokio::time::timeout(Duration::from_secs(5), doomed.drain()).await.is_err());
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -135,7 +135,7 @@ fn a_copy_that_was_not_stored_keeps_the_message_and_is_made_up_for() {
 }
 
 #[test]
-fn a_message_of_the_net_api_makes_its_document_when_there_is_none() {
+fn message_of_the_net_api_creates_a_missing_document() {
     run(|world| async move {
         let id: TaskId = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".parse().unwrap();
         let text = format!(
@@ -150,7 +150,7 @@ fn a_message_of_the_net_api_makes_its_document_when_there_is_none() {
 }
 
 #[test]
-fn a_document_of_the_net_api_is_taken_as_pending_whatever_its_random_state() {
+fn document_of_the_net_api_counts_as_pending() {
     run(|world| async move {
         for state in 0..5 {
             let id = TaskId::from_random_bytes([state + 1; 16]);
@@ -161,7 +161,7 @@ fn a_document_of_the_net_api_is_taken_as_pending_whatever_its_random_state() {
             world.send(&text).await;
             assert_eq!(world.worker(&[]).drain().await["completed"], 1, "{state}");
             assert_eq!(world.document(id).state, TaskState::Completed);
-            // Base64, as older .NET clients send it, and delivered again: it has its outcome.
+            // In Base64, as older .NET clients send it, and delivered again after its outcome.
             use base64::Engine as _;
             world.send(&base64::engine::general_purpose::STANDARD.encode(&text)).await;
             assert_eq!(world.worker(&[]).drain().await["discarded"], 1, "{state}");
@@ -170,7 +170,7 @@ fn a_document_of_the_net_api_is_taken_as_pending_whatever_its_random_state() {
 }
 
 #[test]
-fn a_message_in_base64_with_line_breaks_is_done_and_not_given_up() {
+fn base64_message_with_line_breaks_is_completed() {
     run(|world| async move {
         use base64::Engine as _;
         for (byte, end) in [(1u8, "\n"), (2, "\r\n"), (3, " \t")] {
@@ -191,10 +191,10 @@ fn a_message_in_base64_with_line_breaks_is_done_and_not_given_up() {
 }
 
 #[test]
-fn what_the_net_worker_finished_stays_finished() {
+fn outcome_of_the_net_worker_is_kept() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
-        // The .NET worker writes the six members it knows, and dies before it deletes the message.
+        // The .NET worker writes the six members it knows, and crashes before it deletes the message.
         let ours = world.document(id);
         let theirs = TaskStatus {
             created_at: None,
@@ -210,7 +210,7 @@ fn what_the_net_worker_finished_stays_finished() {
 }
 
 #[test]
-fn a_message_whose_task_was_deleted_is_deleted_too() {
+fn message_of_a_deleted_task_is_deleted() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.remove_blob(&id.status_blob_name());

@@ -1,4 +1,4 @@
-//! Who may drain, and what everything else is answered.
+//! The routes of the worker, the drain token and problem responses.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -21,7 +21,7 @@ async fn ask(
 }
 
 #[test]
-fn only_the_holder_of_the_token_drains() {
+fn drain_without_the_token_is_401() {
     run(|world| async move {
         let worker = world.worker(&[]);
         for wrong in [
@@ -48,7 +48,7 @@ fn only_the_holder_of_the_token_drains() {
 }
 
 #[test]
-fn without_a_configured_token_the_route_is_closed_and_says_how_to_open_it() {
+fn drain_without_a_configured_token_is_403_with_advice() {
     run(|world| async move {
         let worker = world.worker(&[("drain_token", "")]);
         for presented in [None, Some("Bearer "), Some("Bearer sesame")] {
@@ -61,7 +61,7 @@ fn without_a_configured_token_the_route_is_closed_and_says_how_to_open_it() {
 }
 
 #[test]
-fn other_methods_and_addresses_are_answered_as_problems() {
+fn other_methods_and_paths_are_problems() {
     run(|world| async move {
         let worker = world.worker(&[]);
         let answer = worker.answer(Request::get("http://worker/drain").body(Bytes::new()).unwrap()).await;
@@ -78,7 +78,7 @@ fn other_methods_and_addresses_are_answered_as_problems() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_used_is_named_but_not_shown() {
+fn unusable_configuration_is_named_without_its_value() {
     run(|world| async move {
         for (name, value) in [
             ("max_concurrency", "very many"),
@@ -98,7 +98,7 @@ fn a_configuration_that_cannot_be_used_is_named_but_not_shown() {
 }
 
 #[test]
-fn credentials_that_storage_refuses_are_the_operators_to_mend() {
+fn refused_credentials_are_503_with_advice() {
     run(|world| async move {
         let worker = world.worker(&[]);
         world.fail(|_| Fault::status(403));

@@ -1,4 +1,4 @@
-//! Tasks that may not start yet.
+//! Delayed tasks.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use storage::{QueueName, Read, WorkerStorage};
 use crate::world::run;
 
 #[test]
-fn a_task_before_its_time_moves_to_the_scheduled_queue_and_comes_back_when_due() {
+fn early_task_waits_in_the_scheduled_queue_until_due() {
     run(|world| async move {
         let due = world.now().plus(Duration::from_secs(3600));
         let id = world.submit("checksum", |document| document.not_before = Some(due)).await;
@@ -29,7 +29,7 @@ fn a_task_before_its_time_moves_to_the_scheduled_queue_and_comes_back_when_due()
 }
 
 #[test]
-fn many_tasks_that_are_due_together_are_promoted_together() {
+fn simultaneous_delayed_tasks_are_promoted_together() {
     run(|world| async move {
         let WorkerStorage { store: documents, queue: queues } = world.storage();
         for _ in 0..100 {
@@ -45,7 +45,7 @@ fn many_tasks_that_are_due_together_are_promoted_together() {
 }
 
 #[test]
-fn a_busy_worker_looks_after_scheduled_tasks_now_and_then() {
+fn busy_worker_promotes_at_intervals() {
     run(|world| async move {
         let due = world.submit("checksum", |_| {}).await;
         let text = world.messages("")[0].text.clone();
@@ -54,7 +54,7 @@ fn a_busy_worker_looks_after_scheduled_tasks_now_and_then() {
         for _ in 0..60 {
             world.submit("simulate", |_| {}).await;
         }
-        // One task at a time, each for half a second to ten: never idle for longer than its time.
+        // One task at a time, of 0.5 to 10 s each: the worker is never idle.
         let worker = world.worker(&[("simulate_unit_ms", "500"), ("max_concurrency", "1")]);
         let counts = worker.drain().await;
         assert_eq!((&counts["promoted"], &counts["more"]), (&1.into(), &true.into()));
@@ -67,7 +67,7 @@ fn a_busy_worker_looks_after_scheduled_tasks_now_and_then() {
 }
 
 #[test]
-fn a_message_that_grows_when_we_send_it_on_is_promoted_and_deferred_all_the_same() {
+fn message_that_grows_when_forwarded_is_promoted_and_deferred() {
     run(|world| async move {
         let later = world.now().plus(Duration::from_secs(600));
         let long = |document: &mut models::TaskStatus| {
@@ -77,7 +77,7 @@ fn a_message_that_grows_when_we_send_it_on_is_promoted_and_deferred_all_the_same
         let id = world.submit("checksum", long).await;
         let mut text: serde_json::Value = serde_json::from_str(&world.messages("")[0].text).unwrap();
         world.drop_messages().await;
-        // As another program spells it, in a CDATA section: 45,000 bytes, five times as many as we would send.
+        // Another program sends 45,000 bytes in a CDATA section. With escapes they are five times as many.
         text["Padding"] = "&".repeat(25_000).into();
         for (queue, column) in [("", "deferred"), ("-scheduled", "promoted")] {
             world.put_message(queue, &text.to_string());

@@ -1,4 +1,4 @@
-//! Tasks without a message, and tasks whose time is over.
+//! The sweep: tasks without a message, and expired tasks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use test_world::Fault;
 use crate::world::{TestWorker, run};
 
 #[test]
-fn a_task_whose_message_was_never_sent_is_found_and_done() {
+fn task_without_a_message_is_found_and_completed() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         let later = world.now().plus(Duration::from_secs(7200));
@@ -29,9 +29,9 @@ fn a_task_whose_message_was_never_sent_is_found_and_done() {
 }
 
 #[test]
-fn a_task_with_a_message_is_left_to_it() {
+fn task_with_a_message_is_not_requeued() {
     run(|world| async move {
-        // Waiting for its time, waiting for its back-off, and at work without a word.
+        // A delayed task, a task in its back-off, and one that runs without progress.
         world.answer_tasks(|_| (Duration::from_secs(1700), http::Response::new(bytes::Bytes::new())));
         world.submit("routed", |_| {}).await;
         let later = world.now().plus(Duration::from_secs(3000));
@@ -54,7 +54,7 @@ fn a_task_with_a_message_is_left_to_it() {
 }
 
 #[test]
-fn an_expired_task_is_purged_with_its_result_and_not_before() {
+fn expired_task_is_purged_with_its_result_and_not_earlier() {
     run(|world| async move {
         let png = http::Response::builder()
             .header("content-type", "image/png")
@@ -79,7 +79,7 @@ fn an_expired_task_is_purged_with_its_result_and_not_before() {
 }
 
 #[test]
-fn one_of_many_workers_sweeps_and_a_quiet_store_is_read_once_an_interval() {
+fn one_of_many_workers_sweeps_once_an_interval() {
     run(|world| async move {
         for _ in 0..30 {
             world.submit("checksum", |_| {}).await;
@@ -108,7 +108,7 @@ fn one_of_many_workers_sweeps_and_a_quiet_store_is_read_once_an_interval() {
 }
 
 #[test]
-fn a_sweeper_that_dies_is_replaced() {
+fn crashed_sweeper_is_replaced() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.drop_messages().await;
@@ -135,7 +135,7 @@ fn a_sweeper_that_dies_is_replaced() {
 }
 
 #[test]
-fn a_ruined_sweep_state_starts_from_the_beginning() {
+fn unreadable_sweep_state_restarts_the_sweep() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.drop_messages().await;
@@ -148,7 +148,7 @@ fn a_ruined_sweep_state_starts_from_the_beginning() {
 }
 
 #[test]
-fn documents_of_earlier_releases_are_swept_without_a_mark() {
+fn documents_without_a_mark_are_swept() {
     run(|world| async move {
         let lost = world.submit("checksum", |_| {}).await;
         let later = world.now().plus(Duration::from_secs(7200));
@@ -170,7 +170,7 @@ fn documents_of_earlier_releases_are_swept_without_a_mark() {
 }
 
 #[test]
-fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept() {
+fn blocked_blob_is_skipped_and_the_others_are_swept() {
     for block in [Block::Leased, Block::Archived, Block::Immutable, Block::Snapshots] {
         run(|world| async move {
             let mut ids = Vec::new();
@@ -178,7 +178,7 @@ fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept(
                 ids.push(world.submit("checksum", |_| {}).await);
             }
             ids.sort_unstable();
-            // Some expire, the others have lost their message; the first of each is blocked.
+            // Some have expired, the others have lost their message; the first of each kind is blocked.
             let worker = world.worker(&[("retention_days", "1")]);
             world.drop_messages().await;
             let (done, lost) = ids.split_at(3);
@@ -206,7 +206,7 @@ fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept(
             assert!(world.has_logged("the sweep passed over a document"), "{block:?}");
             let noise = world.logged().lines().filter(|line| line.contains("the sweep passed over")).count();
             assert!(noise <= 3, "{block:?}: {noise} lines in an hour");
-            // Once nothing keeps it any more, a later pass sees to it.
+            // When it is not blocked any more, a later pass processes it.
             for id in [done[0], lost[0]] {
                 world.block_blob(&id.status_blob_name(), None);
             }
@@ -221,7 +221,7 @@ fn a_blob_that_storage_refuses_for_good_is_passed_over_and_the_others_are_swept(
 }
 
 #[test]
-fn a_document_that_storage_fails_to_give_holds_the_sweep_up_for_minutes_only() {
+fn failing_document_delays_the_sweep_by_minutes_only() {
     run(|world| async move {
         let mut ids = [world.submit("checksum", |_| {}).await, world.submit("checksum", |_| {}).await];
         ids.sort_unstable();
@@ -242,12 +242,12 @@ fn a_document_that_storage_fails_to_give_holds_the_sweep_up_for_minutes_only() {
 }
 
 #[test]
-fn a_claim_whose_reply_was_lost_is_known_as_ones_own() {
+fn claim_with_a_lost_response_is_recognised() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
         world.drop_messages().await;
         tokio::time::sleep(Duration::from_secs(1000)).await;
-        // Each write of the sweep in turn: the claim of the step, and that of the document.
+        // Each write of the sweep in turn: the claim of the step, and the write of the document.
         let mut lost = 0;
         world.fail(move |request| {
             let own = request.operation == Operation::PutBlob

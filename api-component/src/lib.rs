@@ -1,4 +1,4 @@
-//! The API component: accepts tasks with 202 and answers for them. Everything it does is in the crate `api`.
+//! The API component: the crate `api` in the environment of the crate `guest`.
 
 use std::cell::OnceCell;
 use std::rc::Rc;

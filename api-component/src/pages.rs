@@ -1,10 +1,10 @@
-//! The static files: `web/pages`, which the manifest mounts read-only at `/pages`.
+//! Static files: `web/pages`, which the manifest mounts read-only at `/pages`.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
 use api::{Asset, AssetSource, Assets};
 
-/// Media types by the end of a file's name. Files that end otherwise are not served.
+/// Media types by the ending of the file name. Files with other endings are not served.
 const MEDIA_TYPES: &[(&str, &str)] = &[
     (".html", "text/html; charset=utf-8"),
     (".css", "text/css; charset=utf-8"),
@@ -13,7 +13,7 @@ const MEDIA_TYPES: &[(&str, &str)] = &[
     (".json", "application/json"),
 ];
 
-/// Mounted rather than part of the component: with the API reference they are twice its size.
+/// The mounted files. They are not part of the component because they are twice its size.
 struct Pages;
 
 impl AssetSource for Pages {
@@ -30,13 +30,13 @@ impl AssetSource for Pages {
     }
 }
 
-/// Whether every step of the path is a name of lower-case letters, digits, dots and hyphens that does not
-/// begin with a dot: no way out of the folder, and nothing hidden in it.
+/// Whether each segment of the path consists of lower-case letters, digits, dots and hyphens and does not begin with a
+/// dot, so that the path stays in the folder and names no hidden file.
 fn is_plain(path: &str) -> bool {
-    path.split('/').all(|step| {
-        !step.is_empty()
-            && !step.starts_with('.')
-            && step.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+    path.split('/').all(|segment| {
+        !segment.is_empty()
+            && !segment.starts_with('.')
+            && segment.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
     })
 }
 

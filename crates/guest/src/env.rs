@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::transport;
 
-/// The surroundings of a component: WASI 0.3 HTTP, clocks and randomness.
+/// The environment of a component: WASI 0.3 HTTP, clocks and randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WasiEnv;
 
@@ -31,7 +31,7 @@ impl Clock for WasiEnv {
     }
 
     fn instant(&self) -> Instant {
-        // Nanoseconds since some moment before the instance started.
+        // Nanoseconds since a point in time before the instance started.
         Instant::since_origin(Duration::from_nanos(monotonic_clock::now()))
     }
 
@@ -48,7 +48,7 @@ impl Random for WasiEnv {
 
 impl Log for WasiEnv {
     fn log(&self, line: &Line) {
-        // Spin passes a component's standard error on to its own log, line by line.
+        // Spin copies the standard error of a component to its own log, line by line.
         eprintln!("{}", line.to_json(self.now().into()));
     }
 }

@@ -1,4 +1,4 @@
-//! From an incoming request to the program and back.
+//! Conversion of incoming requests and their responses.
 
 use std::convert::Infallible;
 
@@ -34,16 +34,16 @@ pub(crate) fn request(request: Request) -> http::Request<Inbound> {
     request.map(Inbound)
 }
 
-/// Hands an answer to the host. The body is written after the head was returned; when the client goes
-/// away the write fails, which drops a stream and with it whatever feeds it.
+/// Passes a response to the host. The body is written after the head was returned. If the client disconnects, the
+/// write fails, which drops a streamed body and its source.
 pub(crate) fn respond(response: http::Response<Body>, is_head: bool) -> Result<Response, ErrorCode> {
     let (mut parts, body) = response.into_parts();
     let bodyless = is_head || matches!(parts.status.as_u16(), 204 | 304);
     let body = match body {
         Body::Full(bytes) => {
-            // Without a length the host answers in chunks, in two segments, and the second is delayed. An
-            // answer to HEAD has the length that GET would have, which the API has set, and no body stream:
-            // hosts compare the two only where there is one.
+            // Without a length the host sends chunks, in two segments, and the second is delayed. A response to
+            // HEAD has the length that GET would have, which the API has set, and no body stream: hosts compare
+            // the length only with a stream.
             if !bodyless {
                 parts.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
             } else if !is_head {
@@ -61,16 +61,15 @@ pub(crate) fn respond(response: http::Response<Body>, is_head: bool) -> Result<R
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect();
-    let headers = Fields::from_list(&headers).map_err(|_| {
-        ErrorCode::InternalError(Some("an answer header is not acceptable to the host".to_owned()))
-    })?;
+    let headers = Fields::from_list(&headers)
+        .map_err(|_| ErrorCode::InternalError(Some("the host refuses a response header".to_owned())))?;
     let (writer, contents, trailers) = BodyWriter::new();
     let contents = (!bodyless).then_some(contents);
     let (outgoing, _sent) = Response::new(headers, contents, trailers);
     let _ = outgoing.set_status_code(parts.status.as_u16());
     spin_sdk::wasip3::spawn(async move {
         let mut body = body;
-        // An error here means that the client went away; there is nobody left to tell.
+        // An error means that the client has disconnected, so no client can receive it.
         let _ = writer.send_http_body(&mut body).await;
     });
     Ok(outgoing)

@@ -11,14 +11,13 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Response};
 use crate::inbound::{self, Inbound};
 use crate::variables;
 
-/// The program of an instance, which has one thread. It holds the configuration and, inside, the cached tokens
-/// and secrets.
+/// The program of an instance, which has one thread. It contains the configuration and the cached tokens and secrets.
 pub type Instance<T> = LocalKey<OnceCell<Rc<T>>>;
 
-/// The values of a component's variables by name, or why they cannot be had.
+/// The values of a component's variables by name.
 pub type Variables = Result<HashMap<&'static str, String>, SettingsError>;
 
-/// The program of this instance, opened by the first request.
+/// Returns the program of this instance. The first request creates it.
 pub async fn shared<T>(
     instance: &'static Instance<T>,
     role: Role,
@@ -29,7 +28,7 @@ pub async fn shared<T>(
         return program;
     }
     let variables = variables::read(role).await;
-    // Several cold requests may get here; the first one counts.
+    // Several requests of a new instance may get here; the program of the first one is kept.
     if let Some(program) = known() {
         return program;
     }
@@ -38,15 +37,15 @@ pub async fn shared<T>(
     if is_kept {
         instance.with(|cell| cell.get_or_init(|| Rc::clone(&program)).clone())
     } else {
-        // The provider may answer the next request.
+        // Not kept, because the provider of the variables may be available for the next request.
         program
     }
 }
 
-/// Answers one request with what `handle` returns for it.
+/// Handles one request and converts the response.
 ///
 /// # Errors
-/// Only when the host refuses the response's headers, which means a mistake in this program.
+/// If the host refuses the headers of the response, which is a defect of the program.
 pub async fn respond(
     request: Request,
     handle: impl AsyncFnOnce(http::Request<Inbound>) -> http::Response<Body>,

@@ -1,11 +1,11 @@
-//! The only library that names spin-sdk: transport, clock, randomness, log and configuration for WASI,
-//! and the way from an incoming request to `service` and back.
+//! The WASI environment of both components: transport, clock, randomness, log, configuration, and the conversion of
+//! incoming requests and responses. No other library depends on spin-sdk.
 //!
 //! # What an instance shares
-//! Spin reuses an instance for many requests and runs up to sixteen of them at a time, so a value in a
-//! `thread_local` is shared by requests in flight. Only plain values are kept there, never a borrow
-//! across an await. Requests do wait for one another inside `azure`, while one of them fetches a token for
-//! all; they wait by looking again, because one request cannot wake another.
+//! Spin reuses an instance for many requests and runs up to sixteen of them concurrently, so requests in flight share
+//! the values in a `thread_local`. These are plain values, never a borrow across an await. Inside `azure`, requests
+//! wait while one of them fetches a token for all. They sleep and check again, because one request cannot wake
+//! another.
 
 mod env;
 mod inbound;

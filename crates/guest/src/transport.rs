@@ -12,7 +12,7 @@ use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, RequestOptions};
 use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingResponseBody, http_from_wasi_response};
 
-/// Sends `request` once and reads the whole answer, within `limits`; `observe` sees each piece on its way.
+/// Sends `request` once and reads the complete response within `limits`. Calls `observe` for each chunk.
 pub(crate) async fn send(
     request: http::Request<Bytes>,
     limits: Limits,
@@ -21,7 +21,7 @@ pub(crate) async fn send(
     let exchange = pin!(exchange(request, limits, observe));
     let deadline = pin!(spin_sdk::time::sleep(limits.total));
     match select(exchange, deadline).await {
-        Either::Left((answer, _)) => answer,
+        Either::Left((response, _)) => response,
         Either::Right(((), _)) => Err(TransportError::Timeout),
     }
 }
@@ -33,7 +33,7 @@ async fn exchange(
 ) -> Result<http::Response<Bytes>, TransportError> {
     let (parts, body) = request.into_parts();
     let (writer, contents, trailers) = BodyWriter::new();
-    // Without a body no stream is handed over, so that the host sends the head alone, not chunked.
+    // No stream for an empty body: the host would send it chunked.
     let contents = (!body.is_empty()).then_some(contents);
     let headers = header_list(&parts.headers, body.len());
     let headers = Fields::from_list(&headers).map_err(|_| unsendable("a header"))?;
@@ -42,22 +42,21 @@ async fn exchange(
 
     let mut body = Full::new(body);
     let mut writing = pin!(writer.send_http_body(&mut body).fuse());
-    // The request is handed to the host and its body written in the same poll, in this order. The host then
-    // reads the body at once, before its connection sends anything, and head and body leave as one segment.
-    // With a return to the host between the two, or with the body first while many requests start together,
-    // they leave as two, and the second waits for the peer's delayed acknowledgement: 40 ms and more.
-    let answer = with_background(client::send(outgoing), writing.as_mut()).await;
-    let answer = answer.map_err(|code| error(&code))?;
-    let answer = http_from_wasi_response(answer).map_err(|code| error(&code))?;
-    let (head, incoming) = answer.into_parts();
-    // A server may answer before it has read everything; the write goes on until the answer is whole.
-    let observe = |piece: &[u8]| observe(&head, piece);
+    // The request is passed to the host and its body written in the same poll, in this order. The host then reads the
+    // body before its connection sends anything, and head and body are sent as one segment. If the program returns to
+    // the host between the two, or writes the body first while many requests start, they are sent as two segments, and
+    // the second waits for the delayed acknowledgement of the peer: 40 ms and more.
+    let response = with_background(client::send(outgoing), writing.as_mut()).await;
+    let response = response.map_err(|code| error(&code))?;
+    let response = http_from_wasi_response(response).map_err(|code| error(&code))?;
+    let (head, incoming) = response.into_parts();
+    // A server may respond before it has read the complete request; the write continues until the response is complete.
+    let observe = |chunk: &[u8]| observe(&head, chunk);
     let bytes = with_background(collect(incoming, limits.max_response_bytes, &observe), writing).await?;
     Ok(http::Response::from_parts(head, bytes))
 }
 
-/// Runs `main` to its end. Each poll of `main` that is not its last is followed by one of `background`, whose
-/// outcome is ignored.
+/// Runs `main` to its end. Polls `background` after each poll of `main` that is pending, and ignores its outcome.
 async fn with_background<T>(main: impl Future<Output = T>, mut background: Pin<&mut Fuse<impl Future>>) -> T {
     let mut main = pin!(main);
     poll_fn(|cx| {
@@ -88,11 +87,11 @@ async fn collect(
     Ok(whole.into())
 }
 
-/// The headers with the length of the body: SharedKey signs it, and without it the host would send chunks.
+/// The headers with `content-length`: SharedKey signs it, and without it the host sends the body chunked.
 fn header_list(headers: &http::HeaderMap, length: usize) -> Vec<(String, Vec<u8>)> {
     let mut list: Vec<_> = headers
         .iter()
-        // The host derives `host` from the authority and refuses it as a header.
+        // The host sets `host` from the authority and refuses it as a header.
         .filter(|(name, _)| **name != http::header::HOST && **name != http::header::CONTENT_LENGTH)
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect();
@@ -105,7 +104,7 @@ fn header_list(headers: &http::HeaderMap, length: usize) -> Vec<(String, Vec<u8>
 fn options(limits: Limits) -> RequestOptions {
     let nanoseconds = |limit: Duration| u64::try_from(limit.as_nanos()).ok();
     let options = RequestOptions::new();
-    // A host that does not support one of these says so; the total limit still holds.
+    // Errors are ignored: a host may not support a timeout, and the total limit still applies.
     let _ = options.set_connect_timeout(nanoseconds(limits.connect));
     let _ = options.set_first_byte_timeout(nanoseconds(limits.first_byte));
     let _ = options.set_between_bytes_timeout(nanoseconds(limits.first_byte));
@@ -126,7 +125,7 @@ fn unsendable(part: &str) -> TransportError {
     TransportError::Denied(format!("{part} of the request is not acceptable to the host"))
 }
 
-/// What a WASI error code means for the caller. Texts inside the code are dropped: they may quote a URL.
+/// Converts a WASI error code. Texts inside the code are dropped, because they may contain a URL.
 fn error(code: &ErrorCode) -> TransportError {
     let connect = |reason: &str| TransportError::Connect(reason.to_owned());
     match code {

@@ -4,10 +4,9 @@ use futures::future::join_all;
 use service::settings::{Role, SettingsError, VARIABLES};
 use spin_sdk::variables::{self, Error};
 
-/// The variables of this component, by name. Undefined ones are absent.
+/// Reads the variables of this component. Undefined ones are absent.
 ///
-/// Each look-up is a host call, and with some providers a network call: they are made at the same time,
-/// and once an instance.
+/// Each one is a host call, and with some providers a network call. They are concurrent, and made once per instance.
 pub(crate) async fn read(role: Role) -> Result<HashMap<&'static str, String>, SettingsError> {
     let wanted = VARIABLES.iter().filter(|v| v.role == role || v.role == Role::Both);
     let found = join_all(wanted.map(|v| async move { (v.name, variables::get(v.name).await) })).await;

@@ -149,7 +149,7 @@ fn empty_variable_has_its_default() {
     }
     let worker = WorkerSettings::from_variables(&|name| (name == "task_handlers").then(String::new)).unwrap();
     assert!(worker.handlers.is_empty());
-    // Except for the one whose default lets everybody in.
+    // Except for the variable whose default disables authentication.
     let open = ApiSettings::from_variables(&|name| (name == "api_auth").then(String::new)).unwrap_err();
     assert_eq!((open.name, open.why.as_str()), ("api_auth", "it is empty"));
 }

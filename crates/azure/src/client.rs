@@ -85,7 +85,7 @@ impl StorageClient {
     /// # Errors
     /// [`Error`] when the account cannot be determined.
     pub async fn blob_address(&self, container: &str, blob: &str) -> Result<String, Error> {
-        let authorization = self.inner.account().await?;
+        let authorization = self.inner.resolve_account().await?;
         Ok(address(authorization.account(), container, blob))
     }
 
@@ -104,7 +104,7 @@ impl StorageClient {
         blob: &str,
         lifetime: Duration,
     ) -> Result<String, Error> {
-        let authorization = self.inner.account().await?;
+        let authorization = self.inner.resolve_account().await?;
         let account = authorization.account();
         let now = self.inner.env.now();
         let mut grant = Grant {
@@ -138,7 +138,7 @@ impl StorageClient {
     /// # Errors
     /// [`Error`] when the account cannot be determined.
     pub async fn can_sign(&self) -> Result<bool, Error> {
-        let authorization = self.inner.account().await?;
+        let authorization = self.inner.resolve_account().await?;
         Ok(!matches!(authorization.account().credential, Credential::Sas(_)))
     }
 
@@ -160,7 +160,7 @@ impl Inner {
             host_variable: call.service.host_variable(),
         };
         let mut tries: Option<Tries> = None;
-        let mut renewed = false;
+        let mut is_renewed = false;
         loop {
             let authorization = self.authorization().await?;
             let token = match &authorization {
@@ -170,29 +170,23 @@ impl Inner {
             let request = call.request(authorization.account(), token, self.env.now())?;
             let now = self.env.instant();
             let tries = tries.get_or_insert_with(|| Tries::new(self.policy, call.repeat, now));
-            let outcome = self.env.send(request, tries.limits(now), UNOBSERVED).await;
-            match try_outcome(
-                tries,
-                target,
-                outcome,
-                (self.env.now(), self.env.instant()),
-                self.env.next_u64(),
-            ) {
+            let result = self.env.send(request, tries.limits(now), UNOBSERVED).await;
+            match try_outcome(&*self.env, tries, target, result) {
                 TryOutcome::Retry(wait) => self.env.sleep(wait).await,
                 TryOutcome::Failed(error) => return Err(error),
                 TryOutcome::Response(response) => {
-                    let refused = matches!(response.status, 401 | 403);
-                    if !refused || renewed || !self.renew(&authorization, response.status).await? {
+                    let is_rejected = matches!(response.status, 401 | 403);
+                    if !is_rejected || is_renewed || !self.renew(&authorization, response.status).await? {
                         return Ok(response);
                     }
-                    renewed = true;
+                    is_renewed = true;
                 }
             }
         }
     }
 
     /// The account, without a token for it.
-    async fn account(&self) -> Result<Authorization, Error> {
+    async fn resolve_account(&self) -> Result<Authorization, Error> {
         Ok(match &self.source {
             Source::Fixed(account) | Source::Keyless { account, .. } => {
                 Authorization::Fixed(Rc::clone(account))
@@ -213,7 +207,7 @@ impl Inner {
                 let token = self.token(&self.storage_token, identity, identity::STORAGE_RESOURCE).await?;
                 Ok(Authorization::Token(Rc::clone(account), token))
             }
-            Source::Fixed(_) | Source::Vault { .. } => self.account().await,
+            Source::Fixed(_) | Source::Vault { .. } => self.resolve_account().await,
         }
     }
 

@@ -44,33 +44,33 @@ pub(crate) enum Repeat {
     OnlyWithoutEffect,
 }
 
-/// Why a try failed.
+/// The result of a try, as far as a retry depends on it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Failure<'a> {
+pub(crate) enum TryResult<'a> {
     /// There is no response.
-    Transport(&'a TransportError),
+    Error(&'a TransportError),
     /// The status of the response, and how long the service asks to wait.
     Status(u16, Option<Duration>),
 }
 
-impl Failure<'_> {
+impl TryResult<'_> {
     /// Whether another try may succeed and is safe.
     fn is_retryable(self, repeat: Repeat) -> bool {
         use TransportError::{Connect, Denied, Interrupted, Timeout, TooLarge};
         match self {
             // The service rejected it before any effect, or it was never sent.
-            Self::Transport(Connect(_)) | Self::Status(429 | 503, _) => true,
-            Self::Transport(Timeout | Interrupted(_)) | Self::Status(408 | 500 | 502 | 504, _) => {
+            Self::Error(Connect(_)) | Self::Status(429 | 503, _) => true,
+            Self::Error(Timeout | Interrupted(_)) | Self::Status(408 | 500 | 502 | 504, _) => {
                 repeat != Repeat::OnlyWithoutEffect
             }
-            Self::Transport(Denied(_) | TooLarge(_)) | Self::Status(..) => false,
+            Self::Error(Denied(_) | TooLarge(_)) | Self::Status(..) => false,
         }
     }
 
     /// Whether the failed try may have had its effect.
     pub(crate) fn may_have_had_effect(self) -> bool {
         match self {
-            Self::Transport(error) => !error.is_before_effect(),
+            Self::Error(error) => !error.is_before_effect(),
             Self::Status(status, _) => !matches!(status, 429 | 503),
         }
     }
@@ -86,18 +86,18 @@ impl RetryPolicy {
         &self,
         tries: u32,
         elapsed: Duration,
-        failure: Failure<'_>,
+        result: TryResult<'_>,
         repeat: Repeat,
         random: u64,
     ) -> Option<Duration> {
-        if tries >= self.max_tries || !failure.is_retryable(repeat) {
+        if tries >= self.max_tries || !result.is_retryable(repeat) {
             return None;
         }
         let doubled = 1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
         let wait = jitter(self.base.saturating_mul(doubled).min(self.cap), random);
-        let asked = match failure {
-            Failure::Status(_, asked) => asked.unwrap_or_default(),
-            Failure::Transport(_) => Duration::ZERO,
+        let asked = match result {
+            TryResult::Status(_, asked) => asked.unwrap_or_default(),
+            TryResult::Error(_) => Duration::ZERO,
         };
         let wait = wait.max(asked);
         (elapsed.saturating_add(wait) < self.deadline).then_some(wait)
@@ -138,17 +138,12 @@ impl Tries {
         }
     }
 
-    /// Records a failed try. Returns how long to wait before the next one; `None` if there is to be none.
-    pub(crate) fn record_failure(
-        &mut self,
-        failure: Failure<'_>,
-        now: Instant,
-        random: u64,
-    ) -> Option<Duration> {
+    /// Records a try. Returns how long to wait before the next one; `None` if there is to be none.
+    pub(crate) fn record(&mut self, result: TryResult<'_>, now: Instant, random: u64) -> Option<Duration> {
         self.made = self.made.saturating_add(1);
         let elapsed = now.since(self.began);
-        let wait = self.policy.next_wait(self.made, elapsed, failure, self.repeat, random);
-        self.ambiguous |= wait.is_some() && failure.may_have_had_effect();
+        let wait = self.policy.next_wait(self.made, elapsed, result, self.repeat, random);
+        self.ambiguous |= wait.is_some() && result.may_have_had_effect();
         wait
     }
 
@@ -176,15 +171,15 @@ mod tests {
     };
     const HALF: u64 = 1 << 63;
 
-    fn wait(tries: u32, failure: Failure<'_>, random: u64) -> Option<u128> {
+    fn wait(tries: u32, result: TryResult<'_>, random: u64) -> Option<u128> {
         POLICY
-            .next_wait(tries, Duration::ZERO, failure, Repeat::Idempotent, random)
+            .next_wait(tries, Duration::ZERO, result, Repeat::Idempotent, random)
             .map(|wait| wait.as_millis())
     }
 
     #[test]
     fn waits_double_up_to_the_cap_with_full_jitter() {
-        let busy = Failure::Status(503, None);
+        let busy = TryResult::Status(503, None);
         let at = |random| (1..=6).map(|tries| wait(tries, busy, random)).collect::<Vec<_>>();
         assert_eq!(at(0), [Some(0), Some(0), Some(0), Some(0), Some(0), None]);
         assert_eq!(at(HALF), [Some(100), Some(200), Some(400), Some(800), Some(1000), None]);
@@ -194,10 +189,10 @@ mod tests {
 
     #[test]
     fn longer_wait_of_the_service_is_obeyed() {
-        assert_eq!(wait(1, Failure::Status(429, Some(Duration::from_secs(7))), HALF), Some(7000));
-        assert_eq!(wait(1, Failure::Status(429, Some(Duration::from_millis(1))), HALF), Some(100));
+        assert_eq!(wait(1, TryResult::Status(429, Some(Duration::from_secs(7))), HALF), Some(7000));
+        assert_eq!(wait(1, TryResult::Status(429, Some(Duration::from_millis(1))), HALF), Some(100));
         assert_eq!(
-            wait(1, Failure::Status(429, Some(Duration::from_secs(30))), HALF),
+            wait(1, TryResult::Status(429, Some(Duration::from_secs(30))), HALF),
             None,
             "beyond the deadline"
         );
@@ -209,7 +204,7 @@ mod tests {
             POLICY.next_wait(
                 1,
                 Duration::from_secs(elapsed),
-                Failure::Status(503, None),
+                TryResult::Status(503, None),
                 Repeat::Idempotent,
                 HALF,
             )
@@ -231,33 +226,33 @@ mod tests {
         let denied = TransportError::Denied(String::new());
         let large = TransportError::TooLarge(1);
         let table = [
-            // failure, idempotent, may duplicate, only without effect
-            (Failure::Transport(&connect), true, true, true),
-            (Failure::Transport(&timeout), true, true, false),
-            (Failure::Transport(&broken), true, true, false),
-            (Failure::Transport(&denied), false, false, false),
-            (Failure::Transport(&large), false, false, false),
-            (Failure::Status(408, None), true, true, false),
-            (Failure::Status(429, None), true, true, true),
-            (Failure::Status(500, None), true, true, false),
-            (Failure::Status(502, None), true, true, false),
-            (Failure::Status(503, None), true, true, true),
-            (Failure::Status(504, None), true, true, false),
-            (Failure::Status(200, None), false, false, false),
-            (Failure::Status(400, None), false, false, false),
-            (Failure::Status(401, None), false, false, false),
-            (Failure::Status(403, None), false, false, false),
-            (Failure::Status(404, None), false, false, false),
-            (Failure::Status(409, None), false, false, false),
-            (Failure::Status(412, None), false, false, false),
-            (Failure::Status(501, None), false, false, false),
+            // result, idempotent, may duplicate, only without effect
+            (TryResult::Error(&connect), true, true, true),
+            (TryResult::Error(&timeout), true, true, false),
+            (TryResult::Error(&broken), true, true, false),
+            (TryResult::Error(&denied), false, false, false),
+            (TryResult::Error(&large), false, false, false),
+            (TryResult::Status(408, None), true, true, false),
+            (TryResult::Status(429, None), true, true, true),
+            (TryResult::Status(500, None), true, true, false),
+            (TryResult::Status(502, None), true, true, false),
+            (TryResult::Status(503, None), true, true, true),
+            (TryResult::Status(504, None), true, true, false),
+            (TryResult::Status(200, None), false, false, false),
+            (TryResult::Status(400, None), false, false, false),
+            (TryResult::Status(401, None), false, false, false),
+            (TryResult::Status(403, None), false, false, false),
+            (TryResult::Status(404, None), false, false, false),
+            (TryResult::Status(409, None), false, false, false),
+            (TryResult::Status(412, None), false, false, false),
+            (TryResult::Status(501, None), false, false, false),
         ];
-        for (failure, idempotent, duplicate, cautious) in table {
-            let again = |repeat| failure.is_retryable(repeat);
+        for (result, idempotent, duplicate, cautious) in table {
+            let again = |repeat| result.is_retryable(repeat);
             assert_eq!(
                 (again(Repeat::Idempotent), again(Repeat::MayDuplicate), again(Repeat::OnlyWithoutEffect)),
                 (idempotent, duplicate, cautious),
-                "{failure:?}"
+                "{result:?}"
             );
         }
     }

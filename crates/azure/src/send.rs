@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use std::time::Duration;
-use time::OffsetDateTime;
 
 use crate::response::{ServiceResponse, no_response};
-use crate::retry::{Failure, Repeat, RetryPolicy, Tries};
+use crate::retry::{Repeat, RetryPolicy, Tries, TryResult};
 use crate::transport::UNOBSERVED;
-use crate::{Env, Error, Instant, Part, TransportError};
+use crate::{Env, Error, Part, TransportError};
 
 /// The destination of a request, for error messages.
 #[derive(Debug, Clone, Copy)]
@@ -29,16 +28,17 @@ pub(crate) enum TryOutcome {
     Failed(Error),
 }
 
-/// Decides what to do after one try, which ended `now`. Dates in responses refer to the wall clock.
+/// Decides what to do after a try that has just ended with `result`.
 pub(crate) fn try_outcome(
+    env: &dyn Env,
     tries: &mut Tries,
     target: Target,
-    outcome: Result<Response<Bytes>, TransportError>,
-    (now, instant): (OffsetDateTime, Instant),
-    random: u64,
+    result: Result<Response<Bytes>, TransportError>,
 ) -> TryOutcome {
-    match outcome {
-        Err(error) => match tries.record_failure(Failure::Transport(&error), instant, random) {
+    // Dates in responses refer to the wall clock.
+    let (now, instant, random) = (env.now(), env.instant(), env.next_u64());
+    match result {
+        Err(error) => match tries.record(TryResult::Error(&error), instant, random) {
             Some(wait) => TryOutcome::Retry(wait),
             None => {
                 TryOutcome::Failed(no_response(target.operation, target.part, target.host_variable, &error))
@@ -46,11 +46,7 @@ pub(crate) fn try_outcome(
         },
         Ok(response) => {
             let mut response = ServiceResponse::new(target.operation, target.part, response, now);
-            match tries.record_failure(
-                Failure::Status(response.status, response.retry_after),
-                instant,
-                random,
-            ) {
+            match tries.record(TryResult::Status(response.status, response.retry_after), instant, random) {
                 Some(wait) => TryOutcome::Retry(wait),
                 None => {
                     response.ambiguous = tries.are_ambiguous();
@@ -70,8 +66,8 @@ pub(crate) async fn send(
 ) -> Result<ServiceResponse, Error> {
     let mut tries = Tries::new(policy, Repeat::Idempotent, env.instant());
     loop {
-        let outcome = env.send(request.clone(), tries.limits(env.instant()), UNOBSERVED).await;
-        match try_outcome(&mut tries, target, outcome, (env.now(), env.instant()), env.next_u64()) {
+        let result = env.send(request.clone(), tries.limits(env.instant()), UNOBSERVED).await;
+        match try_outcome(env, &mut tries, target, result) {
             TryOutcome::Response(response) => return Ok(response),
             TryOutcome::Retry(wait) => env.sleep(wait).await,
             TryOutcome::Failed(error) => return Err(error),

@@ -8,10 +8,11 @@ use bench::Table;
 use bytes::Bytes;
 use host::Blueprint;
 use http::header::{ETAG, IF_NONE_MATCH};
+use test_world::application::request;
 use tokio::time::Instant;
 
 use crate::ratios::small_task;
-use crate::world::{Credential, World, request};
+use crate::world::{Credential, World};
 
 /// What each request to storage takes. Long against the millisecond that the handler works.
 const LATENCY: Duration = Duration::from_millis(200);
@@ -42,9 +43,9 @@ async fn rows(blueprint: &Blueprint, credential: Credential) -> Result<Vec<(&'st
     let (submit, id) = trips(world.submit(&task)).await?;
     rows.push(("submit", submit));
     let path = format!("/tasks/{id}");
-    let (monitor, found) = trips(world.call(request("GET", &path, Bytes::new())?, 200)).await?;
+    let (monitor, found) = trips(world.call(request("GET", &path, Bytes::new()), 200)).await?;
     rows.push(("monitor", monitor));
-    let mut poll = request("GET", &path, Bytes::new())?;
+    let mut poll = request("GET", &path, Bytes::new());
     poll.headers_mut().insert(IF_NONE_MATCH, found.headers().get(ETAG).context("an entity tag")?.clone());
     rows.push(("monitor, answered 304", trips(world.call(poll, 304)).await?.0));
     rows.push(("health check", trips(world.healthz()).await?.0));

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use fake_azure::{Config, EMULATOR_ACCOUNT, FakeAzure, Identity};
 use futures::future::join_all;
 use host::log::Source;
 use host::{
@@ -16,14 +15,10 @@ use host::{
 };
 use http::{Request, Response};
 use serde_json::Value;
+use test_world::application::{self, START_UNIX, drain_request, request};
 use time::OffsetDateTime;
 
 use crate::cpu::{self, Apart};
-
-/// 2026-08-25T12:00:00Z.
-const START: Duration = Duration::from_secs(1_787_659_200);
-const DRAIN_TOKEN: &str = "drain-token-of-the-benchmark";
-const IDENTITY_HEADER: &str = "identity-header-of-the-benchmark";
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -76,15 +71,14 @@ impl LogSink for Failures {
 impl World {
     /// Starts the application. Each request to storage takes `latency` in virtual time.
     pub(crate) fn start(blueprint: &Blueprint, credential: Credential, latency: Duration) -> Result<Self> {
-        let clock = Arc::new(VirtualClock::starting_at(START));
-        let fake = FakeAzure::new(Config {
-            identities: vec![Identity::system_assigned("11111111-0000-4000-8000-000000000001")],
-            identity_header: IDENTITY_HEADER.to_owned(),
-            ..Config::default()
-        })
-        .context("the emulator does not start")?;
-        let fake = Arc::new(Mutex::new(fake));
+        let clock = Arc::new(VirtualClock::starting_at(START_UNIX));
+        let fake = Arc::new(Mutex::new(application::services()));
         let emulator = Apart::default();
+        let mut variables = match credential {
+            Credential::SharedKey => application::shared_key_variables(),
+            Credential::Keyless => application::keyless_variables(),
+        };
+        variables.insert("simulate_unit_ms".to_owned(), "1".to_owned());
         let (answering_clock, apart) = (Arc::clone(&clock), emulator.clone());
         let answer = move |outgoing: Outgoing| {
             let (fake, clock, apart) = (Arc::clone(&fake), Arc::clone(&answering_clock), apart.clone());
@@ -98,7 +92,7 @@ impl World {
             }
         };
         let app = blueprint.start(Options {
-            providers: Providers::only(variables(credential)),
+            providers: Providers::only(variables),
             outbound: Outbound::in_process(answer),
             clock,
             seed: Some(1),
@@ -140,12 +134,12 @@ impl World {
     }
 
     pub(crate) async fn healthz(&self) -> Result<()> {
-        self.call(request("GET", "/healthz", Bytes::new())?, 200).await.map(drop)
+        self.call(request("GET", "/healthz", Bytes::new()), 200).await.map(drop)
     }
 
     /// Submits a task; its id.
     pub(crate) async fn submit(&self, body: &Bytes) -> Result<String> {
-        let response = self.call(request("POST", "/tasks", body.clone())?, 202).await?;
+        let response = self.call(request("POST", "/tasks", body.clone()), 202).await?;
         let accepted: Value = serde_json::from_slice(response.body())?;
         let id = accepted.get("id").and_then(Value::as_str).context("a 202 names its task")?;
         Ok(id.to_owned())
@@ -162,38 +156,10 @@ impl World {
 
     /// Drains the queue, which must complete `expected` tasks.
     pub(crate) async fn drain(&self, expected: u64) -> Result<()> {
-        let mut drain = request("POST", "/drain", Bytes::new())?;
-        drain.headers_mut().insert("authorization", format!("Bearer {DRAIN_TOKEN}").parse()?);
-        let response = self.call(drain, 200).await?;
+        let response = self.call(drain_request(), 200).await?;
         let counts: Value = serde_json::from_slice(response.body())?;
         let completed = counts.get("completed").and_then(Value::as_u64);
         ensure!(completed == Some(expected), "the drain should complete {expected}: {counts}");
         Ok(())
     }
-}
-
-/// A request to the application.
-pub(crate) fn request(method: &str, path: &str, body: Bytes) -> Result<Request<Bytes>> {
-    let mut request = Request::builder().method(method).uri(path).header("host", "example.test");
-    if !body.is_empty() {
-        request = request.header("content-type", "application/json").header("content-length", body.len());
-    }
-    Ok(request.body(body)?)
-}
-
-fn variables(credential: Credential) -> BTreeMap<String, String> {
-    let storage: &[(&str, &str)] = match credential {
-        Credential::SharedKey => &[("storage_connection_string", "UseDevelopmentStorage=true")],
-        Credential::Keyless => &[
-            ("storage_account_name", EMULATOR_ACCOUNT),
-            ("blob_endpoint", "http://127.0.0.1:10000/devstoreaccount1"),
-            ("queue_endpoint", "http://127.0.0.1:10001/devstoreaccount1"),
-            ("identity_endpoint", "http://127.0.0.1:42356/msi/token"),
-            ("identity_header", IDENTITY_HEADER),
-            ("identity_host", "http://127.0.0.1:42356"),
-        ],
-    };
-    let common = [("drain_token", DRAIN_TOKEN), ("simulate_unit_ms", "1")];
-    let given = storage.iter().copied().chain(common);
-    given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -11,12 +11,14 @@
 //! # Layout
 //! - `env`: the environment traits; `fault`: what can happen to a request; `contents`: reading and changing what is
 //!   stored, without requests.
+//! - [`application`]: the same for the whole application under the embedded host, which has a clock of its own.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
     reason = "a test world states its expectations as tests do; nothing here is shipped"
 )]
 
+pub mod application;
 mod contents;
 mod env;
 mod fault;

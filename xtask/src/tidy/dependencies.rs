@@ -85,6 +85,7 @@ const DIRECTIONS: &[Direction] = &[
             "lifecycle",
             "service",
             "storage",
+            "test-world",
             "worker",
         ],
         "the benchmark drives everything and is driven by nothing",

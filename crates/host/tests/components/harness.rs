@@ -6,22 +6,19 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fake_azure::{Config, EMULATOR_ACCOUNT, FakeAzure, Identity, Operation};
+use fake_azure::{EMULATOR_ACCOUNT, FakeAzure, Operation};
 use host::{
     App, Blueprint, Captured, Clock, CompileCache, Limits, Options, Outbound, OutboundError, Outgoing,
     Providers, Runtime, VirtualClock,
 };
 use http::{Request, Response};
 use serde_json::Value;
+use test_world::application::{self, START_UNIX};
 use time::OffsetDateTime;
 
-/// 2026-08-25T12:00:00Z.
-const START: Duration = Duration::from_secs(1_787_659_200);
+pub(crate) use test_world::application::{DRAIN_TOKEN, drain_request as drain, request};
 
 pub(crate) const ACCOUNT: &str = EMULATOR_ACCOUNT;
-pub(crate) const DRAIN_TOKEN: &str = "drain-token-of-the-tests";
-/// What the identity endpoint of the tests expects.
-pub(crate) const IDENTITY_HEADER: &str = "identity-header-of-the-tests";
 
 /// The compiled application, one for all tests of this process.
 fn blueprint() -> &'static Blueprint {
@@ -117,27 +114,20 @@ pub(crate) struct Setup {
 impl Setup {
     /// The emulator account by its connection string, a drain token, short work.
     pub(crate) fn with_account_key() -> Self {
-        Self::without_storage()
-            .set("storage_connection_string", "UseDevelopmentStorage=true")
-            .set("drain_token", DRAIN_TOKEN)
-            .set("simulate_unit_ms", "10")
+        Self::with(application::shared_key_variables()).set("simulate_unit_ms", "10")
     }
 
-    /// No key at all: managed identity.
+    /// Managed identity instead of a key.
     pub(crate) fn keyless() -> Self {
-        Self::without_storage()
-            .set("storage_account_name", ACCOUNT)
-            .set("blob_endpoint", "http://127.0.0.1:10000/devstoreaccount1")
-            .set("queue_endpoint", "http://127.0.0.1:10001/devstoreaccount1")
-            .set("identity_endpoint", "http://127.0.0.1:42356/msi/token")
-            .set("identity_header", IDENTITY_HEADER)
-            .set("identity_host", "http://127.0.0.1:42356")
-            .set("drain_token", DRAIN_TOKEN)
-            .set("simulate_unit_ms", "10")
+        Self::with(application::keyless_variables()).set("simulate_unit_ms", "10")
     }
 
     pub(crate) fn without_storage() -> Self {
-        Self { variables: BTreeMap::new(), limits: Limits::default() }
+        Self::with(BTreeMap::new())
+    }
+
+    fn with(variables: BTreeMap<String, String>) -> Self {
+        Self { variables, limits: Limits::default() }
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -153,14 +143,9 @@ impl Setup {
     }
 
     pub(crate) fn start(self) -> World {
-        let clock = Arc::new(VirtualClock::starting_at(START));
-        let config = Config {
-            identities: vec![Identity::system_assigned("11111111-0000-4000-8000-000000000001")],
-            identity_header: IDENTITY_HEADER.to_owned(),
-            ..Config::default()
-        };
+        let clock = Arc::new(VirtualClock::starting_at(START_UNIX));
         let cloud = Cloud {
-            fake: Arc::new(Mutex::new(FakeAzure::new(config).unwrap())),
+            fake: Arc::new(Mutex::new(application::services())),
             clock: Arc::clone(&clock),
             sent: Arc::default(),
             weather: Arc::default(),
@@ -179,25 +164,6 @@ impl Setup {
         let app = blueprint().start(options).unwrap();
         World { app, cloud, log }
     }
-}
-
-/// A request to the application at `example.test`.
-pub(crate) fn request(method: &str, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
-    let body = body.into();
-    let builder = Request::builder().method(method).uri(path).header("host", "example.test");
-    let builder = if body.is_empty() {
-        builder
-    } else {
-        builder.header("content-type", "application/json").header("content-length", body.len())
-    };
-    builder.body(body).unwrap()
-}
-
-/// The launcher's request to the worker.
-pub(crate) fn drain() -> Request<Bytes> {
-    let mut drain = request("POST", "/drain", "");
-    drain.headers_mut().insert("authorization", format!("Bearer {DRAIN_TOKEN}").parse().unwrap());
-    drain
 }
 
 impl World {

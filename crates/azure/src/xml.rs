@@ -49,11 +49,11 @@ pub(crate) fn read(bytes: &[u8], shape: Shape) -> Result<Document, &'static str>
                 state.close();
             }
             Event::End(_) => state.close(),
-            Event::Text(part) => state.text(&part.decode().map_err(|_| "XML that is not UTF-8")?)?,
-            Event::CData(part) => state.text(&part.decode().map_err(|_| "XML that is not UTF-8")?)?,
+            Event::Text(part) => state.text(&part)?,
+            Event::CData(part) => state.text(&part)?,
             Event::GeneralRef(name) => match name.resolve_char_ref().map_err(|_| "malformed XML")? {
                 Some(character) => state.text(character.encode_utf8(&mut [0; 4]))?,
-                None => state.text(entity(&name.decode().map_err(|_| "XML that is not UTF-8")?)?)?,
+                None => state.text(entity(&name)?)?,
             },
             Event::DocType(_) => return Err("XML with a document type"),
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
@@ -92,7 +92,7 @@ impl State {
     fn open(&mut self, start: &BytesStart<'_>) -> Result<(), &'static str> {
         let name = start.name();
         if self.open_elements.is_empty() {
-            if self.has_root || name.as_ref() != self.shape.root.as_bytes() {
+            if self.has_root || name.as_ref() != self.shape.root {
                 return Err("another document than expected");
             }
             self.has_root = true;
@@ -103,7 +103,7 @@ impl State {
             }
             self.open_elements.push(self.path.len());
             self.path.push('/');
-            self.path.push_str(std::str::from_utf8(name.as_ref()).map_err(|_| "XML that is not UTF-8")?);
+            self.path.push_str(name.as_ref());
         }
         if !self.in_record && !self.shape.record.is_empty() && self.path_below_root() == self.shape.record {
             self.in_record = true;
@@ -111,7 +111,7 @@ impl State {
         }
         // Names with characters that XML does not allow are percent-encoded and have this attribute.
         let encoded = start.try_get_attribute("Encoded").ok().flatten();
-        self.percent_encoded = encoded.is_some_and(|attribute| attribute.value.as_ref() == b"true");
+        self.percent_encoded = encoded.is_some_and(|attribute| attribute.value.as_ref() == "true");
         self.leaf = Some(String::new());
         Ok(())
     }

@@ -51,7 +51,7 @@ pub(crate) fn leaves(body: &[u8], root: &str) -> Option<BTreeMap<String, String>
     loop {
         match reader.read_event().ok()? {
             Event::Start(start) => {
-                let name = String::from_utf8(start.name().as_ref().to_vec()).ok()?;
+                let name = start.name().as_ref().to_owned();
                 if open.is_empty() && (seen_root || name != root) || open.len() >= MAX_DEPTH {
                     return None;
                 }
@@ -60,7 +60,7 @@ pub(crate) fn leaves(body: &[u8], root: &str) -> Option<BTreeMap<String, String>
                 content.clear();
             }
             Event::Empty(empty) => {
-                let name = String::from_utf8(empty.name().as_ref().to_vec()).ok()?;
+                let name = empty.name().as_ref().to_owned();
                 if open.is_empty() && (seen_root || name != root) {
                     return None;
                 }
@@ -71,18 +71,14 @@ pub(crate) fn leaves(body: &[u8], root: &str) -> Option<BTreeMap<String, String>
                 leaves.insert(open.pop()?, std::mem::take(&mut content));
             }
             Event::Text(piece) => {
-                let piece: &str = std::str::from_utf8(piece.as_ref()).ok()?;
                 if open.is_empty() && !piece.trim().is_empty() {
                     return None;
                 }
                 // XML turns the line ends of a document into line feeds before anyone sees them.
                 content.push_str(&piece.replace("\r\n", "\n").replace('\r', "\n"));
             }
-            Event::CData(piece) => content.push_str(std::str::from_utf8(piece.as_ref()).ok()?),
-            Event::GeneralRef(reference) => {
-                let name = std::str::from_utf8(reference.as_ref()).ok()?;
-                content.push(resolve(name)?);
-            }
+            Event::CData(piece) => content.push_str(&piece),
+            Event::GeneralRef(reference) => content.push(resolve(&reference)?),
             Event::Eof => break,
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
             Event::DocType(_) => return None,

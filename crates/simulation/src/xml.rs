@@ -13,10 +13,9 @@ pub fn texts(xml: &[u8], name: &str) -> Vec<String> {
     let mut reader = Reader::from_str(xml);
     loop {
         match reader.read_event() {
-            Ok(Event::Start(start)) if start.name().as_ref() == name.as_bytes() => {
+            Ok(Event::Start(start)) if start.name().as_ref() == name => {
                 let Ok(raw) = reader.read_text(start.name()) else { break };
-                let Ok(text) = std::str::from_utf8(&raw) else { break };
-                let Ok(text) = unescape(text) else { break };
+                let Ok(text) = unescape(&raw) else { break };
                 found.push(text.into_owned());
             }
             Ok(Event::Eof) | Err(_) => break,

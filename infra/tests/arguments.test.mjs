@@ -82,8 +82,8 @@ function linger(role) {
   const { launcher } = COMMAND_LINES[role];
   const said = launcher.indexOf("--linger");
   if (said >= 0) return Number(launcher[said + 1]);
-  const [, fallback] = /--linger SECONDS[^(]*\(default (\d+)/.exec(read("crates/launcher/src/arguments/help.rs")) ?? [];
-  assert.ok(fallback, "the launcher's help names the default of --linger");
+  const [, fallback] = /default_value = "(\d+)"[^\n]*\n\s*pub linger:/.exec(read("crates/launcher/src/arguments.rs")) ?? [];
+  assert.ok(fallback, "the launcher has a default of --linger");
   return role === "api" ? Number(fallback) : 0;
 }
 

@@ -295,6 +295,6 @@ test("alerts read words that are written", () => {
   assert.match(queries, /line\.poisoned/);
   assert.match(queries, /line\.level/);
   assert.match(read("models/src/drain.rs"), /"poisoned"/);
-  assert.match(read("crates/launcher/src/log.rs"), /"level"/);
+  assert.match(read("crates/logging/src/lib.rs"), /"level"/);
   assert.equal(container(APPS.worker).name, "worker");
 });

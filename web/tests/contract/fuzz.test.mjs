@@ -58,6 +58,8 @@ enabled = true
 ${chosen}`;
 }
 
+// One worker: with two, releases of Python 3.11 and 3.12 now and then fail in the parser of their own sources with
+// "AST constructor recursion depth mismatch" (python/cpython#106905).
 async function fuzz(name, id, options) {
   mkdirSync(OUTPUT, { recursive: true });
   const config = `${OUTPUT}fuzz-${name}.toml`;
@@ -65,7 +67,7 @@ async function fuzz(name, id, options) {
   const { code, output } = await run(
     "schemathesis",
     ["--config-file", config, "run", `${app.url}/openapi.json`, "--max-examples", String(EXAMPLES), "--seed", "1",
-      "--generation-database", "none", "--request-timeout", "30", "--workers", "2", ...options],
+      "--generation-database", "none", "--request-timeout", "30", "--workers", "1", ...options],
     { milliseconds: LIMIT_MS, cwd: OUTPUT },
   );
   writeFileSync(`${OUTPUT}fuzz-${name}.log`, output);

@@ -69,3 +69,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #                           instance and that a trap would end. worker: 1, so that a trap ends only one of the two
 #                           drains of a replica, and that a handler of the same application has one task per
 #                           instance
+CMD ["api", "--grace", "15", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]

@@ -10,16 +10,17 @@ use test_world::Fault;
 
 use crate::world::{drain_request, run};
 
+/// A handler's response whose result gets a blob.
+fn png() -> Response<Bytes> {
+    Response::builder().header("content-type", "image/png").body(Bytes::from_static(b"png")).unwrap()
+}
+
 #[test]
 fn task_survives_a_crash_between_any_two_requests() {
     // The requests of one task whose result is a blob: receive, start, result, outcome, delete.
     for survived in 0..6 {
         run(|world| async move {
-            let png = Response::builder()
-                .header("content-type", "image/png")
-                .body(Bytes::from_static(b"png"))
-                .unwrap();
-            world.answer_tasks(move |_| (Duration::from_millis(500), png.clone()));
+            world.answer_tasks(|_| (Duration::from_millis(500), png()));
             let id = world.submit("routed", |_| {}).await;
             let sent = Cell::new(0);
             world.fail(move |_| {
@@ -51,11 +52,7 @@ fn lost_responses_change_nothing() {
     // Each request in turn loses its response once.
     for lost in 1..=5 {
         run(|world| async move {
-            let png = Response::builder()
-                .header("content-type", "image/png")
-                .body(Bytes::from_static(b"png"))
-                .unwrap();
-            world.answer_tasks(move |_| (Duration::from_millis(500), png.clone()));
+            world.answer_tasks(|_| (Duration::from_millis(500), png()));
             let id = world.submit("routed", |_| {}).await;
             let sent = Cell::new(0);
             world.fail(move |_| {

@@ -9,7 +9,7 @@
 //! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
 //! - `azure`: the implementation with Blob Storage and Queue Storage.
 //!
-//! Another store or queue is a folder beside `azure`, and a line in [`open_for_api`] and [`open_for_worker`].
+//! Another store or queue is a folder beside `azure`, and a line in each of [`open_for_api`] and [`open_for_worker`].
 
 mod azure;
 mod error;

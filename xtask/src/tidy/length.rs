@@ -10,9 +10,8 @@ const EXCEPTIONS: [(&str, &str); 1] = [("web/pages/vendor/", "other people's fil
 
 /// Checks the length of source files.
 pub(super) fn check(tree: &Tree) -> Vec<String> {
-    let sources = tree.text(&[".rs", ".js", ".mjs", ".css", ".py"]);
-    let own = sources.filter(|(path, _)| !EXCEPTIONS.iter().any(|(prefix, _)| path.starts_with(prefix)));
-    own.map(|(path, text)| (path, text.lines().count()))
+    tree.text_except(&[".rs", ".js", ".mjs", ".css", ".py"], &EXCEPTIONS)
+        .map(|(path, text)| (path, text.lines().count()))
         .filter(|(_, lines)| *lines > LINES)
         .map(|(path, lines)| format!("{path} has {lines} lines; split it by idea (at most {LINES})"))
         .collect()

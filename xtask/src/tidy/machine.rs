@@ -12,9 +12,7 @@ const EXCEPTIONS: [(&str, &str); 1] = [("web/pages/vendor/", "other people's fil
 /// Checks every text file.
 pub(super) fn check(tree: &Tree) -> Vec<String> {
     let mut wrong = Vec::new();
-    let own =
-        tree.text(&[""]).filter(|(path, _)| !EXCEPTIONS.iter().any(|(prefix, _)| path.starts_with(prefix)));
-    for (path, text) in own {
+    for (path, text) in tree.text_except(&[""], &EXCEPTIONS) {
         for (number, line) in (1..).zip(text.lines()) {
             for home in HOMES.map(|(start, end)| format!("{start}{end}")) {
                 // Part of a longer path, such as one in a URL, has a letter before it.

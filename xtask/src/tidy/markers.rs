@@ -15,9 +15,7 @@ const EXCEPTIONS: [(&str, &str); 2] = [
 /// Checks every text file.
 pub(super) fn check(tree: &Tree) -> Vec<String> {
     let mut wrong = Vec::new();
-    let own =
-        tree.text(&[""]).filter(|(path, _)| !EXCEPTIONS.iter().any(|(prefix, _)| path.starts_with(prefix)));
-    for (path, text) in own {
+    for (path, text) in tree.text_except(&[""], &EXCEPTIONS) {
         for (number, line) in (1..).zip(text.lines()) {
             let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
             let is_marker = |word: &str| WORDS.iter().any(|(start, end)| word == format!("{start}{end}"));

@@ -66,6 +66,16 @@ impl Tree {
             .filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
 
+    /// As [`Tree::text`], without the files whose paths begin with one of `exceptions`, each with its reason.
+    pub(super) fn text_except<'a>(
+        &'a self,
+        ends: &'a [&str],
+        exceptions: &'a [(&str, &str)],
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.text(ends)
+            .filter(move |(path, _)| !exceptions.iter().any(|(prefix, _)| path.starts_with(prefix)))
+    }
+
     /// Whether there is a file or folder with this path.
     pub(super) fn has(&self, path: &str) -> bool {
         let folder = format!("{}/", path.trim_end_matches('/'));

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use xtask::stack::http::Client;
 
-/// Pause before a request that was not answered is repeated.
+/// Pause before a request without a response is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Pause between two passes over the tasks that have not ended.
 const POLL_PAUSE: Duration = Duration::from_millis(200);

@@ -1,7 +1,7 @@
 //! 500 tasks complete while storage, host and launcher are killed at random moments. `cargo xtask demo --kill` runs
 //! this test and shows what it prints.
 //!
-//! What is killed is started again, as the platform would do; clients repeat what was not answered.
+//! What is killed is started again, as the platform would do; clients repeat requests without a response.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};

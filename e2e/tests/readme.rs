@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use e2e::system::System;
 use serde_json::Value;
 use xtask::stack::address::free_address;
-use xtask::stack::http::{Answer, Client};
+use xtask::stack::http::{Client, Response};
 
 /// In the transcript: where the application and its storage are, and the id of the task.
 const ADDRESS: &str = "127.0.0.1:3000";
@@ -105,7 +105,7 @@ fn replay(exchanges: &[Exchange]) -> Result<()> {
 }
 
 /// Sends a request until there is a response, and reads a task until it has ended.
-fn send(exchange: &Exchange, url: &str) -> Result<Answer> {
+fn send(exchange: &Exchange, url: &str) -> Result<Response> {
     let client = Client::default();
     let started = Instant::now();
     loop {
@@ -124,12 +124,12 @@ fn send(exchange: &Exchange, url: &str) -> Result<Answer> {
     }
 }
 
-fn has_ended(response: &Answer) -> bool {
+fn has_ended(response: &Response) -> bool {
     !matches!(response.json().get("status").and_then(Value::as_str), Some("NotStarted" | "Running"))
 }
 
 /// The lines that curl prints.
-fn shown(exchange: &Exchange, response: &Answer) -> Vec<String> {
+fn shown(exchange: &Exchange, response: &Response) -> Vec<String> {
     let head = response.shown();
     let head = head.lines().filter(|_| exchange.shows_head).filter_map(|line| line.strip_prefix("< "));
     head.chain([response.text.as_str()]).map(str::to_owned).collect()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::command::{cargo, root, succeed};
 use crate::stack::host::choose_host;
-use crate::stack::http::{Answer, Client};
+use crate::stack::http::{Client, Response};
 use crate::stack::interrupt::Interrupts;
 use crate::stack::options::{DemoOptions, StackOptions};
 use crate::stack::process::Output;
@@ -111,7 +111,7 @@ fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result
     let client = Client::default();
     println!("> POST {} HTTP/1.1\n> content-type: application/json\n>\n> {}\n", task.path, task.body);
     let accepted = client.post(&format!("{}{}", stack.base, task.path), &task.body)?;
-    print_answer(&accepted);
+    print_response(&accepted);
     if accepted.status() != 202 {
         println!("  not accepted\n");
         return Ok(false);
@@ -120,8 +120,8 @@ fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result
     let started = Instant::now();
     let mut last = String::new();
     while started.elapsed() < LIMIT {
-        let answer = client.get(&monitor)?;
-        let document = answer.json();
+        let response = client.get(&monitor)?;
+        let document = response.json();
         let state = document.get("status").and_then(Value::as_str).unwrap_or("?").to_owned();
         if state != last {
             println!("  {:>5} ms  {state}", started.elapsed().as_millis());
@@ -129,7 +129,7 @@ fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result
         }
         if matches!(state.as_str(), "Succeeded" | "Failed" | "Canceled") {
             println!("\n> GET {} HTTP/1.1\n", monitor.strip_prefix(&stack.base).unwrap_or(&monitor));
-            print_answer(&answer);
+            print_response(&response);
             print_location(&client, accepted.header("location"))?;
             return Ok(state == "Succeeded");
         }
@@ -141,32 +141,36 @@ fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result
 }
 
 /// Where the task can be followed: said by the newer route, known by the id for the older one.
-fn monitor(base: &str, accepted: &Answer) -> Result<String> {
+fn monitor(base: &str, accepted: &Response) -> Result<String> {
     let stated = accepted.header("operation-location");
     if !stated.is_empty() {
         return Ok(stated.to_owned());
     }
     let location = accepted.header("location");
     let blob = location.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-    let id = blob.strip_suffix("-202").context("the answer has no Location that ends in a task's id")?;
+    let id = blob.strip_suffix("-202").context("the response has no Location that ends in a task's id")?;
     Ok(format!("{base}/tasks/{id}"))
 }
 
-fn print_answer(answer: &Answer) {
-    println!("{}<\n< {}\n", answer.shown(), if answer.text.is_empty() { "(no body)" } else { &answer.text });
+fn print_response(response: &Response) {
+    println!(
+        "{}<\n< {}\n",
+        response.shown(),
+        if response.text.is_empty() { "(no body)" } else { &response.text }
+    );
 }
 
 /// Reads the status document from storage with the signed link alone, as a client of the .NET sample does.
 fn print_location(client: &Client, location: &str) -> Result<()> {
-    let answer = client.get(location)?;
+    let response = client.get(location)?;
     let path = location.split('?').next().unwrap_or_default();
     println!(
         "> GET {path}?… (the signed Location, straight from storage)\n\n< HTTP/1.1 {}\n<\n< {}\n",
-        answer.status(),
-        answer.text
+        response.status(),
+        response.text
     );
-    if answer.status() != 200 {
-        bail!("the Location of the answer cannot be read");
+    if response.status() != 200 {
+        bail!("the Location of the response cannot be read");
     }
     Ok(())
 }

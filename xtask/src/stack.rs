@@ -57,7 +57,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Builds and starts everything, and waits until the application answers.
+    /// Builds and starts everything, and waits until the application responds.
     ///
     /// # Errors
     /// When something cannot be built or does not become ready, or at a Ctrl-C.
@@ -111,13 +111,13 @@ impl Stack {
         let url = format!("{}/.well-known/spin/health", self.base);
         let deadline = Instant::now() + HEALTHY;
         while Instant::now() < deadline {
-            if client.get(&url).is_ok_and(|answer| answer.status() == 200) {
+            if client.get(&url).is_ok_and(|response| response.status() == 200) {
                 return Ok(());
             }
             self.check(interrupts)?;
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("the application did not answer at {url} within {HEALTHY:?}")
+        bail!("the application did not respond at {url} within {HEALTHY:?}")
     }
 
     /// Whether everything still runs and no signal has arrived.

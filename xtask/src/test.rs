@@ -96,9 +96,8 @@ pub(crate) fn into(summary: &mut Summary) {
 pub(crate) const FEATURES: [&str; 2] = ["--features", "simulation/wasm"];
 
 /// One invocation for the whole workspace: built package by package, the same dependency would be compiled
-/// several times with other features. xtask and e2e stand apart for the same reason: their HTTP client asks for
-/// features of a crate that wasmtime uses as well, and with it wasmtime would differ from the one that `up` is built
-/// with.
+/// several times with other features. xtask and e2e stand apart for the same reason: `up` builds its programs
+/// without their HTTP client, which may ask for other features of what the programs use.
 fn native(summary: &mut Summary) {
     let (kind, mut tests) = runner();
     let (_, mut own) = runner();

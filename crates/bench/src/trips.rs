@@ -47,7 +47,7 @@ async fn rows(blueprint: &Blueprint, credential: Credential) -> Result<Vec<(&'st
     rows.push(("monitor", monitor));
     let mut poll = request("GET", &path, Bytes::new());
     poll.headers_mut().insert(IF_NONE_MATCH, found.headers().get(ETAG).context("an entity tag")?.clone());
-    rows.push(("monitor, answered 304", trips(world.call(poll, 304)).await?.0));
+    rows.push(("monitor, 304", trips(world.call(poll, 304)).await?.0));
     rows.push(("health check", trips(world.healthz()).await?.0));
     world.drain(2).await?;
     rows.push(("drain of an empty queue, with a sweep", trips(world.drain(0)).await?.0));

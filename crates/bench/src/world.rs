@@ -1,4 +1,4 @@
-//! A running application in virtual time, with storage that answers in process.
+//! A running application in virtual time, with storage in process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -79,9 +79,9 @@ impl World {
             Credential::Keyless => application::keyless_variables(),
         };
         variables.insert("simulate_unit_ms".to_owned(), "1".to_owned());
-        let (answering_clock, apart) = (Arc::clone(&clock), emulator.clone());
-        let answer = move |outgoing: Outgoing| {
-            let (fake, clock, apart) = (Arc::clone(&fake), Arc::clone(&answering_clock), apart.clone());
+        let (responding_clock, apart) = (Arc::clone(&clock), emulator.clone());
+        let respond = move |outgoing: Outgoing| {
+            let (fake, clock, apart) = (Arc::clone(&fake), Arc::clone(&responding_clock), apart.clone());
             async move {
                 if !latency.is_zero() {
                     tokio::time::sleep(latency).await;
@@ -93,7 +93,7 @@ impl World {
         };
         let app = blueprint.start(Options {
             providers: Providers::only(variables),
-            outbound: Outbound::in_process(answer),
+            outbound: Outbound::in_process(respond),
             clock,
             seed: Some(1),
             log: Arc::new(Failures),
@@ -116,12 +116,12 @@ impl World {
         Ok(after.saturating_sub(before).as_secs_f64() * 1e6)
     }
 
-    /// Sends a request whose answer must have this status.
+    /// Sends a request whose response must have this status.
     pub(crate) async fn call(&self, request: Request<Bytes>, expected: u16) -> Result<Response<Bytes>> {
         let what = format!("{} {}", request.method(), request.uri());
         let response = self.app.call(request).await.with_context(|| what.clone())?;
         let (status, body) = (response.status(), String::from_utf8_lossy(response.body()));
-        ensure!(status == expected, "{what} was answered {status}: {body}");
+        ensure!(status == expected, "{what} got {status}: {body}");
         Ok(response)
     }
 

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use crate::call::Call;
 use crate::config::Identity;
 use crate::operation::{Need, Operation};
-use crate::reply::Refusal;
+use crate::response::ServiceError;
 use crate::service::Service;
 
 /// What storage knows about credentials.
@@ -51,18 +51,18 @@ pub(crate) fn authorize(
     operation: Operation,
     credentials: &Credentials<'_>,
     now: OffsetDateTime,
-) -> Result<Caller, Refusal> {
+) -> Result<Caller, ServiceError> {
     let caller = authenticate(call, credentials, now)?;
     let need = operation.need();
     let mismatch = || {
-        Refusal::forbidden(
+        ServiceError::forbidden(
             "AuthorizationPermissionMismatch",
             "This request is not authorized to perform this operation using this permission.",
         )
     };
     let letters_fit = |permissions: &str| need.letters.chars().any(|letter| permissions.contains(letter));
     match &caller {
-        Caller::SharedKey if operation == Operation::GetUserDelegationKey => Err(Refusal::forbidden(
+        Caller::SharedKey if operation == Operation::GetUserDelegationKey => Err(ServiceError::forbidden(
             "AuthenticationFailed",
             "Only a bearer token of Microsoft Entra ID can ask for a user delegation key.",
         )),
@@ -92,14 +92,18 @@ fn is_allowed(identities: &[Identity], object_id: &str, need: &Need) -> bool {
     })
 }
 
-fn resource_type_mismatch() -> Refusal {
-    Refusal::forbidden(
+fn resource_type_mismatch() -> ServiceError {
+    ServiceError::forbidden(
         "AuthorizationResourceTypeMismatch",
         "This request is not authorized to perform this operation using this resource type.",
     )
 }
 
-fn authenticate(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime) -> Result<Caller, Refusal> {
+fn authenticate(
+    call: &Call,
+    credentials: &Credentials<'_>,
+    now: OffsetDateTime,
+) -> Result<Caller, ServiceError> {
     let Some(authorization) = call.header("authorization") else {
         if call.param("sig").is_some() {
             return sas::authenticate(call, credentials, now);
@@ -126,12 +130,12 @@ fn authenticate(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime)
             }
             let audience = Audience::Storage(&call.target.account, call.target.service);
             let object_id = credentials.issuer.check(token.trim(), audience, now).map_err(|why| {
-                Refusal::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationInfo", why)
+                ServiceError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationInfo", why)
                     .header("www-authenticate", credentials.issuer.storage_challenge())
             })?;
             Ok(Caller::Identity { object_id })
         }
-        _ => Err(Refusal::bad_request(
+        _ => Err(ServiceError::bad_request(
             "InvalidAuthenticationInfo",
             "Authentication information is not given in the correct format. Check the value of Authorization header.",
         )),
@@ -142,12 +146,12 @@ fn authenticate(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime)
 /// what the project's infrastructure sets. Since 2019-12-12 such a request is told where to get a token; older
 /// and unversioned ones (a browser with a link that lost its signature) cannot be, and learn that public access
 /// is off (Blob) or that they are not authenticated (Queue has no public access to speak of).
-fn anonymous(call: &Call, issuer: &TokenIssuer) -> Refusal {
+fn anonymous(call: &Call, issuer: &TokenIssuer) -> ServiceError {
     let version = call.header("x-ms-version");
     if version.is_some_and(|version| version.as_str() >= "2019-12-12")
         || call.target.service == Service::Queue
     {
-        return Refusal::new(
+        return ServiceError::new(
             StatusCode::UNAUTHORIZED,
             "NoAuthenticationInformation",
             "Server failed to authenticate the request. Please refer to the information in the www-authenticate \
@@ -155,12 +159,15 @@ fn anonymous(call: &Call, issuer: &TokenIssuer) -> Refusal {
         )
         .header("www-authenticate", issuer.storage_challenge());
     }
-    Refusal::conflict("PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
+    ServiceError::conflict(
+        "PublicAccessNotPermitted",
+        "Public access is not permitted on this storage account.",
+    )
 }
 
 /// `403 AuthenticationFailed` with the reason that Azure puts beside its general sentence.
-pub(crate) fn failed(detail: impl AsRef<str>) -> Refusal {
-    Refusal::forbidden(
+pub(crate) fn failed(detail: impl AsRef<str>) -> ServiceError {
+    ServiceError::forbidden(
         "AuthenticationFailed",
         "Server failed to authenticate the request. Make sure the value of Authorization header is formed \
          correctly including the signature.",

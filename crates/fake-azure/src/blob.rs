@@ -19,7 +19,7 @@ use crate::access::{Caller, TokenIssuer};
 use crate::call::Call;
 use crate::ids::Ids;
 use crate::operation::Operation;
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 use crate::state::State;
 use crate::state::blob::{Blob, Container};
 
@@ -38,23 +38,24 @@ pub enum Block {
 
 impl Block {
     /// What the service says to `operation` on such a blob.
-    fn check(self, operation: Operation) -> Result<(), Refusal> {
+    fn check(self, operation: Operation) -> Result<(), ServiceError> {
         let is_write = matches!(operation, Operation::PutBlob | Operation::SetBlobMetadata);
         let is_deletion = operation == Operation::DeleteBlob;
         match self {
-            Self::Leased if is_write || is_deletion => Err(Refusal::new(
+            Self::Leased if is_write || is_deletion => Err(ServiceError::new(
                 StatusCode::PRECONDITION_FAILED,
                 "LeaseIdMissing",
                 "There is currently a lease on the blob and no lease ID was specified in the request.",
             )),
-            Self::Archived if is_write || operation == Operation::GetBlob => {
-                Err(Refusal::conflict("BlobArchived", "This operation is not permitted on an archived blob."))
-            }
-            Self::Immutable if is_write || is_deletion => Err(Refusal::conflict(
+            Self::Archived if is_write || operation == Operation::GetBlob => Err(ServiceError::conflict(
+                "BlobArchived",
+                "This operation is not permitted on an archived blob.",
+            )),
+            Self::Immutable if is_write || is_deletion => Err(ServiceError::conflict(
                 "BlobImmutableDueToPolicy",
                 "This operation is not permitted as the blob is immutable due to a policy.",
             )),
-            Self::Snapshots if is_deletion => Err(Refusal::conflict(
+            Self::Snapshots if is_deletion => Err(ServiceError::conflict(
                 "SnapshotsPresent",
                 "This operation is not permitted while the blob has snapshots.",
             )),
@@ -82,7 +83,10 @@ pub(crate) struct Context<'a> {
 ///
 /// # Errors
 /// What the service refuses.
-pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn perform(
+    operation: Operation,
+    mut context: Context<'_>,
+) -> Result<ServiceResponse, ServiceError> {
     if !context.blocks.is_empty() && context.blob().is_ok() {
         let call = context.call;
         let place = (call.target.account.clone(), call.target.name.clone(), context.blob_name().to_owned());
@@ -100,25 +104,27 @@ pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<
         Operation::GetBlobProperties => object::properties(&context),
         Operation::SetBlobMetadata => object::set_metadata(&mut context),
         Operation::DeleteBlob => object::delete(&mut context),
-        _ => Err(Refusal::unsupported(&context.call.method)),
+        _ => Err(ServiceError::unsupported(&context.call.method)),
     }
 }
 
 impl Context<'_> {
     /// The container that the call names.
-    fn container(&self) -> Result<&Container, Refusal> {
+    fn container(&self) -> Result<&Container, ServiceError> {
         self.state
             .view(&self.call.target.account)
             .and_then(|account| account.containers.get(&self.call.target.name))
-            .ok_or_else(|| Refusal::not_found("ContainerNotFound", "The specified container does not exist."))
+            .ok_or_else(|| {
+                ServiceError::not_found("ContainerNotFound", "The specified container does not exist.")
+            })
     }
 
     /// The blob that the call names.
-    fn blob(&self) -> Result<&Blob, Refusal> {
+    fn blob(&self) -> Result<&Blob, ServiceError> {
         self.container()?
             .blobs
             .get(self.blob_name())
-            .ok_or_else(|| Refusal::not_found("BlobNotFound", "The specified blob does not exist."))
+            .ok_or_else(|| ServiceError::not_found("BlobNotFound", "The specified blob does not exist."))
     }
 
     fn blob_name(&self) -> &str {

@@ -8,7 +8,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use crate::config::Config;
-use crate::reply::Refusal;
+use crate::response::ServiceError;
 use crate::service::Service;
 use crate::target::{Target, by_host_name, decode_query};
 
@@ -42,7 +42,7 @@ impl Call {
         request: Request<Bytes>,
         listener: Option<Service>,
         config: &Config,
-    ) -> Result<Self, Box<(Method, Refusal)>> {
+    ) -> Result<Self, Box<(Method, ServiceError)>> {
         let (parts, body) = request.into_parts();
         let authority = parts.uri.authority().cloned().or_else(|| {
             parts.headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok())
@@ -58,7 +58,7 @@ impl Call {
         });
         let Ok(target) = target else {
             let message = "The address of the request is not valid percent-encoded UTF-8.";
-            return Err(Box::new((parts.method, Refusal::bad_request("InvalidUri", message))));
+            return Err(Box::new((parts.method, ServiceError::bad_request("InvalidUri", message))));
         };
         let scheme = parts.uri.scheme_str().unwrap_or("http");
         let mut endpoint = format!("{scheme}://{}/", authority.as_ref().map_or("", Authority::as_str));
@@ -95,11 +95,11 @@ impl Call {
     ///
     /// # Errors
     /// `400` when it is not a number or outside.
-    pub(crate) fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Refusal> {
+    pub(crate) fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, ServiceError> {
         let Some(value) = self.param(name) else { return Ok(None) };
-        let number: i64 = value.parse().map_err(|_| Refusal::invalid_query(name, value))?;
+        let number: i64 = value.parse().map_err(|_| ServiceError::invalid_query(name, value))?;
         if number < least || number > most {
-            return Err(Refusal::query_out_of_range(name, value, least, most));
+            return Err(ServiceError::query_out_of_range(name, value, least, most));
         }
         Ok(Some(number))
     }
@@ -108,9 +108,9 @@ impl Call {
     ///
     /// # Errors
     /// `411` or `400`.
-    pub(crate) fn check_length(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_length(&self) -> Result<(), ServiceError> {
         let Some(length) = self.header("content-length") else {
-            return Err(Refusal::new(
+            return Err(ServiceError::new(
                 StatusCode::LENGTH_REQUIRED,
                 "MissingContentLengthHeader",
                 "The Content-Length header was not specified.",
@@ -118,7 +118,7 @@ impl Call {
         };
         match length.parse::<usize>() {
             Ok(length) if length == self.body.len() => Ok(()),
-            _ => Err(Refusal::invalid_header("Content-Length", &length)),
+            _ => Err(ServiceError::invalid_header("Content-Length", &length)),
         }
     }
 
@@ -126,7 +126,7 @@ impl Call {
     ///
     /// # Errors
     /// `400 InvalidMetadata` when a name is not a C# identifier, or all together exceed 8 KiB.
-    pub(crate) fn metadata(&self) -> Result<Vec<(String, String)>, Refusal> {
+    pub(crate) fn metadata(&self) -> Result<Vec<(String, String)>, ServiceError> {
         let mut metadata = Vec::new();
         let mut size = 0;
         for (name, value) in &self.headers {
@@ -134,7 +134,7 @@ impl Call {
             let mut characters = name.chars();
             let starts_well = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
             if !starts_well || !characters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                return Err(Refusal::bad_request(
+                return Err(ServiceError::bad_request(
                     "InvalidMetadata",
                     "The metadata specified is invalid. It has characters that are not permitted.",
                 ));
@@ -143,7 +143,7 @@ impl Call {
             metadata.push((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         }
         if size > 8 * 1024 {
-            return Err(Refusal::bad_request(
+            return Err(ServiceError::bad_request(
                 "MetadataTooLarge",
                 "The metadata specified exceeds the maximum permissible limit (8KB).",
             ));

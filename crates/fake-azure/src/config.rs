@@ -36,7 +36,7 @@ pub struct Identity {
     pub client_id: String,
     /// The directory's id of the identity; it appears as `oid` in tokens and as `skoid` in a SAS.
     pub object_id: String,
-    /// Whether it answers requests that name no `client_id`.
+    /// Whether it serves requests that name no `client_id`.
     pub system_assigned: bool,
     /// What it may do; `None` is everything.
     pub allowed: Option<BTreeSet<Action>>,
@@ -72,11 +72,11 @@ impl Identity {
 /// emulator account on the emulator's ports.
 #[derive(Clone)]
 pub struct Config {
-    /// Makes ids, ETags, receipts and token signatures; the same seed and requests give the same answers.
+    /// Makes ids, ETags, receipts and token signatures; the same seed and requests give the same responses.
     pub seed: u64,
     /// Account names with their keys (base64), normally two each; any of them signs.
     pub accounts: BTreeMap<String, Vec<String>>,
-    /// Which service answers at which `host:port`. Other hosts are told apart by their name
+    /// Which service is at which `host:port`. Other hosts are told apart by their name
     /// (`{account}.blob.…`, `{account}.queue.…`, `{name}.vault.…`), else by the shape of the request.
     pub endpoints: BTreeMap<String, Service>,
     /// The identities of the identity endpoint.

@@ -3,35 +3,35 @@
 use http::{HeaderValue, StatusCode};
 
 use crate::call::Call;
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 
 /// Answers the question whether a request may be sent.
 ///
 /// # Errors
 /// `403 CorsPreflightFailure` without a rule, `400` when the question is incomplete.
-pub(crate) fn preflight(call: &Call, allowed: bool) -> Result<Reply, Refusal> {
+pub(crate) fn preflight(call: &Call, allowed: bool) -> Result<ServiceResponse, ServiceError> {
     let (Some(origin), Some(method)) = (call.header("origin"), call.header("access-control-request-method"))
     else {
-        return Err(Refusal::missing_header("Origin and Access-Control-Request-Method"));
+        return Err(ServiceError::missing_header("Origin and Access-Control-Request-Method"));
     };
     if !allowed {
-        return Err(Refusal::forbidden(
+        return Err(ServiceError::forbidden(
             "CorsPreflightFailure",
             "CORS not enabled or no matching rule found for this request.",
         ));
     }
-    let mut reply = Reply::new(StatusCode::OK)
+    let mut response = ServiceResponse::new(StatusCode::OK)
         .header("access-control-allow-origin", &origin)
         .header("access-control-allow-methods", &method)
         .header("access-control-max-age", "300");
     if let Some(headers) = call.header("access-control-request-headers") {
-        reply = reply.header("access-control-allow-headers", &headers);
+        response = response.header("access-control-allow-headers", &headers);
     }
-    Ok(reply)
+    Ok(response)
 }
 
-/// Lets a page of `origin` read the answer.
-pub(crate) fn allow_reading(mut reply: Reply, origin: &HeaderValue) -> Reply {
-    reply.headers.insert("access-control-allow-origin", origin.clone());
-    reply.header("access-control-expose-headers", "*").header("vary", "Origin")
+/// Lets a page of `origin` read the response.
+pub(crate) fn allow_reading(mut response: ServiceResponse, origin: &HeaderValue) -> ServiceResponse {
+    response.headers.insert("access-control-allow-origin", origin.clone());
+    response.header("access-control-expose-headers", "*").header("vary", "Origin")
 }

@@ -1,5 +1,5 @@
 //! What goes wrong inside the services themselves, for tests and the simulator. Faults of the way there and back (errors,
-//! delays, lost answers) are made around [`FakeAzure`].
+//! delays, lost responses) are made around [`FakeAzure`].
 
 use time::{Duration, OffsetDateTime};
 

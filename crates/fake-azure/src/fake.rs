@@ -1,4 +1,4 @@
-//! The services as one value: a request and the time go in, the answer comes out.
+//! The services as one value: a request and the time go in, the response comes out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::call::Call;
 use crate::config::{Config, Identity, SetupError, decode_key};
 use crate::ids::Ids;
 use crate::operation::Operation;
-use crate::reply::{Refusal, Reply, finish};
+use crate::response::{ServiceError, ServiceResponse, finish};
 use crate::service::Service;
 use crate::state::State;
 use crate::{blob, cors, identity, queue, vault};
@@ -23,13 +23,13 @@ pub(crate) const VERSION: &str = "2023-11-03";
 
 /// Blob Storage, Queue Storage, Key Vault and the identity endpoint in memory.
 ///
-/// Has no clock and no randomness: the same seed, requests and times give the same answers. A clone goes its own way.
+/// Has no clock and no randomness: the same seed, requests and times give the same responses. A clone goes its own way.
 #[derive(Clone)]
 pub struct FakeAzure {
     pub(crate) config: Config,
     pub(crate) state: State,
     pub(crate) ids: Ids,
-    /// Ids of answers come from their own counter, so that reading changes nothing that a journal must know.
+    /// Ids of responses come from their own counter, so that reading changes nothing that a journal must know.
     request_ids: Ids,
     pub(crate) keys: BTreeMap<String, Vec<Key>>,
     pub(crate) issuer: TokenIssuer,
@@ -73,7 +73,7 @@ impl FakeAzure {
 
     /// Answers `request` as of `now`. The service is found by the host of the URI or the `Host` header.
     pub fn handle(&mut self, request: Request<Bytes>, now: OffsetDateTime) -> Response<Bytes> {
-        self.answer(request, None, now)
+        self.respond(request, None, now)
     }
 
     /// Answers `request` that came in on the port of `service`.
@@ -83,10 +83,10 @@ impl FakeAzure {
         request: Request<Bytes>,
         now: OffsetDateTime,
     ) -> Response<Bytes> {
-        self.answer(request, Some(service), now)
+        self.respond(request, Some(service), now)
     }
 
-    fn answer(
+    fn respond(
         &mut self,
         request: Request<Bytes>,
         listener: Option<Service>,
@@ -98,9 +98,9 @@ impl FakeAzure {
             Ok(call) => call,
             Err(refused) => {
                 *self.requests.entry(Operation::Unknown).or_default() += 1;
-                let (method, refusal) = *refused;
+                let (method, error) = *refused;
                 return finish(
-                    refusal.into_storage_reply(&request_id, now),
+                    error.into_storage_response(&request_id, now),
                     &method,
                     &request_id,
                     Some(VERSION),
@@ -111,38 +111,46 @@ impl FakeAzure {
         let operation = Operation::of(&call.method, &call.target);
         *self.requests.entry(operation).or_default() += 1;
         let version = call.header("x-ms-version").unwrap_or_else(|| VERSION.to_owned());
-        let (mut reply, version) = match call.target.service {
+        let (mut response, version) = match call.target.service {
             Service::Identity => (identity::token(&call, &self.config, &self.issuer, now), None),
             Service::Vault => {
                 (vault::secret(&call, &self.config, &self.issuer, self.vault_throttled, now), None)
             }
             Service::Blob | Service::Queue => {
                 let outcome = self.storage(&call, operation, now);
-                let reply = outcome.unwrap_or_else(|refusal| refusal.into_storage_reply(&request_id, now));
-                (reply, Some(version.as_str()))
+                let response = outcome.unwrap_or_else(|error| error.into_storage_response(&request_id, now));
+                (response, Some(version.as_str()))
             }
         };
         if self.config.cors
             && let Some(origin) = &origin
         {
-            reply = cors::allow_reading(reply, origin);
+            response = cors::allow_reading(response, origin);
         }
-        finish(reply, &call.method, &request_id, version, now)
+        finish(response, &call.method, &request_id, version, now)
     }
 
     /// The steps that both storage services have in common.
-    fn storage(&mut self, call: &Call, operation: Operation, now: OffsetDateTime) -> Result<Reply, Refusal> {
+    fn storage(
+        &mut self,
+        call: &Call,
+        operation: Operation,
+        now: OffsetDateTime,
+    ) -> Result<ServiceResponse, ServiceError> {
         if operation == Operation::Preflight {
             return cors::preflight(call, self.config.cors);
         }
         if let Some(version) = call.header("x-ms-version")
             && crate::dates::parse_iso(&version).is_none_or(|_| version.len() != 10)
         {
-            return Err(Refusal::invalid_header("x-ms-version", &version));
+            return Err(ServiceError::invalid_header("x-ms-version", &version));
         }
         // On Azure the account's name would not resolve.
         let Some(keys) = self.keys.get(&call.target.account) else {
-            return Err(Refusal::not_found("ResourceNotFound", "The specified resource does not exist."));
+            return Err(ServiceError::not_found(
+                "ResourceNotFound",
+                "The specified resource does not exist.",
+            ));
         };
         let credentials = Credentials { keys, issuer: &self.issuer, identities: &self.config.identities };
         let caller = access::authorize(call, operation, &credentials, now)?;
@@ -216,7 +224,7 @@ impl FakeAzure {
         };
     }
 
-    /// Whether the vault answers `429` to everyone who may read.
+    /// Whether the vault responds `429` to everyone who may read.
     pub fn set_vault_throttled(&mut self, throttled: bool) {
         self.vault_throttled = throttled;
     }

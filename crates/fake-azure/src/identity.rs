@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::access::TokenIssuer;
 use crate::call::Call;
 use crate::config::Config;
-use crate::reply::Reply;
+use crate::response::ServiceResponse;
 
 /// The one version of the protocol.
 const API_VERSION: &str = "2019-08-01";
@@ -17,9 +17,14 @@ const API_VERSION: &str = "2019-08-01";
 const RESOURCES: [&str; 2] = ["https://storage.azure.com", "https://vault.azure.net"];
 
 /// Answers a request for a token.
-pub(crate) fn token(call: &Call, config: &Config, issuer: &TokenIssuer, now: OffsetDateTime) -> Reply {
+pub(crate) fn token(
+    call: &Call,
+    config: &Config,
+    issuer: &TokenIssuer,
+    now: OffsetDateTime,
+) -> ServiceResponse {
     let refuse = |status, code: &str, message: &str| {
-        answer(status, &json!({"statusCode": status.as_u16(), "code": code, "message": message}))
+        json_response(status, &json!({"statusCode": status.as_u16(), "code": code, "message": message}))
     };
     if call.raw_path != config.identity_path {
         return refuse(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.");
@@ -55,7 +60,7 @@ pub(crate) fn token(call: &Call, config: &Config, issuer: &TokenIssuer, now: Off
     let expires =
         now.saturating_add(time::Duration::try_from(config.token_lifetime).unwrap_or(time::Duration::MAX));
     let token = issuer.issue(resource, &identity.object_id, &identity.client_id, now, expires);
-    answer(
+    json_response(
         StatusCode::OK,
         &json!({
             "access_token": token,
@@ -68,8 +73,8 @@ pub(crate) fn token(call: &Call, config: &Config, issuer: &TokenIssuer, now: Off
     )
 }
 
-fn answer(status: StatusCode, value: &Value) -> Reply {
-    let mut reply = Reply::new(status).header("content-type", "application/json; charset=utf-8");
-    reply.body = value.to_string().into();
-    reply
+fn json_response(status: StatusCode, value: &Value) -> ServiceResponse {
+    let mut response = ServiceResponse::new(status).header("content-type", "application/json; charset=utf-8");
+    response.body = value.to_string().into();
+    response
 }

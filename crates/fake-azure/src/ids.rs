@@ -1,4 +1,4 @@
-//! Ids, ETags and receipts from a seed and a counter: the same requests give the same answers.
+//! Ids, ETags and receipts from a seed and a counter: the same requests give the same responses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,6 @@
 //! Storage Queue, Blob Storage, Key Vault and the managed-identity endpoint in memory, for tests and local runs.
 //!
-//! [`FakeAzure::handle`] takes a request and the time and gives the answer: no socket, no clock, no randomness. It
+//! [`FakeAzure::handle`] takes a request and the time and gives the response: no socket, no clock, no randomness. It
 //! follows Azure, also where the emulator Azurite does not, and checks signatures, shared access signatures and
 //! tokens with code of its own. The conformance suite in `tests/` runs the project's client against this crate and
 //! against Azurite, and lists every difference.
@@ -13,7 +13,7 @@
 //!   inside; `journal`: keeping it over a restart.
 //! - `server` (feature `server`): sockets around it; the binary `fake-azure`.
 //!
-//! Not there, and answered `501`: leases, snapshots, versions, tags, block lists, page and append blobs, stored access
+//! Not there, which get `501`: leases, snapshots, versions, tags, block lists, page and append blobs, stored access
 //! policies. `Content-MD5` is neither checked nor computed.
 
 mod access;
@@ -30,7 +30,7 @@ mod journal;
 mod names;
 mod operation;
 mod queue;
-mod reply;
+mod response;
 mod rights;
 #[cfg(feature = "server")]
 pub mod server;

@@ -1,22 +1,22 @@
 //! Names of containers and queues.
 
-use crate::reply::Refusal;
+use crate::response::ServiceError;
 
 /// Checks the name of a container or queue: 3 to 63 lower-case letters, digits and hyphens, beginning and ending with
 /// a letter or digit, without two hyphens in a row.
 ///
 /// # Errors
 /// `400 OutOfRangeInput` for the length, `400 InvalidResourceName` for the rest.
-pub(crate) fn check(name: &str) -> Result<(), Refusal> {
+pub(crate) fn check(name: &str) -> Result<(), ServiceError> {
     if !(3..=63).contains(&name.len()) {
-        return Err(Refusal::bad_request(
+        return Err(ServiceError::bad_request(
             "OutOfRangeInput",
             "The specified resource name length is not within the permissible limits.",
         ));
     }
     let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !letters || name.starts_with('-') || name.ends_with('-') || name.contains("--") {
-        return Err(Refusal::bad_request(
+        return Err(ServiceError::bad_request(
             "InvalidResourceName",
             "The specified resource name contains invalid characters.",
         ));

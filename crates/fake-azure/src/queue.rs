@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use crate::call::Call;
 use crate::ids::Ids;
 use crate::operation::Operation;
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 use crate::state::State;
 use crate::state::queue::Queue;
 
@@ -26,7 +26,10 @@ pub(crate) struct Context<'a> {
 ///
 /// # Errors
 /// What the service refuses.
-pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn perform(
+    operation: Operation,
+    mut context: Context<'_>,
+) -> Result<ServiceResponse, ServiceError> {
     match operation {
         Operation::ListQueues => queues::list(&context),
         Operation::CreateQueue => queues::create(&mut context),
@@ -39,20 +42,18 @@ pub(crate) fn perform(operation: Operation, mut context: Context<'_>) -> Result<
         Operation::UpdateMessage => messages::update(&mut context),
         Operation::DeleteMessage => messages::delete(&mut context),
         Operation::ClearMessages => messages::clear(&mut context),
-        _ => Err(Refusal::unsupported(&context.call.method)),
+        _ => Err(ServiceError::unsupported(&context.call.method)),
     }
 }
 
 impl Context<'_> {
     /// The queue that the call names, without what has expired.
-    fn queue(&mut self) -> Result<&mut Queue, Refusal> {
+    fn queue(&mut self) -> Result<&mut Queue, ServiceError> {
         let now = self.now;
-        let queue = self
-            .state
-            .account(&self.call.target.account)
-            .queues
-            .get_mut(&self.call.target.name)
-            .ok_or_else(|| Refusal::not_found("QueueNotFound", "The specified queue does not exist."))?;
+        let queue =
+            self.state.account(&self.call.target.account).queues.get_mut(&self.call.target.name).ok_or_else(
+                || ServiceError::not_found("QueueNotFound", "The specified queue does not exist."),
+            )?;
         queue.expire(now);
         Ok(queue)
     }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::access::{Audience, TokenIssuer, bearer};
 use crate::call::Call;
 use crate::config::Config;
-use crate::reply::Reply;
+use crate::response::ServiceResponse;
 use crate::rights::Action;
 
 /// Answers a request for a secret.
@@ -18,7 +18,7 @@ pub(crate) fn secret(
     issuer: &TokenIssuer,
     throttled: bool,
     now: OffsetDateTime,
-) -> Reply {
+) -> ServiceResponse {
     if !call.param("api-version").is_some_and(|version| version.starts_with("7.")) {
         return refuse(
             StatusCode::BAD_REQUEST,
@@ -77,7 +77,7 @@ pub(crate) fn secret(
             &format!("A secret with (name/id) {name} was not found in this key vault."),
         );
     };
-    answer(
+    json_response(
         StatusCode::OK,
         &json!({
             "value": value,
@@ -95,12 +95,12 @@ fn version_of(value: &str) -> String {
     sha2::Sha256::digest(value.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn refuse(status: StatusCode, code: &str, message: &str) -> Reply {
-    answer(status, &json!({"error": {"code": code, "message": message}}))
+fn refuse(status: StatusCode, code: &str, message: &str) -> ServiceResponse {
+    json_response(status, &json!({"error": {"code": code, "message": message}}))
 }
 
-fn answer(status: StatusCode, value: &Value) -> Reply {
-    let mut reply = Reply::new(status).header("content-type", "application/json; charset=utf-8");
-    reply.body = value.to_string().into();
-    reply
+fn json_response(status: StatusCode, value: &Value) -> ServiceResponse {
+    let mut response = ServiceResponse::new(status).header("content-type", "application/json; charset=utf-8");
+    response.body = value.to_string().into();
+    response
 }

@@ -15,7 +15,7 @@ pub const QUEUE_ENDPOINT: &str = "http://127.0.0.1:10001/devstoreaccount1";
 pub const IDENTITY_ENDPOINT: &str = "http://127.0.0.1:10003/msi/token";
 /// The Key Vault.
 pub const VAULT_URL: &str = "http://127.0.0.1:10004";
-/// Where scripted handlers answer.
+/// Where scripted handlers are.
 pub const HANDLER_URL: &str = "http://handler.test/run";
 /// The queue of tasks.
 pub const QUEUE: &str = "taskqueue";

@@ -18,7 +18,7 @@ use crate::record::Role;
 use crate::scenario::{Ask, Element, Identity, Index, Route};
 use crate::world::World;
 
-/// How long a client waits for an answer.
+/// How long a client waits for a response.
 const MAX_RUN: Duration = Duration::from_secs(100);
 
 /// What all clients of a run share.
@@ -26,7 +26,7 @@ pub struct Clients {
     world: Rc<World>,
     fleet: Rc<Fleet>,
     rng: RefCell<Rng>,
-    /// Ids as the answers told them, by task of the scenario.
+    /// Ids as the responses told them, by task of the scenario.
     ids: RefCell<BTreeMap<Index, TaskId>>,
 }
 
@@ -70,29 +70,30 @@ impl Clients {
         let line = format!("client    {} {}", request.method(), request.uri().path());
         self.world.note(|| line.clone());
         let request = request.map(Input::Whole);
-        let answer = self.fleet.call(&self.world, Role::Api, index, request);
-        let answer = self.world.exec.timeout(MAX_RUN, answer).await.flatten();
+        let response = self.fleet.call(&self.world, Role::Api, index, request);
+        let response = self.world.exec.timeout(MAX_RUN, response).await.flatten();
         self.world.note(|| {
-            let status = answer.as_ref().map_or("no answer".to_owned(), |answer| answer.status().to_string());
+            let status =
+                response.as_ref().map_or("no response".to_owned(), |response| response.status().to_string());
             format!("{line} -> {status}")
         });
-        answer
+        response
     }
 
     async fn submit(&self, what: Submission, tries: u32, mut deaf: bool) -> Option<TaskId> {
         for _ in 0..tries {
-            let answer = self.call(self.submission(what)).await;
+            let response = self.call(self.submission(what)).await;
             if std::mem::take(&mut deaf) {
                 continue;
             }
-            let wait = match answer {
-                Some(answer) if answer.status() == 202 => return self.accepted(what, &answer),
-                Some(answer) if answer.status() == 422 => {
-                    self.refused(what, &answer);
+            let wait = match response {
+                Some(response) if response.status() == 202 => return self.accepted(what, &response),
+                Some(response) if response.status() == 422 => {
+                    self.refused(what, &response);
                     return None;
                 }
-                Some(answer) if answer.status() == 429 || answer.status().is_server_error() => {
-                    let asked = header(&answer, "retry-after").parse().unwrap_or(1);
+                Some(response) if response.status() == 429 || response.status().is_server_error() => {
+                    let asked = header(&response, "retry-after").parse().unwrap_or(1);
                     Duration::from_secs(asked)
                 }
                 Some(_) => return None,
@@ -154,11 +155,11 @@ impl Clients {
     }
 
     /// P5: what was accepted under one name is one task with one content.
-    fn accepted(&self, what: Submission, answer: &Response<Bytes>) -> Option<TaskId> {
+    fn accepted(&self, what: Submission, response: &Response<Bytes>) -> Option<TaskId> {
         let now = self.world.exec.now();
         let mut record = self.world.record.borrow_mut();
         record.count("accepted");
-        let Some(id) = task_of(answer) else {
+        let Some(id) = task_of(response) else {
             record.broken(Promise::P1, now, "a 202 does not tell where the task is".to_owned());
             return None;
         };
@@ -184,11 +185,11 @@ impl Clients {
     }
 
     /// P5: other content is refused, and only that.
-    fn refused(&self, what: Submission, answer: &Response<Bytes>) {
+    fn refused(&self, what: Submission, response: &Response<Bytes>) {
         let now = self.world.exec.now();
         let mut record = self.world.record.borrow_mut();
         record.count("refused as different");
-        let _ = answer;
+        let _ = response;
         let id = match what.identity {
             Identity::TaskId => {
                 self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok())
@@ -206,22 +207,22 @@ impl Clients {
         }
     }
 
-    /// Polls as the answers say, for a while.
+    /// Polls as the responses say, for a while.
     async fn poll(&self, id: TaskId) {
         for _ in 0..12 {
             let path = format!("/tasks/{id}");
-            let Some(answer) = self.call(request(Method::GET, &path, "")).await else {
+            let Some(response) = self.call(request(Method::GET, &path, "")).await else {
                 self.world.exec.sleep(Duration::from_secs(2)).await;
                 continue;
             };
-            let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
             let state = body.get("status").and_then(Value::as_str).unwrap_or_default();
-            let after = header(&answer, "retry-after").parse::<u64>().ok();
-            if answer.status() == 200 && matches!(state, "NotStarted" | "Running") && after.is_none() {
+            let after = header(&response, "retry-after").parse::<u64>().ok();
+            if response.status() == 200 && matches!(state, "NotStarted" | "Running") && after.is_none() {
                 let text = format!("task {id} is {state} and its poller is not told when to come back");
                 self.world.record.borrow_mut().broken(Promise::P8, self.world.exec.now(), text);
             }
-            if matches!(state, "Succeeded" | "Failed" | "Canceled") || answer.status() == 404 {
+            if matches!(state, "Succeeded" | "Failed" | "Canceled") || response.status() == 404 {
                 return;
             }
             self.world.exec.sleep(Duration::from_secs(after.unwrap_or(2).clamp(1, 600))).await;
@@ -254,15 +255,15 @@ fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Bytes>
     request
 }
 
-fn header<'a>(answer: &'a Response<Bytes>, name: &str) -> &'a str {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+fn header<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The task that a `Location` or `Operation-Location` leads to.
 #[must_use]
-pub fn task_of(answer: &Response<Bytes>) -> Option<TaskId> {
+pub fn task_of(response: &Response<Bytes>) -> Option<TaskId> {
     ["operation-location", "location"].iter().find_map(|name| {
-        let path = header(answer, name).split('?').next()?;
+        let path = header(response, name).split('?').next()?;
         let last = path.rsplit('/').next()?;
         last.strip_suffix("-202").unwrap_or(last).parse().ok()
     })

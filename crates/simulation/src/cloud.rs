@@ -50,7 +50,7 @@ impl Cloud {
     }
 
     /// Answers `request` at storage's time `now`.
-    pub fn answer(&mut self, request: Request<Bytes>, now: OffsetDateTime) -> Response<Bytes> {
+    pub fn respond(&mut self, request: Request<Bytes>, now: OffsetDateTime) -> Response<Bytes> {
         match &mut self.fake {
             Some(fake) => fake.handle(request, now),
             None => Response::default(),

@@ -12,11 +12,11 @@ use crate::watch::Source;
 
 /// How long a task may take once nothing goes wrong: all its tries with their pauses, and a full pass of
 /// the sweep, of which there is one an hour.
-const LONGEST_WAY: Duration = Duration::from_secs(3 * 3_600);
+const MAX_TIME_TO_END: Duration = Duration::from_secs(3 * 3_600);
 /// A sweep whose clock is further off than it expects reads everything once a day.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// By how much clocks of a scenario may differ at most.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
 
 impl Record {
     pub(crate) fn status_written(&mut self, from: Source, call: &Call, body: &Bytes) {
@@ -137,7 +137,7 @@ impl Record {
     /// P2: what has an end must reach it in bounded time.
     fn in_time(&mut self, from: Source, id: TaskId) {
         // An attempt that a fault ended is made again, and tasks of hours wait for each other when all slots are taken.
-        let way = LONGEST_WAY + 2 * self.task_timeout + self.hours;
+        let way = MAX_TIME_TO_END + 2 * self.task_timeout + self.hours;
         let way = if self.clocks_agree { way } else { way + DAY };
         let due = self.life(id).starts_at.max(self.faults_end_at) + way;
         if from.now > due {
@@ -235,7 +235,7 @@ impl Record {
     /// Whether the document says that the task may be purged.
     fn is_expired(&mut self, from: Source, id: TaskId) -> bool {
         // Clocks may differ by minutes; retention is counted in days.
-        let latest = Timestamp::from_unix_millis(from.epoch * 1_000).plus(from.now + CLOCKS_DIFFER);
+        let latest = Timestamp::from_unix_millis(from.epoch * 1_000).plus(from.now + MAX_CLOCK_DIFFERENCE);
         let expires = self.life(id).document().and_then(|document| document.expires_at.clone());
         expires.and_then(|text| text.parse::<Timestamp>().ok()).is_some_and(|expires| expires <= latest)
     }

@@ -62,17 +62,18 @@ impl World {
         }
     }
 
-    /// A drain is over, with an answer or without.
+    /// A drain is over, with a response or without.
     pub fn drain_is_over(&self) {
         let mut record = self.record.borrow_mut();
         record.slots.draining = record.slots.draining.saturating_sub(1);
     }
 
-    /// The launcher reads the answer to a drain. It is read here as well, apart from `models`, so that a mistake
+    /// The launcher reads the response to a drain. It is read here as well, apart from `models`, so that a mistake
     /// there cannot hide itself.
-    pub fn drain_answered(&self, worker: Index, answer: &Response<Bytes>) {
-        let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        let header = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    pub fn drain_responded(&self, worker: Index, response: &Response<Bytes>) {
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let header =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let asked = body.get("retryAfterSeconds").and_then(serde_json::Value::as_u64).or(header);
         let Some(seconds) = asked else { return };
         let mut record = self.record.borrow_mut();
@@ -83,9 +84,9 @@ impl World {
     }
 
     /// P8: a drain ends with the last of what it received, and soon after it is told to.
-    pub fn drain_ended(&self, lasted: Duration, since_release: Option<Duration>, answer: &Response<Bytes>) {
+    pub fn drain_ended(&self, lasted: Duration, since_release: Option<Duration>, response: &Response<Bytes>) {
         let knobs = self.knobs();
-        let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
         let received = body.get("received").and_then(serde_json::Value::as_u64).unwrap_or(0);
         // One after the other at worst. Storage may be out of order for as long as a scenario lets it, on top of
         // what was configured.

@@ -136,7 +136,7 @@ impl Fleet {
         }
     }
 
-    /// Sends a request to the instance at a place. `None` when the instance dies before it answers.
+    /// Sends a request to the instance at a place. `None` when the instance dies before it responds.
     pub async fn call(
         &self,
         world: &Rc<World>,
@@ -151,7 +151,7 @@ impl Fleet {
         let (exec, method) = (world.exec.clone(), request.method().clone());
         exec.spawn(World::group(instance), async move {
             let response = component.handle(request).await;
-            world.answered(instance, &method, &path, &response);
+            world.responded(instance, &method, &path, &response);
             busy.set(busy.get() - 1);
             // The client may have gone away.
             let _ = tx.send(response);

@@ -1,4 +1,4 @@
-//! Task handlers that follow a script, answering where a handler component would.
+//! Task handlers that follow a script, in place of a handler component.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::scenario::Step;
 use crate::world::World;
 
 /// No task is started so often, whatever goes wrong: retries are bounded.
-const MOST_RUNS: u32 = 40;
+const MAX_RUNS: u32 = 40;
 
-/// What the handler answers; `None` when its connection breaks or it never answers.
-pub async fn answer(
+/// What the handler responds; `None` when its connection breaks or it never responds.
+pub async fn respond(
     world: &Rc<World>,
     request: &Request<Bytes>,
     reply: &oneshot::Sender<Response<Bytes>>,
@@ -44,12 +44,12 @@ pub async fn answer(
     let nth = usize::try_from(run).unwrap_or(1).min(steps.len()).saturating_sub(1);
     let step = steps.get(nth).copied().unwrap_or(Step::Complete);
     world.note(|| format!("handler   task {id} run {run}: {step:?}"));
-    let answer = follow(world, step, id, run, reply).await?;
+    let response = follow(world, step, id, run, reply).await?;
     let mut record = world.record.borrow_mut();
     let life = record.life(id);
-    life.handler_completed |= answer.status() == 200;
-    life.handler_failed |= answer.status() == 422;
-    Some(answer)
+    life.handler_completed |= response.status() == 200;
+    life.handler_failed |= response.status() == 422;
+    Some(response)
 }
 
 async fn follow(
@@ -61,7 +61,7 @@ async fn follow(
 ) -> Option<Response<Bytes>> {
     let result = || json!({ "task": id.to_string(), "run": run });
     match step {
-        Step::Complete => Some(json_answer(&result())),
+        Step::Complete => Some(json_response(&result())),
         Step::CompleteBytes(size) => {
             let mut bytes = format!("{id} run {run} ").into_bytes();
             bytes.resize(size, b'.');
@@ -75,16 +75,16 @@ async fn follow(
         }
         Step::Slow(seconds) => {
             work(world, Duration::from_secs(seconds), reply).await?;
-            Some(json_answer(&result()))
+            Some(json_response(&result()))
         }
         Step::Fail => Some(typed_status(422, "text/plain", "the work cannot be done".into())),
         Step::Retry => Some(status(503)),
         Step::Throttle(seconds) => {
-            let mut answer = status(429);
+            let mut response = status(429);
             if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
-                answer.headers_mut().insert("retry-after", value);
+                response.headers_mut().insert("retry-after", value);
             }
-            Some(answer)
+            Some(response)
         }
         Step::Trap => Some(status(500)),
         Step::Hang => {
@@ -113,8 +113,8 @@ fn check_start(record: &mut crate::record::Record, world: &World, id: TaskId) {
     let now = world.exec.now();
     let skew = Duration::from_millis(world.knobs().skew_ms() + 2 * world.scenario.clock_steps_ms());
     let Some(document) = record.life(id).document().cloned() else { return };
-    if record.life(id).runs > MOST_RUNS {
-        let what = format!("task {id} has been started more than {MOST_RUNS} times");
+    if record.life(id).runs > MAX_RUNS {
+        let what = format!("task {id} has been started more than {MAX_RUNS} times");
         record.broken(Promise::P8, now, what);
     }
     if document.is_terminal() && document.created_at.is_some() {
@@ -130,7 +130,7 @@ fn check_start(record: &mut crate::record::Record, world: &World, id: TaskId) {
     }
 }
 
-fn json_answer(value: &Value) -> Response<Bytes> {
+fn json_response(value: &Value) -> Response<Bytes> {
     typed("application/json", value.to_string().into())
 }
 

@@ -22,15 +22,15 @@ use crate::scenario::Index;
 use crate::world::World;
 
 /// How often an idle launcher looks while clients are still about.
-const LOOK: Duration = Duration::from_millis(700);
+const IDLE_PAUSE: Duration = Duration::from_millis(700);
 /// `--idle-max` of the launcher.
-const IDLE_MAX: Duration = Duration::from_secs(5);
+const MAX_IDLE_PAUSE: Duration = Duration::from_secs(5);
 /// Time between two wake-ups for the sweep: what the infrastructure's cron rule does.
-const NAP: Duration = Duration::from_secs(300);
+const SWEEP_PAUSE: Duration = Duration::from_secs(300);
 /// Time between two looks of the other loops while a task is not finished and nothing happens.
-const SHORT_NAP: Duration = Duration::from_secs(10);
+const RECHECK_PAUSE: Duration = Duration::from_secs(10);
 /// Longest time between two wake-ups for the sweep, once everything is quiet.
-const LONGEST_NAP: Duration = Duration::from_secs(24 * 3_600);
+const MAX_SWEEP_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// One worker's launcher: the pace of the shipped one, on top of a platform that starts replicas when there is
 /// something to do.
@@ -64,7 +64,7 @@ impl Launcher {
             world: Rc::clone(world),
             fleet: Rc::clone(fleet),
             index,
-            pace: RefCell::new(vec![Pace::new(loops, IDLE_MAX); paces]),
+            pace: RefCell::new(vec![Pace::new(loops, MAX_IDLE_PAUSE); paces]),
             lines: RefCell::new((0..loops).map(|_| None).collect()),
             released_at: Cell::default(),
             draining: Rc::clone(draining),
@@ -78,13 +78,13 @@ impl Launcher {
         let world = &self.world;
         let knobs = world.knobs();
         let is_first = self.index == 0 && own == 0;
-        let mut nap = NAP.min(Duration::from_secs(knobs.sweep_interval));
+        let mut nap = SWEEP_PAUSE.min(Duration::from_secs(knobs.sweep_interval));
         let mut sweep_at = nap;
         loop {
             let now = world.exec.now();
             if let Next::Wait(pause) = self.pace(own, |pace| pace.next(own, now)) {
                 // Another loop's end may shorten it.
-                world.exec.sleep(pause.min(LOOK)).await;
+                world.exec.sleep(pause.min(IDLE_PAUSE)).await;
                 continue;
             }
             let next = world.record.borrow().next_visible();
@@ -97,8 +97,9 @@ impl Launcher {
                     // Waiting for a task of next week, the platform's clock wakes no worker more often than needed.
                     let start = world.record.borrow().next_start();
                     let idle = self.faults_off.get() && start.is_none_or(|start| start > now);
-                    nap = if idle { (nap * 2).min(LONGEST_NAP) } else { NAP };
-                    sweep_at = (now + nap).min(start.map_or(Duration::MAX, |start| start.max(now) + NAP));
+                    nap = if idle { (nap * 2).min(MAX_SWEEP_PAUSE) } else { SWEEP_PAUSE };
+                    sweep_at =
+                        (now + nap).min(start.map_or(Duration::MAX, |start| start.max(now) + SWEEP_PAUSE));
                 }
                 let ending = self.drain(own).await;
                 let (now, fraction) = (world.exec.now(), self.fraction());
@@ -111,10 +112,10 @@ impl Launcher {
             let quiet = self.faults_off.get() && self.draining.get() == 0 && world.under_way() == 0;
             let start = world.record.borrow().next_start();
             let longest = match start {
-                _ if !quiet => LOOK,
+                _ if !quiet => IDLE_PAUSE,
                 // The sweep may send a message at any time.
-                Some(start) if start <= now => SHORT_NAP,
-                _ => LONGEST_NAP,
+                Some(start) if start <= now => RECHECK_PAUSE,
+                _ => MAX_SWEEP_PAUSE,
             };
             let least = Duration::from_millis(if turn { 1 } else { 60 });
             world.exec.sleep(due.saturating_sub(now).clamp(least, longest)).await;
@@ -126,7 +127,7 @@ impl Launcher {
         let which = own.min(paces.len().saturating_sub(1));
         match paces.get_mut(which) {
             Some(pace) => change(pace),
-            None => change(&mut Pace::new(0, IDLE_MAX)),
+            None => change(&mut Pace::new(0, MAX_IDLE_PAUSE)),
         }
     }
 
@@ -152,39 +153,39 @@ impl Launcher {
         }
         self.world.note(|| format!("launcher  POST /drain to worker {}, loop {own}", self.index));
         let place = Fleet::place_of(&self.world, self.index, own);
-        let answer = self.answer(own, place, request).await;
+        let response = self.respond(own, place, request).await;
         let now = self.world.exec.now();
         self.draining.set(self.draining.get() - 1);
         self.world.drain_is_over();
         self.set_line(own, None);
         self.world.note(|| {
-            let text = answer.as_ref().map_or("no answer".into(), |answer| {
-                format!("{} {}", answer.status().as_u16(), String::from_utf8_lossy(answer.body()))
+            let text = response.as_ref().map_or("no response".into(), |response| {
+                format!("{} {}", response.status().as_u16(), String::from_utf8_lossy(response.body()))
             });
             format!("launcher  drain of worker {}, loop {own} ended: {text}", self.index)
         });
-        let Some(answer) = answer else { return Ending::failed(None) };
-        self.world.drain_answered(self.index, &answer);
+        let Some(response) = response else { return Ending::failed(None) };
+        self.world.drain_responded(self.index, &response);
         let since_release = self.released_at.get().filter(|at| *at >= started).map(|at| now - at);
-        self.world.drain_ended(now - started, since_release, &answer);
-        let mut ending = understand(&answer);
+        self.world.drain_ended(now - started, since_release, &response);
+        let mut ending = understand(&response);
         if self.world.mutation == Some(Mutation::ForgetRest) {
             ending.rest = None;
         }
         ending
     }
 
-    async fn answer(&self, own: Index, place: Index, request: Request<Input>) -> Option<Response<Bytes>> {
-        let answer = pin!(self.fleet.call(&self.world, Role::Worker, place, request));
+    async fn respond(&self, own: Index, place: Index, request: Request<Input>) -> Option<Response<Bytes>> {
+        let response = pin!(self.fleet.call(&self.world, Role::Worker, place, request));
         if self.world.mutation != Some(Mutation::StopAtBudget) {
-            return answer.await;
+            return response.await;
         }
         let budget = Duration::from_secs(self.world.knobs().drain_seconds);
-        match select(answer, pin!(self.world.exec.sleep(budget))).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), answer)) => {
+        match select(response, pin!(self.world.exec.sleep(budget))).await {
+            Either::Left((response, _)) => response,
+            Either::Right(((), response)) => {
                 self.tell(own, "stop\n");
-                answer.await
+                response.await
             }
         }
     }
@@ -220,12 +221,13 @@ impl Launcher {
     }
 }
 
-/// As the shipped launcher reads an answer.
-fn understand(answer: &Response<Bytes>) -> Ending {
-    if answer.status() != StatusCode::OK {
-        let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+/// As the shipped launcher reads a response.
+fn understand(response: &Response<Bytes>) -> Ending {
+    if response.status() != StatusCode::OK {
+        let seconds =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         return Ending::failed(seconds.map(Duration::from_secs));
     }
-    serde_json::from_slice::<DrainReport>(answer.body())
+    serde_json::from_slice::<DrainReport>(response.body())
         .map_or_else(|_| Ending::failed(None), |report| Ending::of(&report))
 }

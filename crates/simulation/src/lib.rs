@@ -4,10 +4,9 @@
 //! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers and
 //! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
-//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`answers`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
+//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`responses`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
 //! checks must notice.
 
-pub mod answers;
 pub mod call;
 pub mod clients;
 pub mod cloud;
@@ -32,6 +31,7 @@ pub mod promise;
 pub mod random;
 pub mod record;
 pub mod requests;
+pub mod responses;
 pub mod run;
 pub mod scenario;
 pub mod search;

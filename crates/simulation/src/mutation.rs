@@ -11,9 +11,9 @@ use crate::record::Record;
 /// One deliberate mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutation {
-    /// 202 is answered although the message was not stored.
+    /// 202 is returned although the message was not stored.
     AcceptWithoutMessage,
-    /// 202 is answered although the document was not stored.
+    /// 202 is returned although the document was not stored.
     AcceptWithoutDocument,
     /// Documents are written without `If-Match`.
     IgnoreConditions,

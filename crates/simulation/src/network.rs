@@ -26,7 +26,7 @@ impl World {
     /// Sends a request on behalf of an instance, through whatever the scenario has in store for it.
     ///
     /// # Errors
-    /// [`TransportError`] when no answer arrives.
+    /// [`TransportError`] when no response arrives.
     pub async fn send(
         self: &Rc<Self>,
         from: InstanceId,
@@ -68,11 +68,11 @@ impl World {
             _ => self.travel(source, call.clone(), request, fault, tx),
         }
         let running = (call.op == Op::Handler).then(|| Running::begin(self, from));
-        let answer = self.exec.timeout(limits.first_byte.min(limits.total), rx).await;
+        let received = self.exec.timeout(limits.first_byte.min(limits.total), rx).await;
         drop(running);
-        let response = match answer {
+        let response = match received {
             Some(Ok(response)) => response,
-            // No service answers: the sender waits until it has waited long enough.
+            // No service responds: the sender waits until it has waited long enough.
             Some(Err(_)) => {
                 self.exec.sleep(limits.connect).await;
                 return Err(TransportError::Connect("no connection in time".to_owned()));
@@ -123,24 +123,24 @@ impl World {
             };
             world.exec.sleep(there).await;
             if call.op == Op::Handler {
-                let answer = crate::handler::answer(&world, &request, &reply).await;
-                if let Some(answer) = answer {
+                let response = crate::handler::respond(&world, &request, &reply).await;
+                if let Some(response) = response {
                     // The worker may have stopped waiting.
-                    let _ = reply.send(answer);
+                    let _ = reply.send(response);
                 }
                 return;
             }
             if fault == Some(Fault::Twice) {
                 world.apply(source.instance, &call, copy(&request));
             }
-            let answer = world.apply(source.instance, &call, request);
+            let response = world.apply(source.instance, &call, request);
             world.under_way.set(world.under_way.get() - 1);
             let back = match fault {
                 Some(Fault::LateReply(ms)) => world.latency() + late(ms),
                 _ => world.latency(),
             };
             world.exec.sleep(back).await;
-            let _ = reply.send(answer);
+            let _ = reply.send(response);
         });
     }
 
@@ -149,7 +149,7 @@ impl World {
         let source = self.source(from);
         let plain = |request: Request<Bytes>| {
             let body = request.body().clone();
-            let response = self.cloud.borrow_mut().answer(request, self.storage_clock());
+            let response = self.cloud.borrow_mut().respond(request, self.storage_clock());
             let mut record = self.record.borrow_mut();
             record.done(source, call, &body, &response);
             if source.role == Role::ExternalWriter || !response.status().is_success() {
@@ -176,7 +176,7 @@ impl World {
         let call = Call::of(&request);
         self.note(|| format!("external  {}", describe(&call, &request)));
         let body = request.body().clone();
-        let response = self.cloud.borrow_mut().answer(request, self.storage_clock());
+        let response = self.cloud.borrow_mut().respond(request, self.storage_clock());
         self.record.borrow_mut().done(self.source(EXTERNAL_WRITER), &call, &body, &response);
         response
     }
@@ -272,7 +272,7 @@ fn reversed(body: Bytes) -> Bytes {
     format!("{head}{list}{tail}").into()
 }
 
-/// An answer of a service, or of something in front of it, that could not do its work.
+/// A response of a service, or of something in front of it, that could not do its work.
 fn refusal(status: u16, op: Op) -> Response<Bytes> {
     let code = match status {
         403 => "AuthorizationFailure",

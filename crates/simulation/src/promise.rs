@@ -14,7 +14,7 @@ pub enum Promise {
     P3,
     /// The recorded outcome is one: a result is written once.
     P4,
-    /// A repeated submission answers as the first did; other content is refused.
+    /// A repeated submission gets the response of the first; other content is refused.
     P5,
     /// A lost lease ends the attempt without writing anything.
     P6,

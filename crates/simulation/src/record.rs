@@ -134,10 +134,10 @@ pub struct Life {
     pub deleted: bool,
     /// A message for it was stored since it was created.
     pub message_stored: bool,
-    /// API instances that read an ended document after the last message was stored: what they answer was right
+    /// API instances that read an ended document after the last message was stored: their response was right
     /// then, also when an explicit retry of another request is between its two writes now.
     pub seen_ended: BTreeSet<InstanceId>,
-    /// Variants that were answered 202 since it was created.
+    /// Variants that got 202 since it was created.
     pub accepted: BTreeSet<u8>,
     /// Explicit retries so far.
     pub retries: u32,
@@ -147,9 +147,9 @@ pub struct Life {
     pub runs: u32,
     /// Attempts that were started since it was accepted or explicitly retried, less those handed back.
     pub counted: u32,
-    /// A handler has answered that the work is done.
+    /// A handler has responded that the work is done.
     pub handler_completed: bool,
-    /// A handler has answered that the work cannot be done.
+    /// A handler has responded that the work cannot be done.
     pub handler_failed: bool,
 }
 

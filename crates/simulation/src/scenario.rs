@@ -95,7 +95,7 @@ pub enum Step {
     Throttle(u64),
     /// The handler's instance traps: 500 without a body.
     Trap,
-    /// Never answers.
+    /// Never responds.
     Hang,
     /// The connection to the handler breaks.
     Reset,
@@ -191,7 +191,7 @@ pub enum Foreign {
 pub enum Fault {
     /// Refused with this status, without effect.
     Refused(u16),
-    /// Done, but answered with this status.
+    /// Done, but with this status as its response.
     DoneYetRefused(u16),
     /// The connection is never made.
     NoConnection,
@@ -201,7 +201,7 @@ pub enum Fault {
     ResetAfter,
     /// Arrives so many milliseconds late, whatever the sender does meanwhile.
     Late(u64),
-    /// Done at once, answered so many milliseconds late.
+    /// Done at once, with a response so many milliseconds late.
     LateReply(u64),
     /// Arrives twice.
     Twice,
@@ -238,7 +238,7 @@ pub enum Part {
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Element {
-    /// A client submits a task, and tries again until it has an answer or has tried `tries` times.
+    /// A client submits a task, and tries again until it has a response or has tried `tries` times.
     Submit {
         /// When.
         at: Duration,
@@ -254,7 +254,7 @@ pub enum Element {
         tries: u32,
         /// Whether it polls until the task is finished.
         polls: bool,
-        /// Whether it does not hear the first answer, and tries again.
+        /// Whether it does not receive the first response, and tries again.
         deaf: bool,
     },
     /// A client asks something once.
@@ -282,7 +282,7 @@ pub enum Element {
         /// How.
         fault: Fault,
     },
-    /// A service refuses everything with `status`; 0: does not answer.
+    /// A service refuses everything with `status`; 0: does not respond.
     Outage {
         /// From when.
         at: Duration,

@@ -56,8 +56,8 @@ pub fn apply(
                 let deletion = signed(requests::delete_message("taskqueue", &id, &receipt));
                 let call = Call::of(&deletion);
                 let body = deletion.body().clone();
-                let answer = world.cloud.borrow_mut().answer(deletion, world.storage_clock());
-                world.record.borrow_mut().done(source, &call, &body, &answer);
+                let response = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
+                world.record.borrow_mut().done(source, &call, &body, &response);
             }
         }
         (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
@@ -250,44 +250,44 @@ fn renewed(world: &World, call: &Call, seconds: u64) -> Response<Bytes> {
     let receipt =
         world.memory.borrow().receipts.get(&id).map(|(_, newest)| newest.clone()).unwrap_or_default();
     let until = world.storage_clock() + std::time::Duration::from_secs(seconds);
-    let mut answer = status(204);
+    let mut response = status(204);
     for (name, value) in
         [("x-ms-popreceipt", receipt), ("x-ms-time-next-visible", fmt_http_date(until.into()))]
     {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            answer.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, value);
         }
     }
-    answer
+    response
 }
 
 fn xml(content: &str) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(format!("<?xml version=\"1.0\"?>{content}")));
-    answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
-    answer
+    let mut response = Response::new(Bytes::from(format!("<?xml version=\"1.0\"?>{content}")));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
+    response
 }
 
 fn put_message_done() -> Response<Bytes> {
     let date = "Fri, 01 Jan 2027 00:00:00 GMT";
-    let mut answer = Response::new(Bytes::from(format!(
+    let mut response = Response::new(Bytes::from(format!(
         "<?xml version=\"1.0\"?><QueueMessagesList><QueueMessage>\
          <MessageId>00000000-0000-4000-8000-000000000000</MessageId><InsertionTime>{date}</InsertionTime>\
          <ExpirationTime>{date}</ExpirationTime><PopReceipt>none</PopReceipt>\
          <TimeNextVisible>{date}</TimeNextVisible></QueueMessage></QueueMessagesList>"
     )));
-    *answer.status_mut() = StatusCode::CREATED;
-    answer
+    *response.status_mut() = StatusCode::CREATED;
+    response
 }
 
 fn put_blob_done() -> Response<Bytes> {
-    let mut answer = status(201);
-    answer.headers_mut().insert("etag", HeaderValue::from_static("\"0x0\""));
-    answer.headers_mut().insert("last-modified", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
-    answer
+    let mut response = status(201);
+    response.headers_mut().insert("etag", HeaderValue::from_static("\"0x0\""));
+    response.headers_mut().insert("last-modified", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
+    response
 }
 
 fn status(code: u16) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::new());
-    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
 }

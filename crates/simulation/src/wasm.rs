@@ -164,14 +164,14 @@ impl Runner for WasmRunner {
             - i128::from(step.load(Ordering::Relaxed)) * 1_000_000;
         let unix_start = Duration::from_nanos(u64::try_from(now).unwrap_or(0));
         let outbound = Outbound::in_process(move |request: Outgoing| {
-            let (reply, answer) = oneshot::channel();
+            let (reply, response) = oneshot::channel();
             let sent = requests.unbounded_send((request, reply));
             async move {
                 if sent.is_err() {
                     std::future::pending::<()>().await;
                 }
-                match answer.await {
-                    Ok(answer) => answer,
+                match response.await {
+                    Ok(response) => response,
                     // The instance is dead; it must not see anything any more.
                     Err(_) => std::future::pending().await,
                 }
@@ -209,8 +209,8 @@ impl Runner for WasmRunner {
                 exec.spawn(group, async move {
                     let sending = std::pin::pin!(own.send(instance, request.request, LIMITS));
                     // A component that stops waiting drops its request, as it does natively.
-                    if let Either::Left((answer, _)) = select(sending, reply.cancellation()).await {
-                        let _ = reply.send(answer.map_err(|error| outbound_error(&error)));
+                    if let Either::Left((response, _)) = select(sending, reply.cancellation()).await {
+                        let _ = reply.send(response.map_err(|error| outbound_error(&error)));
                     }
                 });
             }
@@ -273,10 +273,10 @@ impl Instance for WasmInstance {
                     Request::from_parts(head, body.map_err(|never| match never {}).boxed_unsync())
                 }
             };
-            let answer: Result<Response<_>, _> = app
+            let response: Result<Response<_>, _> = app
                 .try_handle::<http_body_util::combinators::UnsyncBoxBody<Bytes, OutboundError>>(request)
                 .await;
-            match answer {
+            match response {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     match body.collect().await {

@@ -97,7 +97,7 @@ impl Record {
         }
     }
 
-    /// A request had its effect and storage answered `response`.
+    /// A request had its effect and storage returned `response`.
     pub fn done(&mut self, from: Source, call: &Call, request: &Bytes, response: &Response<Bytes>) {
         let ok = response.status().is_success();
         self.no_secret_stored(from, call, request);
@@ -138,15 +138,15 @@ impl Record {
         for key in texts(body, "Value") {
             self.secrets.add(&key);
         }
-        let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let response: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
         for name in ["access_token", "value"] {
-            if let Some(secret) = answer.get(name).and_then(serde_json::Value::as_str) {
+            if let Some(secret) = response.get(name).and_then(serde_json::Value::as_str) {
                 self.secrets.add(secret);
             }
         }
     }
 
-    /// The answer reached the component that asked.
+    /// The response reached the component that asked.
     pub fn told(&mut self, from: Source, call: &Call, response: &Response<Bytes>) {
         if call.queue != Some(QueueKind::Tasks) {
             return;

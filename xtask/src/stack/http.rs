@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use ureq::http::{Request, Response};
+use ureq::http;
 
-/// A client that takes every status as an answer.
+/// A client that takes every status as a response.
 pub struct Client(ureq::Agent);
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    head: Response<()>,
+pub struct Response {
+    head: http::Response<()>,
     /// The body.
     pub text: String,
 }
@@ -34,18 +34,19 @@ impl Client {
     /// `GET`.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub fn get(&self, url: &str) -> Result<Answer> {
-        Answer::read(self.0.get(url).call().with_context(|| format!("GET {} failed", without_query(url)))?)
+    /// When there is no response.
+    pub fn get(&self, url: &str) -> Result<Response> {
+        Response::read(self.0.get(url).call().with_context(|| format!("GET {} failed", without_query(url)))?)
     }
 
     /// `POST` of JSON.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub fn post(&self, url: &str, body: &Value) -> Result<Answer> {
-        let request = Request::post(url).header("content-type", "application/json").body(body.to_string())?;
-        Answer::read(self.0.run(request).with_context(|| format!("POST {} failed", without_query(url)))?)
+    /// When there is no response.
+    pub fn post(&self, url: &str, body: &Value) -> Result<Response> {
+        let request =
+            http::Request::post(url).header("content-type", "application/json").body(body.to_string())?;
+        Response::read(self.0.run(request).with_context(|| format!("POST {} failed", without_query(url)))?)
     }
 }
 
@@ -54,10 +55,10 @@ fn without_query(url: &str) -> &str {
     url.split('?').next().unwrap_or_default()
 }
 
-impl Answer {
-    fn read(answer: Response<ureq::Body>) -> Result<Self> {
-        let (head, mut body) = answer.into_parts();
-        Ok(Self { head: Response::from_parts(head, ()), text: body.read_to_string()? })
+impl Response {
+    fn read(response: http::Response<ureq::Body>) -> Result<Self> {
+        let (head, mut body) = response.into_parts();
+        Ok(Self { head: http::Response::from_parts(head, ()), text: body.read_to_string()? })
     }
 
     /// The status code.

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::{Caller, Credentials, Key, failed};
 use crate::call::Call;
 use crate::dates::parse_iso;
-use crate::reply::Refusal;
+use crate::response::ServiceError;
 use crate::service::Service;
 
 /// Authenticates a request with `sig` in its query.
@@ -21,7 +21,7 @@ pub(super) fn authenticate(
     call: &Call,
     credentials: &Credentials<'_>,
     now: OffsetDateTime,
-) -> Result<Caller, Refusal> {
+) -> Result<Caller, ServiceError> {
     let get = |name: &str| call.param(name).unwrap_or_default();
     let version = get("sv");
     if version.len() != 10 || version < "2015-04-05" {
@@ -34,14 +34,14 @@ pub(super) fn authenticate(
     } else {
         blob_sas(call, credentials, now)?
     };
-    // The signature is right: only now is the rest worth an answer.
+    // The signature is right: only now is the rest worth a response.
     check_time(get("st"), get("se"), now)?;
     check_protocol(get("spr"), call.secure)?;
     check_address(get("sip"), call.peer)?;
     Ok(caller)
 }
 
-fn account_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
+fn account_sas(call: &Call, keys: &[Key]) -> Result<Caller, ServiceError> {
     let get = |name: &str| call.param(name).unwrap_or_default();
     let mut lines = vec![call.target.account.as_str()];
     lines.extend(["sp", "ss", "srt", "st", "se", "sip", "spr", "sv"].map(get));
@@ -51,7 +51,7 @@ fn account_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
     verify(keys, &(lines.join("\n") + "\n"), get("sig"))?;
     let letter = if call.target.service == Service::Queue { 'q' } else { 'b' };
     if !get("ss").contains(letter) {
-        return Err(Refusal::forbidden(
+        return Err(ServiceError::forbidden(
             "AuthorizationServiceMismatch",
             "This request is not authorized to perform this operation using this service.",
         ));
@@ -59,7 +59,7 @@ fn account_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
     Ok(Caller::AccountSas { permissions: get("sp").to_owned(), resource_types: get("srt").to_owned() })
 }
 
-fn queue_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
+fn queue_sas(call: &Call, keys: &[Key]) -> Result<Caller, ServiceError> {
     let get = |name: &str| call.param(name).unwrap_or_default();
     let resource = format!("/queue/{}/{}", call.target.account, call.target.name);
     refuse_policy(get("si"))?;
@@ -70,7 +70,7 @@ fn queue_sas(call: &Call, keys: &[Key]) -> Result<Caller, Refusal> {
 }
 
 /// A service SAS, or with `skoid` a user delegation SAS. The layout of the signed text depends on `sv`.
-fn blob_sas(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime) -> Result<Caller, Refusal> {
+fn blob_sas(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime) -> Result<Caller, ServiceError> {
     let get = |name: &str| call.param(name).unwrap_or_default();
     let version = get("sv");
     let whole_container = match get("sr") {
@@ -134,7 +134,7 @@ fn blob_sas(call: &Call, credentials: &Credentials<'_>, now: OffsetDateTime) -> 
     })
 }
 
-fn verify(keys: &[Key], text: &str, signature: &str) -> Result<(), Refusal> {
+fn verify(keys: &[Key], text: &str, signature: &str) -> Result<(), ServiceError> {
     if keys.iter().any(|key| key.verify(text, signature)) {
         return Ok(());
     }
@@ -142,11 +142,11 @@ fn verify(keys: &[Key], text: &str, signature: &str) -> Result<(), Refusal> {
 }
 
 /// Stored access policies are not emulated: one that is named does not exist.
-fn refuse_policy(policy: &str) -> Result<(), Refusal> {
+fn refuse_policy(policy: &str) -> Result<(), ServiceError> {
     if policy.is_empty() { Ok(()) } else { Err(failed("The access policy that si names does not exist.")) }
 }
 
-fn check_time(start: &str, expiry: &str, now: OffsetDateTime) -> Result<(), Refusal> {
+fn check_time(start: &str, expiry: &str, now: OffsetDateTime) -> Result<(), ServiceError> {
     let malformed = |name: &str| failed(format!("The {name} time of the SAS is missing or malformed."));
     if !start.is_empty() && now < parse_iso(start).ok_or_else(|| malformed("start"))? {
         return Err(failed(format!("Signature not valid in the specified time frame: Start [{start}]")));
@@ -157,11 +157,11 @@ fn check_time(start: &str, expiry: &str, now: OffsetDateTime) -> Result<(), Refu
     Ok(())
 }
 
-fn check_protocol(protocol: &str, secure: bool) -> Result<(), Refusal> {
+fn check_protocol(protocol: &str, secure: bool) -> Result<(), ServiceError> {
     match protocol {
         "" | "https,http" => Ok(()),
         "https" if secure => Ok(()),
-        "https" => Err(Refusal::forbidden(
+        "https" => Err(ServiceError::forbidden(
             "AuthorizationProtocolMismatch",
             "This request is not authorized to perform this operation using this protocol.",
         )),
@@ -170,7 +170,7 @@ fn check_protocol(protocol: &str, secure: bool) -> Result<(), Refusal> {
 }
 
 /// `sip` is an address or an inclusive range of addresses.
-fn check_address(range: &str, peer: Option<IpAddr>) -> Result<(), Refusal> {
+fn check_address(range: &str, peer: Option<IpAddr>) -> Result<(), ServiceError> {
     if range.is_empty() {
         return Ok(());
     }
@@ -180,7 +180,7 @@ fn check_address(range: &str, peer: Option<IpAddr>) -> Result<(), Refusal> {
     };
     match peer {
         Some(IpAddr::V4(peer)) if (first..=last).contains(&peer) => Ok(()),
-        _ => Err(Refusal::forbidden(
+        _ => Err(ServiceError::forbidden(
             "AuthorizationSourceIPMismatch",
             "This request is not authorized to perform this operation using this source IP.",
         )),

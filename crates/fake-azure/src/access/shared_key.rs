@@ -12,10 +12,10 @@ use time::{Duration, OffsetDateTime};
 use super::{Key, failed};
 use crate::call::Call;
 use crate::dates::parse_http_date;
-use crate::reply::Refusal;
+use crate::response::ServiceError;
 
 /// How far the date of a request may be from the service's clock.
-const WINDOW: Duration = Duration::minutes(15);
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::minutes(15);
 
 /// Checks `value`, the `{account}:{signature}` of the header, against every key of the account.
 ///
@@ -26,9 +26,9 @@ pub(super) fn authenticate(
     value: &str,
     keys: &[Key],
     now: OffsetDateTime,
-) -> Result<(), Refusal> {
+) -> Result<(), ServiceError> {
     let Some((account, signature)) = value.split_once(':') else {
-        return Err(Refusal::bad_request(
+        return Err(ServiceError::bad_request(
             "InvalidAuthenticationInfo",
             "Authentication information is not given in the correct format. Check the value of Authorization header.",
         ));
@@ -41,7 +41,7 @@ pub(super) fn authenticate(
     let Some(at) = parse_http_date(&date) else {
         return Err(failed(format!("The date '{date}' is malformed.")));
     };
-    if (now - at).abs() > WINDOW {
+    if (now - at).abs() > MAX_CLOCK_DIFFERENCE {
         return Err(failed(format!("The date header in the request is more than 15 minutes off: '{date}'.")));
     }
     let text = string_to_sign(call);

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::call::Call;
 use crate::dates::parse_http_date;
-use crate::reply::Refusal;
+use crate::response::ServiceError;
 use crate::state::blob::Blob;
 
 /// The conditions of one request.
@@ -33,19 +33,19 @@ impl Conditions {
     ///
     /// # Errors
     /// `400 InvalidHeaderValue` for an ETag without its quotes or a malformed date.
-    pub(super) fn of(call: &Call) -> Result<Self, Refusal> {
+    pub(super) fn of(call: &Call) -> Result<Self, ServiceError> {
         let etag = |name: &str| match call.header(name) {
             None => Ok(None),
             Some(value) if value == "*" => Ok(Some(value)),
             Some(value) if value.len() > 2 && value.starts_with('"') && value.ends_with('"') => {
                 Ok(Some(value))
             }
-            Some(value) => Err(Refusal::invalid_header(name, &value)),
+            Some(value) => Err(ServiceError::invalid_header(name, &value)),
         };
         let date = |name: &str| match call.header(name) {
             None => Ok(None),
             Some(value) => {
-                parse_http_date(&value).map(Some).ok_or_else(|| Refusal::invalid_header(name, &value))
+                parse_http_date(&value).map(Some).ok_or_else(|| ServiceError::invalid_header(name, &value))
             }
         };
         Ok(Self {

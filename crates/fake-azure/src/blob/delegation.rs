@@ -7,25 +7,25 @@ use time::Duration;
 use super::Context;
 use crate::access::Caller;
 use crate::dates::{iso, parse_iso};
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 use crate::xml::{escape, leaves};
 
 /// How far ahead a key may end.
-const LONGEST: Duration = Duration::days(7);
+const MAX_LIFETIME: Duration = Duration::days(7);
 
-pub(super) fn key(context: &Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn key(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let Caller::Identity { object_id } = &context.caller else {
-        return Err(Refusal::forbidden(
+        return Err(ServiceError::forbidden(
             "AuthorizationFailure",
             "This request is not authorized to perform this operation: it needs a bearer token.",
         ));
     };
     context.call.check_length()?;
     let leaves = leaves(&context.call.body, "KeyInfo").ok_or_else(|| {
-        Refusal::bad_request("InvalidXmlDocument", "XML specified is not syntactically valid.")
+        ServiceError::bad_request("InvalidXmlDocument", "XML specified is not syntactically valid.")
     })?;
     let invalid = |name: &str| {
-        Refusal::bad_request(
+        ServiceError::bad_request(
             "InvalidXmlNodeValue",
             "The value for one of the XML nodes is not in the correct format.",
         )
@@ -34,7 +34,7 @@ pub(super) fn key(context: &Context<'_>) -> Result<Reply, Refusal> {
     let time = |name: &str| {
         // Fractions of a second are refused.
         let text = leaves.get(name).ok_or_else(|| {
-            Refusal::bad_request(
+            ServiceError::bad_request(
                 "MissingRequiredXmlNode",
                 "A required XML node was not specified in the request body.",
             )
@@ -44,7 +44,7 @@ pub(super) fn key(context: &Context<'_>) -> Result<Reply, Refusal> {
     };
     let expiry = time("Expiry")?;
     let start = if leaves.contains_key("Start") { time("Start")? } else { context.now };
-    if start >= expiry || expiry <= context.now || expiry - context.now > LONGEST {
+    if start >= expiry || expiry <= context.now || expiry - context.now > MAX_LIFETIME {
         return Err(invalid("Expiry"));
     }
     let version = context.call.header("x-ms-version").unwrap_or_default();
@@ -58,5 +58,5 @@ pub(super) fn key(context: &Context<'_>) -> Result<Reply, Refusal> {
         escape(context.issuer.tenant_id()),
         escape(&version)
     );
-    Ok(Reply::xml(StatusCode::OK, &text))
+    Ok(ServiceResponse::xml(StatusCode::OK, &text))
 }

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use super::Context;
 use crate::dates::http_date;
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 use crate::state::blob::Blob;
 use crate::xml::{escape, is_legal};
 
@@ -21,7 +21,7 @@ struct Page<'a, T> {
     next: Option<&'a str>,
 }
 
-pub(super) fn blobs(context: &Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn blobs(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let call = context.call;
     let container = context.container()?;
     let (prefix, delimiter) = (call.param("prefix").unwrap_or(""), call.param("delimiter").unwrap_or(""));
@@ -60,10 +60,10 @@ pub(super) fn blobs(context: &Context<'_>) -> Result<Reply, Refusal> {
     }
     text.push_str("</Blobs>");
     close(&mut text, page.next);
-    Ok(Reply::xml(StatusCode::OK, &text))
+    Ok(ServiceResponse::xml(StatusCode::OK, &text))
 }
 
-pub(super) fn containers(context: &Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn containers(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let prefix = context.call.param("prefix").unwrap_or("");
     let limit = max_results(context)?;
     let start = marker(context)?;
@@ -89,7 +89,7 @@ pub(super) fn containers(context: &Context<'_>) -> Result<Reply, Refusal> {
     }
     text.push_str("</Containers>");
     close(&mut text, names.next().map(|(name, _)| name.as_str()));
-    Ok(Reply::xml(StatusCode::OK, &text))
+    Ok(ServiceResponse::xml(StatusCode::OK, &text))
 }
 
 fn entry(text: &mut String, name: &str, blob: &Blob, with_metadata: bool) {
@@ -153,14 +153,14 @@ fn close(text: &mut String, next: Option<&str>) {
     }
 }
 
-fn max_results(context: &Context<'_>) -> Result<usize, Refusal> {
+fn max_results(context: &Context<'_>) -> Result<usize, ServiceError> {
     // More than the maximum is no error; the page is then as long as it can be.
     let asked = context.call.number("maxresults", 1, i64::MAX)?.unwrap_or(MAX_RESULTS);
     Ok(usize::try_from(asked.min(MAX_RESULTS)).unwrap_or(1))
 }
 
 /// The name at which the page begins. Clients must hand markers back as they got them.
-fn marker(context: &Context<'_>) -> Result<Option<String>, Refusal> {
+fn marker(context: &Context<'_>) -> Result<Option<String>, ServiceError> {
     let Some(marker) = context.call.param("marker").filter(|marker| !marker.is_empty()) else {
         return Ok(None);
     };
@@ -171,6 +171,6 @@ fn marker(context: &Context<'_>) -> Result<Option<String>, Refusal> {
             let name = String::from_utf8(URL_SAFE_NO_PAD.decode(name).ok()?).ok()?;
             (length.parse() == Ok(name.len())).then_some(name)
         })
-        .ok_or_else(|| Refusal::bad_request("InvalidMarker", "The specified marker is invalid."))?;
+        .ok_or_else(|| ServiceError::bad_request("InvalidMarker", "The specified marker is invalid."))?;
     Ok(Some(name))
 }

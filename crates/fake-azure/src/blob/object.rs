@@ -6,7 +6,7 @@ use super::condition::{Conditions, Unmet};
 use super::{Context, range};
 use crate::access::Caller;
 use crate::dates::http_date;
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 use crate::state::blob::Blob;
 use crate::state::{Change, Moment};
 
@@ -25,12 +25,12 @@ const PROPERTIES: [(&str, &str, &str); 4] = [
     ("x-ms-blob-content-language", "content-language", "content-language"),
 ];
 
-pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn put(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let call = context.call;
     call.check_length()?;
     let name = context.blob_name().to_owned();
     if name.chars().count() > MAX_NAME {
-        return Err(Refusal::bad_request(
+        return Err(ServiceError::bad_request(
             "OutOfRangeInput",
             "One of the request inputs is out of range: the blob name is longer than 1,024 characters.",
         ));
@@ -38,17 +38,17 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     match call.header("x-ms-blob-type").as_deref() {
         Some("BlockBlob") => {}
         Some(other @ ("PageBlob" | "AppendBlob")) => {
-            return Err(Refusal::new(
+            return Err(ServiceError::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "NotImplemented",
                 format!("fake-azure stores block blobs only, not {other}."),
             ));
         }
-        Some(other) => return Err(Refusal::invalid_header("x-ms-blob-type", other)),
-        None => return Err(Refusal::missing_header("x-ms-blob-type")),
+        Some(other) => return Err(ServiceError::invalid_header("x-ms-blob-type", other)),
+        None => return Err(ServiceError::missing_header("x-ms-blob-type")),
     }
     if call.body.len() > MAX_BLOB {
-        return Err(Refusal::new(
+        return Err(ServiceError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestBodyTooLarge",
             "The request body is too large and exceeds the maximum permissible limit.",
@@ -59,8 +59,8 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     let stored = context.container()?.blobs.get(&name);
     conditions.check(stored).map_err(|unmet| match unmet {
         // Create-if-absent has a code of its own; every other condition is the general one.
-        Unmet::Exists => Refusal::conflict("BlobAlreadyExists", "The specified blob already exists."),
-        Unmet::Unchanged | Unmet::Changed => Refusal::condition_not_met(),
+        Unmet::Exists => ServiceError::conflict("BlobAlreadyExists", "The specified blob already exists."),
+        Unmet::Unchanged | Unmet::Changed => ServiceError::condition_not_met(),
     })?;
     if stored.is_some() {
         check_overwrite(&context.caller)?;
@@ -83,7 +83,7 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
         properties,
         metadata: call.metadata()?,
     };
-    let reply = Reply::new(StatusCode::CREATED)
+    let response = ServiceResponse::new(StatusCode::CREATED)
         .header("etag", &blob.etag)
         .header("last-modified", &http_date(blob.modified.0))
         .header("x-ms-request-server-encrypted", "true");
@@ -93,16 +93,16 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<Reply, Refusal> {
         name,
         blob: Box::new(blob),
     });
-    Ok(reply)
+    Ok(response)
 }
 
 /// `sp=c` creates but does not overwrite.
-fn check_overwrite(caller: &Caller) -> Result<(), Refusal> {
+fn check_overwrite(caller: &Caller) -> Result<(), ServiceError> {
     match caller {
         Caller::AccountSas { permissions, .. } | Caller::Sas { permissions, .. }
             if !permissions.contains('w') =>
         {
-            Err(Refusal::forbidden(
+            Err(ServiceError::forbidden(
                 "UnauthorizedBlobOverwrite",
                 "This request is not authorized to perform blob overwrites.",
             ))
@@ -111,22 +111,23 @@ fn check_overwrite(caller: &Caller) -> Result<(), Refusal> {
     }
 }
 
-pub(super) fn get(context: &Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn get(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let call = context.call;
     let blob = context.blob()?;
     check_read(context, blob)?;
     let part = range::requested(call, blob.content.len())?;
-    let mut reply = describe(Reply::new(StatusCode::OK), blob);
-    reply.body = match part {
+    let mut response = describe(ServiceResponse::new(StatusCode::OK), blob);
+    response.body = match part {
         None => blob.content.clone(),
         Some((first, count)) => {
-            reply.status = StatusCode::PARTIAL_CONTENT;
+            response.status = StatusCode::PARTIAL_CONTENT;
             let last = first + count - 1;
-            reply = reply.header("content-range", &format!("bytes {first}-{last}/{}", blob.content.len()));
+            response =
+                response.header("content-range", &format!("bytes {first}-{last}/{}", blob.content.len()));
             blob.content.slice(first..first + count)
         }
     };
-    // A signed link may say how a browser shall take the answer.
+    // A signed link may say how a browser shall take the response.
     for (parameter, header) in [
         ("rscc", "cache-control"),
         ("rscd", "content-disposition"),
@@ -135,33 +136,33 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, Refusal> {
         ("rsct", "content-type"),
     ] {
         if let (Caller::Sas { .. }, Some(value)) = (&context.caller, call.param(parameter)) {
-            reply = reply.header(header, value);
+            response = response.header(header, value);
         }
     }
-    Ok(reply)
+    Ok(response)
 }
 
-pub(super) fn properties(context: &Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn properties(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let blob = context.blob()?;
     check_read(context, blob)?;
-    let reply = describe(Reply::new(StatusCode::OK), blob);
+    let response = describe(ServiceResponse::new(StatusCode::OK), blob);
     // HEAD tells the length of what GET would send; Get Blob Metadata has no body at all.
     let is_metadata = context.call.param("comp").is_some();
     let length = if is_metadata { 0 } else { blob.content.len() };
-    Ok(reply.header("content-length", &length.to_string()))
+    Ok(response.header("content-length", &length.to_string()))
 }
 
-pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let call = context.call;
     let conditions = Conditions::of(call)?;
     let blob = context.blob()?;
-    conditions.check(Some(blob)).map_err(|_| Refusal::condition_not_met())?;
+    conditions.check(Some(blob)).map_err(|_| ServiceError::condition_not_met())?;
     let mut blob = blob.clone();
     let name = context.blob_name().to_owned();
     blob.metadata = call.metadata()?;
     blob.etag = context.ids.etag();
     blob.modified = Moment(context.now);
-    let reply = Reply::new(StatusCode::OK)
+    let response = ServiceResponse::new(StatusCode::OK)
         .header("etag", &blob.etag)
         .header("last-modified", &http_date(blob.modified.0));
     context.state.apply(Change::Blob {
@@ -170,44 +171,44 @@ pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> 
         name,
         blob: Box::new(blob),
     });
-    Ok(reply)
+    Ok(response)
 }
 
-pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn delete(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let call = context.call;
     let conditions = Conditions::of(call)?;
-    conditions.check(Some(context.blob()?)).map_err(|_| Refusal::condition_not_met())?;
+    conditions.check(Some(context.blob()?)).map_err(|_| ServiceError::condition_not_met())?;
     let name = context.blob_name().to_owned();
     context.state.apply(Change::BlobGone {
         account: call.target.account.clone(),
         container: call.target.name.clone(),
         name,
     });
-    Ok(Reply::new(StatusCode::ACCEPTED).header("x-ms-delete-type-permanent", "true"))
+    Ok(ServiceResponse::new(StatusCode::ACCEPTED).header("x-ms-delete-type-permanent", "true"))
 }
 
-/// Reads answer `304` where the caller's copy is current, `412` where it is not the wanted one.
-fn check_read(context: &Context<'_>, blob: &Blob) -> Result<(), Refusal> {
+/// Reads respond `304` where the caller's copy is current, `412` where it is not the wanted one.
+fn check_read(context: &Context<'_>, blob: &Blob) -> Result<(), ServiceError> {
     Conditions::of(context.call)?.check(Some(blob)).map_err(|unmet| match unmet {
-        Unmet::Unchanged => Refusal::new(StatusCode::NOT_MODIFIED, "ConditionNotMet", "")
+        Unmet::Unchanged => ServiceError::new(StatusCode::NOT_MODIFIED, "ConditionNotMet", "")
             .header("etag", blob.etag.clone())
             .header("last-modified", http_date(blob.modified.0)),
-        Unmet::Exists => Refusal::bad_request(
+        Unmet::Exists => ServiceError::bad_request(
             "UnsupportedHeader",
             "One of the headers specified in the request is not supported: If-None-Match: * on a read.",
         ),
-        Unmet::Changed => Refusal::condition_not_met(),
+        Unmet::Changed => ServiceError::condition_not_met(),
     })
 }
 
-fn describe(mut reply: Reply, blob: &Blob) -> Reply {
+fn describe(mut response: ServiceResponse, blob: &Blob) -> ServiceResponse {
     for (name, value) in &blob.properties {
-        reply = reply.header(name, value);
+        response = response.header(name, value);
     }
     for (name, value) in &blob.metadata {
-        reply = reply.header(&format!("x-ms-meta-{name}"), value);
+        response = response.header(&format!("x-ms-meta-{name}"), value);
     }
-    reply
+    response
         .header("content-type", &blob.content_type)
         .header("etag", &blob.etag)
         .header("last-modified", &http_date(blob.modified.0))

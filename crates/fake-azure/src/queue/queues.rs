@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::Context;
 use crate::names;
-use crate::reply::{Refusal, Reply};
+use crate::response::{ServiceError, ServiceResponse};
 use crate::state::queue::QueueInfo;
 use crate::state::{Change, Moment};
 use crate::xml::escape;
@@ -12,57 +12,57 @@ use crate::xml::escape;
 /// Most queues of one page.
 const MAX_RESULTS: i64 = 5000;
 
-pub(super) fn create(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn create(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let Context { call, state, now, .. } = context;
     let now = *now;
     names::check(&call.target.name)?;
     let metadata = call.metadata()?;
     let account = state.account(&call.target.account);
     if account.queues_going.get(&call.target.name).is_some_and(|until| now < *until) {
-        return Err(Refusal::conflict("QueueBeingDeleted", "The specified queue is being deleted."));
+        return Err(ServiceError::conflict("QueueBeingDeleted", "The specified queue is being deleted."));
     }
     if let Some(queue) = account.queues.get(&call.target.name) {
         if queue.info.metadata == metadata {
-            return Ok(Reply::new(StatusCode::NO_CONTENT));
+            return Ok(ServiceResponse::new(StatusCode::NO_CONTENT));
         }
-        return Err(Refusal::conflict("QueueAlreadyExists", "The specified queue already exists."));
+        return Err(ServiceError::conflict("QueueAlreadyExists", "The specified queue already exists."));
     }
     state.apply(Change::Queue {
         account: call.target.account.clone(),
         name: call.target.name.clone(),
         info: QueueInfo { metadata },
     });
-    Ok(Reply::new(StatusCode::CREATED))
+    Ok(ServiceResponse::new(StatusCode::CREATED))
 }
 
-pub(super) fn metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn metadata(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let queue = context.queue()?;
-    let mut reply =
-        Reply::new(StatusCode::OK).header("x-ms-approximate-messages-count", &queue.len().to_string());
+    let mut response = ServiceResponse::new(StatusCode::OK)
+        .header("x-ms-approximate-messages-count", &queue.len().to_string());
     for (name, value) in &queue.info.metadata {
-        reply = reply.header(&format!("x-ms-meta-{name}"), value);
+        response = response.header(&format!("x-ms-meta-{name}"), value);
     }
-    Ok(reply)
+    Ok(response)
 }
 
-pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     context.queue()?;
     let info = QueueInfo { metadata: context.call.metadata()? };
     let (account, name) = (context.call.target.account.clone(), context.call.target.name.clone());
     context.state.apply(Change::Queue { account, name, info });
-    Ok(Reply::new(StatusCode::NO_CONTENT))
+    Ok(ServiceResponse::new(StatusCode::NO_CONTENT))
 }
 
-pub(super) fn delete(context: &mut Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn delete(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     context.queue()?;
     let (account, name) = (context.call.target.account.clone(), context.call.target.name.clone());
     let until = Moment(context.now.saturating_add(context.deletion_delay));
     context.state.apply(Change::QueueGone { account, name, until });
-    Ok(Reply::new(StatusCode::NO_CONTENT))
+    Ok(ServiceResponse::new(StatusCode::NO_CONTENT))
 }
 
 /// List Queues. The marker is the name of the first queue of the next page.
-pub(super) fn list(context: &Context<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let call = context.call;
     let prefix = call.param("prefix").unwrap_or("");
     let marker = call.param("marker").unwrap_or("");
@@ -87,5 +87,5 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, Refusal> {
         "</Queues><NextMarker>{}</NextMarker></EnumerationResults>",
         names.next().unwrap_or("")
     ));
-    Ok(Reply::xml(StatusCode::OK, &text))
+    Ok(ServiceResponse::xml(StatusCode::OK, &text))
 }

@@ -1,4 +1,4 @@
-//! Accepting connections and answering their requests.
+//! Accepting connections and serving their requests.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -61,11 +61,11 @@ async fn serve(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    // Without this an answer in two pieces waits for the client's delayed acknowledgement.
+    // Without this a response in two pieces waits for the client's delayed acknowledgement.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let answer = service_fn(move |request| {
+    let respond = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(request, peer, service, &shared).await) }
     });
@@ -73,7 +73,7 @@ async fn serve(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), answer)
+            .serve_connection(TokioIo::new(stream), respond)
     );
     // A broken connection concerns its client alone.
     tokio::select! {

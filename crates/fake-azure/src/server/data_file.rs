@@ -1,4 +1,4 @@
-//! Keeps the data over a restart: each change is appended before its request is answered.
+//! Keeps the data over a restart: each change is appended before its request gets a response.
 //!
 //! What is acknowledged survives the end of the server by any signal, because the operating system has it by then. It is
 //! not forced to the disk: a power cut can lose the last moments.

@@ -2,7 +2,7 @@
 
 use crate::ground::{Answer, Kind};
 
-/// An answer: status and error code.
+/// A response: status and error code.
 type Outcome = (u16, &'static str);
 
 /// One row of the table.

@@ -1,4 +1,4 @@
-//! Whatever is sent, there is an answer.
+//! Whatever is sent, there is a response.
 
 use bytes::Bytes;
 use fake_azure::{EMULATOR_KEY, FakeAzure};

@@ -94,7 +94,7 @@ impl Server {
         Self { child, blob }
     }
 
-    /// Sends a request on a connection of its own; gives the status when an answer came.
+    /// Sends a request on a connection of its own; gives the status when a response came.
     fn request(&self, method: &str, path: &str, body: &str) -> Option<u16> {
         let url = signed(&format!("{}/{path}", self.blob), EMULATOR_KEY);
         let rest = url.strip_prefix("http://")?;

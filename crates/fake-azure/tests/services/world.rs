@@ -23,7 +23,7 @@ pub(crate) struct World {
     pub(crate) now: OffsetDateTime,
 }
 
-/// An answer, as far as tests look at it.
+/// A response, as far as tests look at it.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Setup, Weather, header, problem, request};
+use crate::harness::{NetworkCondition, Setup, header, problem, request};
 
 fn submission() -> http::Request<bytes::Bytes> {
     request("POST", "/tasks", json!({"TaskName": "x"}).to_string())
@@ -61,7 +61,7 @@ async fn drain_route_is_closed_to_other_tokens() {
 async fn storage_that_is_down_is_503_with_retry_after() {
     let world = Setup::with_account_key().start();
     for authority in ["127.0.0.1:10000", "127.0.0.1:10001"] {
-        world.cloud.set_weather(authority, Weather::Down);
+        world.cloud.set_condition(authority, NetworkCondition::Down);
     }
     let response = world.call(submission()).await;
     problem(&response, 503);

@@ -9,7 +9,7 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::harness::{Setup, Weather, World, id_of, request};
+use crate::harness::{NetworkCondition, Setup, World, id_of, request};
 
 /// Long against the ten milliseconds that the handler of the tests works.
 const LATENCY: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ async fn far_from_storage(mut setup: Setup) -> World {
     world.submit(&json!({"TaskName": "simulate"})).await;
     world.drain().await;
     for authority in ["127.0.0.1:10000", "127.0.0.1:10001"] {
-        world.cloud.set_weather(authority, Weather::Slow(LATENCY));
+        world.cloud.set_condition(authority, NetworkCondition::Slow(LATENCY));
     }
     world
 }

@@ -33,7 +33,7 @@ fn blueprint() -> &'static Blueprint {
 
 /// How the cloud treats requests to some authority.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Weather {
+pub(crate) enum NetworkCondition {
     /// Responds after this time.
     Slow(Duration),
     /// Refuses the connection.
@@ -46,7 +46,7 @@ pub(crate) struct Cloud {
     pub(crate) fake: Arc<Mutex<FakeAzure>>,
     clock: Arc<VirtualClock>,
     sent: Arc<Mutex<Vec<Request<Bytes>>>>,
-    weather: Arc<Mutex<BTreeMap<String, Weather>>>,
+    conditions: Arc<Mutex<BTreeMap<String, NetworkCondition>>>,
 }
 
 impl Cloud {
@@ -55,8 +55,8 @@ impl Cloud {
     }
 
     /// From now on, requests to `authority` are treated so.
-    pub(crate) fn set_weather(&self, authority: &str, weather: Weather) {
-        self.weather.lock().unwrap().insert(authority.to_owned(), weather);
+    pub(crate) fn set_condition(&self, authority: &str, condition: NetworkCondition) {
+        self.conditions.lock().unwrap().insert(authority.to_owned(), condition);
     }
 
     /// Requests that the components sent, denied ones not among them.
@@ -87,10 +87,10 @@ impl Cloud {
     async fn answer(self, outgoing: Outgoing) -> Result<Response<Bytes>, OutboundError> {
         let authority = outgoing.request.uri().authority().unwrap().to_string();
         self.sent.lock().unwrap().push(outgoing.request.clone());
-        let weather = self.weather.lock().unwrap().get(&authority).copied();
-        match weather {
-            Some(Weather::Slow(delay)) => tokio::time::sleep(delay).await,
-            Some(Weather::Down) => return Err(OutboundError::ConnectionRefused),
+        let condition = self.conditions.lock().unwrap().get(&authority).copied();
+        match condition {
+            Some(NetworkCondition::Slow(delay)) => tokio::time::sleep(delay).await,
+            Some(NetworkCondition::Down) => return Err(OutboundError::ConnectionRefused),
             None => {}
         }
         let now = self.now();
@@ -148,7 +148,7 @@ impl Setup {
             fake: Arc::new(Mutex::new(application::services())),
             clock: Arc::clone(&clock),
             sent: Arc::default(),
-            weather: Arc::default(),
+            conditions: Arc::default(),
         };
         let log = Arc::new(Captured::default());
         let answering = cloud.clone();

@@ -6,7 +6,7 @@ use fake_azure::Operation;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Setup, Weather, request};
+use crate::harness::{NetworkCondition, Setup, request};
 
 const TOKEN_ENDPOINT: &str = "127.0.0.1:42356";
 
@@ -17,7 +17,7 @@ fn submission(number: usize) -> http::Request<bytes::Bytes> {
 #[tokio::test(start_paused = true)]
 async fn forty_requests_to_one_cold_instance_share_one_token() {
     let world = Setup::keyless().in_one_instance().start();
-    world.cloud.set_weather(TOKEN_ENDPOINT, Weather::Slow(Duration::from_secs(2)));
+    world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Slow(Duration::from_secs(2)));
     // One after the other, so that each finds the instance waiting; a burst would get one instance each.
     let answers = join_all((0..40).map(|number| {
         let world = &world;
@@ -37,7 +37,7 @@ async fn forty_requests_to_one_cold_instance_share_one_token() {
 #[tokio::test(start_paused = true)]
 async fn forty_requests_to_a_cold_application_are_all_answered() {
     let world = Setup::keyless().start();
-    world.cloud.set_weather(TOKEN_ENDPOINT, Weather::Slow(Duration::from_secs(2)));
+    world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Slow(Duration::from_secs(2)));
     let answers = join_all((0..40).map(|number| world.call(submission(number)))).await;
     for response in &answers {
         assert_eq!(response.status(), 202, "{:?}", response.body());
@@ -50,9 +50,9 @@ async fn forty_requests_to_a_cold_application_are_all_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_token_endpoint_that_is_down_is_503_and_the_next_request_tries_again() {
     let world = Setup::keyless().start();
-    world.cloud.set_weather(TOKEN_ENDPOINT, Weather::Down);
+    world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Down);
     assert_eq!(world.call(submission(0)).await.status(), 503);
-    world.cloud.set_weather(TOKEN_ENDPOINT, Weather::Slow(Duration::ZERO));
+    world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Slow(Duration::ZERO));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.call(submission(1)).await.status(), 202);
 }

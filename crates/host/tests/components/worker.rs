@@ -5,7 +5,7 @@ use std::time::Duration;
 use host::Failure;
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, Setup, Weather, drain, id_of, json};
+use crate::harness::{ACCOUNT, NetworkCondition, Setup, drain, id_of, json};
 
 #[tokio::test(start_paused = true)]
 async fn task_of_a_dead_worker_completes_after_its_lease() {
@@ -30,7 +30,7 @@ async fn killed_application_neither_answers_nor_sends() {
     let world = Setup::with_account_key().start();
     world.submit(&json!({"TaskName": "simulate"})).await;
     world.cloud.forget();
-    world.cloud.set_weather("127.0.0.1:10000", Weather::Slow(Duration::from_secs(1)));
+    world.cloud.set_condition("127.0.0.1:10000", NetworkCondition::Slow(Duration::from_secs(1)));
     let death = async {
         // The first write has ended; the second, of the outcome, is under way.
         tokio::time::sleep(Duration::from_millis(1500)).await;

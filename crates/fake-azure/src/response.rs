@@ -1,4 +1,4 @@
-//! Answers: success replies, and refusals with the services' error codes.
+//! Answers: success responses, and refusals with the services' error codes.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SERVER};
@@ -8,15 +8,15 @@ use time::OffsetDateTime;
 use crate::dates::http_date;
 use crate::xml;
 
-/// A success, before the headers that every answer has are added.
+/// A success, before the headers that every response has are added.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct ServiceResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Reply {
+impl ServiceResponse {
     pub(crate) fn new(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Bytes::new() }
     }
@@ -36,7 +36,7 @@ impl Reply {
 
 /// Why a request is refused: what the `<Error>` document and `x-ms-error-code` say.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ServiceError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
@@ -45,7 +45,7 @@ pub(crate) struct Refusal {
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-impl Refusal {
+impl ServiceError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), details: Vec::new(), headers: Vec::new() }
     }
@@ -148,7 +148,7 @@ impl Refusal {
     }
 
     /// The error as a storage service writes it.
-    pub(crate) fn into_storage_reply(self, request_id: &str, now: OffsetDateTime) -> Reply {
+    pub(crate) fn into_storage_response(self, request_id: &str, now: OffsetDateTime) -> ServiceResponse {
         let mut text = format!(
             "<Error><Code>{}</Code><Message>{}\nRequestId:{request_id}\nTime:{}</Message>",
             self.code,
@@ -159,28 +159,28 @@ impl Refusal {
             text.push_str(&format!("<{name}>{}</{name}>", xml::escape(value)));
         }
         text.push_str("</Error>");
-        let mut reply = if self.status == StatusCode::NOT_MODIFIED {
-            Reply::new(self.status)
+        let mut response = if self.status == StatusCode::NOT_MODIFIED {
+            ServiceResponse::new(self.status)
         } else {
-            Reply::xml(self.status, &text)
+            ServiceResponse::xml(self.status, &text)
         };
-        reply = reply.header("x-ms-error-code", self.code);
+        response = response.header("x-ms-error-code", self.code);
         for (name, value) in &self.headers {
-            reply = reply.header(name, value);
+            response = response.header(name, value);
         }
-        reply
+        response
     }
 }
 
-/// Adds what every answer has, and drops the body where HTTP has none.
+/// Adds what every response has, and drops the body where HTTP has none.
 pub(crate) fn finish(
-    reply: Reply,
+    response: ServiceResponse,
     method: &Method,
     request_id: &str,
     version: Option<&str>,
     now: OffsetDateTime,
 ) -> Response<Bytes> {
-    let Reply { status, mut headers, mut body } = reply;
+    let ServiceResponse { status, mut headers, mut body } = response;
     set(&mut headers, "x-ms-request-id", request_id);
     if let Some(version) = version {
         set(&mut headers, "x-ms-version", version);

@@ -1,4 +1,4 @@
-//! What the API and the worker answer, checked at the moment they answer it.
+//! The responses of the API and the worker, checked at the moment they are made.
 
 use bytes::Bytes;
 use http::{Method, Response};
@@ -10,14 +10,14 @@ use crate::record::{Document, InstanceId};
 use crate::world::World;
 
 impl World {
-    /// An instance has answered a request; the answer is still on its way.
-    pub fn answered(&self, instance: InstanceId, method: &Method, path: &str, answer: &Response<Bytes>) {
-        self.no_secret_in(instance, path, answer);
-        let status = answer.status().as_u16();
+    /// An instance has responded to a request; the response is still on its way.
+    pub fn responded(&self, instance: InstanceId, method: &Method, path: &str, response: &Response<Bytes>) {
+        self.no_secret_in(instance, path, response);
+        let status = response.status().as_u16();
         let submitted = *method == Method::POST
             && matches!(path.to_ascii_lowercase().as_str(), "/tasks" | "/tasks/queuetask");
         if submitted && status == 202 {
-            self.both_are_stored(instance, answer);
+            self.both_are_stored(instance, response);
         }
         if let Some(id) = path.strip_suffix("/cancel").and_then(task_in)
             && matches!(status, 200 | 202)
@@ -27,8 +27,8 @@ impl World {
     }
 
     /// P1 at the moment of the 202.
-    fn both_are_stored(&self, instance: InstanceId, answer: &Response<Bytes>) {
-        let Some(id) = task_of(answer) else { return };
+    fn both_are_stored(&self, instance: InstanceId, response: &Response<Bytes>) {
+        let Some(id) = task_of(response) else { return };
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
         let life = record.life(id);
@@ -57,18 +57,18 @@ impl World {
         }
     }
 
-    /// P7 for answers: only `Location` may carry a signature, and only one for reading.
-    fn no_secret_in(&self, instance: InstanceId, path: &str, answer: &Response<Bytes>) {
+    /// P7 for responses: only `Location` may carry a signature, and only one for reading.
+    fn no_secret_in(&self, instance: InstanceId, path: &str, response: &Response<Bytes>) {
         let mut record = self.record.borrow_mut();
-        let body = std::str::from_utf8(answer.body()).unwrap_or_default();
+        let body = std::str::from_utf8(response.body()).unwrap_or_default();
         let mut found = record.secrets.find(body).map(str::to_owned);
-        for (name, value) in answer.headers() {
+        for (name, value) in response.headers() {
             if name != "location" {
                 found = found.or_else(|| record.secrets.find(value.to_str().ok()?).map(str::to_owned));
             }
         }
         if let Some(secret) = found {
-            let text = format!("the answer of instance {instance} to {path} holds {secret:?}");
+            let text = format!("the response of instance {instance} to {path} holds {secret:?}");
             record.broken(Promise::P7, self.exec.now(), text);
         }
     }

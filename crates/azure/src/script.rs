@@ -19,12 +19,12 @@ use crate::moment::{between, iso, parse_iso};
 use crate::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
 
 /// The scripted outcome of a request.
-pub(crate) struct Reply {
+pub(crate) struct ScriptedResponse {
     after: Duration,
     outcome: Result<Response<Bytes>, TransportError>,
 }
 
-impl Reply {
+impl ScriptedResponse {
     pub(crate) fn status(status: u16) -> Self {
         Self {
             after: Duration::ZERO,
@@ -56,7 +56,7 @@ impl Reply {
     }
 }
 
-type Handler = Box<dyn FnMut(&Request<Bytes>) -> Reply>;
+type Handler = Box<dyn FnMut(&Request<Bytes>) -> ScriptedResponse>;
 
 pub(crate) struct Script {
     now: Cell<OffsetDateTime>,
@@ -81,7 +81,7 @@ impl Wake for Flag {
 }
 
 impl Script {
-    pub(crate) fn new(handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) -> Rc<Self> {
+    pub(crate) fn new(handler: impl FnMut(&Request<Bytes>) -> ScriptedResponse + 'static) -> Rc<Self> {
         Rc::new(Self {
             now: Cell::new(start()),
             set_by: Cell::default(),
@@ -93,7 +93,7 @@ impl Script {
     }
 
     /// From now on, `handler` responds to requests.
-    pub(crate) fn respond_with(&self, handler: impl FnMut(&Request<Bytes>) -> Reply + 'static) {
+    pub(crate) fn respond_with(&self, handler: impl FnMut(&Request<Bytes>) -> ScriptedResponse + 'static) {
         *self.handler.borrow_mut() = Box::new(handler);
     }
 
@@ -182,14 +182,14 @@ impl Transport for Script {
     ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
             self.seen.borrow_mut().push((self.now.get(), request.clone()));
-            let reply = (self.handler.borrow_mut())(&request);
+            let response = (self.handler.borrow_mut())(&request);
             let patience = limits.total.min(limits.first_byte);
-            if reply.after > patience {
+            if response.after > patience {
                 self.sleep(patience).await;
                 return Err(TransportError::Timeout);
             }
-            self.sleep(reply.after).await;
-            reply.outcome
+            self.sleep(response.after).await;
+            response.outcome
         })
     }
 }

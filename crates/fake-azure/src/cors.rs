@@ -1,11 +1,11 @@
-//! Answers for browsers of other origins: refused as long as an account has no CORS rule, else allowed to all.
+//! Responses to browsers of other origins: refused as long as an account has no CORS rule, else allowed to all.
 
 use http::{HeaderValue, StatusCode};
 
 use crate::call::Call;
 use crate::response::{ServiceError, ServiceResponse};
 
-/// Answers the question whether a request may be sent.
+/// Responds whether a request may be sent.
 ///
 /// # Errors
 /// `403 CorsPreflightFailure` without a rule, `400` when the question is incomplete.

@@ -71,12 +71,12 @@ impl FakeAzure {
         })
     }
 
-    /// Answers `request` as of `now`. The service is found by the host of the URI or the `Host` header.
+    /// Responds to `request` as of `now`. The service is found by the host of the URI or the `Host` header.
     pub fn handle(&mut self, request: Request<Bytes>, now: OffsetDateTime) -> Response<Bytes> {
         self.respond(request, None, now)
     }
 
-    /// Answers `request` that came in on the port of `service`.
+    /// Responds to `request` that came in on the port of `service`.
     pub fn handle_at(
         &mut self,
         service: Service,

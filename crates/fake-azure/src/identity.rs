@@ -16,7 +16,7 @@ const API_VERSION: &str = "2019-08-01";
 /// Resources that there are tokens for, without the slash at the end.
 const RESOURCES: [&str; 2] = ["https://storage.azure.com", "https://vault.azure.net"];
 
-/// Answers a request for a token.
+/// Responds to a request for a token.
 pub(crate) fn token(
     call: &Call,
     config: &Config,

@@ -1,4 +1,4 @@
-//! Answers: success responses, and refusals with the services' error codes.
+//! Responses: success responses, and refusals with the services' error codes.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SERVER};

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::response::ServiceResponse;
 use crate::rights::Action;
 
-/// Answers a request for a secret.
+/// Responds to a request for a secret.
 pub(crate) fn secret(
     call: &Call,
     config: &Config,

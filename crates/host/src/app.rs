@@ -24,7 +24,7 @@ pub type ResponseBody = WasiBody;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The application was killed, or the instance dropped, before the response.
-    #[error("the instance was dropped before it answered")]
+    #[error("the instance was dropped before it responded")]
     Dropped,
     /// The component trapped, returned an error or took too long.
     #[error("{0}")]

@@ -116,11 +116,11 @@ pub struct Up {
     #[arg(long, env = "SPIN_HTTP1_MAX_BUF_SIZE", value_parser = value::buffer)]
     pub http1_max_buf_size: Option<usize>,
 
-    /// Requests that one instance answers before it is dropped (one number; Spin takes a range as well)
+    /// Requests that one instance serves before it is dropped (one number; Spin takes a range as well)
     #[arg(long, default_value = "128", value_parser = value::count)]
     pub max_instance_reuse_count: usize,
 
-    /// Requests that one instance answers at the same time (one number; Spin takes a range as well)
+    /// Requests that one instance serves at the same time (one number; Spin takes a range as well)
     #[arg(long, default_value = "16", value_parser = value::count)]
     pub max_instance_concurrent_reuse_count: usize,
 

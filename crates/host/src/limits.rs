@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Limits of every instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests that one instance answers before it is dropped.
+    /// Requests that one instance serves before it is dropped.
     pub max_instance_reuse_count: usize,
-    /// Requests that one instance answers at the same time.
+    /// Requests that one instance serves at the same time.
     pub max_instance_concurrent_reuse_count: usize,
     /// How long an instance without requests is kept.
     pub idle_instance_timeout: Duration,

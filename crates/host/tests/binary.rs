@@ -44,9 +44,9 @@ fn routes_are_printed_and_sigterm_ends_with_0() {
         let mut client = TcpStream::connect(&address).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         write!(client, "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {response}");
     }
 
     let pid = running.0.id().to_string();

@@ -34,7 +34,7 @@ struct Storage {
     split: AtomicUsize,
 }
 
-/// Storage on a thread of its own, so that the host's thread never answers itself.
+/// Storage on a thread of its own, so that the host's thread never serves itself.
 fn storage() -> (Arc<Storage>, [String; 2]) {
     let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let addresses = [0, 1].map(|n| listeners[n].local_addr().unwrap().to_string());
@@ -63,12 +63,12 @@ fn storage() -> (Arc<Storage>, [String; 2]) {
 async fn accept(listener: TcpListener, storage: Arc<Storage>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        tokio::spawn(answer_all(stream, Arc::clone(&storage)));
+        tokio::spawn(serve_all(stream, Arc::clone(&storage)));
     }
 }
 
-/// Answers the requests of one connection. A request is split when its head came in a read of its own.
-async fn answer_all(mut stream: TcpStream, storage: Arc<Storage>) {
+/// Serves the requests of one connection. A request is split when its head came in a read of its own.
+async fn serve_all(mut stream: TcpStream, storage: Arc<Storage>) {
     stream.set_nodelay(true).unwrap();
     let mut received = Vec::new();
     loop {

@@ -68,8 +68,11 @@ async fn one_connection_serves_many_requests() {
         assert!(read_until(&mut client, "OK").await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
     client.write_all(b"GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
-    let answer = read_until(&mut client, "}").await;
-    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("application/problem+json"), "{answer}");
+    let response = read_until(&mut client, "}").await;
+    assert!(
+        response.starts_with("HTTP/1.1 404 ") && response.contains("application/problem+json"),
+        "{response}"
+    );
 }
 
 #[tokio::test]
@@ -90,15 +93,15 @@ async fn stop_lets_requests_end_and_closes_idle_connections() {
     assert_eq!(closed, 0);
     TcpStream::connect(address).await.unwrap_err();
     running.write_all(b"}").await.unwrap();
-    let answer = read_until(&mut running, "}").await;
-    assert!(answer.starts_with("HTTP/1.1 503 "), "nothing is configured: {answer}");
+    let response = read_until(&mut running, "}").await;
+    assert!(response.starts_with("HTTP/1.1 503 "), "nothing is configured: {response}");
     timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn requests_that_reach_no_component_are_answered_as_spin_does() {
+async fn requests_that_reach_no_component_get_the_responses_of_spin() {
     let (address, _stop, _serving) = served(Duration::from_secs(1)).await;
-    for (request, answer) in [
+    for (request, response) in [
         // Without a host there is no response; the health route needs none.
         (&b"GET /healthz HTTP/1.0\r\n\r\n"[..], ""),
         (b"GET /healthz HTTP/1.1\r\nhost: api.spin.internal\r\n\r\n", ""),
@@ -111,8 +114,8 @@ async fn requests_that_reach_no_component_are_answered_as_spin_does() {
         let mut said = String::new();
         timeout(Duration::from_secs(10), client.read_to_string(&mut said)).await.unwrap().unwrap();
         let shown = String::from_utf8_lossy(request);
-        assert_eq!(said.is_empty(), answer.is_empty(), "{shown}: {said}");
-        assert!(said.starts_with(answer), "{shown}: {said}");
+        assert_eq!(said.is_empty(), response.is_empty(), "{shown}: {said}");
+        assert!(said.starts_with(response), "{shown}: {said}");
     }
 }
 
@@ -126,9 +129,9 @@ async fn request_beyond_the_grace_period_is_cut_off() {
     timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
 }
 
-/// A server that counts its connections; `answer` returns the body, or `None` to never respond.
+/// A server that counts its connections; `respond` returns the body, or `None` to never respond.
 async fn counting_server(
-    answer: fn(Request<Incoming>) -> Option<&'static str>,
+    respond: fn(Request<Incoming>) -> Option<&'static str>,
 ) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -139,7 +142,7 @@ async fn counting_server(
             let (stream, _) = listener.accept().await.unwrap();
             counted.fetch_add(1, Ordering::SeqCst);
             let service = service_fn(move |request| async move {
-                let Some(body) = answer(request) else { return std::future::pending().await };
+                let Some(body) = respond(request) else { return std::future::pending().await };
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body))))
             });
             tokio::spawn(
@@ -163,13 +166,13 @@ fn outgoing(address: SocketAddr) -> Request<ResponseBody> {
 async fn connection_is_kept_and_used_again() {
     let (address, connections) = counting_server(|request| {
         assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("PUT", "/path?query"));
-        Some("answer")
+        Some("response")
     })
     .await;
     let network = Network::default();
     for _ in 0..5 {
         let response = network.send(outgoing(address), RequestOptions::default()).await.unwrap();
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "answer");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "response");
         // The connection is put back by a task of its own.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -227,11 +230,11 @@ async fn broken_response_is_an_error_and_not_an_end() {
 
 #[tokio::test]
 async fn every_request_has_its_own_connection_without_pooling() {
-    let (address, connections) = counting_server(|_| Some("answer")).await;
+    let (address, connections) = counting_server(|_| Some("response")).await;
     let network = Network::new(false, None);
     for _ in 0..3 {
         let response = network.send(outgoing(address), RequestOptions::default()).await.unwrap();
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "answer");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "response");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(connections.load(Ordering::SeqCst), 3);
@@ -241,8 +244,8 @@ async fn every_request_has_its_own_connection_without_pooling() {
 async fn idle_connections_make_room_within_the_bound() {
     let hasty =
         || RequestOptions { connect_timeout: Some(Duration::from_millis(200)), ..RequestOptions::default() };
-    let (address, _) = counting_server(|_| Some("answer")).await;
-    let (other, _) = counting_server(|_| Some("answer")).await;
+    let (address, _) = counting_server(|_| Some("response")).await;
+    let (other, _) = counting_server(|_| Some("response")).await;
     let network = Network::new(true, Some(1));
     // The body was not read: the connection is in use.
     let first = network.send(outgoing(address), hasty()).await.unwrap();

@@ -49,7 +49,7 @@ impl Cloud {
         Self { fake: FakeAzure::new(config).ok(), key_text: EMULATOR_KEY.to_owned(), credential }
     }
 
-    /// Answers `request` at storage's time `now`.
+    /// Responds to `request` at storage's time `now`.
     pub fn respond(&mut self, request: Request<Bytes>, now: OffsetDateTime) -> Response<Bytes> {
         match &mut self.fake {
             Some(fake) => fake.handle(request, now),

@@ -34,7 +34,7 @@ impl RequestBody for Input {
 
 /// One running instance of a component.
 pub trait Instance {
-    /// Answers a request. The future lives as long as the instance.
+    /// Responds to a request. The future lives as long as the instance.
     fn handle(&self, request: Request<Input>) -> LocalBoxFuture<'static, Response<Bytes>>;
 }
 

@@ -20,7 +20,7 @@ const MAX_RUNS: u32 = 40;
 pub async fn respond(
     world: &Rc<World>,
     request: &Request<Bytes>,
-    reply: &oneshot::Sender<Response<Bytes>>,
+    responder: &oneshot::Sender<Response<Bytes>>,
 ) -> Option<Response<Bytes>> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let member = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)).cloned().unwrap_or_default();
@@ -44,7 +44,7 @@ pub async fn respond(
     let nth = usize::try_from(run).unwrap_or(1).min(steps.len()).saturating_sub(1);
     let step = steps.get(nth).copied().unwrap_or(Step::Complete);
     world.note(|| format!("handler   task {id} run {run}: {step:?}"));
-    let response = follow(world, step, id, run, reply).await?;
+    let response = follow(world, step, id, run, responder).await?;
     let mut record = world.record.borrow_mut();
     let life = record.life(id);
     life.handler_completed |= response.status() == 200;
@@ -57,7 +57,7 @@ async fn follow(
     step: Step,
     id: TaskId,
     run: u32,
-    reply: &oneshot::Sender<Response<Bytes>>,
+    responder: &oneshot::Sender<Response<Bytes>>,
 ) -> Option<Response<Bytes>> {
     let result = || json!({ "task": id.to_string(), "run": run });
     match step {
@@ -74,7 +74,7 @@ async fn follow(
             Some(typed("application/x-ndjson", text.into()))
         }
         Step::Slow(seconds) => {
-            work(world, Duration::from_secs(seconds), reply).await?;
+            work(world, Duration::from_secs(seconds), responder).await?;
             Some(json_response(&result()))
         }
         Step::Fail => Some(typed_status(422, "text/plain", "the work cannot be done".into())),
@@ -89,7 +89,7 @@ async fn follow(
         Step::Trap => Some(status(500)),
         Step::Hang => {
             // Longer than any attempt may take.
-            work(world, Duration::from_secs(world.knobs().task_timeout * 4 + 3_600), reply).await?;
+            work(world, Duration::from_secs(world.knobs().task_timeout * 4 + 3_600), responder).await?;
             None
         }
         Step::Reset => None,
@@ -97,11 +97,15 @@ async fn follow(
 }
 
 /// Works for `duration`, unless the worker stops listening.
-async fn work(world: &Rc<World>, duration: Duration, reply: &oneshot::Sender<Response<Bytes>>) -> Option<()> {
+async fn work(
+    world: &Rc<World>,
+    duration: Duration,
+    responder: &oneshot::Sender<Response<Bytes>>,
+) -> Option<()> {
     let step = Duration::from_secs(1).max(duration / 8);
     let end = world.exec.now() + duration;
     while world.exec.now() < end {
-        if reply.is_canceled() {
+        if responder.is_canceled() {
             return None;
         }
         world.exec.sleep(step.min(end - world.exec.now())).await;

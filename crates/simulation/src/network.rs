@@ -80,7 +80,7 @@ impl World {
             None => return Err(TransportError::Timeout),
         };
         match fault {
-            Some(Fault::CrashAfter) => return self.die(from, "before the reply arrives").await,
+            Some(Fault::CrashAfter) => return self.die(from, "before the response arrives").await,
             Some(Fault::ResetAfter) => {
                 return Err(TransportError::Interrupted("connection reset".to_owned()));
             }
@@ -109,7 +109,7 @@ impl World {
         call: Call,
         request: Request<Bytes>,
         fault: Option<Fault>,
-        reply: oneshot::Sender<Response<Bytes>>,
+        responder: oneshot::Sender<Response<Bytes>>,
     ) {
         let world = Rc::clone(self);
         if call.op != Op::Handler {
@@ -123,10 +123,10 @@ impl World {
             };
             world.exec.sleep(there).await;
             if call.op == Op::Handler {
-                let response = crate::handler::respond(&world, &request, &reply).await;
+                let response = crate::handler::respond(&world, &request, &responder).await;
                 if let Some(response) = response {
                     // The worker may have stopped waiting.
-                    let _ = reply.send(response);
+                    let _ = responder.send(response);
                 }
                 return;
             }
@@ -136,11 +136,11 @@ impl World {
             let response = world.apply(source.instance, &call, request);
             world.under_way.set(world.under_way.get() - 1);
             let back = match fault {
-                Some(Fault::LateReply(ms)) => world.latency() + late(ms),
+                Some(Fault::LateResponse(ms)) => world.latency() + late(ms),
                 _ => world.latency(),
             };
             world.exec.sleep(back).await;
-            let _ = reply.send(response);
+            let _ = responder.send(response);
         });
     }
 

@@ -79,19 +79,19 @@ impl Knobs {
 /// What a handler does on one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Answers 200 with a small JSON result.
+    /// Responds 200 with a small JSON result.
     Complete,
-    /// Answers 200 with a result of so many bytes that is not JSON.
+    /// Responds 200 with a result of so many bytes that is not JSON.
     CompleteBytes(usize),
-    /// Answers 200 with progress lines and then the result.
+    /// Responds 200 with progress lines and then the result.
     Progress,
     /// Works for so many seconds, then completes.
     Slow(u64),
-    /// Answers 422: the work cannot be done.
+    /// Responds 422: the work cannot be done.
     Fail,
-    /// Answers 503: another try may help.
+    /// Responds 503: another try may help.
     Retry,
-    /// Answers 429 and asks for so many seconds.
+    /// Responds 429 and asks for so many seconds.
     Throttle(u64),
     /// The handler's instance traps: 500 without a body.
     Trap,
@@ -197,12 +197,12 @@ pub enum Fault {
     NoConnection,
     /// The connection breaks before the request arrives.
     ResetBefore,
-    /// Done, but the reply is lost.
+    /// Done, but the response is lost.
     ResetAfter,
     /// Arrives so many milliseconds late, whatever the sender does meanwhile.
     Late(u64),
     /// Done at once, with a response so many milliseconds late.
-    LateReply(u64),
+    LateResponse(u64),
     /// Arrives twice.
     Twice,
     /// Messages, or blobs of a list, come in the opposite order.

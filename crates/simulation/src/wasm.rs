@@ -164,8 +164,8 @@ impl Runner for WasmRunner {
             - i128::from(step.load(Ordering::Relaxed)) * 1_000_000;
         let unix_start = Duration::from_nanos(u64::try_from(now).unwrap_or(0));
         let outbound = Outbound::in_process(move |request: Outgoing| {
-            let (reply, response) = oneshot::channel();
-            let sent = requests.unbounded_send((request, reply));
+            let (responder, response) = oneshot::channel();
+            let sent = requests.unbounded_send((request, responder));
             async move {
                 if sent.is_err() {
                     std::future::pending::<()>().await;
@@ -204,13 +204,13 @@ impl Runner for WasmRunner {
         let (exec, own, mortal) = (world.exec.clone(), Rc::clone(world), Mortal(app.clone()));
         world.exec.spawn(group, async move {
             let _lives_with_the_group = mortal;
-            while let Some((request, mut reply)) = outgoing.next().await {
+            while let Some((request, mut responder)) = outgoing.next().await {
                 let own = Rc::clone(&own);
                 exec.spawn(group, async move {
                     let sending = std::pin::pin!(own.send(instance, request.request, LIMITS));
                     // A component that stops waiting drops its request, as it does natively.
-                    if let Either::Left((response, _)) = select(sending, reply.cancellation()).await {
-                        let _ = reply.send(response.map_err(|error| outbound_error(&error)));
+                    if let Either::Left((response, _)) = select(sending, responder.cancellation()).await {
+                        let _ = responder.send(response.map_err(|error| outbound_error(&error)));
                     }
                 });
             }

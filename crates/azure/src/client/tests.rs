@@ -5,7 +5,7 @@ use futures::future::join_all;
 use http::Request;
 
 use super::*;
-use crate::script::{Reply, Script, start};
+use crate::script::{Script, ScriptedResponse, start};
 use crate::{AccountConfig, ErrorKind, Secret, TransportError};
 
 mod credentials;
@@ -44,13 +44,13 @@ fn vaulted(script: &Rc<Script>) -> StorageClient {
 }
 
 /// A token that expires `seconds` after the start of the test.
-fn token(text: &str, seconds: i64) -> Reply {
+fn token(text: &str, seconds: i64) -> ScriptedResponse {
     let expires_on = start().unix_timestamp() + seconds;
-    Reply::status(200).body(&format!(r#"{{"access_token":"{text}","expires_on":"{expires_on}"}}"#))
+    ScriptedResponse::status(200).body(&format!(r#"{{"access_token":"{text}","expires_on":"{expires_on}"}}"#))
 }
 
-fn secret(key: &str) -> Reply {
-    Reply::status(200).body(&format!(r#"{{"value":"AccountName=acct;AccountKey={key}"}}"#))
+fn secret(key: &str) -> ScriptedResponse {
+    ScriptedResponse::status(200).body(&format!(r#"{{"value":"AccountName=acct;AccountKey={key}"}}"#))
 }
 
 fn is_for(request: &Request<Bytes>, host: &str) -> bool {

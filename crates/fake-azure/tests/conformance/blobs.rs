@@ -91,9 +91,9 @@ pub(crate) async fn create_if_absent_creates_once(ground: &Ground) {
 
     let url = format!("{}/{}/blob?{}", ground.blob_url, blobs.container(), ground.account_sas());
     let headers = [("x-ms-blob-type", "BlockBlob"), ("if-none-match", "*"), ("x-ms-version", "2023-11-03")];
-    let answer = ground.send("PUT", &url, &headers, "third").await;
-    assert_eq!((answer.status, answer.code.as_str()), (409, "BlobAlreadyExists"));
-    assert!(answer.body.contains("<Code>BlobAlreadyExists</Code>"), "{}", answer.body);
+    let response = ground.send("PUT", &url, &headers, "third").await;
+    assert_eq!((response.status, response.code.as_str()), (409, "BlobAlreadyExists"));
+    assert!(response.body.contains("<Code>BlobAlreadyExists</Code>"), "{}", response.body);
 }
 
 pub(crate) async fn conditional_write_succeeds_with_the_current_etag_only(ground: &Ground) {
@@ -152,8 +152,8 @@ pub(crate) async fn part_of_a_blob_is_read_by_range(ground: &Ground) {
     assert_eq!(error.kind(), &expected);
     let url = format!("{}/{}/blob?{}", ground.blob_url, blobs.container(), ground.account_sas());
     let headers = [("range", "bytes=10-10"), ("x-ms-version", "2023-11-03")];
-    let answer = ground.send("GET", &url, &headers, "").await;
-    differences::RANGE_AT_THE_END.check(ground.kind, &answer);
+    let response = ground.send("GET", &url, &headers, "").await;
+    differences::RANGE_AT_THE_END.check(ground.kind, &response);
 }
 
 pub(crate) async fn properties_are_those_of_the_blob(ground: &Ground) {
@@ -244,7 +244,7 @@ pub(crate) async fn lists_are_sorted_filtered_and_paged(ground: &Ground) {
 pub(crate) async fn put_without_a_type_is_refused(ground: &Ground) {
     let blobs = ground.container().await;
     let url = format!("{}/{}/blob?{}", ground.blob_url, blobs.container(), ground.account_sas());
-    let answer = ground.send("PUT", &url, &[("x-ms-version", "2023-11-03")], "content").await;
-    differences::NO_BLOB_TYPE.check(ground.kind, &answer);
+    let response = ground.send("PUT", &url, &[("x-ms-version", "2023-11-03")], "content").await;
+    differences::NO_BLOB_TYPE.check(ground.kind, &response);
     assert_eq!(blobs.head("blob").await.unwrap(), None);
 }

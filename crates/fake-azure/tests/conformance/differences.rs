@@ -1,6 +1,6 @@
 //! Where Azurite 3.37 is known not to do what Azure does. The fake does what Azure does.
 
-use crate::ground::{Answer, Kind};
+use crate::ground::{Kind, RawResponse};
 
 /// A response: status and error code.
 type Outcome = (u16, &'static str);
@@ -15,13 +15,13 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Asserts that `answer` is the one of the ground it came from.
-    pub(crate) fn check(&self, kind: Kind, answer: &Answer) {
+    /// Asserts that `response` is the one of the ground it came from.
+    pub(crate) fn check(&self, kind: Kind, response: &RawResponse) {
         let expected = match kind {
             Kind::FakeAzure => self.azure,
             Kind::Azurite => self.azurite,
         };
-        assert_eq!((answer.status, answer.code.as_str()), expected, "{}", self.what);
+        assert_eq!((response.status, response.code.as_str()), expected, "{}", self.what);
     }
 }
 
@@ -29,7 +29,7 @@ const fn row(what: &'static str, azure: Outcome, azurite: Outcome) -> Difference
     Difference { what, azure, azurite }
 }
 
-// Each row: the situation, Azure's answer, Azurite's answer.
+// Each row: the situation, the response of Azure, the response of Azurite.
 pub(crate) const STALE_RECEIPT: Difference =
     row("a receipt that this message no longer has", (404, "MessageNotFound"), (400, "PopReceiptMismatch"));
 pub(crate) const TOO_LARGE_MESSAGE: Difference =

@@ -16,7 +16,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What answers.
+/// What responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     FakeAzure,
@@ -30,7 +30,7 @@ pub(crate) enum Credential {
     Identity,
 }
 
-/// The identity endpoint that grounds with [`Credential::Identity`] answer themselves, and its header.
+/// The identity endpoint that grounds with [`Credential::Identity`] serve themselves, and its header.
 pub(crate) const IDENTITY_ENDPOINT: &str = "http://127.0.0.1:42356/msi/token";
 pub(crate) const IDENTITY_HEADER: &str = "conformance";
 
@@ -45,14 +45,14 @@ pub(crate) struct Ground {
     names: Cell<u32>,
 }
 
-/// A raw answer.
+/// A raw response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     /// `x-ms-error-code`, or empty.
     pub(crate) code: String,
     pub(crate) body: String,
-    pub(crate) response: Response<Bytes>,
+    pub(crate) raw: Response<Bytes>,
 }
 
 impl Ground {
@@ -119,7 +119,13 @@ impl Ground {
     }
 
     /// Sends a request without a word of the client.
-    pub(crate) async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> RawResponse {
         let mut request = Request::builder().method(method).uri(url);
         if matches!(method, "PUT" | "POST") {
             request = request.header("content-length", body.len());
@@ -130,16 +136,16 @@ impl Ground {
         let request = request.body(Bytes::from(body.to_owned())).unwrap();
         let response = self.env.send(request, Limits::default(), UNOBSERVED).await.unwrap();
         let code = response.headers().get("x-ms-error-code");
-        Answer {
+        RawResponse {
             status: response.status().as_u16(),
             code: code.map_or("", |code| code.to_str().unwrap()).to_owned(),
             body: String::from_utf8_lossy(response.body()).into_owned(),
-            response,
+            raw: response,
         }
     }
 
     /// Sends a request to a queue with an account SAS that allows everything. `path` may hold a query.
-    pub(crate) async fn queue_request(&self, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) async fn queue_request(&self, method: &str, path: &str, body: &str) -> RawResponse {
         let joint = if path.contains('?') { '&' } else { '?' };
         let url = format!("{}/{path}{joint}{}", self.queue_url, self.account_sas());
         self.send(method, &url, &[("x-ms-version", "2023-11-03")], body).await

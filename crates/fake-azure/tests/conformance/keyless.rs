@@ -15,22 +15,22 @@ async fn token(ground: &Ground, resource: &str) -> String {
             .body(Bytes::new())
             .unwrap();
     let response = ground.env.send(request, Limits::default(), UNOBSERVED).await.unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
+    let token: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    token["access_token"].as_str().unwrap().to_owned()
 }
 
 pub(crate) async fn delegation_key_needs_a_token(ground: &Ground) {
     let url = format!("{}/?restype=service&comp=userdelegationkey&{}", ground.blob_url, ground.account_sas());
     let body = "<KeyInfo><Start>2026-11-20T10:00:00Z</Start><Expiry>2026-11-21T10:00:00Z</Expiry></KeyInfo>";
-    let answer = ground.send("POST", &url, &[("x-ms-version", "2023-11-03")], body).await;
-    differences::KEY_FOR_DELEGATION.check(ground.kind, &answer);
+    let response = ground.send("POST", &url, &[("x-ms-version", "2023-11-03")], body).await;
+    differences::KEY_FOR_DELEGATION.check(ground.kind, &response);
 }
 
 pub(crate) async fn token_for_something_else_is_refused(ground: &Ground) {
     let authorization = format!("Bearer {}", token(ground, "https://vault.azure.net").await);
     let headers = [("authorization", authorization.as_str()), ("x-ms-version", "2023-11-03")];
-    let answer = ground.send("GET", &format!("{}/?comp=list", ground.blob_url), &headers, "").await;
-    differences::WRONG_AUDIENCE.check(ground.kind, &answer);
+    let response = ground.send("GET", &format!("{}/?comp=list", ground.blob_url), &headers, "").await;
+    differences::WRONG_AUDIENCE.check(ground.kind, &response);
 }
 
 pub(crate) async fn token_that_is_none_is_refused(ground: &Ground) {
@@ -38,6 +38,6 @@ pub(crate) async fn token_that_is_none_is_refused(ground: &Ground) {
     let truncated = token.get(..token.len() / 3).unwrap();
     let authorization = format!("Bearer {truncated}");
     let headers = [("authorization", authorization.as_str()), ("x-ms-version", "2023-11-03")];
-    let answer = ground.send("GET", &format!("{}/?comp=list", ground.blob_url), &headers, "").await;
-    differences::NO_TOKEN.check(ground.kind, &answer);
+    let response = ground.send("GET", &format!("{}/?comp=list", ground.blob_url), &headers, "").await;
+    differences::NO_TOKEN.check(ground.kind, &response);
 }

@@ -41,10 +41,10 @@ pub(crate) async fn received_message_reappears_with_a_higher_dequeue_count(groun
     );
     let path =
         format!("{name}/messages/{}?popreceipt={}", first.message_id, encode(first.pop_receipt.expose()));
-    let answer = ground.queue_request("DELETE", &path, "").await;
-    differences::STALE_RECEIPT.check(ground.kind, &answer);
-    let answer = ground.queue_request("PUT", &format!("{path}&visibilitytimeout=1"), "").await;
-    differences::STALE_RECEIPT.check(ground.kind, &answer);
+    let response = ground.queue_request("DELETE", &path, "").await;
+    differences::STALE_RECEIPT.check(ground.kind, &response);
+    let response = ground.queue_request("PUT", &format!("{path}&visibilitytimeout=1"), "").await;
+    differences::STALE_RECEIPT.check(ground.kind, &response);
     // The second has not.
     assert_eq!(queue.delete(&second.message_id, &second.pop_receipt).await.unwrap(), Ok(()));
 }
@@ -103,8 +103,8 @@ pub(crate) async fn deleted_message_is_lost_to_everyone(ground: &Ground) {
     );
     let path =
         format!("{name}/messages/{}?popreceipt={}", message.message_id, encode(message.pop_receipt.expose()));
-    let answer = ground.queue_request("DELETE", &path, "").await;
-    assert_eq!((answer.status, answer.code.as_str()), (404, "MessageNotFound"));
+    let response = ground.queue_request("DELETE", &path, "").await;
+    assert_eq!((response.status, response.code.as_str()), (404, "MessageNotFound"));
 }
 
 pub(crate) async fn receipt_of_another_message_is_refused(ground: &Ground) {
@@ -114,7 +114,7 @@ pub(crate) async fn receipt_of_another_message_is_refused(ground: &Ground) {
     assert_eq!(queue.delete(&second.message_id, &first.pop_receipt).await.unwrap(), Err(LeaseLost));
     let path =
         format!("{name}/messages/{}?popreceipt={}", second.message_id, encode(first.pop_receipt.expose()));
-    let answer = ground.queue_request("DELETE", &path, "").await;
-    assert_eq!((answer.status, answer.code.as_str()), (400, "PopReceiptMismatch"));
+    let response = ground.queue_request("DELETE", &path, "").await;
+    assert_eq!((response.status, response.code.as_str()), (400, "PopReceiptMismatch"));
     assert_eq!(queue.approximate_count().await.unwrap(), 2);
 }

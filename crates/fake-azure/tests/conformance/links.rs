@@ -24,22 +24,22 @@ async fn linked(ground: &Ground, lifetime: Duration) -> (Blobs, String) {
 
 pub(crate) async fn link_reads_its_blob_and_no_other(ground: &Ground) {
     let (_, link) = linked(ground, LIFETIME).await;
-    let answer = ground.send("GET", &link, &[], "").await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "one"));
-    assert_eq!(answer.response.headers()["content-type"], "text/plain");
-    let answer = ground.send("HEAD", &link, &[], "").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.response.headers()["content-length"], "3");
-    let answer = ground.send("GET", &link.replace("/one?", "/two?"), &[], "").await;
-    differences::BAD_LINK.check(ground.kind, &answer);
+    let response = ground.send("GET", &link, &[], "").await;
+    assert_eq!((response.status, response.body.as_str()), (200, "one"));
+    assert_eq!(response.raw.headers()["content-type"], "text/plain");
+    let response = ground.send("HEAD", &link, &[], "").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.raw.headers()["content-length"], "3");
+    let response = ground.send("GET", &link.replace("/one?", "/two?"), &[], "").await;
+    differences::BAD_LINK.check(ground.kind, &response);
 }
 
 pub(crate) async fn link_does_not_write_or_delete(ground: &Ground) {
     let (blobs, link) = linked(ground, LIFETIME).await;
     for method in ["PUT", "DELETE"] {
-        let answer = ground.send(method, &link, &[("x-ms-blob-type", "BlockBlob")], "").await;
+        let response = ground.send(method, &link, &[("x-ms-blob-type", "BlockBlob")], "").await;
         assert_eq!(
-            (answer.status, answer.code.as_str()),
+            (response.status, response.code.as_str()),
             (403, "AuthorizationPermissionMismatch"),
             "{method}"
         );
@@ -55,8 +55,8 @@ pub(crate) async fn changed_link_is_refused(ground: &Ground) {
     for (from, to) in [("sp=r", "sp=rw"), ("sr=b", "sr=c"), ("&se=20", "&se=21"), ("sig=", "sig=AAAA")] {
         let changed = link.replacen(from, to, 1);
         assert_ne!(changed, link, "the link has {from}");
-        let answer = ground.send("GET", &changed, &[], "").await;
-        differences::BAD_LINK.check(ground.kind, &answer);
+        let response = ground.send("GET", &changed, &[], "").await;
+        differences::BAD_LINK.check(ground.kind, &response);
     }
 }
 
@@ -64,19 +64,19 @@ pub(crate) async fn link_dies_at_its_expiry(ground: &Ground) {
     let (_, link) = linked(ground, Duration::from_secs(3)).await;
     assert_eq!(ground.send("GET", &link, &[], "").await.status, 200);
     ground.pass(5).await;
-    let answer = ground.send("GET", &link, &[], "").await;
-    differences::BAD_LINK.check(ground.kind, &answer);
+    let response = ground.send("GET", &link, &[], "").await;
+    differences::BAD_LINK.check(ground.kind, &response);
 }
 
 pub(crate) async fn without_credentials_nothing_is_shown(ground: &Ground) {
     let (blobs, _) = linked(ground, LIFETIME).await;
     let address = ground.storage.blob_address(blobs.container(), "one").await.unwrap();
-    let answer = ground.send("GET", &address, &[("x-ms-version", "2023-11-03")], "").await;
-    differences::ANONYMOUS_BLOB.check(ground.kind, &answer);
+    let response = ground.send("GET", &address, &[("x-ms-version", "2023-11-03")], "").await;
+    differences::ANONYMOUS_BLOB.check(ground.kind, &response);
     let (_, name) = ground.queue().await;
     let url = format!("{}/{name}/messages", ground.queue_url);
-    let answer = ground.send("GET", &url, &[("x-ms-version", "2023-11-03")], "").await;
-    differences::ANONYMOUS_QUEUE.check(ground.kind, &answer);
+    let response = ground.send("GET", &url, &[("x-ms-version", "2023-11-03")], "").await;
+    differences::ANONYMOUS_QUEUE.check(ground.kind, &response);
 }
 
 pub(crate) async fn wrong_key_is_unauthorized(ground: &Ground) {

@@ -86,7 +86,7 @@ scenarios! { every_scenario:
     links::account_sas_is_a_credential_too,
 }
 
-// Azurite that accepts tokens takes a wrong signature for a malformed token and answers 400.
+// Azurite that accepts tokens takes a wrong signature for a malformed token and responds 400.
 scenarios! { every_keyed_scenario:
     links::wrong_key_is_unauthorized,
 }

@@ -64,8 +64,8 @@ pub(crate) async fn largest_message_fits_and_a_larger_one_does_not(ground: &Grou
     put(&queue, &text).await;
     assert!(queue.get(1, LONG).await.unwrap()[0].text == text);
     let body = format!("<QueueMessage><MessageText>{text}x</MessageText></QueueMessage>");
-    let answer = ground.queue_request("POST", &format!("{name}/messages"), &body).await;
-    differences::TOO_LARGE_MESSAGE.check(ground.kind, &answer);
+    let response = ground.queue_request("POST", &format!("{name}/messages"), &body).await;
+    differences::TOO_LARGE_MESSAGE.check(ground.kind, &response);
 }
 
 pub(crate) async fn batch_holds_up_to_32_messages_in_order(ground: &Ground) {
@@ -126,8 +126,8 @@ pub(crate) async fn message_is_gone_after_its_time_to_live(ground: &Ground) {
     assert_eq!(texts, ["long"]);
 
     let body = "<QueueMessage><MessageText>x</MessageText></QueueMessage>";
-    let answer = ground.queue_request("POST", &format!("{name}/messages?messagettl=-1"), body).await;
-    assert!(answer.body.contains("<ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT<"), "{}", answer.body);
+    let response = ground.queue_request("POST", &format!("{name}/messages?messagettl=-1"), body).await;
+    assert!(response.body.contains("<ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT<"), "{}", response.body);
 }
 
 pub(crate) async fn clearing_leaves_an_empty_queue(ground: &Ground) {
@@ -154,30 +154,30 @@ pub(crate) async fn parameters_out_of_range_are_refused(ground: &Ground) {
         ("POST", "messagettl=0", body, invalid),
         ("POST", "visibilitytimeout=60&messagettl=60", body, invalid),
     ] {
-        let answer = ground.queue_request(method, &format!("{name}/messages?{query}"), body).await;
-        assert_eq!((answer.status, answer.code.as_str()), expected, "{method} {query}");
+        let response = ground.queue_request(method, &format!("{name}/messages?{query}"), body).await;
+        assert_eq!((response.status, response.code.as_str()), expected, "{method} {query}");
     }
-    let answer = ground.queue_request("GET", &format!("{name}/messages?numofmessages=0"), "").await;
-    differences::NO_MESSAGES_ASKED.check(ground.kind, &answer);
-    let answer = ground.queue_request("DELETE", &format!("{name}/messages/some-id"), "").await;
-    differences::NO_RECEIPT.check(ground.kind, &answer);
-    let answer = ground.queue_request("PUT", &format!("{name}/messages/some-id?popreceipt=x"), "").await;
-    differences::NO_VISIBILITY.check(ground.kind, &answer);
+    let response = ground.queue_request("GET", &format!("{name}/messages?numofmessages=0"), "").await;
+    differences::NO_MESSAGES_ASKED.check(ground.kind, &response);
+    let response = ground.queue_request("DELETE", &format!("{name}/messages/some-id"), "").await;
+    differences::NO_RECEIPT.check(ground.kind, &response);
+    let response = ground.queue_request("PUT", &format!("{name}/messages/some-id?popreceipt=x"), "").await;
+    differences::NO_VISIBILITY.check(ground.kind, &response);
 }
 
 pub(crate) async fn body_that_is_not_the_expected_xml_is_refused(ground: &Ground) {
     let (queue, name) = ground.queue().await;
-    let answer = ground.queue_request("POST", &format!("{name}/messages"), "<QueueMessage><Mess").await;
-    differences::NOT_XML.check(ground.kind, &answer);
+    let response = ground.queue_request("POST", &format!("{name}/messages"), "<QueueMessage><Mess").await;
+    differences::NOT_XML.check(ground.kind, &response);
     assert_eq!(queue.approximate_count().await.unwrap(), 0);
 }
 
 pub(crate) async fn queues_are_listed(ground: &Ground) {
     let (_, first) = ground.queue().await;
     let (_, second) = ground.queue().await;
-    let answer = ground.queue_request("GET", "?comp=list&maxresults=5000", "").await;
-    assert_eq!(answer.status, 200);
+    let response = ground.queue_request("GET", "?comp=list&maxresults=5000", "").await;
+    assert_eq!(response.status, 200);
     for name in [first, second] {
-        assert!(answer.body.contains(&format!("<Queue><Name>{name}</Name></Queue>")), "{}", answer.body);
+        assert!(response.body.contains(&format!("<Queue><Name>{name}</Name></Queue>")), "{}", response.body);
     }
 }

@@ -21,7 +21,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::ground::{Credential, Ground, IDENTITY_ENDPOINT, IDENTITY_HEADER, Kind};
 
-/// Sends over TCP, with TLS when a certificate to trust is given. The identity endpoint is answered by a fake in
+/// Sends over TCP, with TLS when a certificate to trust is given. The identity endpoint is served by a fake in
 /// process: Azurite accepts its tokens, for it does not check who signed them.
 pub(crate) struct SocketEnv {
     tls: Option<TlsConnector>,
@@ -75,8 +75,8 @@ impl Transport for SocketEnv {
             if request.uri().to_string().starts_with(IDENTITY_ENDPOINT) {
                 return Ok(self.identity.borrow_mut().handle(request, now));
             }
-            let answer = self.exchange(request);
-            tokio::time::timeout(limits.total, answer).await.map_err(|_| TransportError::Timeout)?
+            let response = self.exchange(request);
+            tokio::time::timeout(limits.total, response).await.map_err(|_| TransportError::Timeout)?
         })
     }
 }

@@ -82,8 +82,8 @@ fn tests_see_what_is_stored_hidden_messages_too() {
     assert_eq!(seen, [("first", 1, Duration::minutes(1)), ("second", 0, Duration::ZERO)]);
     assert_eq!(world.fake.blob("myaccount", "tasks", "blob").unwrap().content, "content");
     world.fake.reveal_messages("myaccount", "taskqueue", world.now);
-    let answer = world.keyed("GET", &format!("{QUEUE}/taskqueue/messages?numofmessages=32"), "");
-    assert_eq!(answer.body.matches("<MessageId>").count(), 2);
+    let response = world.keyed("GET", &format!("{QUEUE}/taskqueue/messages?numofmessages=32"), "");
+    assert_eq!(response.body.matches("<MessageId>").count(), 2);
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn order_and_existence_can_be_disturbed() {
         world.fake.put_message("myaccount", "taskqueue", number.to_string(), world.now);
     }
     world.fake.reorder_messages("myaccount", "taskqueue", 3, world.now);
-    let answer =
+    let response =
         world.keyed("GET", &format!("{QUEUE}/taskqueue/messages?peekonly=true&numofmessages=32"), "");
-    let texts = answer.body.split("<MessageText>").skip(1).map(|rest| rest.split('<').next().unwrap());
+    let texts = response.body.split("<MessageText>").skip(1).map(|rest| rest.split('<').next().unwrap());
     let mut order: Vec<u32> = texts.map(|text| text.parse().unwrap()).collect();
     assert!(!order.is_sorted(), "{order:?}");
     order.sort_unstable();
@@ -117,9 +117,9 @@ fn same_seed_and_requests_give_the_same_responses() {
         for (method, url) in
             [("PUT", "taskqueue"), ("POST", "taskqueue/messages"), ("GET", "taskqueue/messages")]
         {
-            let answer =
+            let response =
                 world.keyed(method, &format!("{QUEUE}/{url}"), if method == "POST" { PUT_X } else { "" });
-            said.push(format!("{:?} {}", answer.response.headers(), answer.body));
+            said.push(format!("{:?} {}", response.raw.headers(), response.body));
         }
         said
     };

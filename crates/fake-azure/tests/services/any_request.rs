@@ -194,7 +194,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: prop::test_runner::RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_requests_is_answered(requests in vec((request(), any::<i64>()), 1..8)) {
+    fn any_sequence_of_requests_has_responses(requests in vec((request(), any::<i64>()), 1..8)) {
         let mut fake = furnished();
         fake.start_journal();
         let mut journal = fake.snapshot().unwrap();

@@ -8,13 +8,13 @@ const VAULT_RESOURCE: &str = "https%3A%2F%2Fvault.azure.net";
 #[test]
 fn token_comes_with_its_expiry_as_text() {
     let mut world = World::new();
-    let answer =
+    let response =
         world.ask_for_token(&format!("resource={VAULT_RESOURCE}&client_id={CLIENT_ID}"), "the-header");
-    let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let token: serde_json::Value = serde_json::from_str(&response.body).unwrap();
     let expected = (world.now + time::Duration::days(1)).unix_timestamp().to_string();
-    assert_eq!(answer["expires_on"], expected);
-    assert_eq!(answer["token_type"], "Bearer");
-    assert_eq!(answer["resource"], "https://vault.azure.net");
+    assert_eq!(token["expires_on"], expected);
+    assert_eq!(token["token_type"], "Bearer");
+    assert_eq!(token["resource"], "https://vault.azure.net");
 }
 
 #[test]
@@ -33,8 +33,8 @@ fn who_asks_wrongly_gets_no_token() {
     ] {
         let url = format!("{}?{wrong}", crate::world::IDENTITY);
         let url = if wrong.contains("2017") { url } else { url + "&api-version=2019-08-01" };
-        let answer = world.send("GET", &url, &[("x-identity-header", "the-header")], "");
-        assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
+        let response = world.send("GET", &url, &[("x-identity-header", "the-header")], "");
+        assert_eq!(response.status, 400, "{wrong}: {}", response.body);
     }
     world.fake.set_identity(Identity::system_assigned("33333333-3333-3333-3333-333333333333"));
     assert_eq!(world.ask_for_token(&format!("resource={VAULT_RESOURCE}"), "the-header").status, 200);
@@ -47,22 +47,22 @@ fn who_asks_wrongly_gets_no_token() {
 fn secret_is_read_with_a_token_for_the_vault() {
     let mut world = World::new();
     let token = world.token(VAULT_RESOURCE);
-    let answer = world.secret(&token, "StorageCS");
-    assert_eq!(answer.status, 200);
-    let secret: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let response = world.secret(&token, "StorageCS");
+    assert_eq!(response.status, 200);
+    let secret: serde_json::Value = serde_json::from_str(&response.body).unwrap();
     assert_eq!(secret["value"], "s3cret");
     let id = secret["id"].as_str().unwrap();
     assert!(id.starts_with("https://myvault.vault.azure.net/secrets/StorageCS/"), "{id}");
 
-    let answer = world.send("GET", &format!("{VAULT}/secrets/StorageCS?api-version=7.4"), &[], "");
-    assert_eq!(answer.status, 401);
-    assert!(answer.header("www-authenticate").contains("resource=\"https://vault.azure.net\""));
+    let response = world.send("GET", &format!("{VAULT}/secrets/StorageCS?api-version=7.4"), &[], "");
+    assert_eq!(response.status, 401);
+    assert!(response.header("www-authenticate").contains("resource=\"https://vault.azure.net\""));
     let storage_token = world.token("https%3A%2F%2Fstorage.azure.com%2F");
     assert_eq!(world.secret(&storage_token, "StorageCS").status, 401);
     assert_eq!(world.secret("no.token.atall", "StorageCS").status, 401);
-    let answer = world.secret(&token, "Other");
-    assert_eq!(answer.status, 404);
-    assert!(answer.body.contains("SecretNotFound"), "{}", answer.body);
+    let response = world.secret(&token, "Other");
+    assert_eq!(response.status, 404);
+    assert!(response.body.contains("SecretNotFound"), "{}", response.body);
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn vault_refuses_missing_roles_and_too_many_requests() {
     let mut world = World::new();
     let token = world.token(VAULT_RESOURCE);
     world.fake.set_vault_throttled(true);
-    let answer = world.secret(&token, "StorageCS");
-    assert_eq!((answer.status, answer.header("retry-after")), (429, "10"));
+    let response = world.secret(&token, "StorageCS");
+    assert_eq!((response.status, response.header("retry-after")), (429, "10"));
     world.fake.set_vault_throttled(false);
     world.fake.set_identity(identity().allowing([Action::BlobsRead]));
     assert_eq!(world.secret(&token, "StorageCS").status, 403);

@@ -31,8 +31,8 @@ fn lived_in() -> (World, String) {
         ("POST", format!("{QUEUE}/cleared/messages"), PUT_X.to_owned()),
         ("DELETE", format!("{QUEUE}/cleared/messages"), String::new()),
     ] {
-        let answer = world.keyed(method, &url, &body);
-        assert!((200..300).contains(&answer.status), "{method} {url}: {answer:?}");
+        let response = world.keyed(method, &url, &body);
+        assert!((200..300).contains(&response.status), "{method} {url}: {response:?}");
         journal.push_str(&world.fake.take_journal().unwrap());
     }
     (world, journal)
@@ -107,9 +107,9 @@ impl Server {
             body.len()
         );
         stream.write_all(head.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        answer.get(9..12)?.parse().ok()
+        let mut response = String::new();
+        stream.read_to_string(&mut response).ok()?;
+        response.get(9..12)?.parse().ok()
     }
 }
 

@@ -18,9 +18,9 @@ fn token_works_until_it_expires_or_is_revoked() {
     world.now += Duration::from_secs(599);
     world.with_token(&token, "PUT", &url, "").is(204, "");
     world.now += Duration::from_secs(1);
-    let answer = world.with_token(&token, "PUT", &url, "");
-    answer.is(401, "InvalidAuthenticationInfo");
-    assert!(answer.header("www-authenticate").starts_with("Bearer authorization_uri="));
+    let response = world.with_token(&token, "PUT", &url, "");
+    response.is(401, "InvalidAuthenticationInfo");
+    assert!(response.header("www-authenticate").starts_with("Bearer authorization_uri="));
 
     let token = world.token(STORAGE);
     world.with_token(&token, "PUT", &url, "").is(204, "");
@@ -77,11 +77,11 @@ fn role_allows_its_actions_and_no_others() {
 fn delegation_key(world: &mut World, token: &str) -> Vec<String> {
     let url = format!("{BLOB}/?restype=service&comp=userdelegationkey");
     let body = "<KeyInfo><Start>2026-11-20T10:00:00Z</Start><Expiry>2026-11-21T10:00:00Z</Expiry></KeyInfo>";
-    let answer = world.with_token(token, "POST", &url, body);
-    answer.is(200, "");
+    let response = world.with_token(token, "POST", &url, body);
+    response.is(200, "");
     ["SignedOid", "SignedTid", "SignedStart", "SignedExpiry", "SignedService", "SignedVersion", "Value"]
         .map(|name| {
-            let from = answer.body.split_once(&format!("<{name}>")).unwrap().1;
+            let from = response.body.split_once(&format!("<{name}>")).unwrap().1;
             from.split_once('<').unwrap().0.to_owned()
         })
         .to_vec()
@@ -132,8 +132,8 @@ fn delegation_key_lives_whole_seconds_and_at_most_seven_days() {
     let url = format!("{BLOB}/?restype=service&comp=userdelegationkey");
     let mut ask = |start: &str, expiry: &str| {
         let body = format!("<KeyInfo><Start>{start}</Start><Expiry>{expiry}</Expiry></KeyInfo>");
-        let answer = world.with_token(&token, "POST", &url, &body);
-        (answer.status, answer.code)
+        let response = world.with_token(&token, "POST", &url, &body);
+        (response.status, response.code)
     };
     assert_eq!(ask("2026-11-20T10:00:00Z", "2026-11-27T10:00:00Z").0, 200);
     for (start, expiry) in [

@@ -25,20 +25,20 @@ pub(crate) struct World {
 
 /// A response, as far as tests look at it.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) body: String,
-    pub(crate) response: Response<Bytes>,
+    pub(crate) raw: Response<Bytes>,
 }
 
-impl Answer {
+impl RawResponse {
     pub(crate) fn is(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code.as_str()), (status, code), "{}", self.body);
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+        self.raw.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -67,7 +67,13 @@ impl World {
     }
 
     /// Sends a request as it is; `content-length` is set for bodies that may be there.
-    pub(crate) fn send(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> RawResponse {
         let mut request = Request::builder().method(method).uri(url);
         let has_length = headers.iter().any(|(name, _)| *name == "content-length");
         if matches!(method, "PUT" | "POST") && !has_length {
@@ -77,7 +83,7 @@ impl World {
             request = request.header(*name, *value);
         }
         let response = self.fake.handle(request.body(Bytes::from(body.to_owned())).unwrap(), self.now);
-        Answer {
+        RawResponse {
             status: response.status().as_u16(),
             code: response
                 .headers()
@@ -85,12 +91,12 @@ impl World {
                 .map_or("", |code| code.to_str().unwrap())
                 .to_owned(),
             body: String::from_utf8_lossy(response.body()).into_owned(),
-            response,
+            raw: response,
         }
     }
 
     /// Sends a storage request with an account SAS that allows everything, made with `key`.
-    pub(crate) fn with_key(&mut self, key: &str, method: &str, url: &str, body: &str) -> Answer {
+    pub(crate) fn with_key(&mut self, key: &str, method: &str, url: &str, body: &str) -> RawResponse {
         self.send(
             method,
             &signed(url, key),
@@ -100,25 +106,26 @@ impl World {
     }
 
     /// The same with the account's key.
-    pub(crate) fn keyed(&mut self, method: &str, url: &str, body: &str) -> Answer {
+    pub(crate) fn keyed(&mut self, method: &str, url: &str, body: &str) -> RawResponse {
         self.with_key(EMULATOR_KEY, method, url, body)
     }
 
     /// A token for `resource`.
     pub(crate) fn token(&mut self, resource: &str) -> String {
-        let answer = self.ask_for_token(&format!("resource={resource}&client_id={CLIENT_ID}"), "the-header");
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        answer["access_token"].as_str().unwrap().to_owned()
+        let response =
+            self.ask_for_token(&format!("resource={resource}&client_id={CLIENT_ID}"), "the-header");
+        assert_eq!(response.status, 200, "{}", response.body);
+        let token: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        token["access_token"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn ask_for_token(&mut self, query: &str, header: &str) -> Answer {
+    pub(crate) fn ask_for_token(&mut self, query: &str, header: &str) -> RawResponse {
         let url = format!("{IDENTITY}?api-version=2019-08-01&{query}");
         self.send("GET", &url, &[("x-identity-header", header)], "")
     }
 
     /// Sends a storage request with a token.
-    pub(crate) fn with_token(&mut self, token: &str, method: &str, url: &str, body: &str) -> Answer {
+    pub(crate) fn with_token(&mut self, token: &str, method: &str, url: &str, body: &str) -> RawResponse {
         let authorization = format!("Bearer {token}");
         let headers = [
             ("authorization", authorization.as_str()),
@@ -129,7 +136,7 @@ impl World {
     }
 
     /// Reads the vault's secret with a token.
-    pub(crate) fn secret(&mut self, token: &str, name: &str) -> Answer {
+    pub(crate) fn secret(&mut self, token: &str, name: &str) -> RawResponse {
         let authorization = format!("Bearer {token}");
         let url = format!("{VAULT}/secrets/{name}?api-version=7.4");
         self.send("GET", &url, &[("authorization", &authorization)], "")

@@ -168,7 +168,7 @@ fn options_that_cannot_be_honoured_are_refused() {
     assert!(sentence.contains("File or directory 'no/such/app' not found"), "{sentence}");
     for (line, words) in [
         ("--max-instance-reuse-count 1..8", "takes one value, not a range"),
-        ("--max-instance-reuse-count 0", "no request would ever be answered"),
+        ("--max-instance-reuse-count 0", "no request would ever be served"),
         ("--http1-max-buf-size 100", "8192"),
     ] {
         let error = refusal(&format!("up {line}")).to_string();

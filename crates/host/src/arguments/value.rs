@@ -77,7 +77,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn count(text: &str) -> Result<usize, String> {
     refuse_range(text)?;
     match text.parse() {
-        Ok(0) => Err("with 0 no request would ever be answered".to_owned()),
+        Ok(0) => Err("with 0 no request would ever be served".to_owned()),
         Ok(number) => Ok(number),
         Err(error) => Err(format!("expected integer or range; got {text:?}; {error}")),
     }

@@ -84,7 +84,7 @@ impl Cloud {
         self.fake.lock().unwrap().messages(ACCOUNT, queue).count()
     }
 
-    async fn answer(self, outgoing: Outgoing) -> Result<Response<Bytes>, OutboundError> {
+    async fn respond(self, outgoing: Outgoing) -> Result<Response<Bytes>, OutboundError> {
         let authority = outgoing.request.uri().authority().unwrap().to_string();
         self.sent.lock().unwrap().push(outgoing.request.clone());
         let condition = self.conditions.lock().unwrap().get(&authority).copied();
@@ -151,10 +151,10 @@ impl Setup {
             conditions: Arc::default(),
         };
         let log = Arc::new(Captured::default());
-        let answering = cloud.clone();
+        let responder = cloud.clone();
         let options = Options {
             providers: Providers::only(self.variables),
-            outbound: Outbound::in_process(move |outgoing: Outgoing| answering.clone().answer(outgoing)),
+            outbound: Outbound::in_process(move |outgoing: Outgoing| responder.clone().respond(outgoing)),
             clock,
             seed: Some(1),
             log: Arc::clone(&log) as Arc<dyn host::LogSink>,

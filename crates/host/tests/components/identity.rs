@@ -19,7 +19,7 @@ async fn forty_requests_to_one_cold_instance_share_one_token() {
     let world = Setup::keyless().in_one_instance().start();
     world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Slow(Duration::from_secs(2)));
     // One after the other, so that each finds the instance waiting; a burst would get one instance each.
-    let answers = join_all((0..40).map(|number| {
+    let responses = join_all((0..40).map(|number| {
         let world = &world;
         async move {
             tokio::time::sleep(Duration::from_millis(10) * u32::try_from(number).unwrap()).await;
@@ -27,7 +27,7 @@ async fn forty_requests_to_one_cold_instance_share_one_token() {
         }
     }))
     .await;
-    for response in &answers {
+    for response in &responses {
         assert_eq!(response.status(), 202, "{:?}", response.body());
     }
     assert_eq!(world.app.instances("api").1, 1, "the test is about one instance");
@@ -35,11 +35,11 @@ async fn forty_requests_to_one_cold_instance_share_one_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forty_requests_to_a_cold_application_are_all_answered() {
+async fn forty_requests_to_a_cold_application_all_get_responses() {
     let world = Setup::keyless().start();
     world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Slow(Duration::from_secs(2)));
-    let answers = join_all((0..40).map(|number| world.call(submission(number)))).await;
-    for response in &answers {
+    let responses = join_all((0..40).map(|number| world.call(submission(number)))).await;
+    for response in &responses {
         assert_eq!(response.status(), 202, "{:?}", response.body());
     }
     let (_, instances) = world.app.instances("api");

@@ -21,9 +21,9 @@ async fn long_poll_returns_as_soon_as_the_task_ends() {
         world.drain().await
     };
     let begin = tokio::time::Instant::now();
-    let (answer, _) = tokio::join!(world.call(poll), drained);
-    assert_eq!(json(&answer)["status"], "Succeeded");
-    assert_eq!(header(&answer, "preference-applied"), "wait=30");
+    let (response, _) = tokio::join!(world.call(poll), drained);
+    assert_eq!(json(&response)["status"], "Succeeded");
+    assert_eq!(header(&response, "preference-applied"), "wait=30");
     assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 

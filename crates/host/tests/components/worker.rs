@@ -15,8 +15,8 @@ async fn task_of_a_dead_worker_completes_after_its_lease() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         world.app.drop_instances("worker");
     };
-    let (unanswered, ()) = futures::join!(world.app.call(drain()), death);
-    unanswered.unwrap_err();
+    let (unserved, ()) = futures::join!(world.app.call(drain()), death);
+    unserved.unwrap_err();
     assert_eq!(json(&world.get(&format!("/tasks/{id}")).await)["status"], "Running");
 
     tokio::time::sleep(Duration::from_secs(120)).await;
@@ -26,7 +26,7 @@ async fn task_of_a_dead_worker_completes_after_its_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_application_neither_answers_nor_sends() {
+async fn killed_application_neither_responds_nor_sends() {
     let world = Setup::with_account_key().start();
     world.submit(&json!({"TaskName": "simulate"})).await;
     world.cloud.forget();
@@ -39,8 +39,8 @@ async fn killed_application_neither_answers_nor_sends() {
         world.app.all_instances_ended().await;
         sent
     };
-    let (unanswered, sent) = futures::join!(world.app.call(drain()), death);
-    assert!(matches!(unanswered, Err(Failure::Dropped)), "{unanswered:?}");
+    let (unserved, sent) = futures::join!(world.app.call(drain()), death);
+    assert!(matches!(unserved, Err(Failure::Dropped)), "{unserved:?}");
     let count = |method| world.cloud.sent().iter().filter(|request| request.method() == method).count();
     assert_eq!((count("PUT"), count("DELETE")), (2, 0), "both writes, and the message stays");
     tokio::time::sleep(Duration::from_secs(3600)).await;

@@ -18,7 +18,7 @@ fn fetches(script: &Script, host: &str) -> usize {
 fn one_token_fetch_serves_forty_concurrent_calls() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t1", 3600).after(2),
-        false => Reply::status(204),
+        false => ScriptedResponse::status(204),
     });
     let storage = keyless(&script);
     assert_eq!(together(&script, &storage, 40), 40);
@@ -31,7 +31,7 @@ fn one_token_fetch_serves_forty_concurrent_calls() {
 fn cancelled_fetch_is_taken_over_by_the_next_call() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t1", 3600).after(5),
-        false => Reply::status(204),
+        false => ScriptedResponse::status(204),
     });
     let storage = keyless(&script);
     let impatient = async {
@@ -50,7 +50,7 @@ fn stale_token_is_used_while_one_call_refreshes_it() {
     let mut issued = 0;
     let script = Script::new(move |request| {
         if !is_for(request, "localhost") {
-            return Reply::status(204);
+            return ScriptedResponse::status(204);
         }
         issued += 1;
         token(&format!("t{issued}"), 3600 * issued).after(1)
@@ -81,7 +81,8 @@ fn rejected_token_is_renewed_once_for_all_calls() {
             issued += 1;
             return token(&format!("t{issued}"), 3600);
         }
-        Reply::status(if authorization(request) == "Bearer t1" && issued > 0 { 401 } else { 204 }).after(1)
+        ScriptedResponse::status(if authorization(request) == "Bearer t1" && issued > 0 { 401 } else { 204 })
+            .after(1)
     });
     let storage = keyless(&script);
     // The first token has to be older than the pause between two fetches.
@@ -97,7 +98,7 @@ fn rejected_token_is_renewed_once_for_all_calls() {
 fn always_rejected_token_is_not_fetched_repeatedly() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
-        false => Reply::status(401).header("x-ms-error-code", "InvalidAuthenticationInfo"),
+        false => ScriptedResponse::status(401).header("x-ms-error-code", "InvalidAuthenticationInfo"),
     });
     let storage = keyless(&script);
     let refused = |_: usize| {
@@ -118,7 +119,7 @@ fn always_rejected_token_is_not_fetched_repeatedly() {
 fn missing_role_is_an_error_without_a_retry() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
-        false => Reply::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
+        false => ScriptedResponse::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
     });
     let storage = keyless(&script);
     script.run(some_call(&storage)).unwrap_err();
@@ -130,7 +131,7 @@ fn missing_role_is_an_error_without_a_retry() {
 
 #[test]
 fn failing_identity_endpoint_is_called_at_growing_intervals() {
-    let script = Script::new(|_| Reply::status(500));
+    let script = Script::new(|_| ScriptedResponse::status(500));
     script.random.set(u64::MAX);
     let storage = keyless(&script);
     assert_eq!(together(&script, &storage, 40), 0);
@@ -146,7 +147,7 @@ fn failing_identity_endpoint_is_called_at_growing_intervals() {
     assert_eq!(script.seen().len(), 0, "now it is two seconds");
     script.respond_with(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
-        false => Reply::status(204),
+        false => ScriptedResponse::status(204),
     });
     script.advance(1);
     assert_eq!(together(&script, &storage, 1), 1);
@@ -156,11 +157,13 @@ fn failing_identity_endpoint_is_called_at_growing_intervals() {
 fn stale_token_is_used_during_an_identity_outage() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 3600),
-        false => Reply::status(204),
+        false => ScriptedResponse::status(204),
     });
     let storage = keyless(&script);
     assert_eq!(together(&script, &storage, 1), 1);
-    script.respond_with(|request| Reply::status(if is_for(request, "localhost") { 503 } else { 204 }));
+    script.respond_with(|request| {
+        ScriptedResponse::status(if is_for(request, "localhost") { 503 } else { 204 })
+    });
     script.advance(3600 - 200);
     assert_eq!(together(&script, &storage, 1), 1);
     script.advance(200);
@@ -172,7 +175,7 @@ fn wall_clock_set_back_extends_no_token_secret_or_pause() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 3600),
         "vault.example" => secret("b2xk"),
-        _ => Reply::status(204),
+        _ => ScriptedResponse::status(204),
     });
     let (direct, storage) = (keyless(&script), vaulted(&script));
     assert_eq!(together(&script, &direct, 1) + together(&script, &storage, 1), 2);
@@ -185,7 +188,7 @@ fn wall_clock_set_back_extends_no_token_secret_or_pause() {
     assert_eq!(together(&script, &direct, 1), 1);
     assert_eq!(fetches(&script, "localhost"), 1, "the token has had its hour");
 
-    let script = Script::new(|_| Reply::status(500));
+    let script = Script::new(|_| ScriptedResponse::status(500));
     let storage = keyless(&script);
     assert_eq!(together(&script, &storage, 1), 0);
     script.set_clock(time::Duration::hours(-3));
@@ -200,7 +203,7 @@ fn vault_secret_is_read_again_at_its_maximum_age() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400).after(1),
         "vault.example" => secret("b2xk").after(1),
-        _ => Reply::status(204),
+        _ => ScriptedResponse::status(204),
     });
     let storage = vaulted(&script);
     assert_eq!(together(&script, &storage, 40), 40);
@@ -227,14 +230,14 @@ fn stale_secret_is_used_during_a_vault_outage() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400),
         "vault.example" => secret("b2xk"),
-        _ => Reply::status(204),
+        _ => ScriptedResponse::status(204),
     });
     let storage = vaulted(&script);
     assert_eq!(together(&script, &storage, 1), 1);
-    script.respond_with(|request| Reply::status(if is_for(request, "vault") { 503 } else { 204 }));
+    script.respond_with(|request| ScriptedResponse::status(if is_for(request, "vault") { 503 } else { 204 }));
     script.advance(3600);
     assert_eq!(together(&script, &storage, 10), 10);
-    script.respond_with(|request| Reply::status(if is_for(request, "vault") { 403 } else { 204 }));
+    script.respond_with(|request| ScriptedResponse::status(if is_for(request, "vault") { 403 } else { 204 }));
     script.advance(60);
     let error = script.run(some_call(&storage)).unwrap_err();
     assert_eq!(error.to_string(), "Get Secret: Key Vault refused the credentials (403)");
@@ -255,7 +258,12 @@ fn rotated_key_is_read_once_for_all_calls() {
                 Call::new("", crate::call::Service::Queue, http::Method::DELETE, "/jobs/messages".to_owned());
             let date = request.headers()["x-ms-date"].to_str().unwrap();
             let expected = call.request(&account, None, moment::parse_http_date(date).unwrap()).unwrap();
-            Reply::status(if authorization(&expected) == authorization(request) { 204 } else { 403 }).after(1)
+            ScriptedResponse::status(if authorization(&expected) == authorization(request) {
+                204
+            } else {
+                403
+            })
+            .after(1)
         }
     });
     let storage = vaulted(&script);
@@ -272,7 +280,7 @@ fn lasting_refusal_reads_the_vault_rarely_and_repeats_no_call() {
     let script = Script::new(|request| match request.uri().host().unwrap() {
         "localhost" => token("v", 86_400),
         "vault.example" => secret("b2xk"),
-        _ => Reply::status(403).header("x-ms-error-code", "AuthenticationFailed"),
+        _ => ScriptedResponse::status(403).header("x-ms-error-code", "AuthenticationFailed"),
     });
     let storage = vaulted(&script);
     assert_eq!(together(&script, &storage, 10), 0);
@@ -294,11 +302,11 @@ fn token_rejected_by_the_vault_is_renewed_once() {
             token(&format!("v{}", count.get()), 86_400)
         }
         "vault.example" if authorization(request) == "Bearer v1" && count.get() == 1 => {
-            Reply::status(401).after(6)
+            ScriptedResponse::status(401).after(6)
         }
-        "vault.example" if authorization(request) == "Bearer v1" => Reply::status(401),
+        "vault.example" if authorization(request) == "Bearer v1" => ScriptedResponse::status(401),
         "vault.example" => secret("b2xk"),
-        _ => Reply::status(204),
+        _ => ScriptedResponse::status(204),
     });
     assert_eq!(together(&script, &vaulted(&script), 3), 3);
     assert_eq!(issued.get(), 2);

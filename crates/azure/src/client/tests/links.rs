@@ -18,7 +18,7 @@ fn value(url: &str, name: &str) -> String {
 
 #[test]
 fn link_signed_with_a_key_needs_no_request() {
-    let script = Script::new(|_| Reply::status(500));
+    let script = Script::new(|_| ScriptedResponse::status(500));
     let storage = keyed(&script);
     let link = script.run(storage.blob_read_sas("tasks", "a b/ü-202", Duration::from_millis(1500))).unwrap();
     assert!(
@@ -36,7 +36,7 @@ fn link_signed_with_a_key_needs_no_request() {
 
 #[test]
 fn link_to_an_endpoint_without_tls_allows_http() {
-    let script = Script::new(|_| Reply::status(500));
+    let script = Script::new(|_| ScriptedResponse::status(500));
     let emulator = AccountConfig { connection_string: Secret::new("UseDevelopmentStorage=true"), ..config() };
     let link = script.run(open(&script, &emulator).blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap();
     assert!(link.starts_with("http://127.0.0.1:10000/devstoreaccount1/tasks/m?"), "{link}");
@@ -45,7 +45,7 @@ fn link_to_an_endpoint_without_tls_allows_http() {
 
 #[test]
 fn sas_credential_is_never_published() {
-    let script = Script::new(|_| Reply::status(500));
+    let script = Script::new(|_| ScriptedResponse::status(500));
     let sas = "SharedAccessSignature=sv=1&sp=r&sig=hidden;AccountName=acct";
     let storage = open(&script, &AccountConfig { connection_string: Secret::new(sas), ..config() });
     let error = script.run(storage.blob_read_sas("tasks", "m", TEN_MINUTES)).unwrap_err();
@@ -58,14 +58,14 @@ fn sas_credential_is_never_published() {
 }
 
 /// The identity endpoint, and a Blob service that issues the requested delegation keys.
-fn delegating(request: &Request<Bytes>) -> Reply {
+fn delegating(request: &Request<Bytes>) -> ScriptedResponse {
     if is_for(request, "localhost") {
         return token("t", 86_400);
     }
     let body = std::str::from_utf8(request.body()).unwrap();
     let between =
         |from: &str, to: &str| body.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned();
-    Reply::status(200).after(1).body(&format!(
+    ScriptedResponse::status(200).after(1).body(&format!(
         "<UserDelegationKey><SignedOid>o</SignedOid><SignedTid>t</SignedTid><SignedStart>{}</SignedStart>\
          <SignedExpiry>{}</SignedExpiry><SignedService>b</SignedService><SignedVersion>2023-11-03</SignedVersion>\
          <Value>MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=</Value></UserDelegationKey>",
@@ -114,7 +114,7 @@ fn week_long_links_expire_with_the_longest_key() {
 fn missing_delegation_role_is_an_error_without_repeated_requests() {
     let script = Script::new(|request| match is_for(request, "localhost") {
         true => token("t", 86_400),
-        false => Reply::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
+        false => ScriptedResponse::status(403).header("x-ms-error-code", "AuthorizationPermissionMismatch"),
     });
     let storage = keyless(&script);
     for _ in 0..10 {

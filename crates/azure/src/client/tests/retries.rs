@@ -1,18 +1,18 @@
 use super::*;
 use crate::{Clock as _, Condition, Instant, LeaseLost, TimeToLive, Write};
 
-/// Responds with each of `replies` in turn, then with 500.
-fn in_turn(replies: Vec<Reply>) -> Rc<Script> {
-    let mut replies = replies.into_iter();
-    Script::new(move |_| replies.next().unwrap_or_else(|| Reply::status(500)))
+/// Responds with each of `responses` in turn, then with 500.
+fn in_turn(responses: Vec<ScriptedResponse>) -> Rc<Script> {
+    let mut responses = responses.into_iter();
+    Script::new(move |_| responses.next().unwrap_or_else(|| ScriptedResponse::status(500)))
 }
 
 #[test]
 fn each_try_has_its_own_date_and_signature() {
     let script = in_turn(vec![
-        Reply::status(503).header("retry-after", "3"),
-        Reply::status(500).header("x-ms-retry-after-ms", "2000"),
-        Reply::status(204),
+        ScriptedResponse::status(503).header("retry-after", "3"),
+        ScriptedResponse::status(500).header("x-ms-retry-after-ms", "2000"),
+        ScriptedResponse::status(204),
     ]);
     script.run(some_call(&keyed(&script))).unwrap();
     let requests = script.requests();
@@ -35,7 +35,7 @@ fn waits_follow_the_random_number_until_tries_are_used() {
 
 #[test]
 fn slow_tries_stay_within_the_deadline() {
-    let script = Script::new(|_| Reply::status(200).after(60));
+    let script = Script::new(|_| ScriptedResponse::status(200).after(60));
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     assert_eq!(script.seen().len(), 2);
     assert_eq!(script.now() - start(), time::Duration::seconds(30));
@@ -45,11 +45,11 @@ fn slow_tries_stay_within_the_deadline() {
 #[test]
 fn deadline_does_not_move_with_the_wall_clock() {
     for hours in [-3, 3] {
-        let script = Script::new(|_| Reply::status(503));
+        let script = Script::new(|_| ScriptedResponse::status(503));
         let clock = Rc::clone(&script);
         script.respond_with(move |_| {
             clock.set_clock(time::Duration::hours(hours));
-            Reply::status(200).after(60)
+            ScriptedResponse::status(200).after(60)
         });
         let error = script.run(some_call(&keyed(&script))).unwrap_err();
         assert!(error.is_retryable(), "{error}");
@@ -64,8 +64,8 @@ fn put_message_is_repeated_after_an_interrupted_connection() {
         </InsertionTime><PopReceipt>r</PopReceipt><TimeNextVisible>Fri, 20 Nov 2026 10:00:00 GMT</TimeNextVisible>\
         </QueueMessage></QueueMessagesList>";
     let script = in_turn(vec![
-        Reply::broken(TransportError::Interrupted("reset".to_owned())),
-        Reply::status(201).body(put),
+        ScriptedResponse::broken(TransportError::Interrupted("reset".to_owned())),
+        ScriptedResponse::status(201).body(put),
     ]);
     let queue = keyed(&script).queue("jobs");
     let put = script.run(queue.put("{}", Duration::ZERO, TimeToLive::Forever)).unwrap();
@@ -75,7 +75,7 @@ fn put_message_is_repeated_after_an_interrupted_connection() {
 #[test]
 fn update_is_repeated_only_after_a_try_without_effect() {
     let renewed = || {
-        Reply::status(204)
+        ScriptedResponse::status(204)
             .header("x-ms-popreceipt", "new")
             .header("x-ms-time-next-visible", "Fri, 20 Nov 2026 10:01:00 GMT")
     };
@@ -84,12 +84,15 @@ fn update_is_repeated_only_after_a_try_without_effect() {
         let queue = keyed(script).queue("jobs");
         script.run(async { queue.update("m", &receipt, Duration::from_secs(60), None).await })
     };
-    for harmful in [Reply::broken(TransportError::Timeout), Reply::status(500)] {
+    for harmful in [ScriptedResponse::broken(TransportError::Timeout), ScriptedResponse::status(500)] {
         let script = in_turn(vec![harmful, renewed()]);
         assert!(update(&script).unwrap_err().is_retryable());
         assert_eq!(script.seen().len(), 1);
     }
-    for harmless in [Reply::broken(TransportError::Connect("refused".to_owned())), Reply::status(503)] {
+    for harmless in [
+        ScriptedResponse::broken(TransportError::Connect("refused".to_owned())),
+        ScriptedResponse::status(503),
+    ] {
         let script = in_turn(vec![harmless, renewed()]);
         assert!(matches!(update(&script).unwrap(), Ok(updated) if updated.pop_receipt.expose() == "new"));
     }
@@ -97,25 +100,25 @@ fn update_is_repeated_only_after_a_try_without_effect() {
 
 #[test]
 fn delete_succeeds_when_a_repeat_finds_no_message() {
-    let gone = || Reply::status(404).header("x-ms-error-code", "MessageNotFound");
-    let delete = |replies| {
-        let script = in_turn(replies);
+    let gone = || ScriptedResponse::status(404).header("x-ms-error-code", "MessageNotFound");
+    let delete = |responses| {
+        let script = in_turn(responses);
         let queue = keyed(&script).queue("jobs");
         script.run(async { queue.delete("m", &Secret::new("r")).await })
     };
     assert_eq!(delete(vec![gone()]), Ok(Err(LeaseLost)));
-    assert_eq!(delete(vec![Reply::broken(TransportError::Timeout), gone()]), Ok(Ok(())));
-    assert_eq!(delete(vec![Reply::status(500), gone()]), Ok(Ok(())));
-    let before_effect = Reply::broken(TransportError::Connect("refused".to_owned()));
+    assert_eq!(delete(vec![ScriptedResponse::broken(TransportError::Timeout), gone()]), Ok(Ok(())));
+    assert_eq!(delete(vec![ScriptedResponse::status(500), gone()]), Ok(Ok(())));
+    let before_effect = ScriptedResponse::broken(TransportError::Connect("refused".to_owned()));
     assert_eq!(delete(vec![before_effect, gone()]), Ok(Err(LeaseLost)));
-    let taken = || Reply::status(400).header("x-ms-error-code", "PopReceiptMismatch");
-    assert_eq!(delete(vec![Reply::status(500), taken()]), Ok(Err(LeaseLost)));
+    let taken = || ScriptedResponse::status(400).header("x-ms-error-code", "PopReceiptMismatch");
+    assert_eq!(delete(vec![ScriptedResponse::status(500), taken()]), Ok(Err(LeaseLost)));
 }
 
 #[test]
 fn create_repeated_after_its_own_success_is_a_conflict() {
-    let exists = Reply::status(409).header("x-ms-error-code", "BlobAlreadyExists");
-    let script = in_turn(vec![Reply::status(500), exists]);
+    let exists = ScriptedResponse::status(409).header("x-ms-error-code", "BlobAlreadyExists");
+    let script = in_turn(vec![ScriptedResponse::status(500), exists]);
     let blobs = keyed(&script).blobs("tasks");
     let put = script.run(blobs.put("a", Bytes::new(), "application/json", Condition::IfAbsent));
     assert_eq!(put, Ok(Write::Conflict));
@@ -123,7 +126,8 @@ fn create_repeated_after_its_own_success_is_a_conflict() {
 
 #[test]
 fn denied_destination_is_an_error_that_names_the_variable() {
-    let script = in_turn(vec![Reply::broken(TransportError::Denied("https://acct?sig=hidden".to_owned()))]);
+    let script =
+        in_turn(vec![ScriptedResponse::broken(TransportError::Denied("https://acct?sig=hidden".to_owned()))]);
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::Configuration(sentence) if sentence.contains("queue_host")),

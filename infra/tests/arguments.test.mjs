@@ -13,17 +13,17 @@ const final = stages(read("Dockerfile")).at(-1);
 const commands = (word) => final.steps.filter((step) => step.word === word).map(({ text }) => exec(text));
 const launcher = "/usr/local/bin/launcher";
 
-test("the list has a command line for each role and one to warm each role's cache", () => {
+test("every role has a command line to start and one to warm", () => {
   assert.deepEqual(Object.keys(COMMAND_LINES), ["api", "worker", "warm-api", "warm-worker"]);
 });
 
-test("the Dockerfile warms both roles and starts the API by default, word for word", () => {
+test("Dockerfile has the listed command lines, and starts the API by default", () => {
   assert.deepEqual(commands("ENTRYPOINT"), [[launcher]]);
   assert.deepEqual(commands("CMD"), [commandLine("api")]);
   assert.deepEqual(commands("RUN"), [[launcher, ...commandLine("warm-api")], [launcher, ...commandLine("warm-worker")]]);
 });
 
-test("Container Apps and Kubernetes start both roles, word for word", () => {
+test("Container Apps and Kubernetes have the listed command lines", () => {
   assert.deepEqual(args("infra/api.bicep"), commandLine("api"));
   assert.deepEqual(args("infra/worker.bicep"), commandLine("worker"));
   const { documents } = manifests(["infra/kubernetes/worker.yaml", "infra/kubernetes/api.yaml"]);
@@ -53,7 +53,7 @@ const differences = (one, other) => {
   return [...names].filter((name) => one[name] !== other[name]).sort();
 };
 
-test("the roles differ where they have to, and warming in nothing that changes what is compiled", () => {
+test("warming differs only in options that do not affect compilation", () => {
   const [api, worker, warmApi, warmWorker] = Object.keys(COMMAND_LINES).map(options);
   assert.deepEqual(differences(api, worker), ["--component-id", "--listen", "--max-instance-concurrent-reuse-count"]);
   assert.deepEqual(differences(warmApi, warmWorker), ["--component-id"]);
@@ -64,14 +64,14 @@ test("the roles differ where they have to, and warming in nothing that changes w
   assert.equal(worker["--listen"], "127.0.0.1:3000", "the drain route is for the launcher alone");
 });
 
-test("no role keeps files beside the manifest, and none has the option that Spin refuses when it is empty", () => {
+test("no role writes files beside the manifest or has --log-dir", () => {
   for (const role of Object.keys(COMMAND_LINES)) {
     assert.equal(options(role)["--state-dir"], "", role);
     assert.ok(!("--log-dir" in options(role)), role);
   }
 });
 
-test("an empty --log-dir is nowhere, not even in a document", () => {
+test("no file contains an empty --log-dir", () => {
   for (const path of ["Dockerfile", "README.md", "docs/operations.md", "infra/README.md", "infra/kubernetes/README.md", "infra/kubernetes/worker.yaml", "infra/api.bicep", "infra/worker.bicep"]) {
     assert.doesNotMatch(read(path), /--log-dir['"]?,? *['"]{2}/, path);
   }
@@ -87,7 +87,7 @@ function linger(role) {
   return role === "api" ? Number(fallback) : 0;
 }
 
-test("a replica is killed only after the launcher's own time to end has passed", () => {
+test("grace period of a replica is longer than the launcher's", () => {
   const { documents } = manifests(["infra/kubernetes/worker.yaml", "infra/kubernetes/api.yaml"]);
   for (const role of ["api", "worker"]) {
     const { launcher } = COMMAND_LINES[role];

@@ -33,14 +33,14 @@ function manifest() {
   return { defaults: Object.fromEntries(defaults), of: (component) => sections[`component.${component}.variables`], component: (name) => sections[`component.${name}`] };
 }
 
-test("the files are parsed, and the policy scanner finds nothing that is not accepted with a reason", () => {
+test("policy scanner finds nothing without a documented exception", () => {
   assert.deepEqual(Object.keys(trees()), bicepFiles());
   const { code, output } = tool("checkov", "--directory", "infra", "--config-file", "infra/.checkov.yaml");
   assert.equal(code, 0, output);
   assert.match(output, /Passed checks: [1-9]\d*, Failed checks: 0/);
 });
 
-test("every module that is named exists, with the parameters it is given and no others", () => {
+test("every module exists and gets exactly its parameters", () => {
   let count = 0;
   for (const [path, tree] of Object.entries(trees())) {
     for (const module of Object.values(tree.modules ?? {})) {
@@ -58,7 +58,7 @@ test("every module that is named exists, with the parameters it is given and no 
   assert.ok(count >= 8, `${count}`);
 });
 
-test("each parameter file fills what has no default, from variables that azd or an output of main.bicep sets", () => {
+test("parameter files set every parameter without a default", () => {
   const outputs = Object.keys(trees()["infra/main.bicep"].outputs);
   const azd = ["AZURE_ENV_NAME", "AZURE_LOCATION", "SERVICE_API_IMAGE_NAME", "SERVICE_WORKER_IMAGE_NAME"];
   for (const name of ["main", "api", "worker"]) {
@@ -76,7 +76,7 @@ test("each parameter file fills what has no default, from variables that azd or 
   }
 });
 
-test("both services are deployed by the Bicep file of their name", () => {
+test("each service is deployed by the Bicep file of its name", () => {
   const services = [...read("azure.yaml").matchAll(/^ {2}(\w+):\n {4}project/gm)].map(([, name]) => name);
   assert.deepEqual(services, Object.keys(APPS));
   for (const [name, file] of Object.entries(APPS)) {
@@ -85,7 +85,7 @@ test("both services are deployed by the Bicep file of their name", () => {
   }
 });
 
-test("what the containers are told is a variable of the manifest or a name that the launcher knows", () => {
+test("every container variable is known to the manifest or the launcher", () => {
   const { defaults, of } = manifest();
   const launcher = read("crates/launcher/src/environment.rs");
   for (const [name, file] of Object.entries(APPS)) {
@@ -104,7 +104,7 @@ test("what the containers are told is a variable of the manifest or a name that 
   }
 });
 
-test("without a value of their own, queue and container are called what the components call them", () => {
+test("default queue and container names equal those of the manifest", () => {
   const { defaults } = manifest();
   const { parameters } = trees()["infra/main.bicep"];
   assert.equal(parameters.queueName.default, defaults.task_queue_name);
@@ -117,7 +117,7 @@ test("without a value of their own, queue and container are called what the comp
   for (const suffix of ["-scheduled", "-poison"]) assert.ok(names.includes(suffix), suffix);
 });
 
-test("both apps scale from 0 to 10, the worker by the queues of tasks that wait and that are due, and hourly", () => {
+test("both apps scale from 0 to 10, by their scale rules", () => {
   for (const file of Object.values(APPS)) {
     const { scale } = app(file).properties.template;
     assert.deepEqual([scale.minReplicas, scale.maxReplicas, scale.cooldownPeriod], [0, 10, 300]);
@@ -139,7 +139,7 @@ test("both apps scale from 0 to 10, the worker by the queues of tasks that wait 
   assert.equal(sweep.custom.metadata.desiredReplicas, "1");
 });
 
-test("the worker has no ingress, the API only TLS, and each replica has time for its end", () => {
+test("worker has no ingress, and the API only TLS", () => {
   assert.equal(app(APPS.worker).properties.configuration.ingress, undefined);
   assert.equal(app(APPS.api).properties.configuration.ingress.allowInsecure, false);
   for (const file of Object.values(APPS)) {
@@ -152,7 +152,7 @@ test("the worker has no ingress, the API only TLS, and each replica has time for
   }
 });
 
-test("the launcher and the host understand the arguments of both apps", () => {
+test("launcher and host accept the arguments of both apps", () => {
   for (const file of Object.values(APPS)) {
     const all = args(file);
     const cut = all.indexOf("--");
@@ -169,7 +169,7 @@ test("the launcher and the host understand the arguments of both apps", () => {
   }
 });
 
-test("probes ask routes that exist, of ports that are listened on", () => {
+test("probes use existing routes on open ports", () => {
   const routes = read("crates/api/src/http/route.rs");
   for (const [name, file] of Object.entries(APPS)) {
     const ports = args(file).flatMap((word) => /^[\d.]+:(\d+)$/.exec(word)?.[1] ?? []).map(Number);
@@ -186,14 +186,14 @@ test("probes ask routes that exist, of ports that are listened on", () => {
   assert.equal(app(APPS.api).properties.configuration.ingress.targetPort, 3000);
 });
 
-test("a replica may take 30 s to start: without a cached compilation it compiles for seconds", () => {
+test("replica has 30 s to start, enough to compile the components", () => {
   for (const file of Object.values(APPS)) {
     const { periodSeconds, failureThreshold } = container(file).probes.find(({ type }) => type === "Startup");
     assert.ok(periodSeconds * failureThreshold >= 30, file);
   }
 });
 
-test("easy-auth without an authentication, and api-key without a key, are not deployed", () => {
+test("easy-auth without authentication and api-key without a key are refused", () => {
   const given = { apiAuth: "none", easyAuthClientId: "", easyAuthIssuer: "", apiKeyHashes: "" };
   const auth = (more) => decide(APPS.api, "checkedAuth", { ...given, ...more });
   assert.equal(auth({}), "none");
@@ -210,7 +210,7 @@ test("easy-auth without an authentication, and api-key without a key, are not de
   assert.equal(properties.globalValidation.unauthenticatedClientAction, "Return401");
 });
 
-test("numbers that azd passes as text have their bounds all the same", () => {
+test("numbers that azd passes as text are bounded", () => {
   const main = "infra/main.bicep";
   const given = Object.fromEntries(Object.entries(trees()[main].parameters).map(([name, { default: text }]) => [name, text]));
   for (const [name, parameter, good, bad] of [
@@ -222,7 +222,7 @@ test("numbers that azd passes as text have their bounds all the same", () => {
   }
 });
 
-test("names, retention and the alerts' thresholds can be set through azd", () => {
+test("azd sets names, retention and the thresholds of alerts", () => {
   const { parameters } = JSON.parse(read("infra/main.parameters.json"));
   const { parameters: known } = trees()["infra/main.bicep"];
   for (const name of ["queueName", "containerName", "retentionDays", "replication", "staleMinutes", "poisonThreshold", "errorThreshold"]) {
@@ -232,7 +232,7 @@ test("names, retention and the alerts' thresholds can be set through azd", () =>
   for (const rule of value("infra/modules/alerts.bicep", "rules")) assert.notEqual(rule.threshold, undefined, rule.name);
 });
 
-test("the API says its own address instead of believing a header that callers can send", () => {
+test("API has a configured address and trusts no forwarded header", () => {
   const names = container(APPS.api).env.map(({ name }) => name);
   assert.ok(names.includes("SPIN_VARIABLE_PUBLIC_BASE_URL"));
   for (const file of Object.values(APPS)) assert.ok(!container(file).env.some(({ name }) => name === "SPIN_VARIABLE_TRUST_FORWARDED"), file);
@@ -255,7 +255,7 @@ function assigned() {
   return found.map((row) => row.join(" | ")).sort();
 }
 
-test("the roles are those of the table in docs/operations.md", () => {
+test("role assignments equal the table in docs/operations.md", () => {
   const rows = read("docs/operations.md").matchAll(/^\| (keyless|keyVault) \| (api|worker|pull) \| ([\w ]+) \| `([\w-]+)` \|/gm);
   const documented = [];
   for (const [, mode, identity, role, id] of rows) {
@@ -266,7 +266,7 @@ test("the roles are those of the table in docs/operations.md", () => {
   assert.ok(documented.length >= 9);
 });
 
-test("the account is closed as far as its callers allow", () => {
+test("storage account refuses public access and plain HTTP", () => {
   const { account, container: blobs, lifecycle } = trees()["infra/modules/storage.bicep"].resources;
   const { properties } = account.config;
   assert.deepEqual(
@@ -277,7 +277,7 @@ test("the account is closed as far as its callers allow", () => {
   assert.ok(lifecycle.config.properties.policy.rules.every(({ enabled }) => enabled));
 });
 
-test("documents outlive the longest delay and poison originals their copies, by a month", () => {
+test("documents and poison originals are kept a month longer than needed", () => {
   const storage = "infra/modules/storage.bicep";
   const { container: blobs, lifecycle } = trees()[storage].resources;
   assert.deepEqual(blobs.config.loop_type.detail.array_name, ["", "-poison"]);
@@ -290,7 +290,7 @@ test("documents outlive the longest delay and poison originals their copies, by 
   }
 });
 
-test("alerts read words that are written", () => {
+test("alerts search for log messages that exist", () => {
   const queries = value("infra/modules/alerts.bicep", "rules").map(({ query }) => query).join("\n") + JSON.stringify(trees()["infra/modules/alerts.bicep"].variables);
   assert.match(queries, /line\.poisoned/);
   assert.match(queries, /line\.level/);

@@ -143,13 +143,13 @@ function copyContext({ sources, target }, folder) {
   }
 }
 
-test("the stages are the ones that this test knows how to execute", () => {
+test("Dockerfile has exactly the stages that these tests execute", () => {
   assert.deepEqual(all.map((stage) => stage.name ?? "final"), ["pages", "build", "final"]);
   assert.match(final.base, /^ghcr\.io\/spinframework\/spin:v4\.([1-9]|\d{2,})\.\d+-distroless$/);
   assert.deepEqual(step("USER").map(({ text }) => text), ["65532:65532"]);
 });
 
-test("the pages are made from the build context alone", () => {
+test("pages are built from the build context alone", () => {
   const { steps } = all.find((stage) => stage.name === "pages");
   const folder = inside("/stages/pages");
   for (const { word, text } of steps) {
@@ -165,7 +165,7 @@ test("the pages are made from the build context alone", () => {
   assert.ok(existsSync(join(folder, "web/pages/vendor/swagger-ui.css")));
 });
 
-test("the compiler finds every member of the workspace and every file they include in the build context", () => {
+test("build context contains all sources of the workspace", () => {
   const { steps } = all.find((stage) => stage.name === "build");
   const folder = inside("/stages/build");
   mkdirSync(folder, { recursive: true });
@@ -196,7 +196,7 @@ test("the compiler finds every member of the workspace and every file they inclu
   copyFileSync(`${BUILT}launcher`, join(folder, "target/release/launcher"));
 });
 
-test("the last stage is put together, and both roles start once and leave compiled code behind", () => {
+test("both roles leave compiled code in the final stage", () => {
   mkdirSync(inside("/usr/local/bin"), { recursive: true });
   copyFileSync(process.env.ACCEPTED_SPIN ?? `${BUILT}host`, inside("/usr/local/bin/spin"));
   mkdirSync(inside("/app"), { recursive: true });
@@ -229,7 +229,7 @@ test("the last stage is put together, and both roles start once and leave compil
   console.log(`# until healthy, compiling: api ${times[0]} ms, worker ${times[1]} ms; from the cache: ${again.join(" ms, ")} ms`);
 });
 
-test("the API starts unprivileged on a read-only file system, is healthy, serves and stops", async () => {
+test("API serves unprivileged on a read-only file system", async () => {
   writable(image, false);
   const before = contents(image);
   const command = [...exec(step("ENTRYPOINT")[0].text), ...exec(step("CMD")[0].text)];
@@ -246,7 +246,7 @@ test("the API starts unprivileged on a read-only file system, is healthy, serves
   assert.deepEqual(contents(image), before, "nothing was written outside /tmp");
 });
 
-test("the worker starts with the arguments of the infrastructure, is healthy, drains and stops", async () => {
+test("worker drains with the arguments of the infrastructure", async () => {
   const before = contents(image);
   const command = [...exec(step("ENTRYPOINT")[0].text), ...commandLine("worker")];
   const worker = startInside(command, { SPIN_VARIABLE_STORAGE_CONNECTION_STRING: "UseDevelopmentStorage=true" });

@@ -7,12 +7,12 @@ import { COMMAND_LINES } from "./support/arguments.mjs";
 import { included } from "./support/dockerfile.mjs";
 import { read, tool } from "./support/tools.mjs";
 
-test("hadolint has nothing to say", () => {
+test("hadolint reports nothing", () => {
   const { code, output } = tool("hadolint", "Dockerfile");
   assert.equal(code, 0, output);
 });
 
-test("every option of Spin in use is explained in the Dockerfile", () => {
+test("Dockerfile explains every option of Spin in use", () => {
   const comments = read("Dockerfile").split("\n").filter((line) => line.startsWith("#")).join("\n");
   const used = Object.values(COMMAND_LINES).flatMap(({ host }) => host);
   for (const option of used.filter((word) => word.startsWith("--"))) {
@@ -21,7 +21,7 @@ test("every option of Spin in use is explained in the Dockerfile", () => {
   }
 });
 
-test("only sources get into the build context", () => {
+test("build context contains only sources", () => {
   const ignore = read(".dockerignore");
   const isIn = (path) => included(ignore, path);
   for (const path of [".env", "target/debug/host", "node_modules/x/y.js", "crates/host/.env", "web/node_modules/x", ".git/config", "docs/x.md", "infra/main.bicep", "a.wasm", "models/a.wasm"]) {

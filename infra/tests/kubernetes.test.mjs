@@ -13,12 +13,12 @@ const files = readdirSync(ROOT + FOLDER).filter((name) => name.endsWith(".yaml")
 const found = manifests(files.map((name) => `${FOLDER}/${name}`));
 const one = (kind, file) => found.documents.find((entry) => entry.kind.endsWith(` ${kind}`) && entry.path.endsWith(`/${file}`)).document;
 
-test("every document is of a known kind and has only fields of it", () => {
+test("every document has a known kind and only its fields", () => {
   assert.deepEqual(found.errors, []);
   assert.equal(found.documents.length, 6);
 });
 
-test("a misspelt field, a number for a text and an unknown kind are found", () => {
+test("validator finds misspelt fields, wrong types and unknown kinds", () => {
   const folder = "target/infra-tests/";
   mkdirSync(ROOT + folder, { recursive: true });
   const table = [
@@ -41,7 +41,7 @@ test("a misspelt field, a number for a text and an unknown kind are found", () =
   }
 });
 
-test("the scale rules are those of Container Apps", () => {
+test("scale rules equal those of Container Apps", () => {
   const { scale } = app("infra/worker.bicep").properties.template;
   const { spec } = one("ScaledObject", "scaling.yaml");
   assert.deepEqual(
@@ -62,7 +62,7 @@ test("the scale rules are those of Container Apps", () => {
   }
 });
 
-test("the pods run what Container Apps runs", () => {
+test("pods run the containers of Container Apps", () => {
   const worker = one("Deployment", "worker.yaml").spec;
   assert.equal(worker.replicas, undefined, "the scaler decides");
   const { template } = app("infra/worker.bicep").properties;
@@ -76,18 +76,18 @@ test("the pods run what Container Apps runs", () => {
   assert.deepEqual(one("Service", "api.yaml").spec.selector, api.selector.matchLabels);
 });
 
-test("a replica may take 30 s to start, as in Container Apps", () => {
+test("replica has 30 s to start, as in Container Apps", () => {
   for (const file of ["worker.yaml", "api.yaml"]) {
     const { periodSeconds, failureThreshold } = one("Deployment", file).spec.template.spec.containers[0].startupProbe;
     assert.ok(periodSeconds * failureThreshold >= 30, file);
   }
 });
 
-test("no template trusts a header that a caller may have set", () => {
+test("no template trusts a header that a caller can set", () => {
   for (const file of files) assert.doesNotMatch(read(`${FOLDER}/${file}`), /trust_forwarded"?\s*\n\s*value|TRUST_FORWARDED/, file);
 });
 
-test("what the pods are told is known to the manifest or the launcher", () => {
+test("every variable of the pods is known to manifest or launcher", () => {
   const variables = read("spin.toml");
   const launcher = read("crates/launcher/src/environment.rs");
   for (const file of ["worker.yaml", "api.yaml"]) {

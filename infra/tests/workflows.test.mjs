@@ -9,7 +9,7 @@ import { ROOT, read, trees, yaml } from "./support/tools.mjs";
 const FOLDER = ".github/workflows";
 const names = readdirSync(`${ROOT}${FOLDER}`).sort();
 
-test("every workflow is valid YAML with a limit of time and named rights", () => {
+test("every workflow has a time limit and named permissions", () => {
   const workflows = yaml(names.map((name) => `${FOLDER}/${name}`));
   assert.equal(workflows.length, 3);
   for (const [index, { permissions, jobs }] of workflows.entries()) {
@@ -23,7 +23,7 @@ test("every workflow is valid YAML with a limit of time and named rights", () =>
   }
 });
 
-test("an action is pinned by its commit, or a comment says why not", () => {
+test("every action is pinned by commit or explained", () => {
   for (const name of names) {
     const lines = read(`${FOLDER}/${name}`).split("\n");
     for (const [index, line] of lines.entries()) {
@@ -47,7 +47,7 @@ function parameterVariables() {
   return found;
 }
 
-test("the deployment passes every variable that the parameter files read, with the default that they have", () => {
+test("deployment passes every variable of the parameter files with its default", () => {
   const [{ jobs }] = yaml([`${FOLDER}/deploy.yml`]);
   const passed = jobs.deploy.env;
   const outputs = Object.keys(trees()["infra/main.bicep"].outputs);
@@ -64,7 +64,7 @@ test("the deployment passes every variable that the parameter files read, with t
   assert.ok(Object.keys(wanted).length >= 25);
 });
 
-test("every push runs the real Spin, of the version that the image has and with its checksum", () => {
+test("every push tests Spin in the version of the image", () => {
   const [{ jobs }] = yaml([`${FOLDER}/verify.yml`]);
   const runs = jobs.spin.steps.flatMap(({ run }) => run ?? []).join("\n");
   assert.match(runs, /cargo xtask test --host spin/);

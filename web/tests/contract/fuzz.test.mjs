@@ -74,9 +74,9 @@ async function fuzz(name, id, options) {
   assert.equal(code, 0, output.slice(-8_000));
 }
 
-test("made-up requests are answered as described", () => fuzz("any", undefined, []));
+test("responses to generated requests match the description", () => fuzz("any", undefined, []));
 
-test("requests about tasks in every state are answered as described", async () => {
+test("responses for tasks in every state match the description", async () => {
   for (const [state, id] of Object.entries(await tasks())) {
     // Tasks that go on for days have streams that go on for minutes.
     const streams = state === "scheduled" ? ["--exclude-operation-id", "streamTask"] : [];

@@ -27,7 +27,7 @@ const post = (path, body, headers = {}) =>
   fetch(app.url + path, { method: "POST", headers: { ...JSON_TYPE, ...headers }, body: typeof body === "string" ? body : JSON.stringify(body) });
 const get = (path, headers = {}) => fetch(app.url + path, { headers });
 
-test("the first requests of a cold application, forty at a time, are all accepted and all end", async () => {
+test("all of 40 concurrent first requests are accepted and end", async () => {
   const answers = await Promise.all(Array.from({ length: 40 }, () => post("/tasks", { TaskName: "simulate", Priority: 2 })));
   assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
   const ids = await Promise.all(answers.map(async (answer) => (await answer.json()).id));
@@ -36,7 +36,7 @@ test("the first requests of a cold application, forty at a time, are all accepte
   assert.deepEqual([...new Set(ends.map(({ status }) => status))], ["Succeeded"]);
 });
 
-test("a task goes from 202 to its result, and its Location reads the document from storage alone", async () => {
+test("result follows 202, and Location reads the document from storage", async () => {
   const accepted = await post("/tasks", { TaskName: "checksum", Input: "hello" });
   assert.equal(accepted.status, 202);
   const { id } = await accepted.json();
@@ -52,7 +52,7 @@ test("a task goes from 202 to its result, and its Location reads the document fr
   assert.ok([403, 404, 409].includes(bare.status), `${bare.status}`);
 });
 
-test("the original route answers in any letter case with an empty body", async () => {
+test("original route responds in any letter case with no body", async () => {
   for (const path of ["/Tasks/QueueTask", "/tasks/queuetask", "/TASKS/QUEUETASK"]) {
     const accepted = await post(path, { taskname: "simulate", PRIORITY: 0 });
     assert.equal(accepted.status, 202, path);
@@ -61,7 +61,7 @@ test("the original route answers in any letter case with an empty body", async (
   }
 });
 
-test("a repeated submission is answered as the first, other content under its id is refused", async () => {
+test("repeated submission succeeds, and other content is refused", async () => {
   const task = { TaskId: randomUUID(), TaskName: "simulate", Input: { text: "one" } };
   const first = await post("/tasks", task);
   const second = await post("/tasks", task);
@@ -73,7 +73,7 @@ test("a repeated submission is answered as the first, other content under its id
   await ended(app.url, task.TaskId);
 });
 
-test("texts of every kind survive queue and storage, and large documents work", async () => {
+test("any text and large documents are returned unchanged", async () => {
   const texts = ["n".repeat(4096), "Überprüfung 漢字 🚀 \u202ex", "\"quotes\" 'and' <&> ]]> &amp; \\ /", "controls \u0000 \u0001 \t \r\n \u007f \uffff"];
   for (const text of texts) {
     const accepted = await post("/tasks", { TaskName: text, TaskDescription: text });
@@ -85,7 +85,7 @@ test("texts of every kind survive queue and storage, and large documents work", 
   assert.equal((await ended(app.url, id)).status, "Succeeded");
 });
 
-test("a task for later can be canceled, deleted and is then gone", async () => {
+test("scheduled task can be canceled and deleted", async () => {
   const { id } = await submit(app.url, { TaskName: "simulate", DelaySeconds: 3600 });
   assert.equal((await get(`/tasks/${id}`).then((answer) => answer.json())).status, "NotStarted");
   assert.equal((await post(`/tasks/${id}/cancel`, "")).status, 200);
@@ -94,7 +94,7 @@ test("a task for later can be canceled, deleted and is then gone", async () => {
   assert.equal((await get(`/tasks/${id}`)).status, 404);
 });
 
-test("a running task is canceled, and a failed one runs again on demand", async () => {
+test("running task is canceled, and a failed one retried", async () => {
   const { id: long } = await submit(app.url, { TaskName: "slow", Input: { milliseconds: 20_000 } });
   for (let state = ""; state !== "Running"; await sleep(100)) state = (await (await get(`/tasks/${long}`)).json()).status;
   assert.ok([200, 202].includes((await post(`/tasks/${long}/cancel`, "")).status));
@@ -108,7 +108,7 @@ test("a running task is canceled, and a failed one runs again on demand", async 
   assert.equal(again.status, "Failed");
 });
 
-test("a monitor answers 304 while nothing changed, and waits when asked to", async () => {
+test("monitor responds 304 without a change, and waits on request", async () => {
   const { id } = await submit(app.url, { TaskName: "simulate", DelaySeconds: 3600 });
   const etag = (await get(`/tasks/${id}`)).headers.get("etag");
   assert.equal((await get(`/tasks/${id}`, { "if-none-match": etag })).status, 304);
@@ -118,7 +118,7 @@ test("a monitor answers 304 while nothing changed, and waits when asked to", asy
   await post(`/tasks/${id}/cancel`, "");
 });
 
-test("an event stream tells each state until the end and then closes", async () => {
+test("event stream sends every state and then ends", async () => {
   const { id } = await submit(app.url, { TaskName: "slow", Input: { milliseconds: 1_500 } });
   const stream = await get(`/tasks/${id}`, { accept: "text/event-stream" });
   assert.match(stream.headers.get("content-type"), /^text\/event-stream/);
@@ -126,7 +126,7 @@ test("an event stream tells each state until the end and then closes", async () 
   assert.match(text, /"status":"Succeeded"/);
 });
 
-test("what is wrong is a problem document, and nothing of it harms the next request", async () => {
+test("every refusal is a problem document, and the connection continues", async () => {
   for (const [path, body, headers, status] of [
     ["/tasks", "{", {}, 400],
     ["/tasks", "[]", {}, 400],
@@ -146,12 +146,12 @@ test("what is wrong is a problem document, and nothing of it harms the next requ
   assert.equal((await get("/readyz")).status, 200);
 });
 
-test("the drain route refuses callers without the token", async () => {
+test("drain route refuses callers without the token", async () => {
   assert.equal((await post("/drain", "")).status, 401);
   assert.equal((await post("/drain", "", { authorization: "Bearer wrong" })).status, 401);
 });
 
-test("HEAD is GET without its body, and unknown methods and routes are said to be so", async () => {
+test("HEAD equals GET without a body; unknown methods and routes are refused", async () => {
   const head = await fetch(`${app.url}/healthz`, { method: "HEAD" });
   assert.deepEqual([head.status, await head.text()], [200, ""]);
   assert.equal((await fetch(`${app.url}/tasks`, { method: "PUT" })).status, 405);
@@ -169,7 +169,7 @@ function raw(bytes) {
   });
 }
 
-test("what the host answers itself, as docs/operations.md says, and what probes should ask", async () => {
+test("host's own responses are those of docs/operations.md", async () => {
   assert.equal(await raw("GET /healthz HTTP/1.0\r\n\r\n"), "", "without Host the connection is closed");
   assert.match(await raw("GET /healthz HTTP/1.1\r\nhost: a\r\nx: \xff\r\nconnection: close\r\n\r\n"), /^HTTP\/1\.1 500 [^]*\r\n\r\n$/);
   assert.match(await raw("GET /.well-known/spin/health HTTP/1.0\r\n\r\n"), /^HTTP\/1\.0 200 OK/);

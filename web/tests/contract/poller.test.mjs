@@ -38,7 +38,7 @@ function poller(task) {
   return createHttpPoller(lro, { intervalInMs: 100 });
 }
 
-test("the JavaScript poller follows a task to its result", async () => {
+test("JavaScript poller returns the result of a task", async () => {
   const following = poller({ TaskName: "slow", Input: { milliseconds: 1500 } });
   const seen = [];
   following.onProgress((state) => seen.push(state.status));
@@ -49,11 +49,11 @@ test("the JavaScript poller follows a task to its result", async () => {
   assert.ok(seen.includes("running"), seen.join());
 });
 
-test("the JavaScript poller reports why a task failed", async () => {
+test("JavaScript poller reports why a task failed", async () => {
   await assert.rejects(poller({ TaskName: "fail" }).pollUntilDone(), /HandlerFailed\. The report has no month\./);
 });
 
-test("the JavaScript poller ends when a task is canceled", async () => {
+test("JavaScript poller ends when a task is canceled", async () => {
   const following = poller({ TaskName: "simulate", DelaySeconds: 3600 });
   await following.submitted();
   const { id } = (await (await fetch(`${app.url}/tasks?status=NotStarted`)).json()).value[0];
@@ -66,7 +66,7 @@ for (const [name, expected] of [
   ["large", (end) => assert.equal(end.result.status, "Succeeded")],
   ["fail", (end) => assert.match(end.error, /The report has no month\./)],
 ]) {
-  test(`the Python poller follows a task named ${name} to its end`, async () => {
+  test(`Python poller ends with a task named ${name}`, async () => {
     const script = fileURLToPath(new URL("poller.py", import.meta.url));
     const { code, output } = await run("python", [script, app.url, name], { milliseconds: 120_000 });
     assert.equal(code, 0, output);

@@ -35,7 +35,7 @@ async function fillAndSubmit(page, name, input) {
   return (await link.getAttribute("href")).slice(1);
 }
 
-test("a submitted task is watched from accepted to succeeded without a reload", () =>
+test("submitted task is shown from accepted to succeeded without reload", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     await page.getByText("No tasks yet").waitFor();
@@ -55,7 +55,7 @@ test("a submitted task is watched from accepted to succeeded without a reload", 
     await picture(page, "succeeded");
   }));
 
-test("progress is drawn while tasks run, by stream and by polling", () =>
+test("progress of running tasks is drawn, by stream and polling", () =>
   withPage(browser, {}, async (page) => {
     // More tasks than event streams; each takes 0.6 to 11.4 s, so that some surely tell of progress.
     const tasks = await Promise.all(
@@ -69,7 +69,7 @@ test("progress is drawn while tasks run, by stream and by polling", () =>
       [...document.querySelectorAll("#list .state")].filter((node) => node.textContent === "Succeeded").length === count, tasks.length);
   }));
 
-test("numbers in the input arrive as they were typed", () =>
+test("numbers in the input are sent as typed", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     const id = await fillAndSubmit(page, "simulate", '{"n": 12345678901234567890}');
@@ -83,7 +83,7 @@ test("numbers in the input arrive as they were typed", () =>
     assert.equal(again.status, 202, "the same content is a repetition");
   }));
 
-test("a running task is cancelled and says so", () =>
+test("running task is cancelled and shown as cancelled", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     const id = await fillAndSubmit(page, "slow", '{"milliseconds": 30000}');
@@ -98,7 +98,7 @@ test("a running task is cancelled and says so", () =>
     assert.equal((await ended(app.url, id)).status, "Canceled");
   }));
 
-test("a scheduled task is cancelled before it starts", () =>
+test("scheduled task is cancelled before it starts", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     await page.getByLabel("Start after").fill("3600");
@@ -112,7 +112,7 @@ test("a scheduled task is cancelled before it starts", () =>
     assert.equal((await ended(app.url, id)).status, "Canceled");
   }));
 
-test("a failed task shows why, can be retried and deleted", () =>
+test("failed task shows its reason, is retried and deleted", () =>
   withPage(browser, { expected: [/404/] }, async (page) => {
     const { id } = await submit(app.url, { TaskName: "fail" });
     await ended(app.url, id);
@@ -130,7 +130,7 @@ test("a failed task shows why, can be retried and deleted", () =>
     assert.equal((await fetch(`${app.url}/tasks/${id}`)).status, 404);
   }));
 
-test("a result that is not JSON is offered on its own", () =>
+test("result that is not JSON has its own link", () =>
   withPage(browser, {}, async (page) => {
     const { id } = await submit(app.url, { TaskName: "large" });
     await ended(app.url, id);
@@ -140,7 +140,7 @@ test("a result that is not JSON is offered on its own", () =>
     assert.equal((await answer.text()).length, 22 * 20_000);
   }));
 
-test("a reload finds the filter, the open task and what was submitted here", () =>
+test("reload restores filter, open task and submitted tasks", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     const id = await fillAndSubmit(page, "simulate");
@@ -157,7 +157,7 @@ test("a reload finds the filter, the open task and what was submitted here", () 
     assert.ok(states.length > 0 && states.every((state) => state === "Succeeded"), states.join());
   }));
 
-test("filters narrow the list and pages extend it", () =>
+test("list has the filtered tasks of all loaded pages", () =>
   withPage(browser, {}, async (page) => {
     const name = "paged/\u00e4 & <b>";
     await Promise.all(Array.from({ length: 30 }, () => submit(app.url, { TaskName: name, DelaySeconds: 3600 })));

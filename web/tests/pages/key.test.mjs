@@ -24,7 +24,7 @@ after(async () => {
   await app?.stop();
 });
 
-test("the page asks for a key, follows tasks with it and forgets it", () =>
+test("page asks for a key, uses it and forgets it", () =>
   withPage(browser, { expected: [/401/] }, async (page) => {
     await page.goto(app.url);
     const dialog = page.locator("#key");

@@ -46,7 +46,7 @@ async function barriers(page) {
 for (const dark of [false, true]) {
   const scheme = dark ? "dark" : "light";
 
-  test(`the ${scheme} page is readable on a wide screen`, () =>
+  test(`${scheme} page is readable on a wide screen`, () =>
     withPage(browser, { dark }, async (page) => {
       await page.goto(app.url);
       await page.locator("#list li").nth(4).waitFor();
@@ -56,7 +56,7 @@ for (const dark of [false, true]) {
       await picture(page, `wide-${scheme}`, true);
     }));
 
-  test(`the ${scheme} page fits a narrow screen`, () =>
+  test(`${scheme} page fits a narrow screen`, () =>
     withPage(browser, { dark, ...PHONE }, async (page) => {
       await page.goto(app.url);
       await page.locator("#list li").nth(4).waitFor();
@@ -76,7 +76,7 @@ for (const dark of [false, true]) {
     }));
 }
 
-test("the keyboard alone submits a task, opens it and comes back", () =>
+test("task is submitted and opened with the keyboard alone", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     await page.locator("#list li").first().waitFor();
@@ -110,7 +110,7 @@ test("the keyboard alone submits a task, opens it and comes back", () =>
     assert.equal(await row.evaluate((node) => document.activeElement === node), true, "the focus is back");
   }));
 
-test("input that is not JSON is refused before it is sent", () =>
+test("input that is not JSON is refused before sending", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(app.url);
     await page.getByLabel("Input").fill('{"open": ');
@@ -125,7 +125,7 @@ test("input that is not JSON is refused before it is sent", () =>
     await picture(page, "invalid-form");
   }));
 
-test("a refusal of the API is shown in its own words", () =>
+test("refusal of the API is shown with its text", () =>
   withPage(browser, { expected: [/413/] }, async (page) => {
     await page.goto(app.url);
     await page.getByLabel("Input").fill(JSON.stringify("x".repeat(3000)));
@@ -135,14 +135,14 @@ test("a refusal of the API is shown in its own words", () =>
     await picture(page, "refused");
   }));
 
-test("a task that does not exist says so", () =>
+test("missing task is shown as missing", () =>
   withPage(browser, { expected: [/404/] }, async (page) => {
     await page.goto(`${app.url}/#00000000-0000-4000-8000-000000000000`);
     await page.getByRole("heading", { name: "No such task" }).waitFor();
     await picture(page, "no-such-task");
   }));
 
-test("losing the network is said and made good", () =>
+test("lost network is shown, and the page recovers", () =>
   withPage(browser, { expected: [/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|ERR_NETWORK/] }, async (page, context) => {
     await page.goto(app.url);
     await page.locator("#list li").first().waitFor();
@@ -154,7 +154,7 @@ test("losing the network is said and made good", () =>
     await page.locator("#banner").waitFor({ state: "hidden" });
   }));
 
-test("an API that cannot be reached is said and made good", () =>
+test("unreachable API is shown, and the page recovers", () =>
   withPage(browser, { expected: [/ERR_FAILED/] }, async (page) => {
     await page.goto(app.url);
     await page.locator("#list li").first().waitFor();
@@ -168,7 +168,7 @@ test("an API that cannot be reached is said and made good", () =>
     await page.locator("#banner").waitFor({ state: "hidden" });
   }));
 
-test("the API reference shows every operation", () =>
+test("API reference shows every operation", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(`${app.url}/swagger`);
     await page.locator(".opblock").first().waitFor();
@@ -178,7 +178,7 @@ test("the API reference shows every operation", () =>
     await picture(page, "reference");
   }));
 
-test("without its assets the API reference says what to do", () =>
+test("API reference without its assets shows what to do", () =>
   withPage(browser, { expected: [/404/] }, async (page) => {
     await page.route("**/vendor/*", (route) => route.fulfill({ status: 404 }));
     await page.goto(`${app.url}/swagger`);

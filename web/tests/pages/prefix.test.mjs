@@ -27,7 +27,7 @@ after(async () => {
 
 const throughGateway = (address) => assert.ok(address.startsWith(`${gateway.url}/`), address);
 
-test("the dashboard submits, follows and lists through the gateway", () =>
+test("dashboard submits, follows and lists through the gateway", () =>
   withPage(browser, {}, async (page) => {
     const listed = page.waitForResponse((answer) => answer.url().startsWith(`${gateway.url}/tasks?`) && answer.ok());
     const streamed = page.waitForRequest((asked) => asked.url().endsWith("/events"));
@@ -45,7 +45,7 @@ test("the dashboard submits, follows and lists through the gateway", () =>
     assert.deepEqual(gateway.beside, []);
   }));
 
-test("numbers that a double cannot hold are shown with all their digits", () =>
+test("numbers beyond a double are shown with all digits", () =>
   withPage(browser, {}, async (page) => {
     await page.goto(`${gateway.url}/`);
     const text = '{"amount":1000000000000000000001,"exact":1.10,"plain":7}';
@@ -56,7 +56,7 @@ test("numbers that a double cannot hold are shown with all their digits", () =>
     assert.equal(shown, text);
   }));
 
-test("the API reference loads and tries requests through the gateway, from any of its addresses", () =>
+test("API reference sends requests through the gateway from each address", () =>
   withPage(browser, {}, async (page) => {
     for (const path of ["/swagger", "/swagger/", "/swagger/index.html"]) {
       await page.goto(gateway.url + path);
@@ -73,7 +73,7 @@ test("the API reference loads and tries requests through the gateway, from any o
     assert.deepEqual(gateway.beside, []);
   }));
 
-test("a generator finds the API from either address of its description", async () => {
+test("generator finds the API from either address of its description", async () => {
   for (const path of ["/openapi.json", "/swagger/v1/swagger.json"]) {
     const address = gateway.url + path;
     const description = await (await fetch(address)).json();
@@ -82,7 +82,7 @@ test("a generator finds the API from either address of its description", async (
   }
 });
 
-test("the addresses in answers lead through the gateway", async () => {
+test("addresses in responses lead through the gateway", async () => {
   const answer = await fetch(`${gateway.url}/tasks`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -105,7 +105,7 @@ test("the addresses in answers lead through the gateway", async () => {
   assert.deepEqual(gateway.beside, []);
 });
 
-test("the answer to HEAD has a length, and its connection goes on", async () => {
+test("response to HEAD has a length, and its connection continues", async () => {
   const { port } = new URL(app.url);
   const said = await new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");

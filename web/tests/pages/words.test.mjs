@@ -9,7 +9,7 @@ import { ago, span, stateWord } from "../../pages/js/dom.js";
 
 const from = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 
-test("a state is told in the word that helps most", () => {
+test("state is shown with its most specific word", () => {
   for (const [task, word] of [
     [{ status: "NotStarted" }, "Waiting"],
     [{ status: "NotStarted", notBefore: from(60) }, "Scheduled"],
@@ -24,7 +24,7 @@ test("a state is told in the word that helps most", () => {
   }
 });
 
-test("moments are told from now and spans in two units", () => {
+test("times are relative to now, and durations have two units", () => {
   for (const [seconds, words] of [
     [-1, "just now"], [-59, "just now"], [-61, "1 min. ago"], [-7_300, "2 hr. ago"], [-200_000, "2 days ago"],
     [30.5, "in 31 s"], [3_605, "in 1 hr."],
@@ -39,12 +39,12 @@ test("moments are told from now and spans in two units", () => {
   }
 });
 
-test("metrics are read with their labels and comments are not", () => {
+test("metrics are parsed with labels and without comments", () => {
   const values = parse('# HELP a b\n# TYPE a gauge\na 1\nb{queue="x y"} 2.5\n\nbroken\nc{d="}"} 1e3 1700000000\n');
   assert.deepEqual([...values], [["a", 1], ['b{queue="x y"}', 2.5], ['c{d="}"}', 1000]]);
 });
 
-test("a list made for another host or prefix goes on at this one", () => {
+test("next link of another host or prefix continues at this one", () => {
   assert.equal(sameList("http://10.0.0.1:8080/tasks?top=25&continuation=a%2Fb"), "/tasks?top=25&continuation=a%2Fb");
   assert.equal(sameList("https://gateway.example/jobs/v1/tasks?top=1"), "/tasks?top=1");
 });

@@ -251,7 +251,7 @@ test("worker drains with the arguments of the infrastructure", async () => {
   const command = [...exec(step("ENTRYPOINT")[0].text), ...commandLine("worker")];
   const worker = startInside(command, { SPIN_VARIABLE_STORAGE_CONNECTION_STRING: "UseDevelopmentStorage=true" });
   await until("the worker is healthy", worker, () => healthCheck() === 0);
-  await until("its probe answers", worker, async () => (await get("/healthz", 9090))?.status === 200);
+  await until("its probe succeeds", worker, async () => (await get("/healthz", 9090))?.status === 200);
   // There is no storage; the drain route is reached with the right token all the same, and says so.
   await until("a drain was tried", worker, () => /refused to drain|drained|nothing to drain/.test(worker.output));
   assert.doesNotMatch(worker.output, /"status":(401|403|404)/);

@@ -5,7 +5,7 @@ const LIMIT_MS = 30_000;
 // Where the API is: above this script, whatever a gateway puts in front.
 const ROOT = new URL("..", import.meta.url);
 
-/** Tells the page about `unauthorized` (detail: the problem) and `contact` (detail: whether the API answered). */
+/** Tells the page about `unauthorized` (detail: the problem) and `contact` (detail: whether the API responded). */
 export const bus = new EventTarget();
 
 export const key = {
@@ -13,10 +13,10 @@ export const key = {
   set: (value) => (value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY)),
 };
 
-/** An answer that is an error, or no answer at all (status 0). */
+/** A response that is an error, or no response at all (status 0). */
 export class Problem extends Error {
   constructor(status, document, retryAfter) {
-    super(document.detail || document.title || `The API answered ${status}.`);
+    super(document.detail || document.title || `The API responded ${status}.`);
     this.status = status;
     this.title = document.title || "";
     this.traceId = document.traceId;
@@ -39,18 +39,18 @@ export async function send(method, path, { body, headers = {} } = {}) {
   const secret = key.get();
   if (secret) headers["api-key"] = secret;
   if (body !== undefined) headers["content-type"] = "application/json";
-  let answer;
+  let response;
   try {
-    answer = await fetch(at(path), { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
+    response = await fetch(at(path), { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
   } catch {
     tell("contact", false);
     throw new Problem(0, { detail: "The API cannot be reached." });
   }
   tell("contact", true);
-  if (answer.ok || answer.status === 304) return answer;
-  const document = await answer.json().catch(() => ({}));
-  const problem = new Problem(answer.status, document, Number(answer.headers.get("retry-after")) || 0);
-  if (answer.status === 401) tell("unauthorized", problem);
+  if (response.ok || response.status === 304) return response;
+  const document = await response.json().catch(() => ({}));
+  const problem = new Problem(response.status, document, Number(response.headers.get("retry-after")) || 0);
+  if (response.status === 401) tell("unauthorized", problem);
   throw problem;
 }
 

@@ -87,8 +87,8 @@ async function download(event) {
   if (!key.get()) return;
   event.preventDefault();
   try {
-    const answer = await send("GET", `${taskPath(id)}/result`);
-    const url = URL.createObjectURL(await answer.blob());
+    const response = await send("GET", `${taskPath(id)}/result`);
+    const url = URL.createObjectURL(await response.blob());
     el("a", { href: url, download: `${id}-result` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   } catch (problem) {
@@ -168,14 +168,14 @@ async function act(action, button) {
   tell("");
   render();
   try {
-    const answer = await send(action.method, taskPath(task) + action.path);
+    const response = await send(action.method, taskPath(task) + action.path);
     if (action.method === "DELETE") {
       close();
       store.drop(task);
       say($("announce"), "Task deleted.");
       return;
     }
-    tell(action.done(answer.status));
+    tell(action.done(response.status));
     await refresh(task);
   } catch (problem) {
     tell(problem.sentence, true);

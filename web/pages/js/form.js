@@ -8,7 +8,7 @@ const MAX_DELAY_SECONDS = 604_800;
 const TEXT = '"the text to work on"';
 const EXAMPLES = { checksum: TEXT, "text-statistics": TEXT };
 
-// The same key for a repeated click or a lost answer, so that nothing is submitted twice.
+// The same key for a repeated click or a lost response, so that nothing is submitted twice.
 let once = null;
 
 function fresh() {
@@ -59,10 +59,10 @@ async function submit(event) {
     return;
   }
   const button = event.target.querySelector("[type=submit]");
-  const answer = $("submit-answer");
+  const outcome = $("submit-outcome");
   button.disabled = true;
-  answer.className = "";
-  answer.replaceChildren("Sending …");
+  outcome.className = "";
+  outcome.replaceChildren("Sending …");
   once ||= fresh();
   try {
     const response = await send("POST", "/tasks", { body: body(), headers: { "idempotency-key": once } });
@@ -70,12 +70,12 @@ async function submit(event) {
     once = null;
     store.remember(task.id);
     store.put(task);
-    answer.replaceChildren(el("strong", {}, "202 Accepted "), el("a", { href: `#${task.id}` }, `Follow ${task.id.slice(0, 8)}`));
+    outcome.replaceChildren(el("strong", {}, "202 Accepted "), el("a", { href: `#${task.id}` }, `Follow ${task.id.slice(0, 8)}`));
   } catch (problem) {
     // The server has judged it: changed or not, the next one is a new submission.
     if (problem.status >= 400 && problem.status < 500) once = null;
-    answer.className = "error";
-    answer.replaceChildren(problem.sentence || problem.message);
+    outcome.className = "error";
+    outcome.replaceChildren(problem.sentence || problem.message);
   } finally {
     button.disabled = false;
   }

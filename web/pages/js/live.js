@@ -77,8 +77,8 @@ function follow(id) {
 export async function refresh(id) {
   const tag = store.etag(id);
   try {
-    const answer = await send("GET", taskPath(id), { headers: tag ? { "if-none-match": tag } : {} });
-    if (answer.status !== 304) store.put(parse(await answer.text()), answer.headers.get("etag"));
+    const response = await send("GET", taskPath(id), { headers: tag ? { "if-none-match": tag } : {} });
+    if (response.status !== 304) store.put(parse(await response.text()), response.headers.get("etag"));
   } catch (problem) {
     if (problem.status === 404 || problem.status === 410) store.drop(id);
     throw problem;

@@ -1,4 +1,4 @@
-// Schemathesis makes requests up from the API's own description and judges the answers by it: no 5xx, no
+// Schemathesis makes requests up from the API's own description and judges the responses by it: no 5xx, no
 // status, media type, header or body that is not described.
 
 import assert from "node:assert/strict";
@@ -37,10 +37,10 @@ async function tasks() {
 }
 
 /**
- * The fuzzer's configuration. HEAD and OPTIONS are answered but, being no operations of their own, not
+ * The fuzzer's configuration. HEAD and OPTIONS have responses but, being no operations of their own, not
  * described one by one. What is refused for reasons that no schema can tell (a moment too far away) or
  * accepted although a schema cannot tell why (names in any case) is not judged. Header values that are not UTF-8
- * are answered by the host itself and not sent.
+ * get their response from the host and are not sent.
  */
 function configuration(id) {
   const chosen = id ? `\n[parameters]\n"path.id" = "${id}"\n` : "";

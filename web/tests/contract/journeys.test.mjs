@@ -28,9 +28,9 @@ const post = (path, body, headers = {}) =>
 const get = (path, headers = {}) => fetch(app.url + path, { headers });
 
 test("all of 40 concurrent first requests are accepted and end", async () => {
-  const answers = await Promise.all(Array.from({ length: 40 }, () => post("/tasks", { TaskName: "simulate", Priority: 2 })));
-  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
-  const ids = await Promise.all(answers.map(async (answer) => (await answer.json()).id));
+  const responses = await Promise.all(Array.from({ length: 40 }, () => post("/tasks", { TaskName: "simulate", Priority: 2 })));
+  assert.deepEqual([...new Set(responses.map(({ status }) => status))], [202]);
+  const ids = await Promise.all(responses.map(async (response) => (await response.json()).id));
   assert.equal(new Set(ids).size, 40);
   const ends = await Promise.all(ids.map((id) => ended(app.url, id)));
   assert.deepEqual([...new Set(ends.map(({ status }) => status))], ["Succeeded"]);
@@ -87,7 +87,7 @@ test("any text and large documents are returned unchanged", async () => {
 
 test("scheduled task can be canceled and deleted", async () => {
   const { id } = await submit(app.url, { TaskName: "simulate", DelaySeconds: 3600 });
-  assert.equal((await get(`/tasks/${id}`).then((answer) => answer.json())).status, "NotStarted");
+  assert.equal((await get(`/tasks/${id}`).then((response) => response.json())).status, "NotStarted");
   assert.equal((await post(`/tasks/${id}/cancel`, "")).status, 200);
   assert.equal((await ended(app.url, id)).status, "Canceled");
   assert.equal((await fetch(`${app.url}/tasks/${id}`, { method: "DELETE" })).status, 204);
@@ -137,10 +137,10 @@ test("every refusal is a problem document, and the connection continues", async 
     ["/tasks", JSON.stringify({ TaskName: "x", Input: "y".repeat(2_000_000) }), {}, 413],
     ["/tasks/no-such-id/cancel", "", {}, 404],
   ]) {
-    const answer = await post(path, body, headers);
-    assert.equal(answer.status, status, `${path} ${JSON.stringify(body).slice(0, 40)}`);
-    assert.match(answer.headers.get("content-type"), /^application\/problem\+json/);
-    assert.equal((await answer.json()).status, answer.status);
+    const response = await post(path, body, headers);
+    assert.equal(response.status, status, `${path} ${JSON.stringify(body).slice(0, 40)}`);
+    assert.match(response.headers.get("content-type"), /^application\/problem\+json/);
+    assert.equal((await response.json()).status, response.status);
   }
   assert.equal((await get("/healthz")).status, 200);
   assert.equal((await get("/readyz")).status, 200);

@@ -16,7 +16,7 @@ from azure.core.rest import HttpRequest
 def main() -> None:
     base_url, name = sys.argv[1:]
     client = PipelineClient(base_url)
-    # The first answer reaches the poller in the form in which generated clients hand it over.
+    # The first response reaches the poller in the form in which generated clients hand it over.
     request = HttpRequest("POST", f"{base_url}/tasks", json={"TaskName": name})
     initial = client.send_request(request, _return_pipeline_response=True)
     assert initial.http_response.status_code == 202, initial.http_response.status_code

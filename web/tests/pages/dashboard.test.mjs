@@ -30,7 +30,7 @@ async function fillAndSubmit(page, name, input) {
   await page.getByLabel("Name", { exact: true }).first().fill(name);
   if (input) await page.getByLabel("Input").fill(input);
   await page.getByRole("button", { name: "Submit task" }).click();
-  const link = page.locator("#submit-answer a");
+  const link = page.locator("#submit-outcome a");
   await link.waitFor();
   return (await link.getAttribute("href")).slice(1);
 }
@@ -41,7 +41,7 @@ test("submitted task is shown from accepted to succeeded without reload", () =>
     await page.getByText("No tasks yet").waitFor();
     await picture(page, "empty");
     const id = await fillAndSubmit(page, "slow", '{"milliseconds": 4000}');
-    assert.match(await page.locator("#submit-answer").textContent(), /^202 Accepted/);
+    assert.match(await page.locator("#submit-outcome").textContent(), /^202 Accepted/);
     const row = page.locator(`#list li:has(a[href="#${id}"])`);
     await row.getByText("Running").waitFor();
     assert.equal(await page.locator("#connection").textContent(), "Live");
@@ -103,7 +103,7 @@ test("scheduled task is cancelled before it starts", () =>
     await page.goto(app.url);
     await page.getByLabel("Start after").fill("3600");
     const id = await fillAndSubmit(page, "simulate");
-    await page.locator("#submit-answer a").click();
+    await page.locator("#submit-outcome a").click();
     const dialog = page.locator("#detail");
     await dialog.getByText("Scheduled", { exact: true }).waitFor();
     await dialog.getByText("Starts in 59 min").waitFor();
@@ -136,8 +136,8 @@ test("result that is not JSON has its own link", () =>
     await ended(app.url, id);
     await page.goto(`${app.url}/#${id}`);
     const link = page.getByRole("link", { name: "Open the result on its own" });
-    const answer = await fetch(new URL(await link.getAttribute("href"), app.url));
-    assert.equal((await answer.text()).length, 22 * 20_000);
+    const response = await fetch(new URL(await link.getAttribute("href"), app.url));
+    assert.equal((await response.text()).length, 22 * 20_000);
   }));
 
 test("reload restores filter, open task and submitted tasks", () =>

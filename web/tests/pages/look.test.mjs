@@ -64,10 +64,10 @@ for (const dark of [false, true]) {
       await picture(page, `narrow-${scheme}`);
       await page.getByText("New task").click();
       await page.getByRole("button", { name: "Submit task" }).click();
-      await page.locator("#submit-answer a").waitFor();
+      await page.locator("#submit-outcome a").waitFor();
       assert.deepEqual(await sticking(page), []);
       await picture(page, `narrow-form-${scheme}`);
-      await page.locator("#submit-answer a").click();
+      await page.locator("#submit-outcome a").click();
       await page.locator('#detail[data-state="Succeeded"]').waitFor();
       assert.deepEqual(await sticking(page), []);
       assert.equal((await page.locator("#detail").boundingBox()).width, PHONE.width);
@@ -94,7 +94,7 @@ test("task is submitted and opened with the keyboard alone", () =>
     await page.keyboard.press("ArrowRight");
     assert.equal(await page.getByLabel("High", { exact: true }).isChecked(), true);
     await page.keyboard.press("Enter");
-    const link = page.locator("#submit-answer a");
+    const link = page.locator("#submit-outcome a");
     await link.waitFor();
     const row = page.locator(`#list a[href="${await link.getAttribute("href")}"]`);
     await row.focus();
@@ -130,8 +130,8 @@ test("refusal of the API is shown with its text", () =>
     await page.goto(app.url);
     await page.getByLabel("Input").fill(JSON.stringify("x".repeat(3000)));
     await page.getByRole("button", { name: "Submit task" }).click();
-    await page.locator("#submit-answer.error", { hasText: "must not exceed 2048 bytes" }).waitFor();
-    assert.match(await page.locator("#submit-answer").textContent(), /\(trace [0-9a-f]{32}\)$/);
+    await page.locator("#submit-outcome.error", { hasText: "must not exceed 2048 bytes" }).waitFor();
+    assert.match(await page.locator("#submit-outcome").textContent(), /\(trace [0-9a-f]{32}\)$/);
     await picture(page, "refused");
   }));
 

@@ -29,14 +29,14 @@ const throughGateway = (address) => assert.ok(address.startsWith(`${gateway.url}
 
 test("dashboard submits, follows and lists through the gateway", () =>
   withPage(browser, {}, async (page) => {
-    const listed = page.waitForResponse((answer) => answer.url().startsWith(`${gateway.url}/tasks?`) && answer.ok());
+    const listed = page.waitForResponse((response) => response.url().startsWith(`${gateway.url}/tasks?`) && response.ok());
     const streamed = page.waitForRequest((asked) => asked.url().endsWith("/events"));
     await page.goto(`${gateway.url}/`);
     await listed;
     await page.getByLabel("Name", { exact: true }).first().fill("text-statistics");
     await page.getByLabel("Input").fill('"to be or not to be"');
     await page.getByRole("button", { name: "Submit task" }).click();
-    await page.locator("#submit-answer a").click();
+    await page.locator("#submit-outcome a").click();
     throughGateway((await streamed).url());
     await page.getByRole("heading", { name: "Result", exact: true }).waitFor();
     const result = page.getByRole("link", { name: "Open the result on its own" });
@@ -66,10 +66,10 @@ test("API reference sends requests through the gateway from each address", () =>
     const operation = page.locator('.opblock:has([data-path="/healthz"])');
     await operation.locator(".opblock-summary-control").click();
     await operation.getByRole("button", { name: "Try it out" }).click();
-    const asked = page.waitForResponse((answer) => answer.url().endsWith("/healthz"));
+    const asked = page.waitForResponse((response) => response.url().endsWith("/healthz"));
     await operation.getByRole("button", { name: "Execute" }).click();
-    const answer = await asked;
-    assert.deepEqual([answer.url(), answer.status()], [`${gateway.url}/healthz`, 200]);
+    const response = await asked;
+    assert.deepEqual([response.url(), response.status()], [`${gateway.url}/healthz`, 200]);
     assert.deepEqual(gateway.beside, []);
   }));
 
@@ -83,14 +83,14 @@ test("generator finds the API from either address of its description", async () 
 });
 
 test("addresses in responses lead through the gateway", async () => {
-  const answer = await fetch(`${gateway.url}/tasks`, {
+  const response = await fetch(`${gateway.url}/tasks`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ TaskName: "checksum", Input: "hello" }),
   });
-  const monitor = answer.headers.get("operation-location");
+  const monitor = response.headers.get("operation-location");
   throughGateway(monitor);
-  const { id } = await answer.json();
+  const { id } = await response.json();
   const task = await ended(gateway.url, id);
   throughGateway(task.resourceLocation);
   const moved = await fetch(`${monitor}?redirect=true`);
@@ -116,9 +116,9 @@ test("response to HEAD has a length, and its connection continues", async () => 
     socket.write(head("HEAD", "/openapi.json") + head("HEAD", "/healthz") + head("GET", "/healthz", "Connection: close\r\n"));
   });
   const [openapi, healthz, got] = said.split(/(?=HTTP\/1\.1 )/);
-  const length = (answer) => Number(/content-length: (\d+)/i.exec(answer)?.[1]);
+  const length = (response) => Number(/content-length: (\d+)/i.exec(response)?.[1]);
   assert.ok(length(openapi) > 10_000, openapi);
-  for (const answer of [openapi, healthz]) assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n$/);
+  for (const response of [openapi, healthz]) assert.match(response, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n$/);
   assert.equal(length(healthz), length(got));
   assert.match(got, /\{"status":"alive"\}$/);
 });

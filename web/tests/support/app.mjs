@@ -68,8 +68,8 @@ export async function startApp(variables = {}) {
   const url = `http://127.0.0.1:${port}`;
   for (const end = Date.now() + START_MS; ; await sleep(200)) {
     if (ended) throw new Error(`the application did not start: ${ended}\n${output}`);
-    const answer = await fetch(`${url}/readyz`).catch(() => undefined);
-    if (answer?.ok) return { url, stop, output: () => output };
+    const response = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (response?.ok) return { url, stop, output: () => output };
     if (Date.now() > end) {
       await stop();
       throw new Error(`the application was not ready in time\n${output}`);
@@ -77,22 +77,22 @@ export async function startApp(variables = {}) {
   }
 }
 
-/** Submits a task over HTTP; the answer's body. */
+/** Submits a task over HTTP; the response's body. */
 export async function submit(url, task, headers = {}) {
-  const answer = await fetch(`${url}/tasks`, {
+  const response = await fetch(`${url}/tasks`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(task),
   });
-  if (answer.status !== 202) throw new Error(`${answer.status}: ${await answer.text()}`);
-  return answer.json();
+  if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
+  return response.json();
 }
 
 /** Waits until a task has ended; the last monitor. */
 export async function ended(url, id, headers = {}) {
   for (const end = Date.now() + 60_000; Date.now() < end; ) {
-    const answer = await fetch(`${url}/tasks/${id}`, { headers: { prefer: "wait=10", ...headers } });
-    const task = await answer.json();
+    const response = await fetch(`${url}/tasks/${id}`, { headers: { prefer: "wait=10", ...headers } });
+    const task = await response.json();
     if (["Succeeded", "Failed", "Canceled"].includes(task.status)) return task;
   }
   throw new Error(`task ${id} has not ended`);

@@ -18,9 +18,9 @@ export async function startGateway() {
       return;
     }
     const path = incoming.url.slice(PREFIX.length) || "/";
-    const onward = request(new URL(path, target), { method: incoming.method, headers: incoming.headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(outgoing);
+    const onward = request(new URL(path, target), { method: incoming.method, headers: incoming.headers }, (response) => {
+      outgoing.writeHead(response.statusCode, response.headers);
+      response.pipe(outgoing);
     });
     onward.on("error", () => outgoing.destroy());
     outgoing.on("close", () => onward.destroy());

@@ -9,7 +9,7 @@ async function slow(response, input) {
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ slept: true, input }));
 }
 
-function answer(name, response, input) {
+function respond(name, response, input) {
   if (name === "slow") return slow(response, input);
   if (name === "fail") return response.writeHead(422, { "content-type": "text/plain" }).end("The report has no month.");
   response.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
@@ -22,7 +22,7 @@ export async function startHandler() {
     let body = "";
     for await (const chunk of request) body += chunk;
     const { name, input } = JSON.parse(body);
-    await answer(name, response, input);
+    await respond(name, response, input);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${server.address().port}`;

@@ -29,7 +29,7 @@ export function environment({ requirements, folder } = CONTRACT) {
 
 /**
  * Runs one of its programs to its end; exit code and everything it said. The test goes on meanwhile: it may
- * have to answer what the program asks.
+ * have to serve what the program asks.
  */
 export async function run(program, args, { milliseconds, cwd }) {
   const options = {

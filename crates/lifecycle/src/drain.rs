@@ -6,6 +6,10 @@
 //! [`MAX_EMPTY_QUEUE_PAUSE`], however long other tasks run. A drain ends after a round whose tasks all end within
 //! [`SETTLING_TIME`].
 //!
+//! A task occupies a slot until its handler has ended. While its outcome is recorded, the next message is received
+//! already, so that the slot is not idle for two further round trips to storage. As many tasks as there are slots may
+//! be in that state, so a drain holds at most twice as many messages as it has slots.
+//!
 //! Times are durations since the start of the drain.
 
 use std::time::Duration;
@@ -19,7 +23,13 @@ pub const SETTLING_TIME: Duration = Duration::from_secs(20);
 pub const MAX_EMPTY_QUEUE_PAUSE: Duration = Duration::from_secs(5);
 /// The first of these pauses; they double.
 const FIRST_EMPTY_QUEUE_PAUSE: Duration = Duration::from_secs(1);
-/// The time to collect free slots before a small batch is received.
+/// While the queue is long, messages are received as soon as this part of the slots is free: with 32 slots, one Get Messages
+/// for at least eight tasks. Waiting for more would leave slots idle when tasks end one by one.
+const SMALL_BATCH_DIVISOR: usize = 4;
+/// Fewer messages are not requested at once if there are twice as many slots: a batch of four adds a quarter of a request
+/// to the three of a task.
+const SMALL_BATCH_MESSAGES: usize = 4;
+/// The time to collect free slots before a smaller batch is received.
 const SMALL_BATCH_DELAY: Duration = Duration::from_millis(200);
 /// The longest round, unless the budget is longer.
 const MAX_ROUND: Duration = Duration::from_secs(600);
@@ -31,9 +41,9 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 pub enum Next {
     /// Receive up to this many messages.
     Receive(usize),
-    /// Wait for this time, or until a task has ended.
+    /// Wait for this time, or until a slot is free or a task has ended.
     Wait(Duration),
-    /// Wait until a task has ended.
+    /// Wait until a slot is free or a task has ended.
     Finish,
     /// End: no task runs and nothing is to be received.
     End,
@@ -80,14 +90,16 @@ impl Drain {
         }
     }
 
-    /// Returns the next step at `now`, while `running` tasks run and no receive is in progress.
-    pub fn next(&mut self, running: usize, now: Duration) -> Next {
+    /// Returns the next step at `now`, while no receive is in progress, `running` tasks occupy slots and the outcomes of
+    /// `ending` further tasks are recorded.
+    pub fn next(&mut self, running: usize, ending: usize, now: Duration) -> Next {
         let rest = self.rest_until.saturating_sub(now);
         let is_over = self.stopped || self.is_queue_empty || !rest.is_zero() || now >= self.round_ends_at;
-        if running == 0 && is_over {
+        let held = running.saturating_add(ending);
+        if held == 0 && is_over {
             return Next::End;
         }
-        let free = self.slots.saturating_sub(running);
+        let free = self.slots.saturating_sub(running).min(self.slots.saturating_mul(2).saturating_sub(held));
         if self.stopped || free == 0 {
             return Next::Finish;
         }
@@ -104,7 +116,8 @@ impl Drain {
             self.rounds = self.rounds.saturating_add(1);
         }
         // A small batch costs as many requests as a large one, and tasks often end together.
-        let enough = (self.slots.min(MAX_BATCH_MESSAGES) / 2).max(1);
+        let slots = self.slots.min(MAX_BATCH_MESSAGES);
+        let enough = (slots / SMALL_BATCH_DIVISOR).max(SMALL_BATCH_MESSAGES.min(slots / 2)).max(1);
         if !self.is_queue_empty && free >= enough || now >= self.receive_at {
             Next::Receive(free.min(MAX_BATCH_MESSAGES))
         } else {

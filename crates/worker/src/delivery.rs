@@ -8,12 +8,12 @@ use service::log::Line;
 use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
 
 use crate::attempt::Attempt;
-use crate::control::Released;
 use crate::engine::{Engine, rest_after};
 use crate::outcome::{DeliveryEnd, DeliveryOutcome};
 use crate::poison::poison;
 use crate::redelivery;
 use crate::run::run;
+use crate::slots::Slot;
 
 /// Decisions about one delivery. Each further one follows a conflict with another writer of the document. The message
 /// is then left to its next delivery.
@@ -26,6 +26,7 @@ struct Parsed<'a> {
     message: &'a Result<TaskMessage, MessageError>,
     delivery: Delivery,
     leased_since: Instant,
+    slot: &'a Slot,
 }
 
 /// The document of the task that the message names.
@@ -59,7 +60,7 @@ pub(crate) async fn deliver(
     engine: &Engine,
     mut received: ReceivedMessage,
     mut leased_since: Instant,
-    released: Released,
+    slot: Slot,
 ) -> DeliveryEnd {
     let started = engine.env.instant();
     let note = DeliveryNote::of(&received.text, received.dequeue_count);
@@ -70,7 +71,7 @@ pub(crate) async fn deliver(
         Ok(None) => {
             let message = TaskMessage::parse(&received.text);
             task_id = task_of(&message);
-            process(engine, &received, &message, leased_since, released).await
+            process(engine, &received, &message, leased_since, &slot).await
         }
         Ok(Some(end)) => Ok(end),
         Err(error) => Err(error),
@@ -104,19 +105,19 @@ async fn process(
     received: &ReceivedMessage,
     message: &Result<TaskMessage, MessageError>,
     leased_since: Instant,
-    released: Released,
+    slot: &Slot,
 ) -> Result<DeliveryEnd, StorageError> {
     let delivery = Delivery {
         id: DeliveryId { message_id: received.message_id.clone(), dequeue_count: received.dequeue_count },
         inserted_at: received.inserted_at,
         note: DeliveryNote::of(&received.text, received.dequeue_count),
     };
-    let parsed = Parsed { engine, received, message, delivery, leased_since };
+    let parsed = Parsed { engine, received, message, delivery, leased_since, slot };
     let mut document = first_document(&parsed).await?;
     for _ in 0..MAX_DECISIONS {
         let now = engine.env.timestamp();
         let step = decide(message, document.found(), &parsed.delivery, &engine.policy, now);
-        if let Some(end) = perform(&parsed, step, &document, &released).await? {
+        if let Some(end) = perform(&parsed, step, &document).await? {
             return Ok(end);
         }
         if let Some(id) = task_of(message) {
@@ -131,16 +132,15 @@ async fn perform(
     parsed: &Parsed<'_>,
     step: Step,
     document: &Document,
-    released: &Released,
 ) -> Result<Option<DeliveryEnd>, StorageError> {
     let Parsed { engine, received, delivery, .. } = parsed;
     let outcome = match step {
         Step::Run(next) => match write(engine, &next, document.etag()).await? {
-            Write::Done(etag) => start(parsed, StoredDocument { document: *next, etag }, released).await,
+            Write::Done(etag) => start(parsed, StoredDocument { document: *next, etag }).await,
             Write::Conflict => return Ok(None),
         },
         Step::Resume => match document {
-            Document::Found(stored) => start(parsed, (**stored).clone(), released).await,
+            Document::Found(stored) => start(parsed, (**stored).clone()).await,
             Document::Missing | Document::Unreadable(_) => DeliveryOutcome::Lost,
         },
         Step::Cancel(next) => match write(engine, &next, document.etag()).await? {
@@ -182,10 +182,10 @@ async fn perform(
 }
 
 /// Runs an attempt of the task, whose stored document says that this delivery has started it.
-async fn start(parsed: &Parsed<'_>, stored: StoredDocument, released: &Released) -> DeliveryOutcome {
-    let Parsed { engine, received, delivery, leased_since, .. } = parsed;
+async fn start(parsed: &Parsed<'_>, stored: StoredDocument) -> DeliveryOutcome {
+    let Parsed { engine, received, delivery, leased_since, slot, .. } = parsed;
     let attempt = Attempt::new(engine, (*received).clone(), delivery.id.clone(), stored, *leased_since);
-    run(attempt, released.clone()).await
+    run(attempt, slot).await
 }
 
 /// Returns the text of the message for the scheduled queue: its own, in a form that fits, without notes.

@@ -19,6 +19,7 @@ use crate::engine::{Engine, OPERATOR_REST, rest_after};
 use crate::outcome::DeliveryEnd;
 use crate::promote;
 use crate::receive::{Batch, receive_batch};
+use crate::slots::Slots;
 use crate::sweep::sweep;
 
 /// Receives and processes messages until the queue is empty, the budget is used up, or an order stops it; then
@@ -32,16 +33,18 @@ pub(crate) async fn drain(
     orders: LocalBoxStream<'static, Order>,
 ) -> Result<DrainReport, StorageError> {
     let (mut state, released) = State::new(engine);
+    let slots = Slots::new(released);
     let mut orders = orders.fuse();
     let mut deliveries = FuturesUnordered::new();
     let mut receiving = pin!(Fuse::terminated());
     let mut upkeep = pin!(Fuse::terminated());
     loop {
         let now = state.elapsed();
-        let running = deliveries.len();
+        let running = slots.taken();
+        let ending = deliveries.len().saturating_sub(running);
         let mut wait = None;
         if receiving.is_terminated() {
-            match state.next(running, now) {
+            match state.next(running, ending, now) {
                 Next::Receive(count) => {
                     let is_idle = state.report.received == 0;
                     receiving.set(receive_batch(engine, count, is_idle).fuse());
@@ -51,21 +54,24 @@ pub(crate) async fn drain(
                 Next::Finish | Next::End => {}
             }
         }
-        let upkeep_in = state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && running > 0);
+        let upkeep_in =
+            state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && !deliveries.is_empty());
         match upkeep_in {
             Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.schedule.sweeps(now)).fuse()),
             Some(due) => wait = Some(wait.map_or(due, |wait: Duration| wait.min(due))),
             None => {}
         }
         let mut timer = pin!(wait.map_or_else(Fuse::terminated, |wait| engine.env.sleep(wait).fuse()));
+        let mut freed = pin!(slots.freed().fuse());
         futures::select_biased! {
             order = orders.select_next_some() => state.obey(order),
             end = deliveries.select_next_some() => state.delivery_ended(end),
+            () = freed => {}
             batch = receiving => {
                 let batch: Batch = batch;
                 let leased_since = batch.leased_since;
                 for message in state.batch_received(batch) {
-                    deliveries.push(deliver(engine, message, leased_since, released.clone()));
+                    deliveries.push(deliver(engine, message, leased_since, slots.take()));
                 }
             }
             report = upkeep => state.upkeep_done(&report),
@@ -106,9 +112,9 @@ impl<'a> State<'a> {
         self.engine.env.instant().since(self.started)
     }
 
-    fn next(&mut self, running: usize, now: Duration) -> Next {
+    fn next(&mut self, running: usize, ending: usize, now: Duration) -> Next {
         let rounds = self.schedule.rounds();
-        let next = self.schedule.next(running, now);
+        let next = self.schedule.next(running, ending, now);
         if self.schedule.rounds() > rounds {
             log_drain(self.engine, "drain goes on", &self.report, self.started);
         }

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`Worker`]: routes, the drain token, responses.
-//! - `drain`: the loop that receives, keeps the slots filled and counts; `receive`: one batch of messages; `control`: the
+//! - `drain`: the loop that receives, keeps the `slots` filled and counts; `receive`: one batch of messages; `control`: the
 //!   launcher's orders.
 //! - `delivery`: one delivery, from the text of the message to its `outcome`; `redelivery`: messages that may have crashed
 //!   workers; `poison`: giving a message up.
@@ -27,6 +27,7 @@ mod receive;
 mod redelivery;
 mod run;
 mod settle;
+mod slots;
 mod sweep;
 mod worker;
 

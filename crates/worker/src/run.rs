@@ -6,19 +6,24 @@ use lifecycle::outcome::{Outcome, Standing};
 use models::TaskError;
 
 use crate::attempt::Attempt;
-use crate::control::Released;
 use crate::handlers::{self, HandlerOutcome, Work};
 use crate::lease::{Stop, keep_lease};
 use crate::outcome::DeliveryOutcome;
 use crate::progress::Progress;
 use crate::settle::settle;
+use crate::slots::Slot;
 
 /// Runs the handler until it ends or has to be stopped, and records the outcome.
-pub(crate) async fn run(mut attempt: Attempt<'_>, released: Released) -> DeliveryOutcome {
+pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot) -> DeliveryOutcome {
     let work = Work::of(&attempt.stored.document);
-    match run_handler(&mut attempt, &work, released).await {
+    match run_handler(&mut attempt, &work, slot).await {
         Ok(handled) => {
             let (outcome, result) = handled.into_outcome(|| attempt.result_name());
+            // The outcome is recorded without a slot, so that the next message is received meanwhile. A large result
+            // keeps its slot: the slots bound the memory that results occupy.
+            if result.is_none() {
+                slot.free();
+            }
             settle(attempt, outcome, result).await
         }
         Err(Stop::TimedOut) => {
@@ -45,18 +50,14 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, released: Released) -> Deliver
 ///
 /// # Errors
 /// [`Stop`] if the handler was stopped.
-async fn run_handler(
-    attempt: &mut Attempt<'_>,
-    work: &Work,
-    mut released: Released,
-) -> Result<HandlerOutcome, Stop> {
+async fn run_handler(attempt: &mut Attempt<'_>, work: &Work, slot: &Slot) -> Result<HandlerOutcome, Stop> {
     let progress = Progress::default();
     let mut handler = handlers::start(attempt.engine, work, &progress).fuse();
     let (handler_runs, handler_ended) = oneshot::channel();
     let handled = async {
         let handled = futures::select_biased! {
             handled = handler => Ok(handled),
-            _ = released => Err(Stop::Released),
+            _ = slot.released() => Err(Stop::Released),
         };
         drop(handler_runs);
         Ok(handled)

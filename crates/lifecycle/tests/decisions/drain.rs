@@ -19,9 +19,9 @@ fn ms(milliseconds: u64) -> Duration {
 fn first_receive_asks_for_all_slots_and_empty_queue_ends() {
     for (slots, asked) in [(1, 1), (8, 8), (32, 32), (256, 32)] {
         let mut drain = Drain::new(slots, BUDGET);
-        assert_eq!(drain.next(0, s(0)), Next::Receive(asked));
+        assert_eq!(drain.next(0, 0, s(0)), Next::Receive(asked));
         drain.received(asked, 0, ms(10));
-        assert_eq!(drain.next(0, ms(10)), Next::End);
+        assert_eq!(drain.next(0, 0, ms(10)), Next::End);
     }
 }
 
@@ -29,10 +29,44 @@ fn first_receive_asks_for_all_slots_and_empty_queue_ends() {
 fn small_batches_wait_for_more_free_slots_while_the_queue_is_long() {
     let mut drain = Drain::new(8, BUDGET);
     drain.received(8, 8, s(1));
-    assert_eq!(drain.next(8, s(1)), Next::Finish, "no slot is free");
-    assert_eq!(drain.next(7, s(1)), Next::Wait(ms(200)));
-    assert_eq!(drain.next(4, s(1)), Next::Receive(4), "half of the slots are free");
-    assert_eq!(drain.next(7, ms(1200)), Next::Receive(1), "it has gathered long enough");
+    assert_eq!(drain.next(8, 0, s(1)), Next::Finish, "no slot is free");
+    assert_eq!(drain.next(7, 0, s(1)), Next::Wait(ms(200)));
+    assert_eq!(drain.next(4, 0, s(1)), Next::Receive(4), "half of the slots are free");
+    assert_eq!(drain.next(7, 0, ms(1200)), Next::Receive(1), "it has gathered long enough");
+}
+
+#[test]
+fn quarter_of_the_slots_is_received_at_once() {
+    for (slots, free, expected) in [
+        (32, 8, Next::Receive(8)),
+        (32, 7, Next::Wait(ms(200))),
+        // Of few slots, four, but not more than a half.
+        (8, 4, Next::Receive(4)),
+        (8, 3, Next::Wait(ms(200))),
+        (4, 2, Next::Receive(2)),
+        (1, 1, Next::Receive(1)),
+        // Of more slots than a batch has messages, a quarter of a batch.
+        (256, 8, Next::Receive(8)),
+        (256, 256, Next::Receive(32)),
+    ] {
+        let mut drain = Drain::new(slots, BUDGET);
+        drain.received(1, 1, s(1));
+        assert_eq!(drain.next(slots - free, 0, s(1)), expected, "{free} of {slots} are free");
+    }
+}
+
+#[test]
+fn slot_is_free_while_the_outcome_of_its_task_is_recorded() {
+    let mut drain = Drain::new(8, BUDGET);
+    drain.received(8, 8, s(1));
+    assert_eq!(drain.next(0, 8, s(1)), Next::Receive(8));
+    assert_eq!(drain.next(4, 8, s(1)), Next::Receive(4));
+    assert_eq!(drain.next(0, 12, s(1)), Next::Receive(4), "at most 16 messages are held");
+    assert_eq!(drain.next(0, 13, s(1)), Next::Wait(ms(200)));
+    assert_eq!(drain.next(0, 16, s(1)), Next::Finish);
+    assert_eq!(drain.next(0, 16, BUDGET), Next::Finish, "outcomes are recorded before the drain ends");
+    assert_eq!(drain.next(0, 1, BUDGET), Next::Wait(SETTLING_TIME));
+    assert_eq!(drain.next(0, 0, BUDGET), Next::End);
 }
 
 #[test]
@@ -42,27 +76,27 @@ fn empty_queue_is_checked_less_often_while_tasks_run() {
     let mut pauses = Vec::new();
     drain.received(8, 3, now);
     for _ in 0..6 {
-        let Next::Wait(pause) = drain.next(3, now) else { panic!("an empty queue is left alone") };
+        let Next::Wait(pause) = drain.next(3, 0, now) else { panic!("an empty queue is left alone") };
         pauses.push(pause.as_secs());
         now += pause;
-        assert_eq!(drain.next(3, now), Next::Receive(5));
+        assert_eq!(drain.next(3, 0, now), Next::Receive(5));
         drain.received(5, 0, now);
     }
     assert_eq!(pauses, [1, 1, 2, 4, 5, 5]);
     drain.received(5, 1, now);
-    assert_eq!(drain.next(4, now), Next::Wait(s(1)), "something came: others may follow");
+    assert_eq!(drain.next(4, 0, now), Next::Wait(s(1)), "something came: others may follow");
     drain.promoted(now);
-    assert_eq!(drain.next(4, now), Next::Receive(4), "and what was promoted is there now");
+    assert_eq!(drain.next(4, 0, now), Next::Receive(4), "and what was promoted is there now");
 }
 
 #[test]
 fn drain_over_its_budget_ends_with_its_last_task() {
     let mut drain = Drain::new(8, BUDGET);
     drain.received(8, 8, s(19));
-    assert_eq!(drain.next(0, ms(19_999)), Next::Receive(8));
-    assert_eq!(drain.next(0, BUDGET), Next::End);
-    assert_eq!(drain.next(3, BUDGET), Next::Wait(SETTLING_TIME), "the rest may end soon");
-    assert_eq!(drain.next(0, BUDGET + ms(1)), Next::End);
+    assert_eq!(drain.next(0, 0, ms(19_999)), Next::Receive(8));
+    assert_eq!(drain.next(0, 0, BUDGET), Next::End);
+    assert_eq!(drain.next(3, 0, BUDGET), Next::Wait(SETTLING_TIME), "the rest may end soon");
+    assert_eq!(drain.next(0, 0, BUDGET + ms(1)), Next::End);
     assert_eq!(drain.rounds(), 1);
 }
 
@@ -74,7 +108,7 @@ fn free_slot_is_idle_for_a_bounded_time() {
         drain.received(slots.min(32), 1, s(0));
         let (mut now, mut last_look, mut rounds) = (s(0), s(0), 0);
         while now < s(7 * 86_400) {
-            match drain.next(1, now) {
+            match drain.next(1, 0, now) {
                 Next::Wait(wait) => now += wait,
                 Next::Receive(count) => {
                     let gap = now.saturating_sub(last_look);
@@ -89,7 +123,7 @@ fn free_slot_is_idle_for_a_bounded_time() {
             }
         }
         assert!(rounds > 100, "rounds stay short enough that the drain can end: {rounds}");
-        assert_eq!(drain.next(0, now), Next::End);
+        assert_eq!(drain.next(0, 0, now), Next::End);
     }
 }
 
@@ -100,11 +134,11 @@ fn steady_load_of_short_tasks_ends_with_each_round() {
     // Tasks of three seconds occupy all slots all the time.
     while now < BUDGET {
         drain.received(8, 8, now);
-        assert_eq!(drain.next(8, now), Next::Finish);
+        assert_eq!(drain.next(8, 0, now), Next::Finish);
         now += s(3);
     }
-    assert!(matches!(drain.next(7, now), Next::Wait(_)), "nothing new is received");
-    assert_eq!(drain.next(0, now + s(3)), Next::End);
+    assert!(matches!(drain.next(7, 0, now), Next::Wait(_)), "nothing new is received");
+    assert_eq!(drain.next(0, 0, now + s(3)), Next::End);
 }
 
 #[test]
@@ -112,13 +146,13 @@ fn rest_ends_an_idle_drain_and_pauses_a_busy_one() {
     let mut drain = Drain::new(8, BUDGET);
     drain.received(8, 8, s(1));
     drain.rest(s(5), s(1));
-    assert_eq!(drain.next(0, s(2)), Next::End);
+    assert_eq!(drain.next(0, 0, s(2)), Next::End);
     assert_eq!(drain.rest_left(s(2)), Some(s(4)), "what is left of it is told to the launcher");
-    assert_eq!(drain.next(2, s(2)), Next::Wait(s(4)));
+    assert_eq!(drain.next(2, 0, s(2)), Next::Wait(s(4)));
     assert_eq!(drain.upkeep_in(s(2)), Some(s(4)), "upkeep asks storage as well");
     drain.rest(s(1), s(2));
     assert_eq!(drain.rest_left(s(2)), Some(s(4)), "a shorter rest does not shorten it");
-    assert_eq!(drain.next(2, s(6)), Next::Receive(6));
+    assert_eq!(drain.next(2, 0, s(6)), Next::Receive(6));
     assert_eq!(drain.rest_left(s(6)), None);
 }
 
@@ -127,8 +161,8 @@ fn stopped_drain_receives_nothing_and_ends_with_its_last_task() {
     let mut drain = Drain::new(8, BUDGET);
     drain.received(8, 8, s(0));
     drain.stop();
-    assert_eq!((drain.next(3, s(1)), drain.upkeep_in(s(60))), (Next::Finish, None));
-    assert_eq!(drain.next(0, s(1)), Next::End);
+    assert_eq!((drain.next(3, 0, s(1)), drain.upkeep_in(s(60))), (Next::Finish, None));
+    assert_eq!(drain.next(0, 0, s(1)), Next::End);
 }
 
 #[test]

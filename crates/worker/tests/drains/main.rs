@@ -23,6 +23,8 @@ mod route;
 #[cfg(test)]
 mod scheduled;
 #[cfg(test)]
+mod slots;
+#[cfg(test)]
 mod sweep;
 #[cfg(test)]
 mod world;

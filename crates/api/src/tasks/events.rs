@@ -19,7 +19,6 @@ use storage::{ETag, Read, StoredDocument};
 use crate::http::headers::{LAST_EVENT_ID, text};
 use crate::http::request::ApiRequest;
 use crate::permit::Permit;
-use crate::tasks::long_poll::PollInterval;
 use crate::tasks::shared_reads::SharedRead;
 use crate::tasks::{Tasks, monitor_at};
 
@@ -66,7 +65,6 @@ pub(crate) async fn events(
         started: tasks.env.instant(),
         silence: Duration::ZERO,
         failed_reads: 0,
-        interval: PollInterval::new(),
         _permit: permit,
     };
     let events = stream::unfold(stream, |mut stream| async move {
@@ -93,7 +91,6 @@ struct EventStream {
     /// Time since the last event or comment.
     silence: Duration,
     failed_reads: u32,
-    interval: PollInterval,
     _permit: Permit,
 }
 
@@ -121,17 +118,16 @@ impl EventStream {
 
     async fn next_change(&mut self) -> Option<Bytes> {
         loop {
-            let elapsed = self.tasks.env.instant().since(self.started);
-            if elapsed >= MAX_STREAM_DURATION || self.failed_reads >= MAX_FAILED_READS {
+            let now = self.tasks.env.instant();
+            if now.since(self.started) >= MAX_STREAM_DURATION || self.failed_reads >= MAX_FAILED_READS {
                 return None;
             }
-            let pause = self.interval.next();
+            let pause = self.reads.pause(now);
             self.tasks.env.sleep(pause).await;
             self.silence += pause;
             match self.reads.read(&*self.tasks.store, &*self.tasks.env, &self.etag, pause).await {
                 Ok(Read::Found(stored)) => {
                     self.failed_reads = 0;
-                    self.interval = PollInterval::new();
                     return Some(self.status_event(&stored).into());
                 }
                 Ok(Read::Missing) => {

@@ -10,24 +10,6 @@ use crate::tasks::Tasks;
 /// Requests of one instance that wait at the same time. Further ones get their response without a wait.
 pub(crate) const MAX_LONG_POLLS: usize = 64;
 
-const MIN_INTERVAL: Duration = Duration::from_millis(100);
-const MAX_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The pause between two reads of a task. It grows by half as long as the task does not change.
-pub(crate) struct PollInterval(Duration);
-
-impl PollInterval {
-    pub(crate) fn new() -> Self {
-        Self(MIN_INTERVAL)
-    }
-
-    pub(crate) fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 3 / 2).min(MAX_INTERVAL);
-        pause
-    }
-}
-
 /// Waits if the request has `Prefer: wait`. Returns the latest version of the task, and the applied wait in
 /// seconds for `Preference-Applied`.
 pub(crate) async fn wait_if_preferred(
@@ -49,11 +31,10 @@ async fn wait_until_terminal(
     let Some(_permit) = tasks.long_polls.try_acquire() else { return (stored, None) };
     let limit = Duration::from_secs(seconds);
     let start = tasks.env.instant();
-    let mut interval = PollInterval::new();
     let reads = tasks.shared_reads.join(&stored, start);
     while !stored.document.state.is_terminal() {
-        let elapsed = tasks.env.instant().since(start);
-        let pause = interval.next().min(limit.saturating_sub(elapsed));
+        let now = tasks.env.instant();
+        let pause = reads.pause(now).min(limit.saturating_sub(now.since(start)));
         if pause.is_zero() {
             break;
         }

@@ -14,6 +14,10 @@ use models::TaskId;
 use service::env::{Env, Instant};
 use storage::{Read, StatusStore, StorageError, StoredDocument};
 
+/// The shortest and the longest pause between two reads of a task.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
 /// Pause before checking again whether the read of another request has ended.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(25);
 
@@ -28,6 +32,15 @@ enum LastRead {
     Failed(StorageError),
 }
 
+impl LastRead {
+    fn etag(&self) -> Option<&str> {
+        match self {
+            Self::Found(stored) => Some(&stored.etag),
+            Self::Missing | Self::Failed(_) => None,
+        }
+    }
+}
+
 /// The reads of one task.
 pub(crate) struct SharedRead {
     id: TaskId,
@@ -36,6 +49,8 @@ pub(crate) struct SharedRead {
     last: RefCell<LastRead>,
     /// When the read began whose outcome is `last`.
     began_at: Cell<Instant>,
+    /// When the read began that first returned this version.
+    changed_at: Cell<Instant>,
     is_reading: Cell<bool>,
 }
 
@@ -59,6 +74,7 @@ impl SharedReads {
             owner,
             last: RefCell::new(last),
             began_at: Cell::new(now),
+            changed_at: Cell::new(now),
             is_reading: Cell::new(false),
         });
         all.insert(id, Rc::downgrade(&reads));
@@ -80,9 +96,20 @@ impl SharedRead {
         let is_newer =
             began >= self.began_at.get() || self.began_at.get().since(began) > Duration::from_secs(60);
         if is_newer {
+            if matches!((&*self.last.borrow(), &last), (LastRead::Found(old), LastRead::Found(new)) if old.etag != new.etag)
+            {
+                self.changed_at.set(began);
+            }
             *self.last.borrow_mut() = last;
             self.began_at.set(began);
         }
+    }
+
+    /// How long to wait before the next read. It grows by half with each read as long as the task does not change, so that
+    /// short tasks are followed closely and long ones cost little. It belongs to the task, not to the request: a request
+    /// that joins later does not cause more reads.
+    pub(crate) fn pause(&self, now: Instant) -> Duration {
+        (MIN_PAUSE + now.since(self.changed_at.get()) / 2).min(MAX_PAUSE)
     }
 
     /// Whether the last read began less than `age` ago.
@@ -105,10 +132,7 @@ impl SharedRead {
             }
             if !self.is_reading.replace(true) {
                 let _guard = ReadGuard(&self.is_reading);
-                let known = match &*self.last.borrow() {
-                    LastRead::Found(stored) => Some(stored.etag.clone()),
-                    LastRead::Missing | LastRead::Failed(_) => None,
-                };
+                let known = self.last.borrow().etag().map(str::to_owned);
                 let began = env.instant();
                 let last = match store.read(self.id, known.as_deref()).await {
                     Ok(Read::Found(stored)) => LastRead::Found(Rc::from(stored)),
@@ -184,6 +208,18 @@ mod tests {
         assert_eq!(read.last_read("2"), Ok(Read::Unchanged));
         read.record(LastRead::Missing, at(150));
         assert_eq!(read.last_read("2"), Ok(Read::Missing));
+    }
+
+    #[test]
+    fn pause_grows_until_the_task_changes() {
+        let reads = SharedReads::default();
+        let read = reads.join(&stored("1", None), at(1_000));
+        let pauses = [1_000, 1_100, 1_250, 1_475, 9_000].map(|now| read.pause(at(now)).as_millis());
+        assert_eq!(pauses, [100, 150, 225, 337, 1_000]);
+        reads.join(&stored("1", None), at(9_000));
+        assert_eq!(read.pause(at(9_000)), MAX_PAUSE, "a request that joins does not shorten it");
+        read.record(LastRead::Found(Rc::new(stored("2", None))), at(10_000));
+        assert_eq!(read.pause(at(10_000)), MIN_PAUSE);
     }
 
     #[test]

@@ -30,3 +30,4 @@ mod storage;
 mod submit;
 mod submit_twice;
 mod transcripts;
+mod waiting;

@@ -87,7 +87,7 @@ impl Api {
     /// the problem `misconfigured`.
     pub fn new(env: Rc<dyn Env>, settings: Result<ApiSettings, SettingsError>, assets: Assets) -> Rc<Self> {
         let opened = settings.map_err(ConfigurationError::from).and_then(|settings| {
-            let storage = storage::open_for_api(env.clone(), &settings.storage)?;
+            let storage = storage::open(env.clone(), &settings.storage)?;
             Ok((settings, storage))
         });
         if let Ok((settings, _)) = &opened

@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use models::{TaskState, TaskStatus, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{Policy, retention, schedule, transition};
 
@@ -128,12 +129,14 @@ fn silence(state: TaskState, policy: &Policy) -> Duration {
     hidden + working + MAX_CLOCK_SKEW
 }
 
-/// The state of the sweep. It is stored and shared by all workers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The state of the sweep. It is stored as JSON and shared by all workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Sweep {
     /// The next step is due at this time.
     pub next_at: Timestamp,
     /// Where the current pass continues in the listing; `None` between two passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
     /// When the current pass, or the previous one, started.
     pub pass_at: Timestamp,
@@ -146,7 +149,11 @@ pub struct Sweep {
     /// When the latest complete full pass started.
     pub full_at: Timestamp,
     /// Number of steps that started at this marker and did not get further.
+    #[serde(default)]
     pub tries: u32,
+    /// A random number of each write, by which a writer recognises its own after a lost response.
+    #[serde(default)]
+    pub writer: u64,
 }
 
 /// The try of a step that skips what storage refuses to return.
@@ -166,6 +173,7 @@ impl Sweep {
             full: true,
             full_at: never,
             tries: 0,
+            writer: 0,
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod body;
 pub mod env;
+pub mod media_type;
 pub mod problem;
 pub mod response;
 pub mod settings;

@@ -9,7 +9,7 @@
 //! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
 //! - `azure`: the implementation with Blob Storage and Queue Storage.
 //!
-//! Another store or queue is a folder beside `azure`, and a line in each of [`open_for_api`] and [`open_for_worker`].
+//! Another store or queue is a folder beside `azure`, and a line in [`open`].
 
 mod azure;
 mod error;
@@ -32,6 +32,15 @@ pub use store::{
     AttachmentPart, ListedDocument, Page, PublicStore, Read, ResultStore, StatusStore, StoredDocument,
 };
 
+/// The storage of one component: [`ApiStorage`] or [`WorkerStorage`].
+pub trait ComponentStorage: Sized {
+    /// Takes the interfaces that this component uses from a store and a queue that implement all of them.
+    fn of<S, Q>(store: Rc<S>, queue: Rc<Q>) -> Self
+    where
+        S: PublicStore + ResultStore + 'static,
+        Q: MonitoredQueue + TaskReceiver + 'static;
+}
+
 /// The storage that the API uses.
 #[derive(Clone)]
 pub struct ApiStorage {
@@ -50,20 +59,30 @@ pub struct WorkerStorage {
     pub queue: Rc<dyn TaskReceiver>,
 }
 
-/// Opens the configured storage for the API. It sends no request.
+impl ComponentStorage for ApiStorage {
+    fn of<S, Q>(store: Rc<S>, queue: Rc<Q>) -> Self
+    where
+        S: PublicStore + 'static,
+        Q: MonitoredQueue + 'static,
+    {
+        Self { store, queue }
+    }
+}
+
+impl ComponentStorage for WorkerStorage {
+    fn of<S, Q>(store: Rc<S>, queue: Rc<Q>) -> Self
+    where
+        S: ResultStore + 'static,
+        Q: TaskReceiver + 'static,
+    {
+        Self { store, queue }
+    }
+}
+
+/// Opens the configured storage for a component. It sends no request.
 ///
 /// # Errors
 /// The text names the variable if no account is configured, or the configuration is incomplete.
-pub fn open_for_api(env: Rc<dyn Env>, settings: &StorageSettings) -> Result<ApiStorage, ConfigError> {
-    let (store, queue) = azure::open(env, settings)?;
-    Ok(ApiStorage { store, queue })
-}
-
-/// As [`open_for_api`], for the worker.
-///
-/// # Errors
-/// As [`open_for_api`].
-pub fn open_for_worker(env: Rc<dyn Env>, settings: &StorageSettings) -> Result<WorkerStorage, ConfigError> {
-    let (store, queue) = azure::open(env, settings)?;
-    Ok(WorkerStorage { store, queue })
+pub fn open<C: ComponentStorage>(env: Rc<dyn Env>, settings: &StorageSettings) -> Result<C, ConfigError> {
+    azure::open(env, settings).map(|(store, queue)| C::of(store, queue))
 }

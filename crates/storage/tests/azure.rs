@@ -28,14 +28,13 @@ fn settings(connection_string: &str) -> StorageSettings {
 
 /// The interfaces that the API uses.
 fn for_api(world: &Rc<TestWorld>) -> (Rc<dyn PublicStore>, Rc<dyn MonitoredQueue>) {
-    let ApiStorage { store, queue } = storage::open_for_api(world.clone(), &settings(EMULATOR)).unwrap();
+    let ApiStorage { store, queue } = storage::open(world.clone(), &settings(EMULATOR)).unwrap();
     (store, queue)
 }
 
 /// The interfaces that the worker uses.
 fn for_worker(world: &Rc<TestWorld>) -> (Rc<dyn ResultStore>, Rc<dyn TaskReceiver>) {
-    let WorkerStorage { store, queue } =
-        storage::open_for_worker(world.clone(), &settings(EMULATOR)).unwrap();
+    let WorkerStorage { store, queue } = storage::open(world.clone(), &settings(EMULATOR)).unwrap();
     (store, queue)
 }
 
@@ -254,7 +253,7 @@ async fn settings_without_an_account_are_an_error_naming_the_variable() {
         ("AccountName=hidden", "AccountKey"),
         ("AccountName=hidden;AccountKey=hidden!", "AccountKey"),
     ] {
-        let error = storage::open_for_api(world.clone(), &settings(connection_string))
+        let error = storage::open::<ApiStorage>(world.clone(), &settings(connection_string))
             .map(drop)
             .unwrap_err()
             .to_string();
@@ -268,7 +267,7 @@ async fn account_with_a_shared_access_signature_gives_no_signed_address() {
     let connection_string = "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
                              QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;\
                              SharedAccessSignature=sv=2023-11-03&sig=hidden";
-    let store = storage::open_for_api(world.clone(), &settings(connection_string)).unwrap().store;
+    let store = storage::open::<ApiStorage>(world.clone(), &settings(connection_string)).unwrap().store;
     let id = document(&world, 1).task_id;
     assert_eq!(store.signed_address(id, Duration::from_secs(600)).await, Ok(None));
     assert!(!store.address(id).await.unwrap().contains("hidden"));

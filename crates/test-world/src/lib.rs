@@ -177,7 +177,7 @@ impl TestWorld {
     /// Never: the variables it uses are valid.
     pub fn storage(self: &Rc<Self>) -> WorkerStorage {
         let settings = WorkerSettings::from_variables(&variables(&[])).expect("the emulator's account");
-        storage::open_for_worker(self.clone(), &settings.storage).expect("the emulator's account")
+        storage::open(self.clone(), &settings.storage).expect("the emulator's account")
     }
 }
 

@@ -15,6 +15,7 @@ use futures::future::LocalBoxFuture;
 use lifecycle::outcome::{Outcome, Product};
 use models::{Json, MAX_RESULT_LEVELS, ResultBlob, TaskError, TaskId, TaskPriority, TaskStatus};
 use serde::Serialize;
+use service::media_type::MediaType;
 use service::trace;
 
 use crate::engine::Engine;
@@ -124,9 +125,7 @@ impl HandlerOutcome {
 /// Returns the result as a member of the document if it is small JSON by media type and content, and if every reader of
 /// the document can parse it.
 fn inline(payload: &Payload) -> Option<Json> {
-    let media_type = payload.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json =
-        matches!(media_type.as_str(), "application/json" | "text/json") || media_type.ends_with("+json");
+    let is_json = MediaType::parse(&payload.content_type).is_some_and(|media_type| media_type.is_json());
     if !is_json || payload.bytes.len() > MAX_INLINE_RESULT_BYTES {
         return None;
     }

@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use lifecycle::sweep::{Review, Sweep, review};
 use models::{DrainReport, TaskId, TaskMessage, TaskStatus, Timestamp};
-use serde::{Deserialize, Serialize};
 use service::log::Line;
 use storage::{ETag, Page, QueueName, Read, StorageError, Write};
 
@@ -25,40 +23,6 @@ const STEP_TIME: Duration = Duration::from_secs(2);
 const MAX_CONCURRENT_DOCUMENTS: usize = 16;
 /// The longest time in which an instance does not read the state again.
 const MAX_CHECK_INTERVAL: Duration = Duration::from_secs(10);
-
-/// [`Sweep`] as it is stored.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct StoredSweep {
-    next_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    marker: Option<String>,
-    pass_at: Timestamp,
-    done_at: Timestamp,
-    since: Timestamp,
-    full: bool,
-    full_at: Timestamp,
-    #[serde(default)]
-    tries: u32,
-    /// A random number of each write, by which a writer recognises its own after a lost response.
-    #[serde(default)]
-    writer: u64,
-}
-
-impl StoredSweep {
-    fn of(sweep: &Sweep, writer: u64) -> Bytes {
-        let Sweep { next_at, marker, pass_at, done_at, since, full, full_at, tries } = sweep.clone();
-        let state = Self { next_at, marker, pass_at, done_at, since, full, full_at, tries, writer };
-        serde_json::to_vec(&state).unwrap_or_default().into()
-    }
-
-    /// Parses the state. An unreadable one counts as not started.
-    fn parse(bytes: &[u8]) -> (Sweep, Option<u64>) {
-        let Ok(state) = serde_json::from_slice(bytes) else { return (Sweep::unstarted(), None) };
-        let Self { next_at, marker, pass_at, done_at, since, full, full_at, tries, writer } = state;
-        (Sweep { next_at, marker, pass_at, done_at, since, full, full_at, tries }, Some(writer))
-    }
-}
 
 /// What the sweep did with one document.
 enum Action {
@@ -163,9 +127,12 @@ async fn sweep_page(
     Ok(())
 }
 
+/// Reads the state. An unreadable one counts as not started.
 async fn read_state(engine: &Engine) -> Result<(Sweep, Option<ETag>), StorageError> {
     Ok(match engine.store.read_attachment(STATE_BLOB, 0..MAX_STATE_BYTES, None).await? {
-        Some(part) => (StoredSweep::parse(&part.bytes).0, Some(part.etag)),
+        Some(part) => {
+            (serde_json::from_slice(&part.bytes).unwrap_or_else(|_| Sweep::unstarted()), Some(part.etag))
+        }
         None => (Sweep::unstarted(), None),
     })
 }
@@ -176,17 +143,16 @@ async fn write_state(
     sweep: &Sweep,
     etag: Option<&str>,
 ) -> Result<Option<ETag>, StorageError> {
-    let writer = engine.env.next_u64();
-    let bytes = StoredSweep::of(sweep, writer);
+    let sweep = Sweep { writer: engine.env.next_u64(), ..sweep.clone() };
+    let bytes = serde_json::to_vec(&sweep).unwrap_or_default();
     if let Write::Done(etag) =
-        engine.store.swap_attachment(STATE_BLOB, "application/json", bytes, etag).await?
+        engine.store.swap_attachment(STATE_BLOB, "application/json", bytes.into(), etag).await?
     {
         return Ok(Some(etag));
     }
     // Or this worker has, and the response was lost.
-    let stored = engine.store.read_attachment(STATE_BLOB, 0..MAX_STATE_BYTES, None).await?;
-    let own = stored.filter(|part| StoredSweep::parse(&part.bytes).1 == Some(writer));
-    Ok(own.map(|part| part.etag))
+    let (stored, etag) = read_state(engine).await?;
+    Ok(etag.filter(|_| stored.writer == sweep.writer))
 }
 
 async fn sweep_document(engine: &Engine, id: TaskId, written: Timestamp) -> Result<Action, StorageError> {

@@ -27,7 +27,7 @@ impl Worker {
     /// with a problem that names the variable.
     pub fn new(env: Rc<dyn Env>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
         let opened = settings.map_err(ConfigurationError::from).and_then(|settings| {
-            let storage = storage::open_for_worker(env.clone(), &settings.storage)?;
+            let storage = storage::open(env.clone(), &settings.storage)?;
             Ok((settings, storage))
         });
         Self::with_storage(env, opened)

@@ -1,8 +1,8 @@
-//! Media types: the `Content-Type` of a body, and content negotiation by `Accept` (RFC 9110, sections 8.3 and
-//! 12.5.1). Pure.
+//! The `Content-Type` of a body, and content negotiation by `Accept` (RFC 9110, sections 8.3 and 12.5.1). Pure.
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
+use service::media_type::MediaType;
 use service::problem::{HttpError, ProblemKind};
 
 use crate::http::headers::list_items;
@@ -61,7 +61,7 @@ fn preference(headers: &HeaderMap, kind: &str, subtype: &str) -> Preference {
         let specificity = match (range.kind, range.subtype) {
             ("*", "*") => 1,
             (k, "*") if k.eq_ignore_ascii_case(kind) => 2,
-            (k, s) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => 3,
+            _ if range.is(kind, subtype) => 3,
             _ => return None,
         };
         // Other parameters (charset, profiles) are ignored.
@@ -88,36 +88,6 @@ fn quality(weight: &str) -> Option<u16> {
         "0" => Some(decimals),
         "1" if decimals == 0 => Some(MAX_QUALITY),
         _ => None,
-    }
-}
-
-/// A media type or a media range, such as `application/json; charset=utf-8` or `text/*`.
-struct MediaType<'a> {
-    kind: &'a str,
-    subtype: &'a str,
-    /// What follows the first semicolon.
-    rest: &'a str,
-}
-
-impl<'a> MediaType<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let (essence, rest) = text.split_once(';').unwrap_or((text, ""));
-        let (kind, subtype) = essence.trim().split_once('/')?;
-        Some(Self { kind, subtype, rest })
-    }
-
-    /// Names and values of the parameters, without white space around them.
-    fn parameters(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        self.rest.split(';').map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) => (name.trim(), Some(value.trim())),
-            None => (parameter.trim(), None),
-        })
-    }
-
-    fn is_json(&self) -> bool {
-        let subtype = self.subtype.to_ascii_lowercase();
-        let is_plain = ["application", "text"].iter().any(|kind| self.kind.eq_ignore_ascii_case(kind));
-        is_plain && subtype == "json" || !self.kind.is_empty() && subtype.ends_with("+json")
     }
 }
 

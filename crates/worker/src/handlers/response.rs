@@ -9,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::value::RawValue;
+use service::media_type::MediaType;
 use time::OffsetDateTime;
 
 use super::{HandlerOutcome, Payload, error};
@@ -184,10 +185,10 @@ fn percent(value: f64) -> u8 {
 /// Returns the handler's explanation: the detail or title of a problem document, or plain text.
 fn explanation(body: &[u8], content_type: &str) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?.trim();
-    let media_type = media_type(content_type).to_ascii_lowercase();
-    let text = if media_type.ends_with("json") {
+    let media_type = MediaType::parse(content_type)?;
+    let text = if media_type.subtype.to_ascii_lowercase().ends_with("json") {
         problem_text(text)
-    } else if media_type == "text/plain" {
+    } else if media_type.is("text", "plain") {
         Some(text.to_owned())
     } else {
         None
@@ -214,10 +215,10 @@ fn content_type(headers: &HeaderMap) -> String {
 
 /// Returns whether the response has JSON lines, under any media type in use for them.
 fn is_json_lines(status: StatusCode, content_type: &str) -> bool {
-    let names =
-        ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
-    let media_type = media_type(content_type);
-    status == StatusCode::OK && names.iter().any(|name| media_type.eq_ignore_ascii_case(name))
+    let subtypes = ["x-ndjson", "ndjson", "jsonl", "x-jsonlines"];
+    status == StatusCode::OK
+        && MediaType::parse(content_type)
+            .is_some_and(|media_type| subtypes.iter().any(|subtype| media_type.is("application", subtype)))
 }
 
 /// Returns whether the body has a content coding such as gzip.
@@ -227,8 +228,4 @@ fn is_coded(headers: &HeaderMap) -> bool {
         let coding = coding.trim_ascii();
         !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
     })
-}
-
-fn media_type(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
 }

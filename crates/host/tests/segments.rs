@@ -20,10 +20,10 @@ use host::outbound::Network;
 use host::{App, Blueprint, Captured, CompileCache, Limits, Options, Outbound, Providers, Runtime};
 use http::{Request, Response};
 use serde_json::{Value, json};
+use test_world::application::{DRAIN_TOKEN, drain_request, request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-const DRAIN_TOKEN: &str = "drain-token-of-the-tests";
 /// Tasks of the drain: two full batches.
 const TASKS: usize = 64;
 
@@ -163,20 +163,9 @@ async fn storage_writes_leave_as_one_segment_under_32_tasks_at_once() {
     let app = app(&addresses);
     for n in 0..TASKS {
         let body = json!({"TaskName": "simulate", "Input": n}).to_string();
-        let request = Request::post("/tasks")
-            .header("host", "example.test")
-            .header("content-type", "application/json")
-            .header("content-length", body.len())
-            .body(Bytes::from(body))
-            .unwrap();
-        assert_eq!(app.call(request).await.unwrap().status(), 202);
+        assert_eq!(app.call(request("POST", "/tasks", body)).await.unwrap().status(), 202);
     }
-    let drain = Request::post("/drain")
-        .header("host", "example.test")
-        .header("authorization", format!("Bearer {DRAIN_TOKEN}"))
-        .body(Bytes::new())
-        .unwrap();
-    let drained = app.call(drain).await.unwrap();
+    let drained = app.call(drain_request()).await.unwrap();
     let report: Value = serde_json::from_slice(drained.body()).unwrap();
     assert_eq!(report["completed"], TASKS, "{report}");
 

@@ -1,4 +1,7 @@
 //! The fake in process: no sockets, and waiting costs nothing.
+//!
+//! The surroundings are its own, not those of `test-world`: the emulator and its tests know the storage client only,
+//! and none of the project's other crates, which `test-world` needs.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

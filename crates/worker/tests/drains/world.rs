@@ -1,5 +1,6 @@
 //! The worker in a [`TestWorld`]: tasks to run, the handler they are routed to, and control streams.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -11,7 +12,6 @@ use http::{Request, Response, StatusCode};
 use models::{Json, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
 use serde_json::Value;
 use service::body::{Body, BodyError, RequestBody};
-use service::env::Random as _;
 use service::settings::WorkerSettings;
 use storage::{QueueName, WorkerStorage};
 use test_world::TestWorld;
@@ -23,6 +23,8 @@ pub(crate) const TOKEN: &str = "sesame";
 /// The worker's surroundings.
 pub(crate) struct World {
     pub(crate) env: Rc<TestWorld>,
+    /// The number of tasks so far, which is the id of the last one.
+    submitted: Cell<u128>,
 }
 
 impl Deref for World {
@@ -44,7 +46,7 @@ impl World {
     fn new() -> Self {
         let env = TestWorld::new();
         env.set_latency(Duration::from_millis(4));
-        let world = Self { env };
+        let world = Self { env, submitted: Cell::new(0) };
         world.answer_tasks(|_| (Duration::ZERO, Response::builder().status(500).body(Bytes::new()).unwrap()));
         world
     }
@@ -76,8 +78,8 @@ impl World {
 
     /// Stores a task and sends its message, as the API does.
     pub(crate) async fn submit(&self, name: &str, edit: impl FnOnce(&mut TaskStatus)) -> TaskId {
-        // The outcome and duration of `simulate` depend on the id. Tests rely on those of these ids.
-        let id = TaskId::from_random_bytes([(); 16].map(|()| self.env.next_u64().to_be_bytes()[0]));
+        self.submitted.set(self.submitted.get() + 1);
+        let id = TaskId::from_random_bytes(self.submitted.get().to_be_bytes());
         let request = TaskRequest {
             task_id: Some(id),
             task_name: name.to_owned(),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use fake_azure::Operation;
+use http::Response;
 use models::{AttemptOutcome, TaskState};
 use serde_json::json;
 use storage::QueueName;
@@ -72,11 +74,11 @@ fn long_queue_is_drained_in_full_batches_within_max_concurrency() {
 #[test]
 fn drain_ends_with_its_budget_and_reports_more() {
     run(|world| async move {
-        // Two tasks at a time of 1 to 19 s each, with a budget of 5 s.
-        let worker =
-            world.worker(&[("simulate_unit_ms", "1000"), ("max_concurrency", "2"), ("drain_seconds", "5")]);
+        // Two tasks at a time of 4 s each, with a budget of 5 s and then 5 s in which running tasks end.
+        world.answer_tasks(|_| (Duration::from_secs(4), Response::new(Bytes::new())));
+        let worker = world.worker(&[("max_concurrency", "2"), ("drain_seconds", "5")]);
         for _ in 0..20 {
-            world.submit("simulate", |_| {}).await;
+            world.submit("routed", |_| {}).await;
         }
         let started = world.now();
         let counts = worker.drain().await;
@@ -215,7 +217,7 @@ fn long_first(world: &World, hours: u64) {
     world.answer_tasks(move |_| {
         calls += 1;
         let time = Duration::from_secs(if calls == 1 { hours * 3600 } else { 1 });
-        (time, http::Response::builder().status(204).body(bytes::Bytes::new()).unwrap())
+        (time, Response::builder().status(204).body(Bytes::new()).unwrap())
     });
 }
 

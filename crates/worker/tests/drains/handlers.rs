@@ -357,18 +357,19 @@ fn built_in_handlers_accept_only_text() {
 #[test]
 fn simulated_work_depends_on_priority_and_reports_progress() {
     run(|world| async move {
-        let worker = world.worker(&[("simulate_unit_ms", "1000")]);
-        for (priority, units) in [
-            (models::TaskPriority::High, 1),
-            (models::TaskPriority::Medium, 2),
-            (models::TaskPriority::Low, 3),
+        // With units of 2 s, a task lasts long enough to store progress.
+        let worker = world.worker(&[("simulate_unit_ms", "2000")]);
+        for (priority, seconds) in [
+            (models::TaskPriority::High, 2.0),
+            (models::TaskPriority::Medium, 4.0),
+            (models::TaskPriority::Low, 6.0),
         ] {
             let id = world.submit("anything", |document| document.priority = priority).await;
             worker.drain().await;
             let document = world.document(id);
             let record = &document.history[0];
-            let seconds = record.ended_at.unwrap().since(record.started_at).as_secs_f64() / f64::from(units);
-            assert!((0.9..19.9).contains(&seconds), "{priority:?}: {seconds} units");
+            let units = record.ended_at.unwrap().since(record.started_at).as_secs_f64() / seconds;
+            assert!((0.9..19.9).contains(&units), "{priority:?}: {units} units");
             assert_eq!((document.percent_complete, document.result), (Some(100), None));
         }
     });

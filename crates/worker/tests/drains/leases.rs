@@ -153,7 +153,10 @@ fn progress_is_written_at_most_once_a_second() {
                 (2 + (seconds / 2).min(8)..=2 + seconds.min(10)).contains(&writes),
                 "{writes} in {seconds} s"
             );
-            assert_eq!(world.document(id).percent_complete, Some(100));
+            // A task that ends within a second has stored no progress.
+            let progress = (writes > 2).then_some(100);
+            assert_eq!(world.document(id).percent_complete, progress, "{writes} in {seconds} s");
+            assert!(progress.is_some() || unit == "100", "the longer task takes at least 2 s");
         }
     });
 }

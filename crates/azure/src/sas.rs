@@ -33,63 +33,32 @@ pub(crate) struct DelegationKey {
 }
 
 impl Grant<'_> {
-    fn resource(&self) -> String {
-        format!("/blob/{}/{}/{}", self.account, self.container, self.blob)
-    }
-
     /// The string to sign of versions 2020-12-06 and later: 16 lines.
     fn service_string_to_sign(&self) -> String {
-        let (expiry, resource) = (moment::iso(self.expiry), self.resource());
-        [
-            "r",
-            "", // start
-            &expiry,
-            &resource,
-            "", // identifier
-            "", // ip
-            self.protocol,
-            self.version,
-            "b", // a blob
-            "",  // snapshot
-            "",  // encryption scope
-            "",  // cache-control
-            "",  // content-disposition
-            "",  // content-encoding
-            "",  // content-language
-            "",  // content-type
-        ]
-        .join("\n")
+        // No stored access policy.
+        self.string_to_sign(&[""])
     }
 
     /// The string to sign of versions from 2020-12-06 until before 2025-07-05: 24 lines.
     fn delegation_string_to_sign(&self, key: &DelegationKey) -> String {
-        let (expiry, resource) = (moment::iso(self.expiry), self.resource());
+        let DelegationKey { oid, tid, start, expiry, service, version, .. } = key;
+        // No authorized object id, unauthorized object id and correlation id.
+        self.string_to_sign(&[oid, tid, start, expiry, service, version, "", "", ""])
+    }
+
+    /// `identification` is what the two kinds of SAS have between the resource and the range of IP addresses.
+    fn string_to_sign(&self, identification: &[&str]) -> String {
+        let expiry = moment::iso(self.expiry);
+        let resource = format!("/blob/{}/{}/{}", self.account, self.container, self.blob);
+        // Reads, with no start and no range of addresses. `b` is a blob, with no snapshot, encryption scope,
+        // cache-control, content-disposition, content-encoding, content-language and content-type.
         [
-            "r",
-            "", // start
-            &expiry,
-            &resource,
-            &key.oid,
-            &key.tid,
-            &key.start,
-            &key.expiry,
-            &key.service,
-            &key.version,
-            "", // authorized object id
-            "", // unauthorized object id
-            "", // correlation id
-            "", // ip
-            self.protocol,
-            self.version,
-            "b", // a blob
-            "",  // snapshot
-            "",  // encryption scope
-            "",  // cache-control
-            "",  // content-disposition
-            "",  // content-encoding
-            "",  // content-language
-            "",  // content-type
+            &["r", "", &expiry, &resource],
+            identification,
+            &["", self.protocol, self.version],
+            &["b", "", "", "", "", "", "", ""],
         ]
+        .concat()
         .join("\n")
     }
 

@@ -32,6 +32,13 @@ impl ServiceResponse {
         set(&mut self.headers, name, value);
         self
     }
+
+    /// Adds the headers of stored metadata.
+    pub(crate) fn metadata(self, metadata: &[(String, String)]) -> Self {
+        metadata
+            .iter()
+            .fold(self, |response, (name, value)| response.header(&format!("x-ms-meta-{name}"), value))
+    }
 }
 
 /// Why a request is refused: what the `<Error>` document and `x-ms-error-code` say.
@@ -72,6 +79,16 @@ impl ServiceError {
             "ConditionNotMet",
             "The condition specified using HTTP conditional header(s) is not met.",
         )
+    }
+
+    /// A body of more than `most` bytes.
+    pub(crate) fn body_too_large(most: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestBodyTooLarge",
+            "The request body is too large and exceeds the maximum permissible limit.",
+        )
+        .detail("MaxLimit", &most.to_string())
     }
 
     /// What the services do and this crate does not, and what no service does.

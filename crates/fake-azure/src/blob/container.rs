@@ -40,10 +40,7 @@ pub(super) fn create(context: &mut Context<'_>) -> Result<ServiceResponse, Servi
 pub(super) fn properties(context: &Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let mut response = ServiceResponse::new(StatusCode::OK);
     if let Some(info) = &context.container()?.info {
-        response = describe(response, info);
-        for (name, value) in &info.metadata {
-            response = response.header(&format!("x-ms-meta-{name}"), value);
-        }
+        response = describe(response, info).metadata(&info.metadata);
     }
     Ok(response
         .header("x-ms-lease-status", "unlocked")

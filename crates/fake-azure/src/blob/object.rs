@@ -48,12 +48,7 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceE
         None => return Err(ServiceError::missing_header("x-ms-blob-type")),
     }
     if call.body.len() > MAX_BLOB {
-        return Err(ServiceError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestBodyTooLarge",
-            "The request body is too large and exceeds the maximum permissible limit.",
-        )
-        .detail("MaxLimit", &MAX_BLOB.to_string()));
+        return Err(ServiceError::body_too_large(MAX_BLOB));
     }
     let conditions = Conditions::of(call)?;
     let stored = context.container()?.blobs.get(&name);
@@ -83,17 +78,17 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceE
         properties,
         metadata: call.metadata()?,
     };
-    let response = ServiceResponse::new(StatusCode::CREATED)
+    Ok(store(context, name, blob, StatusCode::CREATED).header("x-ms-request-server-encrypted", "true"))
+}
+
+/// Stores the blob; the response has its new version.
+fn store(context: &mut Context<'_>, name: String, blob: Blob, status: StatusCode) -> ServiceResponse {
+    let response = ServiceResponse::new(status)
         .header("etag", &blob.etag)
-        .header("last-modified", &http_date(blob.modified.0))
-        .header("x-ms-request-server-encrypted", "true");
-    context.state.apply(Change::Blob {
-        account: call.target.account.clone(),
-        container: call.target.name.clone(),
-        name,
-        blob: Box::new(blob),
-    });
-    Ok(response)
+        .header("last-modified", &http_date(blob.modified.0));
+    let (account, container) = (context.call.target.account.clone(), context.call.target.name.clone());
+    context.state.apply(Change::Blob { account, container, name, blob: Box::new(blob) });
+    response
 }
 
 /// `sp=c` creates but does not overwrite.
@@ -162,16 +157,7 @@ pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<ServiceResponse,
     blob.metadata = call.metadata()?;
     blob.etag = context.ids.etag();
     blob.modified = Moment(context.now);
-    let response = ServiceResponse::new(StatusCode::OK)
-        .header("etag", &blob.etag)
-        .header("last-modified", &http_date(blob.modified.0));
-    context.state.apply(Change::Blob {
-        account: call.target.account.clone(),
-        container: call.target.name.clone(),
-        name,
-        blob: Box::new(blob),
-    });
-    Ok(response)
+    Ok(store(context, name, blob, StatusCode::OK))
 }
 
 pub(super) fn delete(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
@@ -205,10 +191,8 @@ fn describe(mut response: ServiceResponse, blob: &Blob) -> ServiceResponse {
     for (name, value) in &blob.properties {
         response = response.header(name, value);
     }
-    for (name, value) in &blob.metadata {
-        response = response.header(&format!("x-ms-meta-{name}"), value);
-    }
     response
+        .metadata(&blob.metadata)
         .header("content-type", &blob.content_type)
         .header("etag", &blob.etag)
         .header("last-modified", &http_date(blob.modified.0))

@@ -169,12 +169,7 @@ fn message_text(call: &Call) -> Result<Option<String>, ServiceError> {
         return Ok(None);
     }
     if call.body.len() > MAX_BODY {
-        return Err(ServiceError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestBodyTooLarge",
-            "The request body is too large and exceeds the maximum permissible limit.",
-        )
-        .detail("MaxLimit", &MAX_BODY.to_string()));
+        return Err(ServiceError::body_too_large(MAX_BODY));
     }
     let mut leaves = leaves(&call.body, "QueueMessage").ok_or_else(|| {
         ServiceError::bad_request("InvalidXmlDocument", "XML specified is not syntactically valid.")

@@ -37,12 +37,9 @@ pub(super) fn create(context: &mut Context<'_>) -> Result<ServiceResponse, Servi
 
 pub(super) fn metadata(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {
     let queue = context.queue()?;
-    let mut response = ServiceResponse::new(StatusCode::OK)
-        .header("x-ms-approximate-messages-count", &queue.len().to_string());
-    for (name, value) in &queue.info.metadata {
-        response = response.header(&format!("x-ms-meta-{name}"), value);
-    }
-    Ok(response)
+    Ok(ServiceResponse::new(StatusCode::OK)
+        .header("x-ms-approximate-messages-count", &queue.len().to_string())
+        .metadata(&queue.info.metadata))
 }
 
 pub(super) fn set_metadata(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceError> {

@@ -44,7 +44,7 @@ pub fn submit(base: &str, number: usize, is_over: impl Fn() -> bool) -> Result<(
 /// Waits until all tasks below `count` have succeeded; their ids and ETags. Calls `between` before each pass.
 ///
 /// # Errors
-/// When a task failed, was cancelled or is gone, or `between` fails.
+/// When a task failed, was cancelled or does not exist, or `between` fails.
 pub fn wait_for_all(
     base: &str,
     count: usize,

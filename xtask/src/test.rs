@@ -33,7 +33,7 @@ pub(crate) fn run(host: HostKind) -> Result<()> {
     summary.close()
 }
 
-/// What a host can be told from by: the demonstrations, the end-to-end tests, the journeys of clients (contract and
+/// The tests whose result depends on the host: the demonstrations, the end-to-end tests, the journeys of clients (contract and
 /// pages), and each deployed command line, `launcher warm` included.
 fn under_spin(summary: &mut Summary) -> Result<()> {
     let spin = find_spin()?;

@@ -31,7 +31,7 @@ pub(crate) fn run(options: UpOptions) -> Result<()> {
     };
     let mut stack = match Stack::start(&plan, &mut interrupts) {
         Ok(stack) => stack,
-        // Told to stop while starting: that is no failure.
+        // Stopped while starting: that is no failure.
         Err(error) if error.to_string() == "interrupted" => return Ok(()),
         Err(error) => return Err(error),
     };

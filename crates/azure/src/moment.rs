@@ -1,4 +1,8 @@
 //! The two date formats of the services (RFC 9110 and ISO 8601), in UTC and whole seconds, and arithmetic on dates.
+//!
+//! HTTP dates are not left to the crate `httpdate`: with version 1.0.3 the API component has 6,155 bytes more and the
+//! worker component 6,670. It also panics on a year outside of 1970 to 9999, and does not resolve years of two digits as
+//! RFC 9110 requires.
 
 use std::time::Duration;
 

@@ -142,8 +142,8 @@ fn authenticate(
     }
 }
 
-/// What a request without credentials is told. No account here allows public access, which is Azure's default and
-/// what the project's infrastructure sets. Since 2019-12-12 such a request is told where to get a token; older
+/// The refusal of a request without credentials. No account here allows public access, which is Azure's default and
+/// what the project's infrastructure sets. Since 2019-12-12 the refusal says where to get a token; older
 /// and unversioned ones (a browser with a link that lost its signature) cannot be, and learn that public access
 /// is off (Blob) or that they are not authenticated (Queue has no public access to speak of).
 fn anonymous(call: &Call, issuer: &TokenIssuer) -> ServiceError {

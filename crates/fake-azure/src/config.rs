@@ -76,7 +76,7 @@ pub struct Config {
     pub seed: u64,
     /// Account names with their keys (base64), normally two each; any of them signs.
     pub accounts: BTreeMap<String, Vec<String>>,
-    /// Which service is at which `host:port`. Other hosts are told apart by their name
+    /// Which service is at which `host:port`. Other hosts are recognised by their name
     /// (`{account}.blob.…`, `{account}.queue.…`, `{name}.vault.…`), else by the shape of the request.
     pub endpoints: BTreeMap<String, Service>,
     /// The identities of the identity endpoint.
@@ -87,7 +87,7 @@ pub struct Config {
     pub identity_path: String,
     /// The directory's id, in tokens and delegation keys.
     pub tenant_id: String,
-    /// How long a token lives.
+    /// How long a token is valid.
     pub token_lifetime: Duration,
     /// Vault name to secret name to value. Requests by address find the only vault there is.
     pub vaults: BTreeMap<String, BTreeMap<String, String>>,

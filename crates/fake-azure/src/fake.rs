@@ -200,7 +200,7 @@ impl FakeAzure {
         value.clone_into(&mut self.config.identity_header);
     }
 
-    /// How long tokens live that are issued from now on.
+    /// How long tokens are valid that are issued from now on.
     pub fn set_token_lifetime(&mut self, lifetime: std::time::Duration) {
         self.config.token_lifetime = lifetime;
     }

@@ -36,7 +36,7 @@ pub(crate) enum Change {
         name: String,
         container: ContainerInfo,
     },
-    /// A container is gone; its name is free again at `until`.
+    /// A container was deleted; its name is free again at `until`.
     ContainerGone {
         account: String,
         name: String,
@@ -81,7 +81,7 @@ pub(crate) enum Change {
     Counter(u64),
 }
 
-/// All accounts, with a record of changes when someone wants it.
+/// All accounts, with a record of changes if one was asked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
     accounts: BTreeMap<String, AccountState>,

@@ -13,7 +13,7 @@ use crate::service::Service;
 pub struct Target {
     /// The service.
     pub service: Service,
-    /// The account, or the vault; empty when the host does not tell.
+    /// The account, or the vault; empty if the host does not name it.
     pub account: String,
     /// Container or queue; empty for the service itself.
     pub name: String,

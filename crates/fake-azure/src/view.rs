@@ -135,7 +135,7 @@ impl FakeAzure {
         };
     }
 
-    /// Puts a message there as some other program might, creating the queue; it lives 7 days and is visible at once.
+    /// Puts a message into a queue, which is created if necessary, without a request. It is visible at once for 7 days.
     /// Gives its id.
     pub fn put_message(
         &mut self,

@@ -113,7 +113,7 @@ pub enum Standing {
     Superseded,
 }
 
-/// Returns the position of the attempt that delivery `own` started. `current` is `None` if the document is gone.
+/// Returns the position of the attempt that delivery `own` started. `current` is `None` if the document does not exist.
 #[must_use]
 pub fn standing(current: Option<&TaskStatus>, own: &DeliveryId) -> Standing {
     let Some(current) = current else { return Standing::Superseded };

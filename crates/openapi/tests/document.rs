@@ -1,4 +1,4 @@
-//! The checked-in description is the generated one, is whole, and tells the truth about the body it asks for.
+//! The checked-in description is the generated one, is complete, and describes the body that the API accepts.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use serde_json::Value;

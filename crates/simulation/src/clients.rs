@@ -26,7 +26,7 @@ pub struct Clients {
     world: Rc<World>,
     fleet: Rc<Fleet>,
     rng: RefCell<Rng>,
-    /// Ids as the responses told them, by task of the scenario.
+    /// Ids from the responses, by task of the scenario.
     ids: RefCell<BTreeMap<Index, TaskId>>,
 }
 
@@ -104,7 +104,7 @@ impl Clients {
         None
     }
 
-    /// Tells the variants of a task apart.
+    /// Identifies a variant of a task.
     fn description(&self, what: Submission) -> String {
         let strange = self.world.scenario.tasks.get(what.task).is_some_and(|task| task.strange);
         let rest = if strange { " \u{0}\u{1b}\u{85}\u{fffe}\u{ffff}\u{1f600}]]>&lt;\r\n" } else { "" };

@@ -1,4 +1,4 @@
-//! The services behind the network, and how the components are told to reach them.
+//! The services behind the network, and the variables with which the components reach them.
 
 use std::collections::BTreeMap;
 

@@ -83,7 +83,7 @@ impl World {
         record.slots.rest_until.push((worker, until));
     }
 
-    /// P8: a drain ends with the last of what it received, and soon after it is told to.
+    /// P8: a drain ends with the last of what it received, and soon after the order to stop.
     pub fn drain_ended(&self, lasted: Duration, since_release: Option<Duration>, response: &Response<Bytes>) {
         let knobs = self.knobs();
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The instances of the two components, whatever runs them.
+//! The instances of the two components, native or WebAssembly.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -34,7 +34,7 @@ impl RequestBody for Input {
 
 /// One running instance of a component.
 pub trait Instance {
-    /// Responds to a request. The future lives as long as the instance.
+    /// Responds to a request. The future is dropped with the instance.
     fn handle(&self, request: Request<Input>) -> LocalBoxFuture<'static, Response<Bytes>>;
 }
 
@@ -136,7 +136,7 @@ impl Fleet {
         }
     }
 
-    /// Sends a request to the instance at a place. `None` when the instance dies before it responds.
+    /// Sends a request to the instance at a place. `None` if the instance crashes before it responds.
     pub async fn call(
         &self,
         world: &Rc<World>,

@@ -70,7 +70,7 @@ fn knobs(rng: &mut Rng) -> Knobs {
         max_dequeue_count: u32::try_from(rng.one_of(5, &[1, 2, 3, 5])).unwrap_or(5),
         max_concurrency: usize::try_from(rng.one_of(32, &[1, 2, 4])).unwrap_or(32),
         drain_seconds: rng.one_of(20, &[1, 5]),
-        // A handful of renewals tells as much as a hundred.
+        // A few renewals test as much as a hundred.
         task_timeout: (visibility * rng.one_of(3, &[2, 6])).max(8),
         retry_base: rng.one_of(2, &[1, 5]),
         retry_cap: rng.one_of(30, &[5, 300]),
@@ -126,7 +126,7 @@ fn task(rng: &mut Rng, knobs: &Knobs, fault_free: bool) -> Task {
     }
 }
 
-/// Leaves tasks hours, and a free slot beside one of them. Leases are longer for it: a few dozen renewals tell as
+/// Leaves tasks hours, and a free slot beside one of them. Leases are longer for it: a few dozen renewals test as
 /// much as hundreds.
 fn patient(knobs: &mut Knobs) {
     knobs.visibility = 600;

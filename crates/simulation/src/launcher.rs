@@ -1,4 +1,4 @@
-//! What drives the workers: wakes them when there is something to do, as the launcher and the platform's
+//! The launchers of the workers: they start drains when there is something to do, as the launcher and the platform's
 //! scale rules do together, and stops or kills them when the scenario says so.
 
 use std::cell::{Cell, RefCell};
@@ -21,13 +21,13 @@ use crate::record::Role;
 use crate::scenario::Index;
 use crate::world::World;
 
-/// How often an idle launcher looks while clients are still about.
+/// How often an idle launcher checks while clients are still active.
 const IDLE_PAUSE: Duration = Duration::from_millis(700);
 /// `--idle-max` of the launcher.
 const MAX_IDLE_PAUSE: Duration = Duration::from_secs(5);
 /// Time between two wake-ups for the sweep: what the infrastructure's cron rule does.
 const SWEEP_PAUSE: Duration = Duration::from_secs(300);
-/// Time between two looks of the other loops while a task is not finished and nothing happens.
+/// Time between two checks of the other loops while a task is not finished and nothing happens.
 const RECHECK_PAUSE: Duration = Duration::from_secs(10);
 /// Longest time between two wake-ups for the sweep, once everything is quiet.
 const MAX_SWEEP_PAUSE: Duration = Duration::from_secs(24 * 3_600);
@@ -190,7 +190,7 @@ impl Launcher {
         }
     }
 
-    /// The worker's host is being stopped: `stop`, after `grace` `release`, then it is gone.
+    /// The worker's host is being stopped: `stop`, after `grace` `release`, then it ends.
     pub async fn stop(self: Rc<Self>, grace: Duration) {
         self.tell_all("stop\n");
         self.world.exec.sleep(grace).await;
@@ -209,7 +209,7 @@ impl Launcher {
 
     fn tell(&self, own: Index, line: &'static str) {
         if let Some(Some(lines)) = self.lines.borrow().get(own) {
-            // A drain that has just ended hears nothing any more.
+            // A drain that has just ended reads no more orders.
             let _ = lines.unbounded_send(Bytes::from_static(line.as_bytes()));
         }
     }

@@ -5,7 +5,7 @@
 //! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
 //! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`responses`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
-//! checks must notice.
+//! checks must detect.
 
 pub mod call;
 pub mod clients;

@@ -55,7 +55,7 @@ pub enum Mutation {
     RetryForEver,
     /// The launcher does not know that a worker can ask for a rest.
     ForgetRest,
-    /// Only the loop that was told to wait does so.
+    /// Only the loop whose drain asked for a pause pauses.
     RestAlone,
     /// A drain receives nothing any more once its budget is over.
     StopAtBudget,

@@ -1,5 +1,5 @@
-//! Scenarios in which one part of the system is out of order and everything else is well, and others that
-//! happen too seldom by themselves.
+//! Scenarios in which one part of the system fails and all others work, and scenarios that random generation
+//! produces too seldom.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(crate) fn of_one(rng: &mut Rng, knobs: &mut Knobs, elements: &mut Vec<Elemen
     elements.push(Element::Outage { at, lasts, part, status });
 }
 
-/// What happens too seldom by itself: a message that ends whoever reads it, a second one while the task waits
+/// What random generation produces too seldom: a message that crashes its reader, a second one while the task waits
 /// for its next attempt, and workers that are stopped one after the other while they have work.
 pub(crate) fn rare(rng: &mut Rng, knobs: &mut Knobs, tasks: &mut [Task], elements: &mut Vec<Element>) {
     if rng.chance(3) {

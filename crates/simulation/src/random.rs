@@ -30,7 +30,7 @@ impl Rng {
 
     /// A uniform number below `bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        // The bias of a remainder is far below what a scenario could notice.
+        // The bias of a remainder is far too small to affect a scenario.
         self.bits().checked_rem(bound).unwrap_or(0)
     }
 

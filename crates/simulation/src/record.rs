@@ -1,6 +1,6 @@
-//! What has become of every task, message and blob, learned from the requests that had an effect.
+//! The state of every task, message and blob, computed from the requests that had an effect.
 //!
-//! It is a second, independent picture of storage: the checks compare what components do with it.
+//! It is a second, independent model of storage, with which the checks compare what components do.
 
 pub mod slots;
 
@@ -38,7 +38,7 @@ pub struct Document {
     pub status: u8,
     /// Whose it is.
     pub task_id: String,
-    /// Free text; tells variants of a submission apart.
+    /// Free text, different in each variant of a submission.
     #[serde(default)]
     pub task_description: Option<String>,
     /// Absent from documents of the .NET side.
@@ -164,7 +164,7 @@ impl Life {
     }
 }
 
-/// Enough of a blob to tell whether it changed.
+/// Enough of a blob to detect a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
     /// Size in bytes.
@@ -199,13 +199,13 @@ pub struct Message {
     pub usable: bool,
     /// Its text.
     pub text: Rc<str>,
-    /// When it can be received next, in virtual time (rounded up to what storage tells).
+    /// When it can be received next, in virtual time (rounded up to the whole seconds of storage).
     pub visible_at: Duration,
     /// When it was received last.
     pub received_at: Duration,
     /// How often it was received.
     pub deliveries: u32,
-    /// How many instances died with it in hand.
+    /// How many instances crashed while they held it.
     pub kills: u32,
     /// Explicit retries of its task when it was sent.
     pub generation: u32,
@@ -213,12 +213,12 @@ pub struct Message {
     pub deadly: bool,
 }
 
-/// One instance's hold on a message.
+/// One instance's lease of a message.
 #[derive(Debug, Clone)]
 pub struct Holding {
     /// The task it names.
     pub task: TaskId,
-    /// The newest receipt that the instance was told.
+    /// The newest pop receipt in a response to the instance.
     pub receipt: String,
     /// How often this instance has received it.
     pub times: u32,
@@ -232,7 +232,7 @@ pub struct Record {
     pub clocks_agree: bool,
     /// Whether a clock is set so far ahead that a document just written seems to have been silent for long.
     pub clocks_mislead: bool,
-    /// From when on nothing goes wrong any more.
+    /// The end of the fault period.
     pub faults_end_at: Duration,
     /// The setting.
     pub max_dequeue_count: u32,
@@ -255,7 +255,7 @@ pub struct Record {
     pub poisoned: BTreeSet<String>,
     /// Blobs that are not status documents.
     pub attachments: BTreeMap<String, Digest>,
-    /// Leases that an instance has been told it lost, until it receives a message of that task again.
+    /// Leases whose loss a response told an instance, until it receives a message of that task again.
     pub lost: BTreeMap<(InstanceId, TaskId), Duration>,
     /// Messages that an instance has received and not seen the end of.
     pub held: BTreeMap<(InstanceId, String), Holding>,
@@ -277,7 +277,7 @@ pub struct Record {
     pub rates: HashMap<InstanceId, (u64, u32)>,
     /// Requests in all.
     pub requests: u64,
-    /// What was seen, by a word for it: how much the run has exercised.
+    /// Number of observations by kind: how much the run has exercised.
     pub counts: BTreeMap<&'static str, u64>,
 }
 
@@ -336,7 +336,7 @@ impl Record {
         }
     }
 
-    /// Whether the request is one that an instance does not survive.
+    /// Whether the request crashes the instance.
     #[must_use]
     pub fn is_deadly(&self, from: InstanceId, call: &crate::call::Call) -> bool {
         let touches = matches!(call.op, crate::scenario::Op::GetBlob | crate::scenario::Op::PutStatus);
@@ -349,7 +349,7 @@ impl Record {
             })
     }
 
-    /// An instance has died: what it had in hand may be what it died of.
+    /// An instance has crashed. Each message that it held may be the cause.
     pub fn died(&mut self, instance: InstanceId, now: Duration) {
         let in_hand = self.in_hand.iter().filter(|(who, _)| *who == instance);
         for (_, id) in in_hand {

@@ -17,22 +17,22 @@ use crate::scenario::{Credential, Element, Foreign, Scenario};
 use crate::world::{NEVER_CRASHES, World};
 use crate::{requests, verdict};
 
-/// How long everything may take to end, once nothing goes wrong any more: the longest delay of a task is
+/// How long everything may take to end after the fault period: the longest delay of a task is
 /// seven days.
 const MAX_RUN: Duration = Duration::from_secs(9 * 86_400);
 /// How long after its time a task may be unfinished before the run ends without it.
 const MAX_OVERDUE: Duration = Duration::from_secs(28 * 3_600);
-/// A run that takes more steps than this goes round in circles.
+/// A run that takes more steps than this does not end.
 const MAX_POLLS: u64 = 3_000_000;
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Promises broken.
     pub violations: Vec<Violation>,
     /// The timeline, when it was asked for.
     pub trace: Vec<String>,
-    /// What was seen, by a word for it.
+    /// Number of observations by kind.
     pub counts: BTreeMap<&'static str, u64>,
     /// Requests that components sent.
     pub requests: u64,
@@ -66,7 +66,7 @@ impl Run {
         run
     }
 
-    /// The world, for whoever runs its time.
+    /// The world, for the executor of its time.
     #[must_use]
     pub fn world(&self) -> &Rc<World> {
         &self.world
@@ -122,7 +122,7 @@ impl Run {
         {
             return true;
         }
-        // Not before the last request that is late has arrived: it may bring something to life again.
+        // Not before the last request that is late has arrived: it may create a message again.
         if self.players.get() > 0 || self.draining.get() > 0 || self.world.under_way() > 0 {
             return false;
         }

@@ -1,7 +1,7 @@
 //! The scenario language: everything that happens in one run, as plain data.
 //!
 //! A scenario is a list of [`Element`]s over a set of [`Knobs`]. Elements are independent: any of them can
-//! be left out, which is how a failing run is made small.
+//! be left out, which is how a failing run is reduced.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub use crate::op::Op;
 /// Which instance of a role, counted from 0.
 pub type Index = usize;
 
-/// How the components get at the storage account.
+/// How the components authenticate to the storage account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
     /// A connection string with the account key.
@@ -81,17 +81,17 @@ impl Knobs {
 pub enum Step {
     /// Responds 200 with a small JSON result.
     Complete,
-    /// Responds 200 with a result of so many bytes that is not JSON.
+    /// Responds 200 with a result of this many bytes that is not JSON.
     CompleteBytes(usize),
     /// Responds 200 with progress lines and then the result.
     Progress,
-    /// Works for so many seconds, then completes.
+    /// Works for this many seconds, then completes.
     Slow(u64),
     /// Responds 422: the work cannot be done.
     Fail,
     /// Responds 503: another try may help.
     Retry,
-    /// Responds 429 and asks for so many seconds.
+    /// Responds 429 with this `Retry-After`, in seconds.
     Throttle(u64),
     /// The handler's instance traps: 500 without a body.
     Trap,
@@ -140,7 +140,7 @@ pub enum Route {
     QueueTask,
 }
 
-/// What a client asks of a task that may exist.
+/// A request of a client about a task that may exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// `POST /tasks/{id}/cancel`.
@@ -157,10 +157,10 @@ pub enum Ask {
     List,
 }
 
-/// What is in the queue, or in the container, that no client of the API put there.
+/// A message or a document that another program wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Foreign {
-    /// A message that means nothing.
+    /// A message without a meaning.
     Garbage(String),
     /// A second message for a task, as a retried put or a sweep would leave it.
     SecondMessage(Index),
@@ -175,7 +175,7 @@ pub enum Foreign {
     },
     /// A message that names a task and is otherwise unusable.
     Unusable(Index),
-    /// A second message for a task. Whoever reads or writes the document with it in hand dies.
+    /// A second message for a task. An instance that reads or writes the document while it holds it crashes.
     Deadly(Index),
     /// A document that breaks the contract, and a message for it.
     UnreadableDocument {
@@ -186,7 +186,7 @@ pub enum Foreign {
     },
 }
 
-/// What goes wrong with one request.
+/// The fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Refused with this status, without effect.
@@ -199,26 +199,26 @@ pub enum Fault {
     ResetBefore,
     /// Done, but the response is lost.
     ResetAfter,
-    /// Arrives so many milliseconds late, whatever the sender does meanwhile.
+    /// Arrives this many milliseconds late, also if the sender has given up.
     Late(u64),
-    /// Done at once, with a response so many milliseconds late.
+    /// Done at once, with a response this many milliseconds late.
     LateResponse(u64),
     /// Arrives twice.
     Twice,
     /// Messages, or blobs of a list, come in the opposite order.
     Reordered,
-    /// The sender's instance dies before it is sent.
+    /// The sender's instance crashes before it is sent.
     CrashBefore,
-    /// The sender's instance dies after it is done.
+    /// The sender's instance crashes after it is done.
     CrashAfter,
 }
 
-/// Which service is out of order for a while.
+/// The service that an outage affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Blob Storage.
     Blobs,
-    /// Blob Storage as workers reach it; the API has no trouble. With status 404 the container does not exist,
+    /// Blob Storage as workers reach it, not as the API does. With status 404 the container does not exist,
     /// as in another account.
     BlobsOfWorkers,
     /// Storage Queue.
@@ -257,7 +257,7 @@ pub enum Element {
         /// Whether it does not receive the first response, and tries again.
         deaf: bool,
     },
-    /// A client asks something once.
+    /// A client sends one request.
     Ask {
         /// When.
         at: Duration,
@@ -293,14 +293,14 @@ pub enum Element {
         /// How.
         status: u16,
     },
-    /// A worker's host dies and a new one starts.
+    /// A worker's host crashes and a new one starts.
     KillWorker {
         /// When.
         at: Duration,
         /// Which worker.
         worker: Index,
     },
-    /// An API host dies and a new one starts.
+    /// An API host crashes and a new one starts.
     KillApi {
         /// When.
         at: Duration,
@@ -360,7 +360,7 @@ impl Element {
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
-    /// Where it came from; also seeds what is left to chance during the run.
+    /// The seed of the scenario, and of the random numbers during the run.
     pub seed: u64,
     /// What holds throughout.
     pub knobs: Knobs,
@@ -420,7 +420,7 @@ impl Scenario {
 }
 
 impl fmt::Display for Scenario {
-    /// For people who read a trace.
+    /// Shown at the head of a trace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}", self.seed)?;
         writeln!(f, "  {:?}", self.knobs)?;

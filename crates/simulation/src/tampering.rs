@@ -124,7 +124,7 @@ pub fn apply(
     response
 }
 
-/// What the component is told instead of `response`.
+/// The response that the component gets instead of `response`.
 #[must_use]
 pub fn falsified(
     world: &World,

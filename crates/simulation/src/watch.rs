@@ -13,7 +13,7 @@ use crate::record::{Digest, Document, Holding, InstanceId, Record, Role};
 use crate::scenario::Op;
 use crate::xml::texts;
 
-/// A document that no instance has written for so long may be written by the sweep, which holds no lease.
+/// A document that no instance has written for this long may be written by the sweep, which holds no lease.
 const SWEEP_AFTER: Duration = Duration::from_secs(60);
 
 /// Who did it and when.
@@ -33,12 +33,12 @@ impl Source {
     pub(crate) fn visible_at(&self, text: &str) -> Duration {
         let at = parse_http_date(text).map(OffsetDateTime::from).ok();
         let seconds = at.map_or(0, |at| at.unix_timestamp() - self.epoch);
-        // Storage tells whole seconds, cut off: one more is certainly late enough.
+        // Storage returns whole seconds, rounded down: one more is certainly late enough.
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0) + 1).max(self.now)
     }
 }
 
-/// Tells one write of an instance from all others, whoever asked for it.
+/// Identifies one write of an instance, whichever request caused it.
 fn write_key(from: Source, call: &Call, request: &Request<Bytes>) -> Option<(InstanceId, u64)> {
     // In the API several clients may ask for the same write at the same time, and equal messages may be
     // promoted together.

@@ -19,7 +19,7 @@ use crate::watch::Source;
 
 /// True time at the beginning of every run: 2026-11-22T05:00:00Z.
 const EPOCH: i64 = 1_795_323_600;
-/// The group of clients, launchers and whoever else never crashes.
+/// The group of everything that never crashes, such as clients and launchers.
 pub const NEVER_CRASHES: Group = Group(1);
 /// The instance number of another writer that has access to storage.
 pub const EXTERNAL_WRITER: InstanceId = 0;
@@ -30,17 +30,17 @@ struct Machine {
     skew: time::Duration,
 }
 
-/// See the module.
+/// Everything that one run consists of.
 pub struct World {
-    /// Time, and who goes on.
+    /// Virtual time and the running futures.
     pub exec: Executor,
-    /// What happened.
+    /// The observations.
     pub record: RefCell<Record>,
-    /// What is to happen.
+    /// The scenario.
     pub scenario: Scenario,
     /// The services.
     pub cloud: RefCell<Cloud>,
-    /// What is deliberately wrong.
+    /// The mutation, if there is one.
     pub mutation: Option<Mutation>,
     /// What mutations have to remember.
     pub memory: RefCell<Memory>,
@@ -93,7 +93,7 @@ impl World {
             asked: RefCell::default(),
             rng: RefCell::new(Rng::fork(seed, 3)),
             faults_off: Cell::new(false),
-            // What an honest worker needs in its busiest second, with room to spare: see docs/performance.md.
+            // More than a correct worker needs in its busiest second: see docs/performance.md.
             rate_limit: 150 + 12 * concurrency.min(u32::try_from(scenario.tasks.len()).unwrap_or(1) + 4),
             under_way: Cell::new(0),
             steps: Default::default(),
@@ -113,7 +113,7 @@ impl World {
         &self.scenario.knobs
     }
 
-    /// From now on nothing goes wrong any more.
+    /// Ends the fault period.
     pub fn end_faults(&self) {
         self.faults_off.set(true);
         for step in &self.steps {
@@ -161,7 +161,7 @@ impl World {
         self.machine(instance, |machine| machine.alive).unwrap_or(false)
     }
 
-    /// The instance is gone, with everything it was doing.
+    /// Ends the instance and everything it was doing.
     pub fn crash(&self, instance: InstanceId, why: &str) {
         if let Some(machine) = self.machines.borrow_mut().get_mut(instance as usize) {
             machine.alive = false;
@@ -234,7 +234,7 @@ impl World {
         true_time(self.exec.now()) + time::Duration::milliseconds(self.knobs().storage_skew_ms)
     }
 
-    /// Who `instance` is, now.
+    /// The sender that `instance` is now.
     #[must_use]
     pub fn source(&self, instance: InstanceId) -> Source {
         let role = self.machine(instance, |machine| machine.role).unwrap_or(Role::ExternalWriter);

@@ -10,7 +10,7 @@ use simulation::search::native_player;
 /// Most seeds that a mistake may survive.
 const SEEDS: u64 = 400;
 
-/// The first seed that notices.
+/// The first seed that detects it.
 fn caught(mutation: Mutation, promises: &[Promise]) -> Option<u64> {
     let player = native_player();
     (0..SEEDS).find(|seed| {

@@ -160,7 +160,7 @@ pub(super) fn direction(tree: &Tree) -> Vec<String> {
     wrong
 }
 
-/// Checks that every package of the lists above exists: a rule for one that is gone holds nothing.
+/// Checks that every package of the lists above exists: a rule for one that does not exist checks nothing.
 pub(super) fn existence(tree: &Tree) -> Vec<String> {
     let outside = OUTSIDE.iter().flat_map(|(_, allowed, _)| allowed.iter().copied());
     let named: BTreeSet<&str> =

@@ -64,7 +64,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     wrong
 }
 
-/// The cells of the document's table rows that have so many columns.
+/// The cells of the document's table rows that have this many columns.
 fn rows(document: &str, columns: usize) -> Vec<Vec<String>> {
     let cells = |line: &str| {
         let inner = line.strip_prefix('|')?.strip_suffix('|')?;

@@ -63,7 +63,7 @@ fn string_to_sign(call: &Call) -> String {
     let header = |name: &str| call.header(name).unwrap_or_default();
     let length = header("content-length");
     let length = if length == "0" { String::new() } else { length };
-    // With x-ms-date the service takes no notice of Date.
+    // With x-ms-date the service ignores Date.
     let date = if call.headers.contains_key("x-ms-date") { String::new() } else { header("date") };
     let mut text = String::with_capacity(512);
     for line in [

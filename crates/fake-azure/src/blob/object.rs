@@ -16,8 +16,8 @@ pub(crate) const MAX_BLOB: usize = 256 * 1024 * 1024;
 /// Longest blob name, in characters.
 const MAX_NAME: usize = 1024;
 
-/// Headers that are stored and given back: how Put Blob calls them, what a plain header of the request is good for
-/// when that is missing, and how Get Blob calls them.
+/// Headers that are stored and returned: the name in Put Blob, the plain header that replaces a missing one, and the
+/// name in Get Blob.
 const PROPERTIES: [(&str, &str, &str); 4] = [
     ("x-ms-blob-cache-control", "cache-control", "cache-control"),
     ("x-ms-blob-content-disposition", "content-disposition", "content-disposition"),
@@ -122,7 +122,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<ServiceResponse, ServiceError
             blob.content.slice(first..first + count)
         }
     };
-    // A signed link may say how a browser shall take the response.
+    // A signed link may set headers of the response.
     for (parameter, header) in [
         ("rscc", "cache-control"),
         ("rscd", "content-disposition"),
@@ -141,7 +141,7 @@ pub(super) fn properties(context: &Context<'_>) -> Result<ServiceResponse, Servi
     let blob = context.blob()?;
     check_read(context, blob)?;
     let response = describe(ServiceResponse::new(StatusCode::OK), blob);
-    // HEAD tells the length of what GET would send; Get Blob Metadata has no body at all.
+    // HEAD returns the length of what GET would send; Get Blob Metadata has no body at all.
     let is_metadata = context.call.param("comp").is_some();
     let length = if is_metadata { 0 } else { blob.content.len() };
     Ok(response.header("content-length", &length.to_string()))

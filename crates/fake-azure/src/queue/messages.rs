@@ -17,7 +17,7 @@ pub(crate) const MAX_TEXT: usize = 64 * 1024;
 const MAX_BODY: usize = 131_584;
 /// Longest time a message can be hidden, in seconds: 7 days.
 const MAX_VISIBILITY: i64 = 7 * 24 * 60 * 60;
-/// How long a message lives when the request does not say, in seconds.
+/// The time to live of a message if the request has none, in seconds.
 const DEFAULT_TIME_TO_LIVE: i64 = MAX_VISIBILITY;
 /// Most messages of one Get or Peek.
 const MAX_COUNT: i64 = 32;

@@ -42,7 +42,7 @@ pub(super) async fn accept(
             () = stopped(&mut stopping) => return,
         };
         let Ok((stream, peer)) = accepted else {
-            // Out of file handles, or the peer is gone already: neither ends the server.
+            // Out of file handles, or the peer has closed already: neither ends the server.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -85,7 +85,7 @@ async fn serve(
 
 /// Waits for the wish to stop.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // The sender is gone only when the server is: that is a stop too.
+    // The sender is dropped only with the server: that is a stop too.
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
@@ -111,7 +111,7 @@ async fn respond(
     if let Some(data_file) = &mut inner.data_file
         && let Err(error) = data_file.write(&mut inner.fake)
     {
-        // Only a receiver that is gone can refuse, and then the server ends anyway.
+        // Fails only if the receiver was dropped, and then the server ends anyway.
         let _ = shared.failed.send(error);
         return bare(StatusCode::INTERNAL_SERVER_ERROR);
     }

@@ -109,7 +109,7 @@ impl Azurite {
 
 impl Drop for Azurite {
     fn drop(&mut self) {
-        // It is gone already when it crashed; that has failed the test elsewhere.
+        // It has ended already if it crashed; that has failed the test elsewhere.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

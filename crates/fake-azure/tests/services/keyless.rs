@@ -73,7 +73,7 @@ fn role_allows_its_actions_and_no_others() {
     world.with_token(&token, "DELETE", &format!("{BLOB}/tasks/blob"), "").is(denied.0, denied.1);
 }
 
-/// The members of a new delegation key that is good for a day.
+/// The members of a new delegation key that is valid for a day.
 fn delegation_key(world: &mut World, token: &str) -> Vec<String> {
     let url = format!("{BLOB}/?restype=service&comp=userdelegationkey");
     let body = "<KeyInfo><Start>2026-11-20T10:00:00Z</Start><Expiry>2026-11-21T10:00:00Z</Expiry></KeyInfo>";
@@ -116,7 +116,7 @@ fn delegated_link_ends_with_its_key_and_its_rights() {
 
     let before = world.now;
     world.now += Duration::from_secs(24 * 60 * 60);
-    // The link itself would live for another day.
+    // The link itself would be valid for another day.
     world.send("GET", &link, &[], "").is(403, "AuthenticationFailed");
     world.now = before;
     world.fake.revoke_delegation_keys();

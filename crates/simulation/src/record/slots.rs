@@ -14,7 +14,7 @@ pub struct Slots {
     pub(crate) full: Vec<InstanceId>,
     /// When a slot became free while all had been taken.
     pub(crate) freed_at: Duration,
-    /// Until when each worker was told not to drain.
+    /// Until when each worker must not drain.
     pub(crate) rest_until: Vec<(Index, Duration)>,
 }
 

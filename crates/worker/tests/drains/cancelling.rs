@@ -62,6 +62,30 @@ fn cancelled_task_stops_at_the_next_renewal() {
 }
 
 #[test]
+fn cancel_request_is_read_even_if_the_handler_ends_during_the_renewal() {
+    // The first renewal starts 30 s after the message was requested; receive, start and renewal take 4 ms each.
+    for milliseconds in 29_993..29_996 {
+        run(|world| async move {
+            world.answer_tasks(move |_| (Duration::from_millis(milliseconds), Response::new(Bytes::new())));
+            let id = world.submit("routed", |_| {}).await;
+            let worker = world.worker(&[]);
+            let ask = async {
+                tokio::time::sleep(Duration::from_secs(29)).await;
+                request_cancel(&world, id).await;
+                world.forget_requests();
+            };
+            let (counts, ()) = futures::future::join(worker.drain(), ask).await;
+            assert_eq!(counts["cancelled"], 1);
+            let document = format!("/tasks/{id}-202");
+            // The read after the renewal finds the request, so no write meets a conflict.
+            let (renewal, read) = ("UpdateMessage /taskqueue".to_owned(), format!("GetBlob {document}"));
+            let (write, deletion) = (format!("PutBlob {document}"), "DeleteMessage /taskqueue".to_owned());
+            assert_eq!(world.requests()[..4], [renewal, read, write, deletion], "{milliseconds} ms");
+        });
+    }
+}
+
+#[test]
 fn cancelled_task_that_reports_progress_stops_within_seconds() {
     run(|world| async move {
         let id = world.submit("simulate", |_| {}).await;

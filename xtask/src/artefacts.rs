@@ -1,4 +1,4 @@
-//! What has to be compiled before anything can start.
+//! Programs and components that are compiled before the system starts.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Running other programs, cargo above all, and saying what is run.
+//! Runs other programs, cargo above all, and prints their command lines.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

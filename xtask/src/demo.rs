@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a few tasks from POST to Completed, with everything that is said on the wire.
+//! `cargo xtask demo`: a few tasks from POST to Completed, with every HTTP exchange printed.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

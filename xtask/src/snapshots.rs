@@ -1,4 +1,4 @@
-//! `cargo xtask snapshots`: files that tests compare with the code are written instead.
+//! `cargo xtask snapshots`: writes the files that tests compare with the code.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! What runs the components, and with which words.
+//! The host of the components and its command line.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Ctrl-C and its relatives, as something that can be asked for.
+//! Catches SIGINT, SIGTERM and SIGHUP, so that the program can stop what it started.
 
 use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

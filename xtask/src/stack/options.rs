@@ -1,4 +1,4 @@
-//! What `up`, `demo` and `test` are asked for.
+//! The options that `up`, `demo` and `test` share.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

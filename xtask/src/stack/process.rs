@@ -1,4 +1,4 @@
-//! Programs that run beside this one, and their end.
+//! Child processes and their end.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

@@ -1,4 +1,4 @@
-//! The programs that a stack is made of.
+//! The programs of a stack.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What stands in for Azure on this machine.
+//! Local storage in place of Azure.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! Every package stands in the code map of ARCHITECTURE.md.
+//! Every package is in the code map of ARCHITECTURE.md.
 
 use super::tree::Tree;
 

@@ -1,64 +1,64 @@
-//! Which package may know which.
+//! The allowed dependencies between packages.
 
 use std::collections::BTreeSet;
 
 use super::tree::Tree;
 
-/// A package of the workspace, what it may depend on there, and why not on more.
+/// A package of the workspace, its allowed dependencies in the workspace, and the reason for the limit.
 struct Direction {
     package: &'static str,
-    may_know: &'static [&'static str],
+    allowed: &'static [&'static str],
     reason: &'static str,
 }
 
-const fn may(package: &'static str, may_know: &'static [&'static str], reason: &'static str) -> Direction {
-    Direction { package, may_know, reason }
+const fn may(package: &'static str, allowed: &'static [&'static str], reason: &'static str) -> Direction {
+    Direction { package, allowed, reason }
 }
 
 /// The arrows of ARCHITECTURE.md. A package without a line here is not allowed at all, so that a new one has
 /// to find its place first.
 const DIRECTIONS: &[Direction] = &[
     may("accepted-models", &[], "the wire contract is published and must not bring the project with it"),
-    may("lifecycle", &["accepted-models"], "decisions do no I/O, so they know nothing that does"),
-    may("logging", &["accepted-models"], "a log line knows its time and nothing of what is logged"),
+    may("lifecycle", &["accepted-models"], "decisions do no I/O, so they depend on no crate that does"),
+    may("logging", &["accepted-models"], "a log line has no types of the programs that write it"),
     may("azure", &[], "the storage client knows no tasks and could serve another project"),
-    may(
-        "storage",
-        &["accepted-models", "azure", "lifecycle"],
-        "a store keeps what it is given; what to keep is decided above it",
-    ),
+    may("storage", &["accepted-models", "azure", "lifecycle"], "a store makes no decisions"),
     may(
         "service",
         &["accepted-models", "azure", "lifecycle", "logging", "storage"],
-        "what the API and the worker share knows neither of them",
+        "shared code depends on neither the API nor the worker",
     ),
     may(
         "api",
         &["accepted-models", "azure", "lifecycle", "service", "storage"],
-        "use cases must run natively too, and the API runs no task",
+        "the API must run natively too, and runs no task",
     ),
     may(
         "worker",
         &["accepted-models", "azure", "lifecycle", "service", "storage"],
-        "use cases must run natively too, and the worker serves no client",
+        "the worker must run natively too, and serves no client",
     ),
-    may("guest", &["azure", "service"], "the WASI edge offers what service asks for and decides nothing"),
-    may("api-component", &["api", "guest", "service"], "a component is a thin shell over one program"),
-    may("worker-component", &["guest", "service", "worker"], "a component is a thin shell over one program"),
+    may(
+        "guest",
+        &["azure", "service"],
+        "adapters to WASI implement the traits of service and make no decisions",
+    ),
+    may("api-component", &["api", "guest", "service"], "a component is only an entry point"),
+    may("worker-component", &["guest", "service", "worker"], "a component is only an entry point"),
     may(
         "test-world",
         &["accepted-models", "azure", "fake-azure", "service", "storage"],
-        "the surroundings of a program under test know no program",
+        "the surroundings of a program under test do not depend on the program",
     ),
-    may("fake-azure", &[], "an emulator that shared code with the client would share its mistakes"),
-    may("host", &[], "the host runs any Spin application and knows nothing of this one"),
+    may("fake-azure", &[], "code shared with the client would hide the client's defects"),
+    may("host", &[], "the host runs any Spin application"),
     may(
         "launcher",
         &["accepted-models", "azure", "lifecycle", "logging"],
-        "the launcher needs connection strings, the drain report, the pace and log lines, and no use case",
+        "the launcher needs only connection strings, the drain report, the pace and log lines",
     ),
-    may("xtask", &[], "every command waits until xtask is compiled"),
-    may("e2e", &["xtask"], "end-to-end tests know programs and sockets, and no crate that runs in them"),
+    may("xtask", &[], "xtask is compiled before every command and must stay small"),
+    may("e2e", &["xtask"], "end-to-end tests use programs and sockets, not the crates of the programs"),
     may(
         "simulation",
         &[
@@ -90,7 +90,11 @@ const DIRECTIONS: &[Direction] = &[
         ],
         "the benchmark drives everything and is driven by nothing",
     ),
-    may("openapi", &["accepted-models", "service"], "the document is made from the types it describes"),
+    may(
+        "openapi",
+        &["accepted-models", "service"],
+        "the document is generated from the types that it describes",
+    ),
 ];
 
 /// An outside crate, who may name it, and why no other package.
@@ -98,13 +102,13 @@ const OUTSIDE: [(&str, &[&str], &str); 3] = [
     (
         "spin-sdk",
         &["guest", "api-component", "worker-component"],
-        "one place adapts to the SDK, everything else runs natively in tests",
+        "only adapters use the SDK, so that everything else runs natively in tests",
     ),
-    ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile and must not spread"),
+    ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile"),
     (
         "tokio",
         &["bench", "fake-azure", "host", "launcher", "simulation", "test-world"],
-        "components have no threads and no sockets of tokio's",
+        "components have no threads and none of tokio's sockets",
     ),
 ];
 
@@ -118,7 +122,7 @@ pub(super) fn direction(tree: &Tree) -> Vec<String> {
         let inside = package.normal.iter().filter(|name| tree.packages.contains_key(*name));
         match DIRECTIONS.iter().find(|direction| direction.package == name) {
             Some(direction) => {
-                for other in inside.filter(|other| !direction.may_know.contains(&other.as_str())) {
+                for other in inside.filter(|other| !direction.allowed.contains(&other.as_str())) {
                     wrong.push(format!("{name} must not depend on {other}: {}", direction.reason));
                 }
             }

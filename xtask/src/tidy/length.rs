@@ -1,4 +1,4 @@
-//! Files stay short enough to be read at a sitting.
+//! No file has more than the allowed number of lines.
 
 use super::tree::Tree;
 

@@ -1,4 +1,4 @@
-//! The npm lock file names versions and hashes, not where one machine found them.
+//! The npm lock file has versions and hashes, and no addresses of a registry.
 
 use super::tree::Tree;
 

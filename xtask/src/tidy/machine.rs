@@ -1,4 +1,4 @@
-//! Nothing names a folder of the machine it was written on.
+//! No file names a folder of the machine on which it was written.
 
 use super::tree::Tree;
 

@@ -1,4 +1,4 @@
-//! Nothing is marked as unfinished: what is left to do is an issue, not a comment.
+//! No file is marked as unfinished. Open work is tracked as an issue, not as a comment.
 
 use super::tree::Tree;
 

@@ -1,4 +1,4 @@
-//! What the rules look at.
+//! The files and packages that the rules check.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,10 +4,9 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use api::Api;
-use guest::WasiEnv;
+use guest::{ErrorCode, Guest, Request, Response, WasiEnv};
+use service::log::Level;
 use service::settings::{ApiSettings, Role};
-use spin_sdk::http::{IntoResponse, Request};
-use spin_sdk::http_service;
 
 mod pages;
 
@@ -15,13 +14,19 @@ thread_local! {
     static API: OnceCell<Rc<Api>> = const { OnceCell::new() };
 }
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    let api = guest::shared(&API, Role::Api, |variables| {
-        let settings =
-            variables.and_then(|values| ApiSettings::from_variables(&|name| values.get(name).cloned()));
-        Api::new(Rc::new(WasiEnv), settings, pages::assets())
-    })
-    .await;
-    guest::respond(request, async |request| api.handle(request).await).await
+struct Component;
+
+guest::export!(Component);
+
+impl Guest for Component {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let api = guest::shared(&API, Role::Api, |variables| {
+            let settings =
+                variables.and_then(|values| ApiSettings::from_variables(&|name| values.get(name).cloned()));
+            let level = settings.as_ref().map_or(Level::Info, |settings| settings.log_level);
+            Api::new(Rc::new(WasiEnv::new(level)), settings, pages::assets())
+        })
+        .await;
+        guest::respond(request, async |request| api.handle(request).await).await
+    }
 }

@@ -134,7 +134,7 @@ mod tests {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         parse(
-            &ServiceResponse::new("Get User Delegation Key", Part::Blob, response, now()),
+            &ServiceResponse::new("Get User Delegation Key", Part::Blob, response, now),
             lifetime,
             at(now(), 0),
         )

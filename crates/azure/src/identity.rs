@@ -40,6 +40,7 @@ pub(crate) const FETCH_POLICY: RetryPolicy = RetryPolicy {
     limits: Limits {
         connect: Duration::from_secs(3),
         first_byte: Duration::from_secs(8),
+        between_bytes: Duration::from_secs(8),
         total: Duration::from_secs(10),
         max_response_bytes: 256 * 1024,
     },
@@ -148,7 +149,7 @@ mod tests {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let read = Now { wall: now, instant: Instant::default() };
-        token(&ServiceResponse::new("Get Token", Part::Identity, response, now), read)
+        token(&ServiceResponse::new("Get Token", Part::Identity, response, || now), read)
     }
 
     #[test]

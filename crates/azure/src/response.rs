@@ -34,10 +34,10 @@ impl ServiceResponse {
         operation: &'static str,
         part: Part,
         response: Response<Bytes>,
-        now: OffsetDateTime,
+        now: impl FnOnce() -> OffsetDateTime,
     ) -> Self {
         let (head, body) = response.into_parts();
-        let retry_after = retry_after(&head.headers, now).map(|wait| wait.min(MAX_RETRY_AFTER));
+        let retry_after = retry_after_at(&head.headers, now).map(|wait| wait.min(MAX_RETRY_AFTER));
         Self {
             operation,
             part,
@@ -126,6 +126,11 @@ impl ServiceResponse {
 /// A date in the past is zero.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    retry_after_at(headers, || now)
+}
+
+/// [`retry_after`] that reads the clock only for a date.
+fn retry_after_at(headers: &HeaderMap, now: impl FnOnce() -> OffsetDateTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -136,7 +141,10 @@ pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration>
     millis("x-ms-retry-after-ms").or_else(|| millis("retry-after-ms")).or_else(|| {
         let text = text("retry-after")?;
         let seconds = number(text).map(Duration::from_secs);
-        seconds.or_else(|| parse_any_http_date(text, now).map(|date| between(now, date)))
+        seconds.or_else(|| {
+            let now = now();
+            parse_any_http_date(text, now).map(|date| between(now, date))
+        })
     })
 }
 

@@ -130,18 +130,32 @@ impl Tries {
     pub(crate) fn limits(&self, now: Instant) -> Limits {
         let left = self.policy.deadline.saturating_sub(now.since(self.began)).max(Duration::from_secs(1));
         let limits = self.policy.limits;
+        let first_byte = limits.first_byte.min(left);
+        // What is left after the head: a response whose body arrives in one chunk then ends within the total limit.
+        let body = left.saturating_sub(first_byte).max(Duration::from_secs(1));
         Limits {
             connect: limits.connect.min(left),
-            first_byte: limits.first_byte.min(left),
+            first_byte,
+            between_bytes: limits.between_bytes.min(body),
             total: limits.total.min(left),
             max_response_bytes: limits.max_response_bytes,
         }
     }
 
     /// Records a try. Returns how long to wait before the next one; `None` if there is to be none.
-    pub(crate) fn record(&mut self, result: TryResult<'_>, now: Instant, random: u64) -> Option<Duration> {
+    ///
+    /// `now` is called only if another try is possible.
+    pub(crate) fn record(
+        &mut self,
+        result: TryResult<'_>,
+        now: impl FnOnce() -> Instant,
+        random: u64,
+    ) -> Option<Duration> {
         self.made = self.made.saturating_add(1);
-        let elapsed = now.since(self.began);
+        if !result.is_retryable(self.repeat) {
+            return None;
+        }
+        let elapsed = now().since(self.began);
         let wait = self.policy.next_wait(self.made, elapsed, result, self.repeat, random);
         self.ambiguous |= wait.is_some() && result.may_have_had_effect();
         wait
@@ -165,6 +179,7 @@ mod tests {
         limits: Limits {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(15),
+            between_bytes: Duration::from_secs(15),
             total: Duration::from_secs(30),
             max_response_bytes: 1024,
         },
@@ -216,6 +231,15 @@ mod tests {
         assert_eq!(tries.limits(began).total, Duration::from_secs(30));
         assert_eq!(tries.limits(began.plus(Duration::from_secs(20))).total, Duration::from_secs(10));
         assert_eq!(tries.limits(began.plus(Duration::from_secs(90))).total, Duration::from_secs(1));
+        for elapsed in 0..40 {
+            let limits = tries.limits(began.plus(Duration::from_secs(elapsed)));
+            let second = Duration::from_secs(1);
+            assert!(
+                limits.first_byte + limits.between_bytes <= limits.total + second,
+                "one chunk: {limits:?}"
+            );
+            assert!(limits.between_bytes <= (limits.total / 2).max(second), "many chunks: {limits:?}");
+        }
     }
 
     #[test]

@@ -35,8 +35,10 @@ pub(crate) fn try_outcome(
     target: Target,
     result: Result<Response<Bytes>, TransportError>,
 ) -> TryOutcome {
-    // Dates in responses refer to the wall clock.
-    let (now, instant, random) = (env.now(), env.instant(), env.next_u64());
+    // Drawn for each try, so that the sequence of random numbers does not depend on the outcomes.
+    let random = env.next_u64();
+    // Read only where it is needed: it is a call to the host.
+    let instant = || env.instant();
     match result {
         Err(error) => match tries.record(TryResult::Error(&error), instant, random) {
             Some(wait) => TryOutcome::Retry(wait),
@@ -45,6 +47,8 @@ pub(crate) fn try_outcome(
             }
         },
         Ok(response) => {
+            // Dates in responses refer to the wall clock.
+            let now = || env.now();
             let mut response = ServiceResponse::new(target.operation, target.part, response, now);
             match tries.record(TryResult::Status(response.status, response.retry_after), instant, random) {
                 Some(wait) => TryOutcome::Retry(wait),

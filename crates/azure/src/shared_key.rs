@@ -9,21 +9,35 @@ use sha2::Sha256;
 use crate::encode;
 
 /// An account key or delegation key, decoded.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Key(Vec<u8>);
+#[derive(Clone)]
+pub(crate) struct Key {
+    bytes: Vec<u8>,
+    /// The state of HMAC after the key, which is the same for every text: two of about eight blocks of a signature.
+    keyed: Option<Hmac<Sha256>>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
 
 impl Key {
     /// Decodes Base64; `None` if the text is not valid, or empty.
     pub(crate) fn from_base64(text: &str) -> Option<Self> {
-        encode::from_base64(text).filter(|bytes| !bytes.is_empty()).map(Self)
+        let bytes = encode::from_base64(text).filter(|bytes| !bytes.is_empty())?;
+        // HMAC accepts keys of any length, so this never fails.
+        let keyed = Hmac::new_from_slice(&bytes).ok();
+        Some(Self { bytes, keyed })
     }
 
     /// Base64 of the HMAC-SHA256 of `text`.
     pub(crate) fn sign(&self, text: &str) -> String {
-        // HMAC accepts keys of any length, so this never fails. The service would refuse an empty signature.
-        Hmac::<Sha256>::new_from_slice(&self.0)
-            .map(|mac| encode::base64(&mac.chain_update(text).finalize().into_bytes()))
-            .unwrap_or_default()
+        // The service would refuse an empty signature.
+        let keyed = self.keyed.clone();
+        keyed.map(|mac| encode::base64(&mac.chain_update(text).finalize().into_bytes())).unwrap_or_default()
     }
 }
 

@@ -18,7 +18,10 @@ pub struct Limits {
     pub connect: Duration,
     /// Maximum time from sending to the first byte of the response.
     pub first_byte: Duration,
-    /// Maximum time for the whole try, the body included.
+    /// Maximum time between two chunks of the response.
+    pub between_bytes: Duration,
+    /// Maximum time for the whole try, the body included. A transport may notice only when the next chunk arrives that
+    /// it is over, so a body that arrives slowly takes at most [`Self::between_bytes`] longer.
     pub total: Duration,
     /// Maximum size of the response body in bytes.
     pub max_response_bytes: usize,
@@ -29,6 +32,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(15),
+            between_bytes: Duration::from_secs(15),
             total: Duration::from_secs(30),
             max_response_bytes: 8 * 1024 * 1024,
         }

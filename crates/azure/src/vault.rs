@@ -109,7 +109,7 @@ mod tests {
         let response =
             Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         parse_secret(
-            &ServiceResponse::new("Get Secret", Part::KeyVault, response, now),
+            &ServiceResponse::new("Get Secret", Part::KeyVault, response, || now),
             &secret(),
             Instant::default(),
         )

@@ -5,8 +5,7 @@ use std::thread::LocalKey;
 
 use service::body::Body;
 use service::settings::{Role, SettingsError};
-use spin_sdk::http::Request;
-use spin_sdk::wasip3::http::types::{ErrorCode, Response};
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::inbound::{self, Inbound};
 use crate::variables;
@@ -45,11 +44,13 @@ pub async fn shared<T>(
 /// Handles one request and converts the response.
 ///
 /// # Errors
-/// If the host refuses the headers of the response, which is a defect of the program.
+/// If the host refuses the headers of the response, which is a defect of the program, or its own request is not a valid
+/// HTTP request.
 pub async fn respond(
     request: Request,
     handle: impl AsyncFnOnce(http::Request<Inbound>) -> http::Response<Body>,
 ) -> Result<Response, ErrorCode> {
+    let request = inbound::request(request)?;
     let is_head = request.method() == http::Method::HEAD;
-    inbound::respond(handle(inbound::request(request)).await, is_head)
+    inbound::respond(handle(request).await, is_head)
 }

@@ -7,7 +7,9 @@
 //! wait while one of them fetches a token for all. They sleep and check again, because one request cannot wake
 //! another.
 
+mod contents;
 mod env;
+mod fields;
 mod inbound;
 mod instance;
 mod transport;
@@ -16,3 +18,6 @@ mod variables;
 pub use env::WasiEnv;
 pub use inbound::Inbound;
 pub use instance::{Instance, Variables, respond, shared};
+pub use spin_sdk::wasip3::exports::http::handler::Guest;
+pub use spin_sdk::wasip3::http::service::export;
+pub use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};

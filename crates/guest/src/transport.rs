@@ -1,5 +1,6 @@
 //! Outgoing HTTP over WASI 0.3.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -7,17 +8,33 @@ use std::time::Duration;
 use azure::{Limits, Observer, TransportError};
 use bytes::Bytes;
 use futures::future::{Either, Fuse, FutureExt as _, select};
-use http_body_util::{BodyExt as _, Full};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::http::client;
-use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, RequestOptions};
-use spin_sdk::wasip3::http_compat::{BodyWriter, IncomingResponseBody, http_from_wasi_response};
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, RequestOptions, Response};
+
+use crate::contents::{Reader, Writer};
+use crate::fields;
+
+thread_local! {
+    /// The request options of the latest limits. Almost all requests of an instance have the same ones, and a copy is
+    /// one host call instead of four.
+    static OPTIONS: RefCell<Option<(Limits, RequestOptions)>> = const { RefCell::new(None) };
+}
 
 /// Sends `request` once and reads the complete response within `limits`. Calls `observe` for each chunk.
+///
+/// The host keeps the limits by the request options. A timer beside each request cost 4 % of the CPU time of a submission.
+/// The total limit is checked at each chunk of a body, so it is exceeded by at most the time between two of them.
 pub(crate) async fn send(
     request: http::Request<Bytes>,
     limits: Limits,
     observe: Observer<'_>,
 ) -> Result<http::Response<Bytes>, TransportError> {
+    if !is_chained(request.uri()) {
+        return exchange(request, limits, observe).await;
+    }
     let exchange = pin!(exchange(request, limits, observe));
     let deadline = pin!(spin_sdk::time::sleep(limits.total));
     match select(exchange, deadline).await {
@@ -26,34 +43,32 @@ pub(crate) async fn send(
     }
 }
 
+/// Whether another component of the application responds. Spin ignores the request options of such a request.
+fn is_chained(uri: &http::Uri) -> bool {
+    uri.host().is_some_and(|host| host.ends_with(".spin.internal"))
+}
+
 async fn exchange(
     request: http::Request<Bytes>,
     limits: Limits,
     observe: Observer<'_>,
 ) -> Result<http::Response<Bytes>, TransportError> {
+    let began = monotonic_clock::now();
     let (parts, body) = request.into_parts();
-    let (writer, contents, trailers) = BodyWriter::new();
-    // No stream for an empty body: the host would send it chunked.
-    let contents = (!body.is_empty()).then_some(contents);
-    let headers = header_list(&parts.headers, body.len());
-    let headers = Fields::from_list(&headers).map_err(|_| unsendable("a header"))?;
-    let (outgoing, _sent) = Request::new(headers, contents, trailers, Some(options(limits)));
+    let (writer, contents, end) = Writer::new(!body.is_empty());
+    let headers = headers(&parts.headers, body.len())?;
+    let (outgoing, _sent) = Request::new(headers, contents, end, Some(options(limits)));
     address(&outgoing, &parts).map_err(unsendable)?;
 
-    let mut body = Full::new(body);
-    let mut writing = pin!(writer.send_http_body(&mut body).fuse());
+    let mut writing = pin!(writer.whole(body).fuse());
     // The request is passed to the host and its body written in the same poll, in this order. The host then reads the
     // body before its connection sends anything, and head and body are sent as one segment. If the program returns to
     // the host between the two, or writes the body first while many requests start, they are sent as two segments, and
     // the second waits for the delayed acknowledgement of the peer: 40 ms and more.
     let response = with_background(client::send(outgoing), writing.as_mut()).await;
     let response = response.map_err(|code| error(&code))?;
-    let response = http_from_wasi_response(response).map_err(|code| error(&code))?;
-    let (head, incoming) = response.into_parts();
     // A server may respond before it has read the complete request; the write continues until the response is complete.
-    let observe = |chunk: &[u8]| observe(&head, chunk);
-    let bytes = with_background(collect(incoming, limits.max_response_bytes, &observe), writing).await?;
-    Ok(http::Response::from_parts(head, bytes))
+    with_background(receive(response, &parts.method, began, limits, observe), writing).await
 }
 
 /// Runs `main` to its end. Polls `background` after each poll of `main` that is pending, and ignores its outcome.
@@ -69,50 +84,85 @@ async fn with_background<T>(main: impl Future<Output = T>, mut background: Pin<&
     .await
 }
 
-async fn collect(
-    mut body: IncomingResponseBody,
-    limit: usize,
-    observe: &dyn Fn(&[u8]),
-) -> Result<Bytes, TransportError> {
-    let mut whole = Vec::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(|code| error(&code))?.into_data() {
-            if whole.len() + data.len() > limit {
-                return Err(TransportError::TooLarge(limit));
-            }
-            observe(&data);
-            whole.extend_from_slice(&data);
+/// Reads a response. `began` is when the request was sent, in nanoseconds of the monotonic clock.
+async fn receive(
+    response: Response,
+    method: &Method,
+    began: u64,
+    limits: Limits,
+    observe: Observer<'_>,
+) -> Result<http::Response<Bytes>, TransportError> {
+    let invalid = || TransportError::Interrupted("the response is not valid".to_owned());
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    head.status = StatusCode::from_u16(response.get_status_code()).map_err(|_| invalid())?;
+    head.headers = fields::from_wasi(&response.get_headers()).ok_or_else(invalid)?;
+    let length = fields::content_length(&head.headers);
+    if method == Method::HEAD || matches!(head.status.as_u16(), 204 | 304) || length == Some(0) {
+        return Ok(http::Response::from_parts(head, Bytes::new()));
+    }
+    let limit = limits.max_response_bytes;
+    if length.is_some_and(|length| length > limit as u64) {
+        return Err(TransportError::TooLarge(limit));
+    }
+    let mut reader = Reader::new(length, |consumed| Response::consume_body(response, consumed));
+    let mut whole = reader.buffer();
+    loop {
+        let received = whole.len();
+        let (buffer, result) = reader.append(whole).await;
+        whole = buffer;
+        if !result.map_err(|code| error(&code))? {
+            return Ok(http::Response::from_parts(head, whole.into()));
+        }
+        if whole.len() > limit {
+            return Err(TransportError::TooLarge(limit));
+        }
+        observe(&head, whole.get(received..).unwrap_or_default());
+        let is_complete = length.is_some_and(|length| whole.len() as u64 >= length);
+        if !is_complete && monotonic_clock::now().saturating_sub(began) > nanoseconds(limits.total) {
+            return Err(TransportError::Timeout);
         }
     }
-    Ok(whole.into())
 }
 
 /// The headers with `content-length`: SharedKey signs it, and without it the host sends the body chunked.
-fn header_list(headers: &http::HeaderMap, length: usize) -> Vec<(String, Vec<u8>)> {
-    let mut list: Vec<_> = headers
-        .iter()
-        // The host sets `host` from the authority and refuses it as a header.
-        .filter(|(name, _)| **name != http::header::HOST && **name != http::header::CONTENT_LENGTH)
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect();
-    if length > 0 || headers.contains_key(http::header::CONTENT_LENGTH) {
-        list.push(("content-length".to_owned(), length.to_string().into_bytes()));
-    }
-    list
+fn headers(
+    headers: &HeaderMap,
+    length: usize,
+) -> Result<spin_sdk::wasip3::http::types::Fields, TransportError> {
+    let announced = HeaderValue::from(length);
+    let is_announced = length > 0 || headers.contains_key(CONTENT_LENGTH);
+    // The host sets `host` from the authority and refuses it as a header.
+    let others = headers.iter().filter(|(name, _)| **name != HOST && **name != CONTENT_LENGTH);
+    fields::to_wasi(others.chain(is_announced.then_some((&CONTENT_LENGTH, &announced))))
+        .map_err(|_| unsendable("a header"))
 }
 
+/// The request options of `limits`.
 fn options(limits: Limits) -> RequestOptions {
-    let nanoseconds = |limit: Duration| u64::try_from(limit.as_nanos()).ok();
-    let options = RequestOptions::new();
-    // Errors are ignored: a host may not support a timeout, and the total limit still applies.
-    let _ = options.set_connect_timeout(nanoseconds(limits.connect));
-    let _ = options.set_first_byte_timeout(nanoseconds(limits.first_byte));
-    let _ = options.set_between_bytes_timeout(nanoseconds(limits.first_byte));
-    options
+    OPTIONS.with_borrow_mut(|kept| match kept {
+        Some((known, options)) if *known == limits => options.clone(),
+        _ => {
+            let options = RequestOptions::new();
+            // Errors are ignored: a host that does not support a limit has its own.
+            let _ = options.set_connect_timeout(Some(nanoseconds(limits.connect)));
+            let _ = options.set_first_byte_timeout(Some(nanoseconds(limits.first_byte)));
+            let _ = options.set_between_bytes_timeout(Some(nanoseconds(limits.between_bytes)));
+            let copy = options.clone();
+            *kept = Some((limits, options));
+            copy
+        }
+    })
+}
+
+fn nanoseconds(limit: Duration) -> u64 {
+    u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn address(outgoing: &Request, parts: &http::request::Parts) -> Result<(), &'static str> {
-    outgoing.set_method(&(&parts.method).into()).map_err(|()| "the method")?;
+    // A request is a GET until another method is set.
+    if parts.method != Method::GET {
+        outgoing.set_method(&(&parts.method).into()).map_err(|()| "the method")?;
+    }
     let scheme = parts.uri.scheme().map(Into::into);
     outgoing.set_scheme(scheme.as_ref()).map_err(|()| "the scheme")?;
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
@@ -147,5 +197,18 @@ fn error(code: &ErrorCode) -> TransportError {
         | ErrorCode::HttpResponseTimeout => TransportError::Timeout,
         ErrorCode::ConnectionTerminated => TransportError::Interrupted("it was closed".to_owned()),
         _ => TransportError::Interrupted("the exchange failed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_component_of_the_application_is_chained() {
+        let is_chained = |uri: &str| is_chained(&uri.parse().unwrap());
+        assert!(is_chained("http://handler.spin.internal/run"));
+        assert!(!is_chained("http://127.0.0.1:10000/devstoreaccount1"));
+        assert!(!is_chained("https://acct.blob.core.windows.net/tasks"));
     }
 }

@@ -37,6 +37,7 @@ use crate::world::World;
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(5),
     first_byte: Duration::from_secs(86_400),
+    between_bytes: Duration::from_secs(86_400),
     total: Duration::from_secs(86_400),
     max_response_bytes: 64 * 1024 * 1024,
 };

@@ -15,7 +15,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ServiceRespon
         response = response.header(*name, *value);
     }
     let now = parse_iso("2026-11-20T10:00:00Z").unwrap();
-    ServiceResponse::new("Test", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now)
+    ServiceResponse::new("Test", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), || now)
 }
 
 fn coded(status: u16, code: &str) -> ServiceResponse {

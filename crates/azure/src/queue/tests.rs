@@ -18,7 +18,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> ServiceRespons
         "Test",
         Part::Queue,
         response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(),
-        now,
+        || now,
     )
 }
 

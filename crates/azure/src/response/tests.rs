@@ -12,7 +12,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ServiceRespon
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    ServiceResponse::new("Put Blob", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now())
+    ServiceResponse::new("Put Blob", Part::Blob, response.body(Bytes::copy_from_slice(body)).unwrap(), now)
 }
 
 const BUSY: &[u8] =

@@ -44,6 +44,7 @@ pub(super) async fn run(
         connect: Duration::from_secs(5),
         // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
         first_byte: task_timeout + REQUEST_MARGIN,
+        between_bytes: task_timeout + REQUEST_MARGIN,
         total: task_timeout + REQUEST_MARGIN,
         max_response_bytes: MAX_RESPONSE_BYTES,
     };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use azure::Secret;
+use logging::Level;
 
 pub use parse::{ConfigurationError, SettingsError};
 pub use storage::StorageSettings;
@@ -42,6 +43,8 @@ pub struct ApiSettings {
     pub queue_depth_limit: Option<u64>,
     /// `retention_days`: time after which a terminal task is purged.
     pub retention: Duration,
+    /// `log_level`: lines of a lower level are not written.
+    pub log_level: Level,
 }
 
 impl ApiSettings {
@@ -82,6 +85,8 @@ pub struct WorkerSettings {
     pub sweep_interval: Duration,
     /// `simulate_unit_ms`: the time unit of the `simulate` handler.
     pub simulate_unit: Duration,
+    /// `log_level`: lines of a lower level are not written.
+    pub log_level: Level,
     /// `task_handlers`: task name to handler URL.
     pub handlers: BTreeMap<String, String>,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use azure::{AccountConfig, ConfigError, Secret};
 use lifecycle::handler_limit;
+use logging::Level;
 
 use super::variables::VARIABLES;
 use super::{ApiAuth, ApiSettings, StorageSettings, WorkerSettings};
@@ -141,6 +142,15 @@ impl Reader<'_> {
         })
     }
 
+    fn log_level(&self) -> Result<Level, SettingsError> {
+        match self.text("log_level").as_str() {
+            "info" => Ok(Level::Info),
+            "warn" => Ok(Level::Warn),
+            "error" => Ok(Level::Error),
+            _ => Err(refused("log_level", "it is something else")),
+        }
+    }
+
     fn retention(&self) -> Result<Duration, SettingsError> {
         let days: u64 = self.parsed("retention_days", |days| (1..=3650).contains(days))?;
         Ok(Duration::from_secs(days * 86_400))
@@ -237,6 +247,7 @@ impl ApiSettings {
             body_limit: reader.parsed("body_limit_bytes", |n| (1024..=67_108_864).contains(n))?,
             queue_depth_limit: Some(depth).filter(|depth| *depth > 0),
             retention: reader.retention()?,
+            log_level: reader.log_level()?,
         })
     }
 }
@@ -276,6 +287,7 @@ impl WorkerSettings {
             retention: reader.retention()?,
             sweep_interval: reader.seconds("sweep_interval_seconds", 1..=86_400)?,
             simulate_unit: Duration::from_millis(unit),
+            log_level: reader.log_level()?,
             handlers,
         })
     }

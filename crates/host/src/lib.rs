@@ -5,6 +5,7 @@
 //! - [`outbound`]: allowed hosts, and where requests of components go.
 //! - [`clock`], [`log`], [`limits`]: the surroundings of a component, all of them replaceable.
 //! - `component`: what all instances of one component share.
+//! - [`host_calls`]: counts what components call.
 //! - `guest`, `instances`, `instance_tracker`: instances over wasmtime's `ProxyHandler`, which Spin uses too.
 //! - [`incoming`], `outgoing`: requests to and from an instance.
 //! - [`blueprint`], [`app`]: a [`Blueprint`] (manifest and compiled components) starts many [`App`]s.
@@ -17,6 +18,7 @@ pub mod clock;
 mod component;
 mod dotenv;
 mod guest;
+pub mod host_calls;
 pub mod incoming;
 mod instance_tracker;
 mod instances;
@@ -35,6 +37,7 @@ pub mod variables;
 pub use app::{App, Failure, ResponseBody};
 pub use blueprint::{Blueprint, LoadError, Options};
 pub use clock::{Clock, SystemClock, VirtualClock};
+pub use host_calls::HostCalls;
 pub use incoming::ClientAddress;
 pub use limits::Limits;
 pub use log::{Captured, Followed, LogSink, Terminal};

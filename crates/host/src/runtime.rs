@@ -8,6 +8,7 @@ use wasmtime::{Cache, CacheConfig, Config, Engine};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::guest::{Guest, add_to_linker};
+use crate::host_calls::HostCalls;
 
 /// A compiled component with everything it imports.
 pub(crate) type Service = ServicePre<Guest>;
@@ -80,6 +81,8 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<Guest>,
     cache: CompileCache,
+    /// Set when the calls of components are counted.
+    calls: Option<HostCalls>,
 }
 
 impl Runtime {
@@ -88,10 +91,21 @@ impl Runtime {
     /// # Errors
     /// [`ComponentError::Engine`] when the machine or the cache folder is unusable.
     pub fn new(cache: &CompileCache) -> Result<Self, ComponentError> {
-        Self::start(cache).map_err(|error| ComponentError::Engine(format!("{error:#}")))
+        Self::start(cache, None).map_err(|error| ComponentError::Engine(format!("{error:#}")))
     }
 
-    fn start(cache: &CompileCache) -> wasmtime::Result<Self> {
+    /// Starts an engine that counts the calls of its components to the host, which makes them slower.
+    ///
+    /// # Errors
+    /// As [`Runtime::new`].
+    pub fn counting(cache: &CompileCache) -> Result<(Self, HostCalls), ComponentError> {
+        let calls = HostCalls::default();
+        let runtime = Self::start(cache, Some(calls.clone()))
+            .map_err(|error| ComponentError::Engine(format!("{error:#}")))?;
+        Ok((runtime, calls))
+    }
+
+    fn start(cache: &CompileCache, calls: Option<HostCalls>) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
         if let CompileCache::Folder(folder) = cache {
@@ -102,7 +116,10 @@ impl Runtime {
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker, cache: cache.clone() })
+        if let Some(calls) = &calls {
+            calls.add_to_linker(&mut linker)?;
+        }
+        Ok(Self { engine, linker, cache: cache.clone(), calls })
     }
 
     /// Compiles the component in a file.
@@ -112,7 +129,13 @@ impl Runtime {
         }
         let compile = || {
             let one_at_a_time = self.cache.lock();
-            let component = Component::from_file(&self.engine, path)?;
+            let component = match &self.calls {
+                None => Component::from_file(&self.engine, path)?,
+                Some(calls) => {
+                    let bytes = std::fs::read(path)?;
+                    Component::from_binary(&self.engine, &calls.count_in(&bytes)?)?
+                }
+            };
             drop(one_at_a_time);
             ServicePre::new(self.linker.instantiate_pre(&component)?)
         };

@@ -1,7 +1,7 @@
 //! The application with a cloud in process.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -24,11 +24,17 @@ pub(crate) const ACCOUNT: &str = EMULATOR_ACCOUNT;
 fn blueprint() -> &'static Blueprint {
     static BLUEPRINT: OnceLock<Blueprint> = OnceLock::new();
     BLUEPRINT.get_or_init(|| {
-        let cache = CompileCache::Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join("accepted-host"));
-        let runtime = Runtime::new(&cache).unwrap_or_else(|error| panic!("{error}"));
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
-        Blueprint::load(&runtime, &manifest, &[]).unwrap_or_else(|error| panic!("{error}"))
+        let runtime = Runtime::new(&cache()).unwrap_or_else(|error| panic!("{error}"));
+        Blueprint::load(&runtime, &manifest(), &[]).unwrap_or_else(|error| panic!("{error}"))
     })
+}
+
+pub(crate) fn cache() -> CompileCache {
+    CompileCache::Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join("accepted-host"))
+}
+
+pub(crate) fn manifest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
 }
 
 /// How the cloud treats requests to some authority.
@@ -143,6 +149,10 @@ impl Setup {
     }
 
     pub(crate) fn start(self) -> World {
+        self.start_on(blueprint())
+    }
+
+    pub(crate) fn start_on(self, blueprint: &Blueprint) -> World {
         let clock = Arc::new(VirtualClock::starting_at(START_UNIX));
         let cloud = Cloud {
             fake: Arc::new(Mutex::new(application::services())),
@@ -161,7 +171,7 @@ impl Setup {
             limits: self.limits,
             environment: BTreeMap::new(),
         };
-        let app = blueprint().start(options).unwrap();
+        let app = blueprint.start(options).unwrap();
         World { app, cloud, log }
     }
 }

@@ -14,6 +14,7 @@ mod configuration;
 mod cost;
 mod credentials;
 mod harness;
+mod host_calls;
 mod identity;
 mod journey;
 mod streaming;

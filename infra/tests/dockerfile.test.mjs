@@ -31,3 +31,8 @@ test("build context contains only sources", () => {
     assert.equal(isIn(path), true, path);
   }
 });
+
+test("no container captures backtraces: they cost a sixth of the throughput of Spin", () => {
+  const files = ["Dockerfile", "infra/api.bicep", "infra/worker.bicep", "infra/kubernetes/api.yaml", "infra/kubernetes/worker.yaml", "infra/kubernetes/api-spinapp.yaml"];
+  for (const file of files) assert.doesNotMatch(read(file), /RUST_(LIB_)?BACKTRACE/, file);
+});

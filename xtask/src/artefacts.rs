@@ -9,6 +9,8 @@ use crate::command::{cargo, command, first_line, is_installed, root, say, succee
 const TARGET: &str = "wasm32-wasip2";
 /// The component crates. They link only for [`TARGET`].
 pub(crate) const COMPONENTS: [&str; 2] = ["api-component", "worker-component"];
+/// All crates that link only for [`TARGET`]: also the one with which the benchmark compares.
+pub(crate) const ONLY_WASM: [&str; 3] = ["api-component", "worker-component", "floor"];
 
 /// Compiles both components where `spin.toml` expects them.
 ///

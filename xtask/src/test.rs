@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::artefacts::{COMPONENTS, components, node_modules};
+use crate::artefacts::{ONLY_WASM, components, node_modules};
 use crate::command::{cargo, command, is_installed, root, say, succeed};
 use crate::stack::host::find_spin;
 use crate::stack::options::HostKind;
@@ -102,7 +102,7 @@ fn native(summary: &mut Summary) {
     let (kind, mut tests) = runner();
     let (_, mut own) = runner();
     tests.args(["--workspace", "--exclude", "e2e", "--exclude", "xtask"]);
-    for component in COMPONENTS {
+    for component in ONLY_WASM {
         tests.args(["--exclude", component]);
     }
     summary.run("native tests", kind, tests.args(FEATURES));

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::artefacts::COMPONENTS;
+use crate::artefacts::ONLY_WASM;
 use crate::command::{cargo, say, succeed};
 use crate::summary::Summary;
 use crate::{test, tidy};
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<()> {
 fn clippy() -> Result<()> {
     let mut clippy = cargo();
     clippy.args(["clippy", "--workspace", "--all-targets"]);
-    for component in COMPONENTS {
+    for component in ONLY_WASM {
         clippy.args(["--exclude", component]);
     }
     clippy.args(test::FEATURES);
@@ -47,7 +47,7 @@ fn documentation() -> Result<()> {
 fn clippy_of_components() -> Result<()> {
     let mut clippy = cargo();
     clippy.args(["clippy", "--target", "wasm32-wasip2"]);
-    for component in COMPONENTS.iter().copied().chain(["guest"]) {
+    for component in ONLY_WASM.iter().copied().chain(["guest"]) {
         clippy.args(["--package", component]);
     }
     succeed(clippy.args(["--", "--deny", "warnings"]))

@@ -4,6 +4,7 @@
 //! what the figures mean.
 
 mod cpu;
+mod floor;
 mod ratios;
 mod sizes;
 mod start;
@@ -25,7 +26,7 @@ struct Arguments {
     rounds: usize,
 
     /// What to measure; without it all but sizes.
-    #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "start"], hide_default_value = true)]
+    #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "floor", "start"], hide_default_value = true)]
     what: Vec<What>,
 }
 
@@ -41,6 +42,8 @@ enum What {
     Trips,
     /// CPU time of one operation in terms of another.
     Ratios,
+    /// CPU time of a submission in terms of the least that its two requests can cost.
+    Floor,
     /// What a filled compile cache saves.
     Start,
     /// Builds the components with other optimisation (minutes) and compares size and speed.
@@ -61,6 +64,7 @@ async fn measure(rounds: usize, wanted: &[What]) -> Result<()> {
             What::Shipped => vec![sizes::shipped()?],
             What::Trips => vec![trips::measure(&world::blueprint(&manifest)?).await?],
             What::Ratios => vec![ratios::measure(&world::blueprint(&manifest)?, rounds).await?],
+            What::Floor => vec![floor::measure(rounds).await?],
             What::Start => vec![start::measure(&manifest)?],
             What::Sizes => sizes::compare(rounds).await?,
         };

@@ -10,7 +10,8 @@ use bench::{Comparison, Table};
 use crate::ratios::{cells, small_task};
 use crate::world::{Credential, World, absolute, blueprint, root, scratch};
 
-const TARGET: &str = "wasm32-wasip2";
+/// The compiler's target of components.
+pub(crate) const TARGET: &str = "wasm32-wasip2";
 /// Names of the packages, and of the files that are made of them.
 const COMPONENTS: [(&str, &str); 2] =
     [("api-component", "api_component.wasm"), ("worker-component", "worker_component.wasm")];

@@ -58,7 +58,7 @@ pub(crate) struct World {
 }
 
 /// The components' lines are built, as in production, and go nowhere; the reason of a failure is shown.
-struct Failures;
+pub(crate) struct Failures;
 
 impl LogSink for Failures {
     fn line(&self, component: &str, source: Source, line: &str) {

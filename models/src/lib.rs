@@ -21,6 +21,7 @@
 //! # Ok::<(), models::ContractError>(())
 //! ```
 
+mod batch;
 mod drain;
 mod error;
 mod json;
@@ -38,6 +39,7 @@ mod status;
 mod task_id;
 mod timestamp;
 
+pub use batch::{BatchOutcome, BatchResponse, BulkReport, MAX_BATCH_TASKS, TaskBatch};
 pub use drain::DrainReport;
 pub use error::ContractError;
 pub use json::{Json, JsonError, MAX_INPUT_LEVELS, MAX_JSON_LEVELS, MAX_NUMBER_CHARS, MAX_RESULT_LEVELS};

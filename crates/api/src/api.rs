@@ -15,12 +15,12 @@ use service::response::{self, Response};
 use service::settings::{ApiAuth, ApiSettings, ConfigurationError, SettingsError};
 
 use crate::http::request::ApiRequest;
-use crate::http::route::Resource;
+use crate::http::route::{BulkAction, Resource};
 use crate::http::{auth, body, media_type};
 use crate::system::pages::{Asset, Assets};
 use crate::system::{health, metrics, pages};
 use crate::tasks::submit::ResponseBody;
-use crate::tasks::{Tasks, cancel, delete, events, list, monitor, result, retry, submit};
+use crate::tasks::{Tasks, batch, bulk, cancel, delete, events, list, monitor, result, retry, submit};
 
 /// The API of one instance. Its requests share it.
 pub struct Api {
@@ -49,6 +49,8 @@ enum Operation {
     Ready,
     Metrics,
     Submit(ResponseBody),
+    Batch,
+    Bulk(BulkAction),
     List,
     Monitor(TaskId),
     Events(TaskId),
@@ -67,6 +69,8 @@ impl Admitted {
             Resource::Metrics => Operation::Metrics,
             Resource::Tasks if request.method() == Method::POST => Operation::Submit(ResponseBody::Monitor),
             Resource::Tasks => Operation::List,
+            Resource::Batch => Operation::Batch,
+            Resource::Bulk(action) => Operation::Bulk(action),
             Resource::QueueTask => Operation::Submit(ResponseBody::Empty),
             Resource::Task(id) if request.method() == Method::DELETE => Operation::Delete(id),
             Resource::Task(id) if media_type::prefers_event_stream(request.headers()) => {
@@ -126,7 +130,7 @@ impl Api {
         };
         let tasks = self.configured()?;
         let body = match operation {
-            Operation::Submit(_) => {
+            Operation::Submit(_) | Operation::Batch => {
                 body::read_json(&*self.env, request.headers(), tasks.settings.body_limit, body).await?
             }
             _ => Bytes::new(),
@@ -203,12 +207,14 @@ async fn run(
         Operation::Ready => health::readiness(tasks).await,
         Operation::Metrics => Ok(metrics::metrics(tasks).await),
         Operation::Submit(response_body) => submit::submit(tasks, request, body, response_body).await,
+        Operation::Batch => batch::batch(tasks, request, body).await,
+        Operation::Bulk(action) => bulk::bulk(tasks, request, action).await,
         Operation::List => list::list(tasks, request).await,
         Operation::Monitor(id) => monitor::monitor(tasks, request, id).await,
         Operation::Events(id) => events::events(tasks, request, id).await,
         Operation::Result(id) => result::result(tasks, request, id).await,
-        Operation::Cancel(id) => cancel::cancel(tasks, request, id).await,
-        Operation::Retry(id) => retry::retry(tasks, request, id).await,
-        Operation::Delete(id) => delete::delete(tasks, request, id).await,
+        Operation::Cancel(id) => cancel::cancel(tasks, request, id, &|_| true).await,
+        Operation::Retry(id) => retry::retry(tasks, request, id, &|_| true).await,
+        Operation::Delete(id) => delete::delete(tasks, request, id, &|_| true).await,
     }
 }

@@ -1,14 +1,19 @@
 //! The operations on tasks, one file each, and the state and steps that they share.
 
+mod accept;
+pub(crate) mod batch;
+pub(crate) mod bulk;
 pub(crate) mod cancel;
 mod continuation;
 pub(crate) mod delete;
 pub(crate) mod events;
+mod identity;
 pub(crate) mod list;
 mod long_poll;
 pub(crate) mod monitor;
 pub(crate) mod result;
 pub(crate) mod retry;
+mod selection;
 mod shared_reads;
 pub(crate) mod submit;
 

@@ -1,13 +1,15 @@
 //! The routes: parameters, responses and problems of each.
 
+mod bulk;
 mod results;
 mod system;
 mod tasks;
 
 use service::problem::ProblemKind;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
 use crate::{parameters, responses};
 
@@ -95,11 +97,26 @@ impl Route {
     }
 }
 
+/// A required JSON body of a schema in this document.
+fn json_body(schema: &str) -> RequestBody {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    RequestBodyBuilder::new()
+        .description(Some("JSON in UTF-8, at most 1 MiB unless configured otherwise. `text/json` and `…/…+json` are also accepted, \
+             and UTF-16 with `charset=utf-16`."))
+        .required(Some(Required::True))
+        .content("application/json", content)
+        .build()
+}
+
 /// Every route.
 pub(crate) fn all() -> Vec<Route> {
     vec![
         tasks::submit(),
         tasks::queue_task(),
+        bulk::batch(),
+        bulk::cancel(),
+        bulk::retry(),
+        bulk::delete(),
         tasks::list(),
         tasks::monitor(),
         tasks::delete(),

@@ -1,12 +1,13 @@
 //! Schemas: those of `models`, and the request body, whose parser is written by hand and hence its schema as well.
 
 use models::{
-    AttemptOutcome, MAX_DELAY_SECONDS, MAX_NAME_CHARS, Monitor, MonitorAttempt, MonitorError, MonitorList,
-    MonitorState, Problem,
+    AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, MAX_BATCH_TASKS, MAX_DELAY_SECONDS,
+    MAX_NAME_CHARS, Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState, Problem,
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
-    AnyOfBuilder, ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type, empty,
+    AnyOfBuilder, ArrayBuilder, ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType,
+    Type, empty,
 };
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Object, Ref, Schema};
@@ -20,12 +21,16 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .build();
     components
         .schema_from::<AttemptOutcome>()
+        .schema_from::<BatchOutcome>()
+        .schema_from::<BatchResponse>()
+        .schema_from::<BulkReport>()
         .schema_from::<Monitor>()
         .schema_from::<MonitorAttempt>()
         .schema_from::<MonitorError>()
         .schema_from::<MonitorList>()
         .schema_from::<MonitorState>()
         .schema_from::<Problem>()
+        .schema("TaskBatch", task_batch())
         .schema("TaskEvent", task_event())
         .schema("TaskRequest", task_request())
         .schema("TaskPriority", choice("Default: Medium.", &["Low", "Medium", "High"]))
@@ -107,6 +112,21 @@ fn task_request() -> Object {
             "Priority": "High",
             "Input": { "month": "2026-10" },
         })])
+        .build()
+}
+
+/// The body of a batch. A bare array is accepted as well; one form is enough for clients that are generated from this
+/// document.
+fn task_batch() -> Object {
+    let tasks = ArrayBuilder::new()
+        .items(Ref::from_schema_name("TaskRequest"))
+        .min_items(Some(1))
+        .max_items(Some(MAX_BATCH_TASKS))
+        .description(Some("The tasks. An invalid one does not affect the others."));
+    plain(Type::Object)
+        .description(Some("Up to 100 tasks. A bare array of them is accepted as well."))
+        .property("tasks", tasks)
+        .required("tasks")
         .build()
 }
 

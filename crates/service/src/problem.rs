@@ -146,21 +146,34 @@ impl HttpError {
         })
     }
 
-    /// Creates the response with the problem document. `instance` is the path without its query.
-    pub fn into_response(self, instance: &str, trace_id: &str) -> Response {
-        let problem = Problem {
+    /// The `Retry-After` of the response in seconds, if it has one.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let (_, value) = self.headers.iter().find(|(name, _)| *name == RETRY_AFTER)?;
+        value.to_str().ok()?.parse().ok()
+    }
+
+    /// Creates the problem document. `instance` is the path without its query.
+    #[must_use]
+    pub fn into_problem(self, instance: &str, trace_id: &str) -> Problem {
+        Problem {
             kind: format!("/problems/{}", self.kind.name()),
             title: self.kind.title().to_owned(),
             status: self.kind.status(),
             detail: Some(self.detail).filter(|detail| !detail.is_empty()),
             instance: Some(instance.to_owned()),
             trace_id: Some(trace_id.to_owned()),
-        };
+        }
+    }
+
+    /// Creates the response with the problem document. `instance` is the path without its query.
+    pub fn into_response(mut self, instance: &str, trace_id: &str) -> Response {
+        let headers = std::mem::take(&mut self.headers);
         let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = response::json(status, &problem);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.extend(self.headers);
+        let mut response = response::json(status, &self.into_problem(instance, trace_id));
+        let response_headers = response.headers_mut();
+        response_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response_headers.extend(headers);
         response
     }
 }

@@ -3,11 +3,45 @@
 use models::TaskId;
 use percent_encoding::percent_decode_str;
 
+/// An action on all tasks that the filters select.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BulkAction {
+    Cancel,
+    Retry,
+    Delete,
+}
+
+impl BulkAction {
+    const ALL: [Self; 3] = [Self::Cancel, Self::Retry, Self::Delete];
+
+    /// Its name in log lines.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Retry => "retry",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Its path.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Cancel => "/tasks:cancel",
+            Self::Retry => "/tasks:retry",
+            Self::Delete => "/tasks:delete",
+        }
+    }
+}
+
 /// A resource with its own address. Static pages are not listed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// `/tasks`
     Tasks,
+    /// `/tasks:batch`
+    Batch,
+    /// `/tasks:cancel`, `/tasks:retry`, `/tasks:delete`
+    Bulk(BulkAction),
     /// `/Tasks/QueueTask`, the address of the .NET sample, in every spelling that its router accepts.
     QueueTask,
     /// `/tasks/{id}`
@@ -33,11 +67,15 @@ impl Resource {
     pub(crate) fn at(path: &str) -> Option<Self> {
         match path {
             "/tasks" => return Some(Self::Tasks),
+            "/tasks:batch" => return Some(Self::Batch),
             "/healthz" => return Some(Self::Health),
             "/readyz" => return Some(Self::Ready),
             "/metrics" => return Some(Self::Metrics),
             _ if is_queue_task(path) => return Some(Self::QueueTask),
             _ => {}
+        }
+        if let Some(action) = BulkAction::ALL.into_iter().find(|action| action.path() == path) {
+            return Some(Self::Bulk(action));
         }
         let rest = path.strip_prefix("/tasks/")?;
         let (id, part) = rest.split_once('/').map_or((rest, None), |(id, part)| (id, Some(part)));
@@ -53,10 +91,10 @@ impl Resource {
         }
     }
 
-    /// Whether `path` needs authentication: everything below `/tasks`, and `/metrics`.
+    /// Whether `path` needs authentication: `/tasks`, everything below it and its actions, and `/metrics`.
     pub(crate) fn needs_authentication(path: &str) -> bool {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
-        let first = decoded.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let first = decoded.trim_start_matches('/').split(['/', ':']).next().unwrap_or_default();
         first.eq_ignore_ascii_case("tasks") || first.eq_ignore_ascii_case("metrics") || is_queue_task(path)
     }
 
@@ -64,7 +102,9 @@ impl Resource {
     pub(crate) fn allow(self) -> &'static str {
         match self {
             Self::Tasks => "GET, HEAD, POST, OPTIONS",
-            Self::QueueTask | Self::Cancel(_) | Self::Retry(_) => "POST, OPTIONS",
+            Self::QueueTask | Self::Batch | Self::Bulk(_) | Self::Cancel(_) | Self::Retry(_) => {
+                "POST, OPTIONS"
+            }
             Self::Task(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Events(_) | Self::Result(_) | Self::Health | Self::Ready | Self::Metrics => {
                 "GET, HEAD, OPTIONS"
@@ -152,9 +192,19 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_task_path_needs_authentication() {
-        for path in
-            ["/tasks", "/Tasks/QueueTask", "/TASKS/x", "//tasks", "/metrics", "/Metrics/", "/%74asks/x"]
-        {
+        for path in [
+            "/tasks",
+            "/Tasks/QueueTask",
+            "/TASKS/x",
+            "//tasks",
+            "/metrics",
+            "/Metrics/",
+            "/%74asks/x",
+            "/tasks:batch",
+            "/Tasks:delete",
+            "/tasks%3Adelete",
+            "//tasks:other",
+        ] {
             assert!(Resource::needs_authentication(path), "{path}");
         }
         for path in ["/", "/healthz", "/readyz", "/swagger", "/openapi.json", "/tasksheet.css"] {

@@ -9,10 +9,16 @@ use service::response::Response;
 use storage::{StoredDocument, Write};
 
 use crate::http::request::ApiRequest;
-use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name, task_not_found};
 
-/// Cancels a pending task at once (`200`). For a running task, stores a cancel request for the worker (`202`).
-pub(crate) async fn cancel(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
+/// Cancels a pending task at once (`200`). For a running task, stores a cancel request for the worker (`202`). A task for
+/// which `selects` does not hold is not found.
+pub(crate) async fn cancel(
+    tasks: &Tasks,
+    request: &ApiRequest,
+    id: TaskId,
+    selects: &dyn Fn(&TaskStatus) -> bool,
+) -> Result<Response, HttpError> {
     let mut tried: Option<(Box<TaskStatus>, StatusCode)> = None;
     for _ in 0..MAX_WRITE_TRIES {
         let stored = tasks.find(request, id).await?;
@@ -20,6 +26,9 @@ pub(crate) async fn cancel(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> R
             && decision::is_recorded(&stored.document, written)
         {
             return tasks.monitor_response(request, *status, &stored);
+        }
+        if !selects(&stored.document) {
+            return Err(task_not_found());
         }
         let now = tasks.env.timestamp();
         let (document, status) = match decision::cancel(&stored.document, tasks.settings.retention, now) {

@@ -2,16 +2,22 @@
 
 use http::StatusCode;
 use lifecycle::retention;
-use models::TaskId;
+use models::{TaskId, TaskStatus};
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use storage::Write;
 
 use crate::http::request::ApiRequest;
-use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name, task_not_found};
 
-pub(crate) async fn delete(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
+/// Deletes the task (`204`). A task for which `selects` does not hold is not found.
+pub(crate) async fn delete(
+    tasks: &Tasks,
+    request: &ApiRequest,
+    id: TaskId,
+    selects: &dyn Fn(&TaskStatus) -> bool,
+) -> Result<Response, HttpError> {
     // Creation time of the task that an earlier try has begun to delete.
     let mut deleting = None;
     for _ in 0..MAX_WRITE_TRIES {
@@ -24,6 +30,9 @@ pub(crate) async fn delete(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> R
             }
             Err(error) => return Err(error),
         };
+        if !selects(&stored.document) {
+            return Err(task_not_found());
+        }
         if !stored.document.state.is_terminal() {
             let detail = format!(
                 "The task is {}. Cancel it first: POST {}/tasks/{id}/cancel.",

@@ -4,19 +4,30 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lifecycle::retry::{self as decision, Retry};
-use models::TaskId;
+use models::{TaskId, TaskStatus};
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::Response;
 use storage::{StoredDocument, Write};
 
 use crate::http::request::ApiRequest;
-use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name, task_not_found};
 
-pub(crate) async fn retry(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Result<Response, HttpError> {
+/// Makes a failed task Pending and sends its message (`202`). A task for which `selects` does not hold is not found.
+pub(crate) async fn retry(
+    tasks: &Tasks,
+    request: &ApiRequest,
+    id: TaskId,
+    selects: &dyn Fn(&TaskStatus) -> bool,
+) -> Result<Response, HttpError> {
     let mut requested_at = None;
     for tries in 0..MAX_WRITE_TRIES {
         let stored = tasks.find(request, id).await?;
+        // The response to the write of an earlier try may have been lost.
+        let is_own = requested_at.is_some_and(|at| decision::is_recorded(&stored.document, at));
+        if !is_own && !selects(&stored.document) {
+            return Err(task_not_found());
+        }
         let now = tasks.env.timestamp();
         let again = match decision::retry(&stored.document, request.caller.as_deref(), now) {
             Retry::Again(document) => document,
@@ -29,10 +40,8 @@ pub(crate) async fn retry(tasks: &Tasks, request: &ApiRequest, id: TaskId) -> Re
                 tasks.send_message(&stored, Duration::ZERO).await?;
                 return tasks.monitor_response(request, StatusCode::ACCEPTED, &stored);
             }
-            // The response to the write was lost, and a worker has already received the task.
-            Retry::NotFailed
-                if requested_at.is_some_and(|at| decision::is_recorded(&stored.document, at)) =>
-            {
+            // A worker has already received the task.
+            Retry::NotFailed if is_own => {
                 return tasks.monitor_response(request, StatusCode::ACCEPTED, &stored);
             }
             Retry::NotFailed => {

@@ -10,7 +10,9 @@
 mod world;
 
 mod auth;
+mod batch;
 mod broken_parts;
+mod bulk;
 mod cancel;
 mod clients;
 mod conditions;

@@ -183,6 +183,19 @@ async fn originals() -> Vec<(&'static str, String)> {
     found
 }
 
+async fn batches() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let second = ID.replace('0', "1");
+    let body = format!(
+        r#"{{"tasks":[{{"TaskId":"{ID}","TaskName":"simulate"}},{{"TaskName":""}},{{"TaskId":"{second}","TaskName":"report"}}]}}"#
+    );
+    scribe.ask(Method::POST, "/tasks:batch", &[], &body).await;
+    let mut found = vec![("batch", scribe.take())];
+    scribe.ask(Method::POST, "/tasks:cancel?status=NotStarted&top=1", &[], "").await;
+    found.push(("bulk", scribe.take()));
+    found
+}
+
 async fn streams() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
@@ -315,6 +328,7 @@ async fn documented_transcripts_equal_the_responses() {
     let mut found = Vec::new();
     found.extend(follow().await);
     found.extend(originals().await);
+    found.extend(batches().await);
     found.extend(streams().await);
     found.extend(results().await);
     found.extend(lists().await);

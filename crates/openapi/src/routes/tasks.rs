@@ -1,23 +1,15 @@
 //! Submit, list, poll, cancel, retry and delete tasks.
 
 use service::problem::ProblemKind;
+use utoipa::openapi::ResponseBuilder;
 use utoipa::openapi::path::HttpMethod;
-use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
 
-use super::Route;
+use super::{Route, json_body};
 use crate::responses::{bare, event_stream, json, with_headers};
 
 const FOLLOW: [&str; 5] = ["Location", "Operation-Location", "Retry-After", "ETag", "Preference-Applied"];
 
 fn submission(path: &'static str, id: &str, summary: &str) -> Route {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("TaskRequest"))).build();
-    let body = RequestBodyBuilder::new()
-        .description(Some("JSON in UTF-8, at most 1 MiB unless configured otherwise. `text/json` and `…/…+json` are also accepted, \
-             and UTF-16 with `charset=utf-16`."))
-        .required(Some(Required::True))
-        .content("application/json", content)
-        .build();
     let mut route = Route::of_tasks(HttpMethod::Post, path, id, summary)
         .parameters(&["IdempotencyKey", "Prefer", "TraceParent"])
         .problems(&[
@@ -34,7 +26,7 @@ fn submission(path: &'static str, id: &str, summary: &str) -> Route {
             ProblemKind::DocumentBlocked,
             ProblemKind::Contended,
         ]);
-    route.operation = route.operation.request_body(Some(body));
+    route.operation = route.operation.request_body(Some(json_body("TaskRequest")));
     route
 }
 

@@ -10,6 +10,7 @@ use http::{Method, Request, Response};
 use models::TaskId;
 use serde_json::{Value, json};
 
+use crate::batch;
 use crate::fleet::{Fleet, Input};
 use crate::mutation::Mutation;
 use crate::promise::Promise;
@@ -71,7 +72,7 @@ impl Clients {
         self.world.note(|| line.clone());
         let request = request.map(Input::Whole);
         let response = self.fleet.call(&self.world, Role::Api, index, request);
-        let response = self.world.exec.timeout(MAX_RUN, response).await.flatten();
+        let response = self.world.exec.timeout(MAX_RUN, response).await.flatten().map(batch::first_outcome);
         self.world.note(|| {
             let status =
                 response.as_ref().map_or("no response".to_owned(), |response| response.status().to_string());
@@ -144,6 +145,10 @@ impl Clients {
         let path = match what.route {
             Route::Tasks => "/tasks",
             Route::QueueTask => "/Tasks/QueueTask",
+            Route::Batch => {
+                body = batch::of(body, what.identity == Identity::TaskId);
+                "/tasks:batch"
+            }
         };
         let mut request = request(Method::POST, path, body.to_string());
         let headers = request.headers_mut();
@@ -240,6 +245,9 @@ impl Clients {
             Ask::Get => (Method::GET, format!("/tasks/{id}")),
             Ask::Result => (Method::GET, format!("/tasks/{id}/result")),
             Ask::List => (Method::GET, "/tasks".to_owned()),
+            Ask::CancelAll => (Method::POST, "/tasks:cancel".to_owned()),
+            Ask::RetryAll => (Method::POST, "/tasks:retry".to_owned()),
+            Ask::DeleteAll => (Method::POST, "/tasks:delete".to_owned()),
         };
         let _ = self.call(request(method, &path, "")).await;
     }

@@ -54,6 +54,7 @@ pub fn scenario(seed: u64) -> Scenario {
     if !fault_free {
         trouble(&mut rng, &knobs, &mut elements);
     }
+    bulk(&mut Rng::fork(seed, 9), fault_free, &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -282,6 +283,34 @@ fn trouble(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
     }
 }
 
+/// Turns submissions into batches, and adds actions on all tasks. A generator of its own leaves everything else as it
+/// was.
+fn bulk(rng: &mut Rng, fault_free: bool, elements: &mut Vec<Element>) {
+    let tasks: Vec<Index> = elements
+        .iter()
+        .filter_map(|element| match element {
+            Element::Submit { task, .. } => Some(*task),
+            _ => None,
+        })
+        .collect();
+    for task in tasks {
+        if !rng.chance(8) {
+            continue;
+        }
+        for element in &mut *elements {
+            // All submissions of a task: with an idempotency key, its place in a batch is part of its identity.
+            match element {
+                Element::Submit { task: submitted, route, .. } if *submitted == task => *route = Route::Batch,
+                _ => {}
+            }
+        }
+    }
+    if !fault_free && rng.chance(6) {
+        let ask = rng.one_of(Ask::CancelAll, &[Ask::RetryAll, Ask::DeleteAll]);
+        elements.push(Element::Ask { at: moment(rng), task: 0, ask });
+    }
+}
+
 /// Clocks that are set, forwards and back: by hours in a run with faults; in one without by no more than the service
 /// tolerates, and then it must have no effect.
 fn clocks(rng: &mut Rng, knobs: &Knobs, fault_free: bool, elements: &mut Vec<Element>) {
@@ -353,6 +382,9 @@ mod tests {
             "Get",
             "Result",
             "List",
+            "CancelAll",
+            "RetryAll",
+            "DeleteAll",
             "Garbage",
             "SecondMessage",
             "DotNet",

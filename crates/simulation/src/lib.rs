@@ -7,6 +7,7 @@
 //! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`responses`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
 //! checks must detect.
 
+pub mod batch;
 pub mod call;
 pub mod clients;
 pub mod cloud;

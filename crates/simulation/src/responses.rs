@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use models::TaskId;
 
+use crate::batch;
 use crate::clients::task_of;
 use crate::promise::Promise;
 use crate::record::{Document, InstanceId};
@@ -17,7 +18,12 @@ impl World {
         let submitted = *method == Method::POST
             && matches!(path.to_ascii_lowercase().as_str(), "/tasks" | "/tasks/queuetask");
         if submitted && status == 202 {
-            self.both_are_stored(instance, response);
+            self.both_are_stored(instance, task_of(response));
+        }
+        if path == "/tasks:batch" && status == 207 {
+            for id in batch::accepted_ids(response) {
+                self.both_are_stored(instance, id.parse().ok());
+            }
         }
         if let Some(id) = path.strip_suffix("/cancel").and_then(task_in)
             && matches!(status, 200 | 202)
@@ -27,8 +33,8 @@ impl World {
     }
 
     /// P1 at the moment of the 202.
-    fn both_are_stored(&self, instance: InstanceId, response: &Response<Bytes>) {
-        let Some(id) = task_of(response) else { return };
+    fn both_are_stored(&self, instance: InstanceId, id: Option<TaskId>) {
+        let Some(id) = id else { return };
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
         let life = record.life(id);

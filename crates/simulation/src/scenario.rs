@@ -138,6 +138,8 @@ pub enum Route {
     Tasks,
     /// `POST /Tasks/QueueTask`.
     QueueTask,
+    /// `POST /tasks:batch`, as the first task.
+    Batch,
 }
 
 /// A request of a client about a task that may exist.
@@ -155,6 +157,12 @@ pub enum Ask {
     Result,
     /// `GET /tasks`.
     List,
+    /// `POST /tasks:cancel`, for all tasks.
+    CancelAll,
+    /// `POST /tasks:retry`, for all tasks.
+    RetryAll,
+    /// `POST /tasks:delete`, for all tasks.
+    DeleteAll,
 }
 
 /// A message or a document that another program wrote.

@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod bulk;
 mod configuration;
 mod cost;
 mod credentials;

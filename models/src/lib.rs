@@ -48,7 +48,10 @@ pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorSta
 pub use note::DeliveryNote;
 pub use poison::PoisonCopy;
 pub use problem::Problem;
-pub use request::{MAX_DELAY_SECONDS, MAX_NAME_CHARS, Schedule, TaskRequest};
+pub use request::{
+    MAX_ATTEMPTS, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
+    MAX_UNIQUE_SECONDS, Schedule, TaskRequest, UniqueKey,
+};
 pub use state::{TaskPriority, TaskState};
 pub use status::{
     AttemptOutcome, AttemptRecord, DeliveryId, MAX_HISTORY_RECORDS, ResultBlob, TaskError, TaskStatus,

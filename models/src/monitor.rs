@@ -105,6 +105,19 @@ pub struct Monitor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub not_before: Option<Timestamp>,
+    /// The task is canceled unless it starts before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub start_by: Option<Timestamp>,
+    /// Maximum number of attempts, if the submission limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Time limit of one attempt in seconds, if the submission limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+    /// The key of which no two tasks of one caller wait or run at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
     /// When the task may be purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
@@ -228,6 +241,10 @@ impl Monitor {
             started_date_time: document.started_at,
             finished_date_time: document.finished_at,
             not_before: document.not_before,
+            start_by: document.start_by,
+            max_attempts: document.max_attempts,
+            timeout_seconds: document.timeout_seconds,
+            unique_key: document.unique_key.clone(),
             expires_date_time: document.expires_at,
             cancel_requested: document.cancel_requested_at.is_some(),
             result: document.result.clone(),

@@ -7,6 +7,18 @@ pub const MAX_NAME_CHARS: usize = 4096;
 /// Maximum delay of a task in seconds: seven days, the maximum visibility timeout of a message.
 pub const MAX_DELAY_SECONDS: u64 = 604_800;
 
+/// Maximum length of `UniqueKey` in Unicode characters.
+pub const MAX_UNIQUE_KEY_CHARS: usize = 255;
+
+/// Maximum of `UniqueSeconds`: one day, the shortest retention, so that a key is not freed early by a purge.
+pub const MAX_UNIQUE_SECONDS: u64 = 86_400;
+
+/// Maximum of `TimeoutSeconds`, which is that of the operator's limit.
+pub const MAX_TIMEOUT_SECONDS: u32 = 604_800;
+
+/// Maximum of `MaxAttempts`, which is that of the operator's limit.
+pub const MAX_ATTEMPTS: u32 = 1000;
+
 /// When a task may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Schedule {
@@ -17,6 +29,16 @@ pub enum Schedule {
     After(u64),
     /// At this time (`NotBefore`). The service refuses a time more than seven days ahead.
     At(Timestamp),
+}
+
+/// `UniqueKey` and `UniqueSeconds`: no two tasks with the same key of the same caller wait or run at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueKey {
+    /// 1 to [`MAX_UNIQUE_KEY_CHARS`] characters.
+    pub key: String,
+    /// Seconds from the acceptance in which the task keeps the key even if it has ended, at most
+    /// [`MAX_UNIQUE_SECONDS`].
+    pub seconds: u64,
 }
 
 /// The body of a submission. `Status` and `returnUri` are validated and then ignored: a new task is always Pending, and
@@ -36,6 +58,14 @@ pub struct TaskRequest {
     pub input: Option<Json>,
     /// `DelaySeconds` or `NotBefore`.
     pub schedule: Schedule,
+    /// `ExpiresAt`: a task that no attempt has started by then is cancelled.
+    pub start_by: Option<Timestamp>,
+    /// `TimeoutSeconds`: time limit of one attempt, if it is less than the operator's limit.
+    pub timeout_seconds: Option<u32>,
+    /// `MaxAttempts`: maximum number of attempts, if it is less than the operator's limit.
+    pub max_attempts: Option<u32>,
+    /// `UniqueKey`. Not together with `TaskId`, because the key determines the task.
+    pub unique: Option<UniqueKey>,
 }
 
 impl TaskRequest {
@@ -67,17 +97,72 @@ impl TaskRequest {
         members.nullable::<String>("returnUri", "a string or null")?;
         let input = members.json("Input", |text| Json::parse_portable(text, MAX_INPUT_LEVELS))?;
         let schedule = schedule(&mut members)?;
-        Ok(Self { task_id, task_name, task_description, priority, input, schedule })
+        let start_by = members.required_type::<Timestamp>("ExpiresAt", MOMENT)?;
+        if let (Schedule::At(not_before), Some(start_by)) = (schedule, start_by)
+            && start_by <= not_before
+        {
+            return Err(ContractError::member("ExpiresAt", "must be later than NotBefore"));
+        }
+        let timeout_seconds = limit(&mut members, "TimeoutSeconds", MAX_TIMEOUT_SECONDS)?;
+        let max_attempts = limit(&mut members, "MaxAttempts", MAX_ATTEMPTS)?;
+        let unique = unique(&mut members)?;
+        if unique.is_some() && task_id.is_some() {
+            return Err(ContractError::member(
+                "UniqueKey",
+                "cannot be given together with TaskId; the key determines the task",
+            ));
+        }
+        Ok(Self {
+            task_id,
+            task_name,
+            task_description,
+            priority,
+            input,
+            schedule,
+            start_by,
+            timeout_seconds,
+            max_attempts,
+            unique,
+        })
+    }
+}
+
+const MOMENT: &str = "a date and time as RFC 3339, such as 2026-11-20T10:00:00Z";
+
+/// A whole number from 1 to `max`.
+fn limit(members: &mut Members, member: &'static str, max: u32) -> Result<Option<u32>, ContractError> {
+    let expected = format!("a whole number from 1 to {max}");
+    match members.required_type::<u32>(member, &expected)? {
+        Some(number) if !(1..=max).contains(&number) => {
+            Err(ContractError::member(member, format!("must be {expected}")))
+        }
+        number => Ok(number),
+    }
+}
+
+fn unique(members: &mut Members) -> Result<Option<UniqueKey>, ContractError> {
+    let expected = format!("a whole number of seconds from 0 to {MAX_UNIQUE_SECONDS}");
+    let key = members.required_type::<String>("UniqueKey", "a string")?;
+    let seconds = members.required_type::<u64>("UniqueSeconds", &expected)?;
+    match (key, seconds) {
+        (Some(key), _) if key.is_empty() || key.chars().nth(MAX_UNIQUE_KEY_CHARS).is_some() => Err(
+            ContractError::member("UniqueKey", format!("must have 1 to {MAX_UNIQUE_KEY_CHARS} characters")),
+        ),
+        (_, Some(seconds)) if seconds > MAX_UNIQUE_SECONDS => {
+            Err(ContractError::member("UniqueSeconds", format!("must be {expected}")))
+        }
+        (None, Some(_)) => {
+            Err(ContractError::member("UniqueSeconds", "must be given together with UniqueKey"))
+        }
+        (Some(key), seconds) => Ok(Some(UniqueKey { key, seconds: seconds.unwrap_or(0) })),
+        (None, None) => Ok(None),
     }
 }
 
 fn schedule(members: &mut Members) -> Result<Schedule, ContractError> {
     let expected = format!("a whole number of seconds from 0 to {MAX_DELAY_SECONDS}");
     let delay = members.required_type::<u64>("DelaySeconds", &expected)?;
-    let not_before = members.required_type::<Timestamp>(
-        "NotBefore",
-        "a date and time as RFC 3339, such as 2026-11-20T10:00:00Z",
-    )?;
+    let not_before = members.required_type::<Timestamp>("NotBefore", MOMENT)?;
     match (delay, not_before) {
         (None | Some(0), None) => Ok(Schedule::Now),
         (Some(seconds), None) if seconds <= MAX_DELAY_SECONDS => Ok(Schedule::After(seconds)),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
@@ -43,6 +45,10 @@ pub struct TaskStatus {
     /// The task does not start before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// The task is cancelled unless an attempt has started by this time. On the wire of a request `ExpiresAt`, a name
+    /// that the document uses for the end of the retention.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
     /// When a terminal task may be purged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -55,9 +61,21 @@ pub struct TaskStatus {
     /// Attempts that count towards `max_dequeue_count`; see [`TaskStatus::attempts_used`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts_used: Option<u32>,
+    /// Maximum of [`TaskStatus::attempts_used`], if it is less than `max_dequeue_count`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Time limit of one attempt in seconds, if it is less than `task_timeout_seconds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
     /// Number of explicit retries. A message of an earlier generation is obsolete.
     #[serde(skip_serializing_if = "is_zero")]
     pub generation: u32,
+    /// The key of which no two tasks of one caller wait or run at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
+    /// The task keeps its key until this time even if it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_until: Option<Timestamp>,
     /// When a client requested the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -178,6 +196,7 @@ impl TaskStatus {
     /// Creates the document of a newly accepted task: Pending, with a creation time.
     #[must_use]
     pub fn accepted(id: TaskId, request: TaskRequest, return_uri: String, now: Timestamp) -> Self {
+        let window = request.unique.as_ref().map(|unique| Duration::from_secs(unique.seconds));
         Self {
             task_name: request.task_name,
             task_description: request.task_description,
@@ -190,11 +209,16 @@ impl TaskStatus {
             started_at: None,
             finished_at: None,
             not_before: None,
+            start_by: request.start_by,
             expires_at: None,
             retry_at: None,
             attempt: 0,
             attempts_used: None,
+            max_attempts: request.max_attempts,
+            timeout_seconds: request.timeout_seconds,
             generation: 0,
+            unique_key: request.unique.map(|unique| unique.key),
+            unique_until: window.filter(|window| !window.is_zero()).map(|window| now.plus(window)),
             cancel_requested_at: None,
             percent_complete: None,
             message: None,
@@ -233,11 +257,16 @@ impl TaskStatus {
             started_at: m.nullable("StartedAt", moment)?,
             finished_at: m.nullable("FinishedAt", moment)?,
             not_before: m.nullable("NotBefore", moment)?,
+            start_by: m.nullable("StartBy", moment)?,
             expires_at: m.nullable("ExpiresAt", moment)?,
             retry_at: m.nullable("RetryAt", moment)?,
             attempt: m.nullable("Attempt", "a number of attempts")?.unwrap_or(0),
             attempts_used: m.nullable("AttemptsUsed", "a number of attempts")?,
+            max_attempts: m.nullable("MaxAttempts", "a number of attempts")?,
+            timeout_seconds: m.nullable("TimeoutSeconds", "a number of seconds")?,
             generation: m.nullable("Generation", "a number of retries")?.unwrap_or(0),
+            unique_key: m.nullable("UniqueKey", text)?,
+            unique_until: m.nullable("UniqueUntil", moment)?,
             cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
             percent_complete: m
                 .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?

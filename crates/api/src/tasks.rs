@@ -16,6 +16,7 @@ pub(crate) mod retry;
 mod selection;
 mod shared_reads;
 pub(crate) mod submit;
+mod unique;
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -10,6 +10,8 @@ use crate::{Policy, schedule, transition};
 
 /// The error code of a task whose attempts are used up.
 const TOO_MANY_DELIVERIES: &str = "TooManyDeliveries";
+/// The error code of a cancelled task that did not start in time.
+const EXPIRED: &str = "Expired";
 
 /// One delivery of a message, as far as decisions depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// When the message was put.
     pub inserted_at: Timestamp,
+    /// When the message was received, by storage's clock.
+    pub received_at: Timestamp,
     /// What earlier deliveries noted in the message.
     pub note: DeliveryNote,
 }
@@ -210,6 +214,7 @@ fn with_document(
     policy: &Policy,
     now: Timestamp,
 ) -> Step {
+    let policy = &policy.for_task(&document);
     if document.state.is_terminal() {
         return match given_up(&document, delivery) {
             // The worker that gave it up crashed between the document and the copy.
@@ -238,6 +243,12 @@ fn with_document(
     if document.attempts_used() >= policy.max_dequeue_count {
         return exhausted(document, policy, now);
     }
+    if is_expired(&document, delivery) {
+        let message = "no attempt had started by the time that ExpiresAt named".to_owned();
+        let error = TaskError { code: EXPIRED.to_owned(), message };
+        transition::expire(&mut document, error, policy.retention, now);
+        return Step::Cancel(Box::new(document));
+    }
     if let Some(remaining) = back_off_left(&document, delivery, now) {
         return Step::BackOff { wait: remaining, attempt: document.attempt };
     }
@@ -248,6 +259,14 @@ fn with_document(
     }
     transition::start(&mut document, &delivery.id, now);
     Step::Run(Box::new(document))
+}
+
+/// Returns whether the time has passed by which the first attempt had to start.
+///
+/// Storage's clock decides: a worker whose clock is wrong must neither cancel a task that is in time nor start one that
+/// is not.
+fn is_expired(document: &TaskStatus, delivery: &Delivery) -> bool {
+    document.attempt == 0 && document.start_by.is_some_and(|start_by| start_by <= delivery.received_at)
 }
 
 /// Returns whether a later delivery of the same message started the latest attempt.
@@ -302,8 +321,10 @@ fn back_off_left(document: &TaskStatus, delivery: &Delivery, now: Timestamp) -> 
 /// Gives up a task whose attempts are used up. Deliveries do not count, because one that starts no attempt says
 /// nothing about the task.
 fn exhausted(mut document: TaskStatus, policy: &Policy, now: Timestamp) -> Step {
+    let is_own = document.max_attempts == Some(policy.max_dequeue_count);
+    let limit = if is_own { "MaxAttempts" } else { "max_dequeue_count" };
     let mut reason = format!(
-        "attempts started without success: {}; max_dequeue_count allows {}",
+        "attempts started without success: {}; {limit} allows {}",
         document.attempts_used(),
         policy.max_dequeue_count
     );

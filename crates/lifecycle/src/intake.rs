@@ -48,7 +48,7 @@ pub fn intake(
 
 /// Returns whether the process that wrote this document may have crashed before it sent the message. That is the
 /// case from the acceptance, or from an explicit retry, until a worker has written the document.
-fn may_lack_message(document: &TaskStatus) -> bool {
+pub(crate) fn may_lack_message(document: &TaskStatus) -> bool {
     let is_new = document.state == TaskState::Pending && document.attempt == 0 && document.history.is_empty();
     document.is_ours() && (is_new || retry::awaits_worker(document))
 }

@@ -5,6 +5,7 @@
 //!
 //! # Modules
 //! - [`intake`]: a submission, given the document stored under its id.
+//! - [`unique`]: a submission with a `UniqueKey`, given the task that holds the key.
 //! - [`redelivery`]: a message, given its dequeue count and the notes of earlier deliveries.
 //! - [`delivery`]: one delivery of a message.
 //! - [`outcome`]: the end of an attempt, and how it continues after a conflict.
@@ -38,5 +39,6 @@ pub mod retry;
 pub mod schedule;
 pub mod sweep;
 mod transition;
+pub mod unique;
 
 pub use policy::Policy;

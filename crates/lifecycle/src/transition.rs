@@ -25,6 +25,10 @@ pub(crate) fn create(described: &TaskStatus, inserted_at: Timestamp) -> TaskStat
         priority: described.priority,
         input: None,
         schedule: Schedule::Now,
+        start_by: None,
+        timeout_seconds: None,
+        max_attempts: None,
+        unique: None,
     };
     let mut created = TaskStatus::accepted(described.task_id, request, String::new(), inserted_at);
     created.return_uri.clone_from(&described.return_uri);
@@ -135,6 +139,11 @@ pub(crate) fn fail(document: &mut TaskStatus, error: TaskError, keep_for: Durati
 pub(crate) fn cancel(document: &mut TaskStatus, keep_for: Duration, now: Timestamp) {
     document.cancel_requested_at.get_or_insert(now);
     end(document, TaskState::Cancelled, None, keep_for, now);
+}
+
+/// Pending → Cancelled: no attempt has started in time.
+pub(crate) fn expire(document: &mut TaskStatus, error: TaskError, keep_for: Duration, now: Timestamp) {
+    end(document, TaskState::Cancelled, Some(error), keep_for, now);
 }
 
 /// Failed → Pending: an explicit retry. All attempts are available again, and messages of earlier generations

@@ -1,8 +1,9 @@
 //! Schemas: those of `models`, and the request body, whose parser is written by hand and hence its schema as well.
 
 use models::{
-    AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, MAX_BATCH_TASKS, MAX_DELAY_SECONDS,
-    MAX_NAME_CHARS, Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState, Problem,
+    AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, MAX_ATTEMPTS, MAX_BATCH_TASKS,
+    MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS, MAX_UNIQUE_SECONDS,
+    Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState, Problem,
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
@@ -102,6 +103,39 @@ fn task_request() -> Object {
             "NotBefore",
             date_time().description(Some(
                 "Earliest start, at most seven days ahead. Not together with `DelaySeconds`.",
+            )),
+        )
+        .property(
+            "ExpiresAt",
+            date_time().description(Some(
+                "The task is canceled unless an attempt has started by this time. Later than `NotBefore`.",
+            )),
+        )
+        .property(
+            "TimeoutSeconds",
+            plain(Type::Integer)
+                .minimum(Some(1))
+                .maximum(Some(MAX_TIMEOUT_SECONDS))
+                .description(Some("Time limit of an attempt; the operator's limit is not exceeded.")),
+        )
+        .property(
+            "MaxAttempts",
+            plain(Type::Integer)
+                .minimum(Some(1))
+                .maximum(Some(MAX_ATTEMPTS))
+                .description(Some("Maximum number of attempts; the operator's limit is not exceeded.")),
+        )
+        .property(
+            "UniqueKey",
+            plain(Type::String).min_length(Some(1)).max_length(Some(MAX_UNIQUE_KEY_CHARS)).description(Some(
+                "Of the tasks with this key, one at most waits or runs; a further submission gets that task. Not together \
+                 with `TaskId`.",
+            )),
+        )
+        .property(
+            "UniqueSeconds",
+            plain(Type::Integer).minimum(Some(0)).maximum(Some(MAX_UNIQUE_SECONDS)).default(Some(json!(0))).description(Some(
+                "Seconds after the acceptance in which an ended task keeps its key. Only with `UniqueKey`.",
             )),
         )
         .property("Status", choice("Validated, then ignored: a new task is Pending.", &states))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use models::TaskId;
+use models::{TaskId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::batch;
@@ -127,6 +127,15 @@ impl Clients {
             {
                 members.insert("DelaySeconds".to_owned(), task.delay.into());
             }
+            if let Some(members) = body.as_object_mut() {
+                if task.expires > 0 {
+                    let expires = self.world.true_time() + Duration::from_secs(task.expires);
+                    members.insert("ExpiresAt".to_owned(), Timestamp::from(expires).to_string().into());
+                }
+                if task.max_attempts > 0 {
+                    members.insert("MaxAttempts".to_owned(), task.max_attempts.into());
+                }
+            }
             match what.identity {
                 Identity::TaskId => {
                     if let Some(members) = body.as_object_mut() {
@@ -134,6 +143,11 @@ impl Clients {
                     }
                 }
                 Identity::Key => key = Some(format!("key-{}", task.id)),
+                Identity::Unique => {
+                    if let Some(members) = body.as_object_mut() {
+                        members.insert("UniqueKey".to_owned(), format!("unique-{}", task.id).into());
+                    }
+                }
                 Identity::None => {}
             }
         }
@@ -173,7 +187,7 @@ impl Clients {
                 self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok())
             }
             Identity::Key => self.ids.borrow().get(&what.task).copied(),
-            Identity::None => None,
+            Identity::None | Identity::Unique => None,
         };
         if let Some(expected) = expected.filter(|expected| *expected != id) {
             let text = format!("a submission of task {expected} was accepted as task {id}");
@@ -181,7 +195,9 @@ impl Clients {
         }
         self.ids.borrow_mut().insert(what.task, id);
         let life = record.life(id);
-        life.accepted.insert(what.variant);
+        // With a unique key, other content gets the task that holds it.
+        let is_unique = what.identity == Identity::Unique;
+        life.accepted.insert(if is_unique { 0 } else { what.variant });
         let (several, clean) = (life.accepted.len() > 1, !life.foreign && !life.deleted);
         if several && clean {
             record.broken(Promise::P5, now, format!("task {id} was accepted with different contents"));
@@ -200,7 +216,7 @@ impl Clients {
                 self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok())
             }
             Identity::Key => self.ids.borrow().get(&what.task).copied(),
-            Identity::None => None,
+            Identity::None | Identity::Unique => None,
         };
         let Some(id) = id else { return };
         let sent = self.description(what);

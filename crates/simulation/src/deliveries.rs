@@ -42,6 +42,9 @@ impl Record {
             life.message_stored = true;
             life.seen_ended.clear();
             self.moved.insert((task, queue), from.now);
+            if from.role != Role::ExternalWriter {
+                self.one_task_per_key(from, task);
+            }
         }
         let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let generation = said.get("Generation").and_then(serde_json::Value::as_u64).unwrap_or(0);

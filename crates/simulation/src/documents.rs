@@ -60,6 +60,7 @@ impl Record {
             self.transition(from, id, &old, &new);
         }
         self.attempts_counted(from, id, &new);
+        self.limits_kept(from, id, &new);
         let start = new.not_before.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
         let start = start.map(|start| start.since(Timestamp::from_unix_millis(from.epoch * 1_000)));
         self.life(id).starts_at = start.unwrap_or_default();
@@ -101,10 +102,9 @@ impl Record {
         let counted = self.life(id).counted;
         if new.status == 3 && new.error_code() == "TooManyDeliveries" {
             self.count("given up after too many attempts");
-            if counted < self.max_dequeue_count {
-                let most = self.max_dequeue_count;
-                let what =
-                    format!("task {id}: given up after {counted} attempts, max_dequeue_count is {most}");
+            let most = self.life(id).max_attempts.unwrap_or(u32::MAX).min(self.max_dequeue_count);
+            if counted < most {
+                let what = format!("task {id}: given up after {counted} attempts, the limit is {most}");
                 self.broken(Promise::P9, from.now, what);
             }
         }

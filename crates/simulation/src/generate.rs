@@ -54,7 +54,9 @@ pub fn scenario(seed: u64) -> Scenario {
     if !fault_free {
         trouble(&mut rng, &knobs, &mut elements);
     }
-    bulk(&mut Rng::fork(seed, 9), fault_free, &mut elements);
+    bulk(&mut Rng::fork(seed, 12), fault_free, &mut elements);
+    limits(&mut Rng::fork(seed, 13), &knobs, tasks.get_mut(..of_clients).unwrap_or_default());
+    unique(&mut Rng::fork(seed, 14), of_clients, &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -124,6 +126,8 @@ fn task(rng: &mut Rng, knobs: &Knobs, fault_free: bool) -> Task {
         strange: rng.chance(4),
         delay: if rng.chance(12) { rng.one_of(3, &[40, 600, 604_800]) } else { 0 },
         priority: u8::try_from(rng.below(3)).unwrap_or(1),
+        expires: 0,
+        max_attempts: 0,
     }
 }
 
@@ -151,7 +155,9 @@ fn hours(rng: &mut Rng, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
     for delay in [0, rng.between(360, 1_800)] {
         let (id, priority) = (garbage::guid(rng), 1);
         let steps = vec![Step::Complete];
-        tasks.push(Task { id, steps, name: "scripted", padding: 0, strange: false, delay, priority });
+        let (expires, max_attempts) = (0, 0);
+        let (name, padding, strange) = ("scripted", 0, false);
+        tasks.push(Task { id, steps, name, padding, strange, delay, priority, expires, max_attempts });
         elements.push(Element::Submit {
             at: Duration::from_secs(rng.between(60, 230)),
             task: tasks.len() - 1,
@@ -280,6 +286,45 @@ fn trouble(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
     }
     if rng.chance(2) {
         elements.push(Element::QueueLost { at: moment(rng) });
+    }
+}
+
+/// Lets tasks expire, and lowers the number of their attempts.
+fn limits(rng: &mut Rng, knobs: &Knobs, tasks: &mut [Task]) {
+    for task in tasks {
+        if rng.chance(8) {
+            // Before or after a delayed task is due; the others have to wait for a worker.
+            task.expires = rng.one_of(task.delay + 20, &[1, 5, task.delay / 2 + 1, task.delay + 2]);
+        }
+        if rng.chance(10) {
+            let most = u64::from(knobs.max_dequeue_count);
+            task.max_attempts = u32::try_from(rng.between(1, most)).unwrap_or(1);
+        }
+    }
+}
+
+/// Gives tasks a unique key in place of their identity, and submits them several times at once.
+fn unique(rng: &mut Rng, tasks: usize, elements: &mut Vec<Element>) {
+    for index in 0..tasks {
+        if !rng.chance(7) {
+            continue;
+        }
+        let mut copies = Vec::new();
+        for element in &mut *elements {
+            let Element::Submit { at, task, identity, .. } = element else { continue };
+            if *task != index {
+                continue;
+            }
+            *identity = Identity::Unique;
+            let at = *at + Duration::from_millis(rng.below(40));
+            copies.push((at, element.clone()));
+        }
+        for (moment, mut copy) in copies {
+            if let Element::Submit { at, .. } = &mut copy {
+                *at = moment;
+            }
+            elements.push(copy);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod garbage;
 pub mod generate;
 pub mod handler;
 pub mod launcher;
+mod limits;
 pub mod mutation;
 pub mod native;
 pub mod network;

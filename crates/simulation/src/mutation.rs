@@ -75,11 +75,17 @@ pub enum Mutation {
     HandlerErrorIsFinal,
     /// A task of which an attempt was interrupted has failed.
     InterruptionIsFinal,
+    /// The marker of a unique key is written without a condition.
+    ClaimWithoutCondition,
+    /// A task starts although it has expired.
+    IgnoreExpiry,
+    /// The number of attempts that a submission allows is not used.
+    IgnoreMaxAttempts,
 }
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 32] = [
+    pub const ALL: [(Self, &'static [Promise]); 35] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -112,6 +118,9 @@ impl Mutation {
         (Self::ForgetSurvival, &[Promise::P9]),
         (Self::HandlerErrorIsFinal, &[Promise::P10]),
         (Self::InterruptionIsFinal, &[Promise::P10]),
+        (Self::ClaimWithoutCondition, &[Promise::P5]),
+        (Self::IgnoreExpiry, &[Promise::P8]),
+        (Self::IgnoreMaxAttempts, &[Promise::P8]),
     ];
 
     /// The mutation of that name.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use models::TaskId;
+use models::{TaskId, Timestamp};
 use serde::Deserialize;
 
 use crate::call::QueueKind;
@@ -49,6 +49,12 @@ pub struct Document {
     pub expires_at: Option<String>,
     /// Not to be started earlier.
     pub not_before: Option<String>,
+    /// Not to be started later.
+    pub start_by: Option<String>,
+    /// No more attempts.
+    pub max_attempts: Option<u32>,
+    /// Key of which one task at most waits or runs.
+    pub unique_key: Option<String>,
     /// No further attempt earlier.
     pub retry_at: Option<String>,
     /// Explicit retries so far.
@@ -147,6 +153,10 @@ pub struct Life {
     pub runs: u32,
     /// Attempts that were started since it was accepted or explicitly retried, less those handed back.
     pub counted: u32,
+    /// Not to be started later, as its submission said.
+    pub start_by: Option<Timestamp>,
+    /// No more attempts, as its submission said.
+    pub max_attempts: Option<u32>,
     /// A handler has responded that the work is done.
     pub handler_completed: bool,
     /// A handler has responded that the work cannot be done.
@@ -264,7 +274,7 @@ pub struct Record {
     /// When a message for the task was last put into the queue.
     pub moved: BTreeMap<(TaskId, QueueKind), Duration>,
     /// Until when writes that storage refused must not be repeated.
-    pub told_to_wait: HashMap<(InstanceId, u64), Duration>,
+    pub told_to_wait: HashMap<(InstanceId, u64), Vec<Duration>>,
     /// Everything that must not be shown.
     pub secrets: Secrets,
     /// Log lines.

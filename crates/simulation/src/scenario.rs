@@ -118,6 +118,10 @@ pub struct Task {
     pub delay: u64,
     /// `Priority`.
     pub priority: u8,
+    /// `ExpiresAt`, in seconds after the submission; 0 is none.
+    pub expires: u64,
+    /// `MaxAttempts`; 0 is none.
+    pub max_attempts: u32,
 }
 
 /// How a submission says which task it means.
@@ -129,6 +133,8 @@ pub enum Identity {
     Key,
     /// Not at all: each submission is a task of its own.
     None,
+    /// `UniqueKey` in the body: one task at a time.
+    Unique,
 }
 
 /// Which of the two routes a submission takes.

@@ -51,6 +51,11 @@ pub fn apply(
             request.headers_mut().remove("if-none-match");
             return plain(signed(request));
         }
+        (Mutation::ClaimWithoutCondition, Op::PutAttachment) if is_api => {
+            request.headers_mut().remove("if-match");
+            request.headers_mut().remove("if-none-match");
+            return plain(signed(request));
+        }
         (Mutation::DeleteBeforeWrite, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
             for (id, receipt) in held_for(world, call.task) {
                 let deletion = signed(requests::delete_message("taskqueue", &id, &receipt));
@@ -153,6 +158,13 @@ pub fn falsified(
         (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
             response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
         }
+        (Mutation::IgnoreExpiry, Op::GetBlob | Op::GetMessages, Role::Worker) => {
+            response.map(|body| without_member(&body, "StartBy"))
+        }
+        // Documents alone: the first attempt, which may be of the message, is allowed in any case.
+        (Mutation::IgnoreMaxAttempts, Op::GetBlob, Role::Worker) => {
+            response.map(|body| without_member(&body, "MaxAttempts"))
+        }
         (Mutation::CountDeliveries, Op::GetBlob, Role::Worker) if call.task.is_some() => {
             let record = world.record.borrow();
             let of_task = record.messages.values().filter(|message| message.task == call.task);
@@ -170,6 +182,14 @@ pub fn falsified(
             })
         }
         _ => response,
+    }
+}
+
+/// Renames a member in a document, or in the documents of messages, to one that means nothing.
+fn without_member(body: &Bytes, name: &str) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(text) => text.replace(name, &"x".repeat(name.len())).into_bytes().into(),
+        Err(_) => body.clone(),
     }
 }
 

@@ -85,6 +85,8 @@ fn against_handlers(record: &Record) -> Vec<String> {
             // The built-in handler is not asked through the network.
             2 => life.handler_completed || life.runs == 0,
             3 => life.handler_failed || document.error_code() == "TooManyDeliveries",
+            // An outage may last longer than the task may wait; `limits` judges the time.
+            4 => document.error_code() == "Expired",
             _ => false,
         };
         if !fits {
@@ -130,7 +132,8 @@ fn unexpected(world: &World, record: &Record) -> Vec<(Promise, String)> {
         );
         let id: Option<TaskId> = task.id.parse().ok();
         let Some(life) = id.and_then(|id| record.tasks.get(&id)) else { continue };
-        if submitted == 1 && named && !life.accepted.is_empty() && task.name == "scripted" {
+        let scripted = task.name == "scripted" && task.expires == 0;
+        if submitted == 1 && named && !life.accepted.is_empty() && scripted {
             found.extend(against_script(world, task, life));
         }
     }
@@ -141,7 +144,9 @@ fn against_script(world: &World, task: &Task, life: &Life) -> Option<(Promise, S
     let knobs = world.knobs();
     let mut runs = 0;
     let mut expected = 3;
-    for attempt in 0..knobs.max_dequeue_count {
+    let own = if task.max_attempts == 0 { u32::MAX } else { task.max_attempts };
+    let most = knobs.max_dequeue_count.min(own);
+    for attempt in 0..most {
         let nth = usize::try_from(attempt).unwrap_or(0).min(task.steps.len().saturating_sub(1));
         runs += 1;
         match task.steps.get(nth)? {
@@ -155,11 +160,8 @@ fn against_script(world: &World, task: &Task, life: &Life) -> Option<(Promise, S
         break;
     }
     let state = life.document()?.status;
-    if life.runs > runs && life.runs > knobs.max_dequeue_count {
-        let text = format!(
-            "task {} ran {} times, max_dequeue_count is {}",
-            task.id, life.runs, knobs.max_dequeue_count
-        );
+    if life.runs > runs && life.runs > most {
+        let text = format!("task {} ran {} times, {most} attempts are allowed", task.id, life.runs);
         return Some((Promise::P8, text));
     }
     if life.runs != runs {

@@ -81,9 +81,11 @@ impl Record {
     /// P8: a write that was refused with a time to wait is not repeated earlier.
     fn was_it_told_to_wait(&mut self, from: Source, call: &Call, request: &Request<Bytes>) {
         let Some(key) = write_key(from, call, request) else { return };
-        if let Some(until) = self.told_to_wait.get(&key).copied()
-            && from.now + Duration::from_millis(10) < until
-        {
+        let Some(untils) = self.told_to_wait.get_mut(&key) else { return };
+        // Two deliveries of one task to an instance may write equal documents; each waits for its own time.
+        if let Some(due) = untils.iter().position(|until| *until <= from.now + Duration::from_millis(10)) {
+            untils.swap_remove(due);
+        } else if let Some(until) = untils.iter().min().copied() {
             let what =
                 format!("instance {} repeated {:?} {:?} too early", from.instance, call.op, until - from.now);
             self.broken(Promise::P8, from.now, what);
@@ -93,7 +95,7 @@ impl Record {
     /// Storage refused a request and said how long to wait.
     pub fn told_to_wait(&mut self, from: Source, call: &Call, request: &Request<Bytes>, wait: Duration) {
         if let Some(key) = write_key(from, call, request) {
-            self.told_to_wait.insert(key, from.now + wait);
+            self.told_to_wait.entry(key).or_default().push(from.now + wait);
         }
     }
 

@@ -228,6 +228,12 @@ impl World {
         }
     }
 
+    /// What the clocks of clients show.
+    #[must_use]
+    pub fn true_time(&self) -> OffsetDateTime {
+        true_time(self.exec.now())
+    }
+
     /// The clock of the storage account.
     #[must_use]
     pub fn storage_clock(&self) -> OffsetDateTime {

@@ -7,6 +7,7 @@
 //!
 //! # Layout
 //! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
+//! - `key_marker`: the marker of a unique key.
 //! - `azure`: the implementation with Blob Storage and Queue Storage.
 //!
 //! Another store or queue is a folder beside `azure`, and a line in [`open`].
@@ -14,6 +15,7 @@
 mod azure;
 mod error;
 mod etag;
+mod key_marker;
 mod queue;
 mod settings;
 mod store;
@@ -26,6 +28,7 @@ pub use ::azure::{LeaseLost, Write};
 
 pub use error::{StorageError, StorageFuture};
 pub use etag::ETag;
+pub use key_marker::{KeyMarker, key_marker_name, read_key_marker, release_key};
 pub use queue::{MonitoredQueue, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
 pub use settings::StorageSettings;
 pub use store::{

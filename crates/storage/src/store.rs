@@ -99,15 +99,27 @@ pub trait StatusStore {
     /// Deletes an attachment. It succeeds if the attachment does not exist.
     fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;
 
+    /// Deletes version `etag` of a key marker. It succeeds if the marker does not exist.
+    fn delete_marker<'a>(&'a self, name: &'a str, etag: &'a str) -> StorageFuture<'a, Write<()>>;
+
     /// Returns the address of the document without a signature. It fails if the account cannot be determined.
     fn address(&self, id: TaskId) -> StorageFuture<'_, String>;
 }
 
-/// The store as the API uses it: it signs addresses of documents for clients.
+/// The store as the API uses it: it signs addresses of documents for clients, and writes markers of unique keys.
 pub trait PublicStore: StatusStore {
     /// Returns the address of the document with a read-only SAS that expires after `lifetime`; `None` if the credential
     /// cannot sign. It fails if the account cannot be determined or no key for the signature is available.
     fn signed_address(&self, id: TaskId, lifetime: Duration) -> StorageFuture<'_, Option<String>>;
+
+    /// Makes `holder` the task in a key marker: replaces version `etag`, or creates the marker if `etag` is `None`, and
+    /// the container with it. Returns [`Write::Conflict`] for another version.
+    fn put_marker<'a>(
+        &'a self,
+        name: &'a str,
+        holder: TaskId,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write>;
 
     /// Sends one cheap request to check that the store is reachable and the credentials are valid.
     fn probe(&self) -> StorageFuture<'_, ()>;

@@ -1,5 +1,6 @@
 //! A started attempt: its message, its document and its times.
 
+use lifecycle::Policy;
 use lifecycle::retention::result_name;
 use models::DeliveryId;
 use service::env::Instant;
@@ -12,6 +13,8 @@ use crate::outcome::DeliveryOutcome;
 /// A started attempt.
 pub(crate) struct Attempt<'a> {
     pub(crate) engine: &'a Engine,
+    /// The policy for its task.
+    pub(crate) policy: Policy,
     /// The message, with the latest pop receipt.
     pub(crate) message: ReceivedMessage,
     /// The delivery that started the attempt.
@@ -34,7 +37,8 @@ impl<'a> Attempt<'a> {
         leased_since: Instant,
     ) -> Self {
         let (number, started_at) = (stored.document.attempt, engine.env.instant());
-        Self { engine, message, id, stored, number, started_at, leased_since }
+        let policy = engine.policy.for_task(&stored.document);
+        Self { engine, policy, message, id, stored, number, started_at, leased_since }
     }
 
     /// Returns the name of the blob for this attempt's result. No other attempt writes it.

@@ -110,6 +110,7 @@ async fn process(
     let delivery = Delivery {
         id: DeliveryId { message_id: received.message_id.clone(), dequeue_count: received.dequeue_count },
         inserted_at: received.inserted_at,
+        received_at: received.next_visible_at.minus(engine.policy.visibility),
         note: DeliveryNote::of(&received.text, received.dequeue_count),
     };
     let parsed = Parsed { engine, received, message, delivery, leased_since, slot };

@@ -78,7 +78,7 @@ pub(crate) async fn keep_lease(
 
 /// Waits until a request is due. May be dropped.
 async fn wait_for_duty(attempt: &Attempt<'_>, times: &Times, progress: &Progress) -> Result<Duty, Stop> {
-    let (env, policy) = (&attempt.engine.env, &attempt.engine.policy);
+    let (env, policy) = (&attempt.engine.env, &attempt.policy);
     loop {
         let now = env.instant();
         let (leased, worked) = (now.since(attempt.leased_since), now.since(attempt.started_at));

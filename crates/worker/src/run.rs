@@ -27,8 +27,10 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot) -> DeliveryOutcom
             settle(attempt, outcome, result).await
         }
         Err(Stop::TimedOut) => {
-            let seconds = attempt.engine.policy.task_timeout.as_secs();
-            let message = format!("the attempt was stopped after {seconds} seconds (task_timeout_seconds)");
+            let limit = attempt.policy.task_timeout;
+            let is_own = limit < attempt.engine.policy.task_timeout;
+            let name = if is_own { "TimeoutSeconds" } else { "task_timeout_seconds" };
+            let message = format!("the attempt was stopped after {} seconds ({name})", limit.as_secs());
             let error = TaskError { code: "TimedOut".to_owned(), message };
             settle(attempt, Outcome::Retry { error, after: None }, None).await
         }

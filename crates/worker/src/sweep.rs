@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _};
 use lifecycle::sweep::{Review, Sweep, review};
 use models::{DrainReport, TaskId, TaskMessage, TaskStatus, Timestamp};
 use service::log::Line;
-use storage::{ETag, Page, QueueName, Read, StorageError, Write};
+use storage::{ETag, Page, QueueName, Read, StorageError, Write, release_key};
 
 use crate::engine::{Engine, rest_after};
 
@@ -206,6 +206,7 @@ async fn purge(
     for name in attachments {
         engine.store.delete_attachment(name).await?;
     }
+    release_key(&*engine.store, document).await?;
     match engine.store.delete(document.task_id, etag).await? {
         Write::Done(_) => {
             engine.env.log(&Line::info("task purged").with("task_id", document.task_id.to_string()));

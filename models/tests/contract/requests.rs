@@ -1,8 +1,8 @@
 //! Request bodies: what is accepted and refused, with which texts.
 
-use models::{Schedule, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
+use models::{Schedule, TaskBatch, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
 
-use crate::samples::{accepted, id};
+use crate::samples::{accepted, at, id};
 
 #[test]
 fn empty_object_is_a_task_with_defaults() {
@@ -45,6 +45,29 @@ fn error_names_the_member_without_its_value() {
         (
             "{\"NotBefore\":\"2026-11-20T10:00:00Z\",\"DelaySeconds\":5}",
             "NotBefore: cannot be given together with DelaySeconds; give one of them",
+        ),
+        (
+            "{\"ExpiresAt\":\"2026-11-20T10:00:00Z\",\"NotBefore\":\"2026-11-20T10:00:00Z\"}",
+            "ExpiresAt: must be later than NotBefore",
+        ),
+        (
+            "{\"ExpiresAt\":60}",
+            "ExpiresAt: must be a date and time as RFC 3339, such as 2026-11-20T10:00:00Z",
+        ),
+        ("{\"TimeoutSeconds\":0}", "TimeoutSeconds: must be a whole number from 1 to 604800"),
+        ("{\"TimeoutSeconds\":604801}", "TimeoutSeconds: must be a whole number from 1 to 604800"),
+        ("{\"MaxAttempts\":1001}", "MaxAttempts: must be a whole number from 1 to 1000"),
+        ("{\"MaxAttempts\":null}", "MaxAttempts: must be a whole number from 1 to 1000"),
+        ("{\"UniqueKey\":\"\"}", "UniqueKey: must have 1 to 255 characters"),
+        ("{\"UniqueKey\":7}", "UniqueKey: must be a string"),
+        ("{\"UniqueSeconds\":1}", "UniqueSeconds: must be given together with UniqueKey"),
+        (
+            "{\"UniqueKey\":\"k\",\"UniqueSeconds\":86401}",
+            "UniqueSeconds: must be a whole number of seconds from 0 to 86400",
+        ),
+        (
+            "{\"UniqueKey\":\"k\",\"TaskId\":\"0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b\"}",
+            "UniqueKey: cannot be given together with TaskId; the key determines the task",
         ),
     ] {
         assert_eq!(TaskRequest::parse(body.as_bytes()).unwrap_err().to_string(), expected, "{body}");
@@ -246,4 +269,40 @@ fn enum_number_may_be_text_but_not_fractional() {
     ] {
         assert_eq!(priority(text), expected, "{text}");
     }
+}
+
+#[test]
+fn limits_and_unique_key_are_stored_with_the_task() {
+    let body = br#"{"ExpiresAt":"2026-11-20T12:00:00+01:00","TimeoutSeconds":90,"MaxAttempts":2,
+        "UniqueKey":"nightly","UniqueSeconds":60}"#;
+    let request = TaskRequest::parse(body).unwrap();
+    let document = TaskStatus::accepted(id(), request, String::new(), at(0));
+    assert_eq!(document.start_by.unwrap().to_string(), "2026-11-20T11:00:00.000Z");
+    assert_eq!((document.timeout_seconds, document.max_attempts), (Some(90), Some(2)));
+    assert_eq!((document.unique_key.as_deref(), document.unique_until), (Some("nightly"), Some(at(60))));
+
+    let request = TaskRequest::parse(br#"{"UniqueKey":"nightly"}"#).unwrap();
+    assert_eq!(TaskStatus::accepted(id(), request, String::new(), at(0)).unique_until, None);
+}
+
+#[test]
+fn batch_is_an_array_bare_or_as_a_member() {
+    let batch = |body: &str| TaskBatch::parse(body.as_bytes());
+    for body in [
+        "[{},{\"TaskName\":\"\"}]",
+        " \n[ {} , 7 ] ",
+        "{\"TASKS\":[{},{\"Priority\":9}],\"x\":1}",
+        "\u{feff}[{},[]]",
+    ] {
+        let tasks = batch(body).unwrap().tasks;
+        assert_eq!(tasks.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false], "{body}");
+    }
+    let of_size = |count| format!("[{}]", vec!["{}"; count].join(","));
+    assert_eq!(batch(&of_size(100)).unwrap().tasks.len(), 100);
+    for body in ["[]", &of_size(101), "{\"tasks\":{}}", "{\"tasks\":null}", "[{}"] {
+        let error = batch(body).unwrap_err().to_string();
+        assert_eq!(error, "tasks: must be an array of 1 to 100 tasks", "{body}");
+    }
+    assert_eq!(batch("{}").unwrap_err().to_string(), "tasks is missing");
+    assert!(batch("7").unwrap_err().to_string().starts_with("the body must be one JSON object"));
 }

@@ -22,6 +22,10 @@ pub(crate) fn accepted() -> TaskStatus {
             Json::parse("{ \"width\": 640, \"exact\": 1.10, \"id\": 12345678901234567890123 }").unwrap(),
         ),
         schedule: Schedule::Now,
+        start_by: None,
+        timeout_seconds: None,
+        max_attempts: None,
+        unique: None,
     };
     let uri = "https://account.blob.core.windows.net/tasks/0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b-202";
     TaskStatus::accepted(id(), request, uri.to_owned(), at(0))
@@ -36,11 +40,16 @@ pub(crate) fn full() -> TaskStatus {
         started_at: Some(at(1)),
         finished_at: Some(at(9)),
         not_before: Some(at(1)),
+        start_by: Some(at(600)),
         expires_at: Some(at(86_400)),
         retry_at: Some(at(7)),
         attempt: 2,
         attempts_used: Some(1),
+        max_attempts: Some(4),
+        timeout_seconds: Some(90),
         generation: 3,
+        unique_key: Some("picture 7".to_owned()),
+        unique_until: Some(at(60)),
         cancel_requested_at: Some(at(8)),
         percent_complete: Some(40),
         message: Some("half".to_owned()),

@@ -10,7 +10,7 @@ use service::problem::{HttpError, ProblemKind};
 use storage::{Read, StoredDocument, Write};
 
 use crate::http::request::ApiRequest;
-use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended};
+use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, unique};
 
 /// Returns the document of a task that is accepted now. Sends no request.
 ///
@@ -51,8 +51,8 @@ pub(crate) async fn check_capacity(tasks: &Tasks) -> Result<(), HttpError> {
     }
 }
 
-/// Stores the task and queues it, or replays the earlier submission of the same id. Logs the acceptance and the time since
-/// `begin`.
+/// Stores the task and queues it, or replays the earlier submission of the same id or unique key. Logs the acceptance and
+/// the time since `begin`.
 pub(crate) async fn accept(
     tasks: &Tasks,
     request: &ApiRequest,
@@ -61,8 +61,11 @@ pub(crate) async fn accept(
     begin: Instant,
 ) -> Result<StoredDocument, HttpError> {
     // The address is obtained before the first write, because the document contains it.
-    let document = TaskStatus { return_uri: Some(tasks.store.address(document.task_id).await?), ..document };
-    let Accepted { stored, is_new } = create_or_replay(tasks, request, submission, document).await?;
+    let document = with_address(tasks, document).await?;
+    let Accepted { stored, is_new } = match &submission.unique {
+        None => create_or_replay(tasks, request, submission, document).await?,
+        Some(_) => unique::create_or_join(tasks, &document).await?,
+    };
     let milliseconds = tasks.env.instant().since(begin).as_millis();
     tasks.env.log(
         &Line::info("task accepted")
@@ -74,10 +77,15 @@ pub(crate) async fn accept(
     Ok(stored)
 }
 
+/// Returns the document with the address of its blob.
+pub(crate) async fn with_address(tasks: &Tasks, document: TaskStatus) -> Result<TaskStatus, HttpError> {
+    Ok(TaskStatus { return_uri: Some(tasks.store.address(document.task_id).await?), ..document })
+}
+
 /// The stored task, and whether this request created it.
-struct Accepted {
-    stored: StoredDocument,
-    is_new: bool,
+pub(crate) struct Accepted {
+    pub(crate) stored: StoredDocument,
+    pub(crate) is_new: bool,
 }
 
 /// Creates the document and sends its message. If a document with this id exists, replays that submission.

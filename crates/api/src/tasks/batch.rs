@@ -47,19 +47,23 @@ pub(crate) async fn batch(tasks: &Tasks, request: &ApiRequest, body: &[u8]) -> R
     check_capacity(tasks).await?;
 
     let count = batch.tasks.len();
-    let mut ids = HashSet::with_capacity(count);
+    let mut names = HashSet::with_capacity(count);
     let (mut first, mut repeated, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(count));
     for (position, parsed) in batch.tasks.into_iter().enumerate() {
         match parsed {
             Ok(submission) => {
                 let id = task_id(tasks, request, &submission, key, Some(position));
+                // Tasks with equal names of one kind may be one task.
+                let name =
+                    submission.unique.as_ref().map_or_else(|| id.to_string(), |unique| unique.key.clone());
+                let is_new = names.insert((submission.unique.is_some(), name));
                 let item = Item { position, id, submission };
-                if ids.insert(id) { first.push(item) } else { repeated.push(item) }
+                if is_new { first.push(item) } else { repeated.push(item) }
             }
             Err(error) => ended.push((position, Ended { id: None, outcome: Err(error.into()) })),
         }
     }
-    // Of several tasks with one id the first one counts, so the others wait for it.
+    // Of several tasks with one id or key the first one counts, so the others wait for it.
     for (items, at_a_time) in [(first, MAX_CONCURRENT_SUBMISSIONS), (repeated, 1)] {
         let submissions = items.into_iter().map(|item| submit(tasks, request, item, begin));
         let outcomes: Vec<_> = stream::iter(submissions).buffered(at_a_time).collect().await;
@@ -69,10 +73,10 @@ pub(crate) async fn batch(tasks: &Tasks, request: &ApiRequest, body: &[u8]) -> R
     Ok(respond(tasks, request, &base, ended, begin))
 }
 
-/// The end of one task, and its id if the task is valid.
+/// The end of one task, and the id that it was submitted with if it is valid.
 struct Ended {
     id: Option<TaskId>,
-    outcome: Result<(), HttpError>,
+    outcome: Result<TaskId, HttpError>,
 }
 
 async fn submit(tasks: &Tasks, request: &ApiRequest, item: Item, begin: Instant) -> (usize, Ended) {
@@ -85,7 +89,8 @@ async fn submit(tasks: &Tasks, request: &ApiRequest, item: Item, begin: Instant)
             return Err(error.retry_after(RETRY_NOT_STARTED_SECONDS));
         }
         let document = new_document(tasks, request, id, submission.clone())?;
-        accept(tasks, request, &submission, document, started).await.map(drop)
+        let stored = accept(tasks, request, &submission, document, started).await?;
+        Ok(stored.document.task_id)
     };
     (position, Ended { id: Some(id), outcome: outcome.await })
 }
@@ -102,10 +107,14 @@ fn respond(
     let value: Vec<_> = ended
         .into_iter()
         .map(|(_, Ended { id, outcome })| match outcome {
-            Ok(()) => {
+            Ok(id) => {
                 accepted += 1;
-                let operation_location = id.map(|id| format!("{base}/tasks/{id}"));
-                BatchOutcome { status: StatusCode::ACCEPTED.as_u16(), id, operation_location, problem: None }
+                BatchOutcome {
+                    status: StatusCode::ACCEPTED.as_u16(),
+                    id: Some(id),
+                    operation_location: Some(format!("{base}/tasks/{id}")),
+                    problem: None,
+                }
             }
             Err(error) => {
                 if let Some(line) = error.log_line(request.method(), request.path(), &request.trace_id) {

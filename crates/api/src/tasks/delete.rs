@@ -6,7 +6,7 @@ use models::{TaskId, TaskStatus};
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
-use storage::Write;
+use storage::{Write, release_key};
 
 use crate::http::request::ApiRequest;
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name, task_not_found};
@@ -46,6 +46,7 @@ pub(crate) async fn delete(
         for name in retention::attachments(&stored.document) {
             tasks.store.delete_attachment(&name).await?;
         }
+        release_key(&*tasks.store, &stored.document).await?;
         deleting = Some(stored.document.created_at);
         if let Write::Done(_) = tasks.store.delete(id, &stored.etag).await? {
             return Ok(deleted(tasks, request, id));

@@ -20,6 +20,8 @@ pub(crate) fn task_id(
     key: Option<&str>,
     position: Option<usize>,
 ) -> TaskId {
+    // The marker of a unique key contains the id of one submission, which no other one may have.
+    let key = key.filter(|_| submission.unique.is_none());
     match (submission.task_id, key) {
         (Some(id), _) => id,
         (None, Some(key)) => id_from_key(request.caller.as_deref(), key, position),
@@ -27,8 +29,8 @@ pub(crate) fn task_id(
     }
 }
 
-/// The id of the task that a request submits. A `TaskId` in the body takes precedence over an `Idempotency-Key`, whatever
-/// its value.
+/// The id of the task that a request submits. A `TaskId` or `UniqueKey` in the body takes precedence over an
+/// `Idempotency-Key`, whatever its value.
 ///
 /// # Errors
 /// As [`idempotency_key`].
@@ -37,7 +39,8 @@ pub(crate) fn single_task_id(
     request: &ApiRequest,
     submission: &TaskRequest,
 ) -> Result<TaskId, HttpError> {
-    let key = if submission.task_id.is_some() { None } else { idempotency_key(request)? };
+    let has_precedence = submission.task_id.is_some() || submission.unique.is_some();
+    let key = if has_precedence { None } else { idempotency_key(request)? };
     Ok(task_id(tasks, request, submission, key, None))
 }
 

@@ -31,14 +31,20 @@ pub(crate) async fn submit(
     let begin = tasks.env.instant();
     let submission = TaskRequest::parse(body)?;
     let id = single_task_id(tasks, request, &submission)?;
-    let address = request.task_url(&tasks.settings, id)?;
+    let mut address = request.task_url(&tasks.settings, id)?;
     let document = new_document(tasks, request, id, submission.clone())?;
     check_capacity(tasks).await?;
     // The link is obtained before the first write, because the response needs it.
-    let signed = tasks.store.signed_address(id, tasks.settings.sas_lifetime).await?;
+    let mut signed = tasks.store.signed_address(id, tasks.settings.sas_lifetime).await?;
+    let stored = accept(tasks, request, &submission, document, begin).await?;
+    let accepted_id = stored.document.task_id;
+    if accepted_id != id {
+        // Another task holds the unique key.
+        address = request.task_url(&tasks.settings, accepted_id)?;
+        signed = tasks.store.signed_address(accepted_id, tasks.settings.sas_lifetime).await?;
+    }
     // A store whose credential is a SAS cannot sign links; `Location` is then the status monitor.
     let location = signed.unwrap_or_else(|| address.clone());
-    let stored = accept(tasks, request, &submission, document, begin).await?;
     let (stored, waited) = long_poll::wait_if_preferred(tasks, request, stored).await;
 
     let mut response = match response_body {

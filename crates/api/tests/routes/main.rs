@@ -32,4 +32,5 @@ mod storage;
 mod submit;
 mod submit_twice;
 mod transcripts;
+mod unique;
 mod waiting;

@@ -196,6 +196,23 @@ async fn batches() -> Vec<(&'static str, String)> {
     found
 }
 
+async fn limits() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    let body = submission(r#","ExpiresAt":"2026-11-20T10:05:00Z","TimeoutSeconds":60,"MaxAttempts":2"#);
+    scribe.ask(Method::POST, "/tasks", &[], &body).await;
+    scribe.says("no worker has received the task by 10:05");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    scribe.drain().await;
+    scribe.ask(Method::GET, &task(), &[], "").await;
+    let mut found = vec![("expiry", scribe.take())];
+    let body = r#"{"TaskName":"report","UniqueKey":"nightly"}"#;
+    scribe.ask(Method::POST, "/tasks", &[], body).await;
+    scribe.says("the same key, while the task waits");
+    scribe.ask(Method::POST, "/tasks", &[], &body.replace("report", "another")).await;
+    found.push(("unique", scribe.take()));
+    found
+}
+
 async fn streams() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
@@ -329,6 +346,7 @@ async fn documented_transcripts_equal_the_responses() {
     found.extend(follow().await);
     found.extend(originals().await);
     found.extend(batches().await);
+    found.extend(limits().await);
     found.extend(streams().await);
     found.extend(results().await);
     found.extend(lists().await);

@@ -7,6 +7,8 @@ mod diagram;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod outcome;
 #[cfg(test)]
 mod pace;

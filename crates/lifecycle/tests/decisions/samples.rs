@@ -39,6 +39,10 @@ pub(crate) fn request() -> TaskRequest {
         priority: TaskPriority::High,
         input: Some(Json::parse(r#"{"width":640}"#).unwrap()),
         schedule: Schedule::Now,
+        start_by: None,
+        timeout_seconds: None,
+        max_attempts: None,
+        unique: None,
     }
 }
 
@@ -86,7 +90,7 @@ pub(crate) fn in_state(state: TaskState) -> TaskStatus {
 
 pub(crate) fn delivery(message_id: &str, dequeue_count: u32) -> Delivery {
     let id = DeliveryId { message_id: message_id.to_owned(), dequeue_count };
-    Delivery { id, inserted_at: at(0), note: DeliveryNote::default() }
+    Delivery { id, inserted_at: at(0), received_at: at(0), note: DeliveryNote::default() }
 }
 
 /// A message of this project with an id only.

@@ -212,6 +212,13 @@ impl StatusStore for BlobStore {
         })
     }
 
+    fn delete_marker<'a>(&'a self, name: &'a str, etag: &'a str) -> StorageFuture<'a, Write<()>> {
+        Box::pin(async move {
+            let deleted = self.blobs().delete(name, Condition::IfMatch(etag)).await;
+            deleted.map_err(|error| self.error(&error))
+        })
+    }
+
     fn address(&self, id: TaskId) -> StorageFuture<'_, String> {
         Box::pin(async move {
             let storage = &self.account.storage;
@@ -268,6 +275,20 @@ impl PublicStore for BlobStore {
             }
             let address = storage.blob_read_sas(&self.container, &id.status_blob_name(), lifetime).await;
             address.map(Some).map_err(|error| self.account.error(&error))
+        })
+    }
+
+    fn put_marker<'a>(
+        &'a self,
+        name: &'a str,
+        holder: TaskId,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let bytes = Bytes::from(holder.to_string());
+            let new = NewBlob { name, content_type: "text/plain", bytes, mark: None };
+            let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
+            self.put(&self.container, new, condition, etag.is_none()).await
         })
     }
 

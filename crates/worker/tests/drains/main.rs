@@ -13,6 +13,8 @@ mod handlers;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod million;
 #[cfg(test)]
 mod outages;

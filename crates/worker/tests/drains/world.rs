@@ -87,6 +87,10 @@ impl World {
             priority: TaskPriority::High,
             input: Some(Json::parse("\"some text\"").unwrap()),
             schedule: Schedule::Now,
+            start_by: None,
+            timeout_seconds: None,
+            max_attempts: None,
+            unique: None,
         };
         let WorkerStorage { store: documents, queue: queues } = self.storage();
         let uri = documents.address(id).await.unwrap();

@@ -151,11 +151,12 @@ fn unique(members: &mut Members) -> Result<Option<UniqueKey>, ContractError> {
         (_, Some(seconds)) if seconds > MAX_UNIQUE_SECONDS => {
             Err(ContractError::member("UniqueSeconds", format!("must be {expected}")))
         }
+        // Some generated clients send zeros for what they do not use.
+        (None, None | Some(0)) => Ok(None),
         (None, Some(_)) => {
             Err(ContractError::member("UniqueSeconds", "must be given together with UniqueKey"))
         }
         (Some(key), seconds) => Ok(Some(UniqueKey { key, seconds: seconds.unwrap_or(0) })),
-        (None, None) => Ok(None),
     }
 }
 
@@ -167,7 +168,8 @@ fn schedule(members: &mut Members) -> Result<Schedule, ContractError> {
         (None | Some(0), None) => Ok(Schedule::Now),
         (Some(seconds), None) if seconds <= MAX_DELAY_SECONDS => Ok(Schedule::After(seconds)),
         (Some(_), None) => Err(ContractError::member("DelaySeconds", format!("must be {expected}"))),
-        (None, Some(moment)) => Ok(Schedule::At(moment)),
+        // Some generated clients send zeros for what they do not use.
+        (None | Some(0), Some(moment)) => Ok(Schedule::At(moment)),
         (Some(_), Some(_)) => Err(ContractError::member(
             "NotBefore",
             "cannot be given together with DelaySeconds; give one of them",

@@ -1,6 +1,7 @@
 //! The operations on tasks, one file each, and the state and steps that they share.
 
 mod accept;
+mod accepted;
 pub(crate) mod batch;
 pub(crate) mod bulk;
 pub(crate) mod cancel;

@@ -7,8 +7,7 @@ use models::{
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
-    AnyOfBuilder, ArrayBuilder, ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType,
-    Type, empty,
+    AnyOfBuilder, ArrayBuilder, ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Object, Ref, Schema};
@@ -68,6 +67,7 @@ fn choice(description: &str, names: &[&str]) -> Schema {
 fn task_request() -> Object {
     let states = ["Pending", "InProgress", "Completed", "Failed", "Cancelled"];
     let uri = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+    // Without `default`: generated clients require such members, or send the value.
     plain(Type::Object)
         .description(Some(
             "Names are case-insensitive; unknown members are ignored. Omitted members get their defaults; `null` is \
@@ -82,22 +82,20 @@ fn task_request() -> Object {
             plain(Type::String)
                 .min_length(Some(1))
                 .max_length(Some(MAX_NAME_CHARS))
-                .default(Some(json!("task")))
-                .description(Some("Selects the handler.")),
+                .description(Some("Selects the handler; `task` if omitted.")),
         )
         .property(
             "TaskDescription",
-            plain(Type::String).default(Some(json!(""))).description(Some("Description for people.")),
+            plain(Type::String).description(Some("Description for people; empty if omitted.")),
         )
         .property("Priority", Ref::from_schema_name("TaskPriority"))
-        .property("Input", any("Any JSON value for the handler."))
+        .property("Input", any().description(Some("Any JSON value for the handler.")))
         .property(
             "DelaySeconds",
             plain(Type::Integer)
                 .minimum(Some(0))
                 .maximum(Some(MAX_DELAY_SECONDS))
-                .default(Some(json!(0)))
-                .description(Some("Delay of the start in seconds.")),
+                .description(Some("Delay of the start in seconds; 0 if omitted.")),
         )
         .property(
             "NotBefore",
@@ -134,8 +132,8 @@ fn task_request() -> Object {
         )
         .property(
             "UniqueSeconds",
-            plain(Type::Integer).minimum(Some(0)).maximum(Some(MAX_UNIQUE_SECONDS)).default(Some(json!(0))).description(Some(
-                "Seconds after the acceptance in which an ended task keeps its key. Only with `UniqueKey`.",
+            plain(Type::Integer).minimum(Some(0)).maximum(Some(MAX_UNIQUE_SECONDS)).description(Some(
+                "Seconds after the acceptance in which an ended task keeps its key; 0 if omitted. Only with `UniqueKey`.",
             )),
         )
         .property("Status", choice("Validated, then ignored: a new task is Pending.", &states))
@@ -184,9 +182,7 @@ fn task_event() -> Object {
         .build()
 }
 
-fn any(description: &str) -> Schema {
-    match empty() {
-        Schema::Object(object) => ObjectBuilder::from(object).description(Some(description)).build().into(),
-        other => other,
-    }
+/// Any JSON value. utoipa's own has the default `null`, which generators take for a value to send.
+pub(crate) fn any() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue)
 }

@@ -85,6 +85,8 @@ prop_compose! {
         (created_at, updated_at, started_at, finished_at) in (of(moment()), of(moment()), of(moment()), of(moment())),
         (not_before, expires_at, cancel_requested_at) in (of(moment()), of(moment()), of(moment())),
         (retry_at, attempts_used, generation) in (of(moment()), of(any::<u32>()), any::<u32>()),
+        (start_by, max_attempts, timeout_seconds, unique_key, unique_until) in
+            (of(moment()), of(any::<u32>()), of(any::<u32>()), of(text()), of(moment())),
         (attempt, percent_complete, message) in (any::<u32>(), of(0u8..=100), of(text())),
         (input, result, error) in (of(kept_json()), of(kept_json()), of(error())),
         result_blob in of((text(), text(), any::<u64>())),
@@ -94,7 +96,7 @@ prop_compose! {
         TaskStatus {
             task_name, task_description, state, task_id: TaskId::from_random_bytes(id), priority, return_uri,
             created_at, updated_at, started_at, finished_at, not_before, expires_at, retry_at, attempt,
-            attempts_used, generation, cancel_requested_at,
+            attempts_used, generation, cancel_requested_at, start_by, max_attempts, timeout_seconds, unique_key, unique_until,
             percent_complete, message, input, result, result_blob, error, owner, trace_parent, history,
         }
     }

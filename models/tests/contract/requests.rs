@@ -281,6 +281,13 @@ fn limits_and_unique_key_are_stored_with_the_task() {
     assert_eq!((document.timeout_seconds, document.max_attempts), (Some(90), Some(2)));
     assert_eq!((document.unique_key.as_deref(), document.unique_until), (Some("nightly"), Some(at(60))));
 
+    // Zeros that generated clients may send count as omitted.
+    let request =
+        TaskRequest::parse(br#"{"UniqueSeconds":0,"DelaySeconds":0,"NotBefore":"2026-11-20T10:00:00Z"}"#);
+    assert!(
+        request.is_ok_and(|request| request.unique.is_none() && matches!(request.schedule, Schedule::At(_)))
+    );
+
     let request = TaskRequest::parse(br#"{"UniqueKey":"nightly"}"#).unwrap();
     assert_eq!(TaskStatus::accepted(id(), request, String::new(), at(0)).unique_until, None);
 }

@@ -10,6 +10,7 @@ use service::problem::{HttpError, ProblemKind};
 use storage::{Read, StoredDocument, Write};
 
 use crate::http::request::ApiRequest;
+use crate::tasks::accepted::{Accepted, with_address};
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, unique};
 
 /// Returns the document of a task that is accepted now. Sends no request.
@@ -75,17 +76,6 @@ pub(crate) async fn accept(
             .with("trace_id", request.trace_id.as_str()),
     );
     Ok(stored)
-}
-
-/// Returns the document with the address of its blob.
-pub(crate) async fn with_address(tasks: &Tasks, document: TaskStatus) -> Result<TaskStatus, HttpError> {
-    Ok(TaskStatus { return_uri: Some(tasks.store.address(document.task_id).await?), ..document })
-}
-
-/// The stored task, and whether this request created it.
-pub(crate) struct Accepted {
-    pub(crate) stored: StoredDocument,
-    pub(crate) is_new: bool,
 }
 
 /// Creates the document and sends its message. If a document with this id exists, replays that submission.

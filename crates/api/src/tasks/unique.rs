@@ -6,7 +6,7 @@ use models::{TaskId, TaskStatus};
 use service::problem::HttpError;
 use storage::{Read, StoredDocument, Write, key_marker_name, read_key_marker};
 
-use crate::tasks::accept::{Accepted, with_address};
+use crate::tasks::accepted::{Accepted, with_address};
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended};
 
 /// The result of one try to get the key.

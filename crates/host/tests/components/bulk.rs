@@ -42,9 +42,9 @@ async fn batch_makes_two_storage_requests_a_task_side_by_side() {
     let world = Setup::with_account_key().start();
     batch(&world, &tasks(1)).await; // Creates container and queue.
     world.cloud.forget();
-    let slow = crate::harness::Weather::Slow(Duration::from_millis(10));
+    let slow = crate::harness::NetworkCondition::Slow(Duration::from_millis(10));
     for authority in ["127.0.0.1:10000", "127.0.0.1:10001"] {
-        world.cloud.set_weather(authority, slow);
+        world.cloud.set_condition(authority, slow);
     }
     let begin = tokio::time::Instant::now();
     batch(&world, &tasks(32)).await;

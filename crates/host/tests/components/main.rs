@@ -18,6 +18,7 @@ mod harness;
 mod host_calls;
 mod identity;
 mod journey;
+mod limits;
 mod streaming;
 mod surface;
 mod wire;

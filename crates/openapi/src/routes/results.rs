@@ -1,11 +1,13 @@
 //! Event stream and result of a task.
 
 use service::problem::ProblemKind;
+use utoipa::openapi::ContentBuilder;
 use utoipa::openapi::path::HttpMethod;
-use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
 use super::Route;
 use crate::responses::{bare, event_stream, other, with_headers};
+use crate::schemas::{any, plain};
 
 pub(super) fn events() -> Route {
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}/events", "streamTask", "Stream the changes of a task")
@@ -22,7 +24,12 @@ pub(super) fn events() -> Route {
 
 pub(super) fn result() -> Route {
     let headers = ["ETag", "Accept-Ranges"];
-    let bytes = |text| other(text, "*/*", ObjectBuilder::new());
+    // Generated clients read the result as bytes, whatever its media type.
+    let binary = || plain(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    let bytes = |text| {
+        let content = ContentBuilder::new().schema(Some(any())).build();
+        other(text, "application/octet-stream", binary()).content("*/*", content)
+    };
     Route::of_tasks(HttpMethod::Get, "/tasks/{id}/result", "getResult", "Get the result of a task")
         .describe("The result of the handler, with its own media type.")
         .parameters(&["Range", "IfRange", "IfMatch", "IfNoneMatch"])

@@ -27,7 +27,7 @@ fn task_that_did_not_start_in_time_is_cancelled_without_work() {
         let late = world.submit("checksum", |document| document.start_by = Some(limit)).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         // The clock of the worker does not matter.
-        world.set_clock(-3_600);
+        world.set_clock(-600);
         let counts = worker.drain().await;
         assert_eq!((&counts["cancelled"], &counts["completed"]), (&1.into(), &0.into()));
         let document = world.document(late);
@@ -73,15 +73,16 @@ fn task_fails_after_the_attempts_that_it_allows() {
 #[test]
 fn purge_deletes_the_marker_of_the_tasks_own_key() {
     run(|world| async move {
-        let ended = |world: &crate::world::World, key: &'static str| {
+        let ended = async |key: &str| {
             let expired = world.now();
-            world.submit("checksum", move |document| {
+            let ended = world.submit("checksum", |document| {
                 document.unique_key = Some(key.to_owned());
                 document.state = TaskState::Completed;
                 document.expires_at = Some(expired);
-            })
+            });
+            ended.await
         };
-        let (own, taken) = (ended(&world, "own").await, ended(&world, "taken").await);
+        let (own, taken) = (ended("own").await, ended("taken").await);
         let other = TaskId::from_random_bytes([7; 16]);
         for (key, holder) in [("own", own), ("taken", other)] {
             world.put_blob(&key_marker_name(None, key), holder.to_string());

@@ -170,6 +170,10 @@ impl StatusStore for Storage {
         Box::pin(async move { panic!("no document has a result") })
     }
 
+    fn delete_marker<'a>(&'a self, _: &'a str, _: &'a str) -> StorageFuture<'a, Write<()>> {
+        Box::pin(async move { panic!("no document has a unique key") })
+    }
+
     fn address(&self, _: TaskId) -> StorageFuture<'_, String> {
         Box::pin(async move { panic!("the sweep needs no address") })
     }

@@ -1,6 +1,6 @@
 //! The parts of the system, each a process that a test starts as often as it likes, at the same addresses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -86,7 +86,15 @@ impl System {
     /// # Errors
     /// When it cannot be started.
     pub fn host(&self, address: &str) -> Result<Process> {
-        let words = host_command(self.kind, &self.programs, address)?;
+        self.host_of(&root().join("spin.toml"), address)
+    }
+
+    /// Starts a host with the components of a manifest that listens at `address`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn host_of(&self, manifest: &Path, address: &str) -> Result<Process> {
+        let words = host_command(self.kind, &self.programs, manifest, address)?;
         let (program, arguments) = words.split_first().context("a host has a name")?;
         let mut host = Command::new(program);
         host.args(arguments).current_dir(root());

@@ -8,11 +8,38 @@ use crate::command::{cargo, command, first_line, is_installed, root, say, succee
 
 const TARGET: &str = "wasm32-wasip2";
 /// The component crates. They link only for [`TARGET`].
-pub(crate) const COMPONENTS: [&str; 2] = ["api-component", "worker-component"];
-/// All crates that link only for [`TARGET`]: also the one with which the benchmark compares.
-pub(crate) const ONLY_WASM: [&str; 3] = ["api-component", "worker-component", "floor"];
+pub(crate) const COMPONENTS: [&str; 4] =
+    ["api-component", "handler-adapter", "handler-adapter-progress", "worker-component"];
+/// All crates that link only for [`TARGET`]: also those of tests, and the one with which the benchmark compares.
+pub(crate) const ONLY_WASM: [&str; 8] = [
+    "api-component",
+    "handler-adapter",
+    "handler-adapter-progress",
+    "worker-component",
+    "floor",
+    "rust-http",
+    "rust-typed",
+    "wasi02",
+];
 
-/// Compiles both components where `spin.toml` expects them.
+/// Components that only tests run: the examples in Rust, and one of WASI 0.2.
+pub(crate) const TEST_COMPONENTS: [&str; 3] = ["rust-http", "rust-typed", "wasi02"];
+
+/// Compiles the components that only tests run.
+///
+/// # Errors
+/// When the compiler finds fault.
+pub(crate) fn test_components() -> Result<()> {
+    say("building the components of the tests");
+    let mut build = cargo();
+    build.args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
+    for component in TEST_COMPONENTS {
+        build.args(["--package", component]);
+    }
+    succeed(&mut build)
+}
+
+/// Compiles the components, and the handlers of `spin.toml`, where `spin.toml` expects them.
 ///
 /// # Errors
 /// When the target cannot be added or the compiler finds fault.
@@ -24,7 +51,9 @@ pub(crate) fn components() -> Result<()> {
     for component in COMPONENTS {
         build.args(["--package", component]);
     }
-    succeed(&mut build)
+    succeed(&mut build)?;
+    let manifest = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
+    crate::handlers::build::handlers(&root(), &manifest, None)
 }
 
 /// Copies the API reference's assets from npm to where the API component serves them. Without npm the page says

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
+use crate::handlers::scaffold::Language;
 use crate::stack::options::{DemoOptions, TestOptions, UpOptions};
+use crate::trial::TryOptions;
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -18,7 +20,7 @@ pub(crate) struct CommandLine {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compile both components for wasm32-wasip2.
+    /// Compile the components for wasm32-wasip2.
     ///
     /// Adds the compiler's target when it is missing, and copies the assets of the API reference when there is npm.
     Build,
@@ -29,6 +31,16 @@ pub(crate) enum Command {
     Up(UpOptions),
     /// Run the same on free ports, submit tasks, print every HTTP exchange and exit.
     Demo(DemoOptions),
+    /// Write the folder of a new task handler and its entries in spin.toml.
+    NewHandler {
+        /// The name: `TaskName`, the component's id and the folder in handlers/.
+        name: String,
+        /// What it is written in.
+        #[arg(long, value_enum)]
+        language: Language,
+    },
+    /// Run one task on one handler, without queue and storage; show progress, outcome and time.
+    TryHandler(TryOptions),
     /// Run every test and close with one line of counts.
     Test(TestOptions),
     /// Check format, lints, house rules and documentation, then run every test: what CI runs.

@@ -22,15 +22,19 @@ pub(crate) fn command(program: &str) -> Command {
 
 /// Cargo: the one that runs this program, so that a chosen toolchain stays chosen.
 pub(crate) fn cargo() -> Command {
-    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    // Set by cargo for this program. Inherited, they would make every build script that looks at them run again.
+    cargo_free(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+}
+
+/// A program without what cargo sets for this one. Inherited, it would make every build script that looks at it run again.
+pub(crate) fn cargo_free(program: &str) -> Command {
+    let mut free = command(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text == "CARGO_MANIFEST_DIR" || text == "CARGO_MANIFEST_PATH" {
-            cargo.env_remove(name);
+            free.env_remove(name);
         }
     }
-    cargo
+    free
 }
 
 /// Whether a program can be started at all.

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: a few tasks from POST to Completed, with every HTTP exchange printed.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,21 @@ fn tasks() -> [Task; 3] {
     ]
 }
 
+/// One task for each example in `handlers/`. `location` is the signed address of a document in storage.
+fn tasks_of_handlers(location: &str) -> [Task; 4] {
+    let task = |title, name, input: Value| Task {
+        title,
+        path: "/tasks",
+        body: json!({"TaskName": name, "Input": input}),
+    };
+    [
+        task("A handler in Rust that speaks HTTP", "rust-http", json!("to be or not to be")),
+        task("One in Rust behind the adapter, with progress", "rust-typed", json!({"url": location})),
+        task("One in JavaScript", "javascript", json!("name,size\n\"a, b\",1\nc,2")),
+        task("One in Python", "python", json!([2, 4, 4, 4, 5, 5, 7, 9])),
+    ]
+}
+
 /// Shows the whole way of several tasks, or with `--kill` that many tasks complete while their programs are killed.
 ///
 /// # Errors
@@ -57,6 +73,7 @@ pub(crate) fn run(options: DemoOptions) -> Result<()> {
     let mut interrupts = Interrupts::catch()?;
     let log = log_file();
     let plan = Plan {
+        handlers: options.stack.handlers,
         options: options.stack,
         listen: None,
         trigger: true,
@@ -84,15 +101,20 @@ fn kill(options: &StackOptions) -> Result<()> {
 fn show(plan: &Plan, interrupts: &mut Interrupts) -> Result<()> {
     let mut stack = Stack::start(plan, interrupts)?;
     println!("\nThe components run on {}; stored in {}.\n", stack.host, stack.storage_description);
-    let tasks = tasks();
-    let mut completed = 0;
-    for (number, task) in tasks.iter().enumerate() {
-        println!("── {}. {}\n", number + 1, task.title);
-        completed += usize::from(follow(&mut stack, interrupts, task)?);
+    let mut waiting = VecDeque::from(tasks());
+    let (mut submitted, mut completed) = (0, 0);
+    while let Some(task) = waiting.pop_front() {
+        submitted += 1;
+        println!("── {submitted}. {}\n", task.title);
+        let end = follow(&mut stack, interrupts, &task)?;
+        completed += usize::from(end.is_completed);
+        if plan.handlers && submitted == 1 {
+            waiting.extend(tasks_of_handlers(&end.location));
+        }
     }
     stack.stop(interrupts);
-    println!("{completed} of {} tasks completed", tasks.len());
-    if completed == tasks.len() { Ok(()) } else { bail!("not every task completed") }
+    println!("{completed} of {submitted} tasks completed");
+    if completed == submitted { Ok(()) } else { bail!("not every task completed") }
 }
 
 fn log_file() -> PathBuf {
@@ -106,38 +128,48 @@ fn shown_path(path: &std::path::Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// Submits one task and prints its way. `true` when it ended Completed.
-fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result<bool> {
+/// How a task ended.
+struct End {
+    is_completed: bool,
+    /// Its document in storage.
+    location: String,
+}
+
+/// Submits one task and prints its way.
+fn follow(stack: &mut Stack, interrupts: &mut Interrupts, task: &Task) -> Result<End> {
     let client = Client::default();
     println!("> POST {} HTTP/1.1\n> content-type: application/json\n>\n> {}\n", task.path, task.body);
     let accepted = client.post(&format!("{}{}", stack.base, task.path), &task.body)?;
     print_response(&accepted);
     if accepted.status() != 202 {
         println!("  not accepted\n");
-        return Ok(false);
+        return Ok(End { is_completed: false, location: String::new() });
     }
+    let location = accepted.header("location").to_owned();
     let monitor = monitor(&stack.base, &accepted)?;
     let started = Instant::now();
     let mut last = String::new();
     while started.elapsed() < LIMIT {
         let response = client.get(&monitor)?;
         let document = response.json();
-        let state = document.get("status").and_then(Value::as_str).unwrap_or("?").to_owned();
-        if state != last {
-            println!("  {:>5} ms  {state}", started.elapsed().as_millis());
-            last.clone_from(&state);
+        let state = document.get("status").and_then(Value::as_str).unwrap_or("?");
+        let percent = document.get("percentComplete").and_then(Value::as_u64);
+        let shown = percent.map_or_else(|| state.to_owned(), |percent| format!("{state}, {percent} %"));
+        if shown != last {
+            println!("  {:>5} ms  {shown}", started.elapsed().as_millis());
+            last = shown;
         }
-        if matches!(state.as_str(), "Succeeded" | "Failed" | "Canceled") {
+        if matches!(state, "Succeeded" | "Failed" | "Canceled") {
             println!("\n> GET {} HTTP/1.1\n", monitor.strip_prefix(&stack.base).unwrap_or(&monitor));
             print_response(&response);
-            print_location(&client, accepted.header("location"))?;
-            return Ok(state == "Succeeded");
+            print_location(&client, &location)?;
+            return Ok(End { is_completed: state == "Succeeded", location });
         }
         stack.check(interrupts)?;
         std::thread::sleep(POLL);
     }
     println!("  no end within {LIMIT:?}\n");
-    Ok(false)
+    Ok(End { is_completed: false, location })
 }
 
 /// Where the task can be followed: said by the newer route, known by the id for the older one.

@@ -5,11 +5,13 @@ mod cli;
 mod command;
 mod delegate;
 mod demo;
+pub mod handlers;
 mod snapshots;
 pub mod stack;
 mod summary;
 mod test;
 mod tidy;
+mod trial;
 mod up;
 mod verify;
 
@@ -42,6 +44,12 @@ fn perform(command: Option<Command>) -> Result<()> {
             artefacts::reference();
             artefacts::components()
         }
+        Some(Command::NewHandler { name, language }) => {
+            handlers::scaffold::create(&root(), &root().join("templates"), &name, language)?;
+            println!("{}", handlers::scaffold::next_steps(&name, language));
+            Ok(())
+        }
+        Some(Command::TryHandler(options)) => trial::run(&options),
         Some(Command::Up(options)) => up::run(options),
         Some(Command::Demo(options)) => demo::run(options),
         Some(Command::Test(options)) => test::run(options.host),

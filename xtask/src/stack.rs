@@ -10,11 +10,13 @@ pub mod programs;
 pub mod storage;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::command::command;
+use crate::command::{command, root};
+use crate::handlers::{build, examples};
 use address::{free_address, reachable};
 use host::{choose_host, forget_settings, host_command};
 use http::Client;
@@ -40,6 +42,8 @@ pub struct Plan {
     pub isolated: bool,
     /// Where the programs write.
     pub output: Output,
+    /// Whether the examples in `handlers/` are a part of the application.
+    pub handlers: bool,
     /// Further environment variables of the application.
     pub variables: Vec<(&'static str, String)>,
 }
@@ -69,6 +73,7 @@ impl Stack {
         if account_given && credentials != Credentials::ConnectionString {
             bail!("--identity and --keyless start their own storage: unset {CONNECTION_STRING} first");
         }
+        let manifest = if plan.handlers { handlers_manifest()? } else { root().join("spin.toml") };
         let fake_storage = plan.options.storage == StorageKind::Fake && !account_given;
         let programs = programs::prepare(kind, fake_storage, plan.options.host_binary.as_deref())?;
         let storage = if account_given {
@@ -79,7 +84,7 @@ impl Stack {
         };
         let listen = plan.listen.map_or_else(free_address, Ok)?;
         let reached = reachable(listen);
-        let arguments = host_command(kind, &programs, &listen.to_string())?;
+        let arguments = host_command(kind, &programs, &manifest, &listen.to_string())?;
 
         let mut launcher = command(&programs.get("launcher")?.to_string_lossy());
         if plan.isolated {
@@ -144,4 +149,13 @@ impl Stack {
             storage.stop();
         }
     }
+}
+
+/// The manifest with the examples, which are built.
+fn handlers_manifest() -> Result<PathBuf> {
+    let text = examples::text()?;
+    if !programs::is_built_before() {
+        build::handlers(&root(), &text, None)?;
+    }
+    examples::write(&text)
 }

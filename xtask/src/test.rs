@@ -5,19 +5,21 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::artefacts::{ONLY_WASM, components, node_modules};
+use crate::artefacts::{ONLY_WASM, components, node_modules, test_components};
 use crate::command::{cargo, command, is_installed, root, say, succeed};
+use crate::handlers;
 use crate::stack::host::find_spin;
 use crate::stack::options::HostKind;
 use crate::stack::programs::Programs;
 use crate::summary::{Runner, Summary};
 
 /// On real sockets, each way to get at storage once.
-const DEMONSTRATIONS: [(&str, &[&str]); 4] = [
+const DEMONSTRATIONS: [(&str, &[&str]); 5] = [
     ("demo by connection string", &["demo"]),
     ("demo with Azurite", &["demo", "--storage", "azurite"]),
     ("demo through key vault and identity", &["demo", "--identity"]),
     ("demo without any key", &["demo", "--keyless"]),
+    ("demo of the handlers", &["demo", "--handlers"]),
 ];
 
 /// Runs everything, or what runs under Spin, and closes with the counts.
@@ -40,6 +42,7 @@ fn under_spin(summary: &mut Summary) -> Result<()> {
     say(&format!("{} at {}", spin.version, spin.path.display()));
     summary.check("npm packages", node_modules);
     summary.check("components for wasm32-wasip2", components);
+    summary.check("handlers", handlers);
     let programs = [("launcher", "launcher"), ("fake-azure", "fake-azure")];
     summary.check("launcher and emulator", || Programs::build(&programs, &[]).map(drop));
     demonstrations(summary, HostKind::Spin);
@@ -74,6 +77,8 @@ pub(crate) fn into(summary: &mut Summary) {
     // First, because the native tests load what is built and start what is installed here.
     summary.check("npm packages", node_modules);
     summary.check("components for wasm32-wasip2", components);
+    summary.check("components of the tests", test_components);
+    summary.check("handlers", handlers);
     native(summary);
     summary.run(
         "examples in models",
@@ -89,6 +94,11 @@ pub(crate) fn into(summary: &mut Summary) {
             use_what_is_built(command("npm").args(["run", "--silent", &script]), HostKind::Embedded),
         );
     }
+}
+
+/// The examples, which the demonstration and the end-to-end tests start.
+fn handlers() -> Result<()> {
+    handlers::build::handlers(&root(), &handlers::examples::text()?, None)
 }
 
 /// The tests of the simulator on the shipped components are part of every test; only who works on its native

@@ -22,6 +22,7 @@ pub(crate) fn run(options: UpOptions) -> Result<()> {
     let mut interrupts = Interrupts::catch()?;
     let trigger = !options.no_trigger;
     let plan = Plan {
+        handlers: options.stack.handlers,
         options: options.stack,
         listen: Some(options.listen),
         trigger,

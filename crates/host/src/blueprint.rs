@@ -89,7 +89,7 @@ impl Blueprint {
                     return Err(LoadError::Refused(format!("component {id:?}: {path} is not a folder")));
                 }
             }
-            components.insert(id.clone(), runtime.service(&component.source)?);
+            components.insert(id.clone(), runtime.service(component)?);
         }
         Ok(Self { manifest, components })
     }

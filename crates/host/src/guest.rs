@@ -1,5 +1,5 @@
-//! The state of one instance, and the interfaces that components may import: WASI 0.2 (std's), WASI 0.3
-//! with HTTP, and `spin:variables@3.0.0`.
+//! The state of one instance, and the interfaces that components may import: WASI 0.2 and 0.3, both with HTTP,
+//! and `spin:variables@3.0.0`.
 
 use std::sync::Arc;
 
@@ -104,6 +104,7 @@ enum VariablesError {
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
     linker.instance("spin:variables/variables@3.0.0")?.func_wrap_concurrent(
         "get",

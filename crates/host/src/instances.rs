@@ -10,7 +10,7 @@ use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, Proxy, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+    HandlerState, Instance, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
 
 use crate::component::RunningComponent;
@@ -36,11 +36,11 @@ impl HandlerState for Instances {
         let ended: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = Box::pin(instance.ended());
         let guest = Guest::new(&self.component, instance)?;
         let mut store = Store::new(self.service.engine(), guest);
-        let service = self.service.instantiate_async(&mut store).await?;
+        let proxy = self.service.instantiate(&mut store).await?;
         let limits = self.component.limits.clone();
         Ok(Instance {
             store,
-            proxy: Proxy::P3(service),
+            proxy,
             view: Guest::http,
             expiration: Expiration {
                 limits,
@@ -48,7 +48,7 @@ impl HandlerState for Instances {
                 deadline: Box::pin(tokio::time::sleep(Duration::ZERO)),
                 ended,
             },
-            state: Usage { component: Arc::clone(&self.component) },
+            state: Usage { component: Arc::clone(&self.component), is_reused: self.service.is_reused() },
         })
     }
 }
@@ -93,6 +93,7 @@ impl WorkerExpiration for Expiration {
 /// Decides how much an instance is used.
 pub(crate) struct Usage {
     component: Arc<RunningComponent>,
+    is_reused: bool,
 }
 
 impl WorkerState for Usage {
@@ -100,7 +101,8 @@ impl WorkerState for Usage {
     type RequestData = ();
 
     fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
-        if total_count >= self.component.limits.max_instance_reuse_count {
+        let limit = if self.is_reused { self.component.limits.max_instance_reuse_count } else { 1 };
+        if total_count >= limit {
             ShouldAccept::Never
         } else if concurrent_count >= self.component.limits.max_instance_concurrent_reuse_count {
             ShouldAccept::No

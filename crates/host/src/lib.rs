@@ -4,6 +4,7 @@
 //! - [`manifest`], [`route`], [`template`], [`variables`], `dotenv`: the manifest and the values of its variables.
 //! - [`outbound`]: allowed hosts, and where requests of components go.
 //! - [`clock`], [`log`], [`limits`]: the surroundings of a component, all of them replaceable.
+//! - `compose`: a component and its dependencies become one.
 //! - `component`: what all instances of one component share.
 //! - [`host_calls`]: counts what components call.
 //! - `guest`, `instances`, `instance_tracker`: instances over wasmtime's `ProxyHandler`, which Spin uses too.
@@ -16,6 +17,7 @@ pub mod arguments;
 pub mod blueprint;
 pub mod clock;
 mod component;
+mod compose;
 mod dotenv;
 mod guest;
 pub mod host_calls;

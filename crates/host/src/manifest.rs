@@ -1,5 +1,6 @@
 //! `spin.toml`, read strictly: a manifest that is accepted here runs on Spin.
 
+mod dependency;
 mod document;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use toml::Value;
 use crate::route::{Route, Router};
 use crate::template::Template;
 use crate::variables::{Declaration, check_name};
+
+pub use dependency::{Dependency, Inherited};
 
 /// Why a manifest is refused.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,8 @@ pub struct Component {
     pub environment: BTreeMap<String, String>,
     /// Folders it may read.
     pub files: Vec<Mount>,
+    /// Components that supply its imports, by the name as it is written.
+    pub dependencies: Vec<Dependency>,
 }
 
 /// A folder that a component may read.
@@ -120,12 +125,22 @@ impl Manifest {
                 named.push(id);
             }
         }
-        if let Some(id) = written.keys().find(|id| !named.contains(id)) {
+        let supplying = |id: &str| {
+            let tables = written.values().map(|component| &component.dependencies);
+            tables.flat_map(dependency::components_named).any(|named| named == id)
+        };
+        if let Some(id) = written.keys().find(|id| !named.contains(id) && !supplying(id)) {
             return Err(format!("no trigger names the component {id:?}"));
         }
+        let sources: BTreeMap<String, String> = written
+            .iter()
+            .filter_map(|(id, component)| Some((id.clone(), component.source.as_str()?.to_owned())))
+            .collect();
+        // What only supplies imports runs as a part of other components.
+        written.retain(|id, _| named.contains(id));
         let mut components = BTreeMap::new();
         for (id, component) in written {
-            let component = read_component(component, &folder, &variables)
+            let component = read_component(component, &folder, &variables, &sources)
                 .map_err(|reason| format!("component {id:?}: {reason}"))?;
             components.insert(id, component);
         }
@@ -192,6 +207,7 @@ fn read_component(
     component: document::Component,
     folder: &Path,
     declared: &BTreeMap<String, Declaration>,
+    sources: &BTreeMap<String, String>,
 ) -> Result<Component, String> {
     if let Some((key, reason)) = component.unsupported() {
         return Err(format!("{key} is not supported: {reason}"));
@@ -214,6 +230,8 @@ fn read_component(
     let allowed_outbound_hosts =
         component.allowed_outbound_hosts.iter().map(|text| template(text)).collect::<Result<_, _>>()?;
     let files = component.files.iter().map(|file| read_mount(file, folder)).collect::<Result<_, _>>()?;
+    let inherit_all = component.dependencies_inherit_configuration;
+    let dependencies = dependency::read(component.dependencies, inherit_all, folder, sources)?;
     Ok(Component {
         source: folder.join(source),
         description: component.description,
@@ -221,6 +239,7 @@ fn read_component(
         variables,
         environment: component.environment,
         files,
+        dependencies,
     })
 }
 

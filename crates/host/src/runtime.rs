@@ -2,16 +2,55 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Engine};
-use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
+use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
+use wasmtime_wasi_http::{p2, p3};
 
+use crate::compose::compose;
 use crate::guest::{Guest, add_to_linker};
 use crate::host_calls::HostCalls;
+use crate::manifest;
 
 /// A compiled component with everything it imports.
-pub(crate) type Service = ServicePre<Guest>;
+#[derive(Clone)]
+pub(crate) struct Service {
+    engine: Engine,
+    // Shared: it has no cheap copy.
+    proxy: Arc<ProxyPre<Guest>>,
+}
+
+impl Service {
+    fn new(component: &Component, imports: InstancePre<Guest>) -> wasmtime::Result<Self> {
+        let proxy = match p3::bindings::ServicePre::new(imports.clone()) {
+            Ok(service) => ProxyPre::P3(service),
+            Err(_) if has_export(component, "wasi:http/incoming-handler@0.2.") => {
+                ProxyPre::P2(p2::bindings::ProxyPre::new(imports)?)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { engine: component.engine().clone(), proxy: Arc::new(proxy) })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) async fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Proxy> {
+        self.proxy.instantiate_async(store).await
+    }
+
+    /// Whether an instance responds to more than one request. A component of WASI 0.2 gets a new instance for each.
+    pub(crate) fn is_reused(&self) -> bool {
+        matches!(*self.proxy, ProxyPre::P3(_))
+    }
+}
+
+fn has_export(component: &Component, prefix: &str) -> bool {
+    component.component_type().exports(component.engine()).any(|(name, _)| name.starts_with(prefix))
+}
 
 /// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -122,26 +161,25 @@ impl Runtime {
         Ok(Self { engine, linker, cache: cache.clone(), calls })
     }
 
-    /// Compiles the component in a file.
-    pub(crate) fn service(&self, path: &Path) -> Result<Service, ComponentError> {
-        if !path.is_file() {
-            return Err(ComponentError::Missing(path.to_owned()));
+    /// Compiles a component, joined with its dependencies.
+    pub(crate) fn service(&self, declaration: &manifest::Component) -> Result<Service, ComponentError> {
+        let path = &declaration.source;
+        let dependencies = declaration.dependencies.iter().map(|dependency| &dependency.source);
+        if let Some(missing) = std::iter::once(path).chain(dependencies).find(|path| !path.is_file()) {
+            return Err(ComponentError::Missing(missing.clone()));
         }
+        let unusable = |reason: String| ComponentError::Unusable { path: path.clone(), reason };
+        let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let bytes = compose(declaration, read).map_err(unusable)?;
         let compile = || {
             let one_at_a_time = self.cache.lock();
             let component = match &self.calls {
-                None => Component::from_file(&self.engine, path)?,
-                Some(calls) => {
-                    let bytes = std::fs::read(path)?;
-                    Component::from_binary(&self.engine, &calls.count_in(&bytes)?)?
-                }
+                None => Component::from_binary(&self.engine, &bytes)?,
+                Some(calls) => Component::from_binary(&self.engine, &calls.count_in(&bytes)?)?,
             };
             drop(one_at_a_time);
-            ServicePre::new(self.linker.instantiate_pre(&component)?)
+            Service::new(&component, self.linker.instantiate_pre(&component)?)
         };
-        compile().map_err(|error: wasmtime::Error| ComponentError::Unusable {
-            path: path.to_owned(),
-            reason: format!("{error:#}"),
-        })
+        compile().map_err(|error: wasmtime::Error| unusable(format!("{error:#}")))
     }
 }

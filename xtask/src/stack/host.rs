@@ -1,6 +1,6 @@
 //! The host of the components and its command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,20 +9,25 @@ use super::options::HostKind;
 use super::programs::Programs;
 use crate::command::{first_line, root};
 
-/// The command that runs the components: the same words for either host.
+/// The command that runs the components of a manifest: the same words for either host.
 ///
 /// Like the image, without a folder for state and logs, with the project's runtime configuration, and with folders
 /// served from where they are.
 ///
 /// # Errors
 /// When the embedded host was not built.
-pub fn host_command(kind: HostKind, programs: &Programs, listen: &str) -> Result<Vec<String>> {
+pub fn host_command(
+    kind: HostKind,
+    programs: &Programs,
+    manifest: &Path,
+    listen: &str,
+) -> Result<Vec<String>> {
     let file = |name: &str| root().join(name).to_string_lossy().into_owned();
     let program = match kind {
         HostKind::Spin => "spin".to_owned(),
         HostKind::Embedded => programs.get("host")?.to_string_lossy().into_owned(),
     };
-    let (manifest, configuration) = (file("spin.toml"), file("runtime-config.toml"));
+    let (manifest, configuration) = (manifest.to_string_lossy(), file("runtime-config.toml"));
     let words = ["up", "--from", &manifest, "--runtime-config-file", &configuration, "--direct-mounts"];
     let rest = ["--state-dir", "", "--listen", listen];
     Ok(std::iter::once(program).chain(words.into_iter().chain(rest).map(str::to_owned)).collect())
@@ -127,10 +132,11 @@ mod tests {
     fn both_hosts_are_given_the_same_words() {
         let mut programs = Programs::default();
         programs.paths.insert("host".to_owned(), "/x/host".into());
-        let of = |kind| host_command(kind, &programs, "127.0.0.1:1").unwrap();
+        let manifest = Path::new("/x/spin.toml");
+        let of = |kind| host_command(kind, &programs, manifest, "127.0.0.1:1").unwrap();
         let (spin, embedded) = (of(HostKind::Spin), of(HostKind::Embedded));
         assert_eq!((spin[0].as_str(), embedded[0].as_str()), ("spin", "/x/host"));
         assert_eq!(spin[1..], embedded[1..]);
-        assert!(host_command(HostKind::Embedded, &Programs::default(), "127.0.0.1:1").is_err());
+        assert!(host_command(HostKind::Embedded, &Programs::default(), manifest, "127.0.0.1:1").is_err());
     }
 }

@@ -70,6 +70,10 @@ pub struct StackOptions {
     #[arg(long, value_enum, value_name = "STORAGE", default_value_t = StorageKind::Fake)]
     pub storage: StorageKind,
 
+    /// Build the examples in handlers/ and make them a part of the application; needs npm and Python 3.
+    #[arg(long)]
+    pub handlers: bool,
+
     /// Read the connection string from a key vault, through a managed identity.
     #[arg(long, conflicts_with = "keyless")]
     identity: bool,

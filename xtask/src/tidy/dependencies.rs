@@ -46,6 +46,24 @@ const DIRECTIONS: &[Direction] = &[
     may("api-component", &["api", "guest", "service"], "a component is only an entry point"),
     may("worker-component", &["guest", "service", "worker"], "a component is only an entry point"),
     may(
+        "handler-protocol",
+        &[],
+        "a handler's side of the protocol shares no code with the worker's, nor its mistakes",
+    ),
+    may(
+        "handler-adapter",
+        &["handler-protocol"],
+        "an adapter serves any handler and knows no part of the application",
+    ),
+    may(
+        "handler-adapter-progress",
+        &["handler-protocol"],
+        "an adapter serves any handler and knows no part of the application",
+    ),
+    may("rust-http", &[], "an example is what a user of the project could write"),
+    may("rust-typed", &[], "an example is what a user of the project could write"),
+    may("wasi02", &[], "a component for the tests of the host stands for any component"),
+    may(
         "test-world",
         &["accepted-models", "azure", "fake-azure", "service", "storage"],
         "the surroundings of a program under test do not depend on the program",
@@ -102,7 +120,7 @@ const DIRECTIONS: &[Direction] = &[
 const OUTSIDE: [(&str, &[&str], &str); 3] = [
     (
         "spin-sdk",
-        &["guest", "floor"],
+        &["guest", "floor", "handler-adapter", "handler-adapter-progress", "rust-http", "rust-typed"],
         "only adapters use the SDK, so that everything else runs natively in tests",
     ),
     ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile"),
@@ -114,7 +132,8 @@ const OUTSIDE: [(&str, &[&str], &str); 3] = [
 ];
 
 /// What runs in production. Nothing below it may be an emulator.
-const SHIPPED: [&str; 3] = ["api-component", "worker-component", "launcher"];
+const SHIPPED: [&str; 5] =
+    ["api-component", "handler-adapter", "handler-adapter-progress", "worker-component", "launcher"];
 
 /// Checks the direction of dependencies.
 pub(super) fn direction(tree: &Tree) -> Vec<String> {

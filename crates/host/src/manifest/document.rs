@@ -126,6 +126,10 @@ pub(super) struct Component {
     _tool: BTreeMap<String, Table>,
     #[serde(default, rename = "targets")]
     _targets: Option<Vec<Value>>,
+    #[serde(default)]
+    pub(super) dependencies: Table,
+    #[serde(default)]
+    pub(super) dependencies_inherit_configuration: Option<bool>,
     // Known to Spin, not to this host.
     #[serde(default)]
     pub(super) exclude_files: Vec<String>,
@@ -138,10 +142,6 @@ pub(super) struct Component {
     #[serde(default)]
     pub(super) ai_models: Vec<String>,
     #[serde(default)]
-    pub(super) dependencies: Table,
-    #[serde(default)]
-    pub(super) dependencies_inherit_configuration: Option<bool>,
-    #[serde(default)]
     pub(super) profile: Table,
 }
 
@@ -149,19 +149,12 @@ impl Component {
     /// The key of something that this host cannot honour, with the reason.
     pub(super) fn unsupported(&self) -> Option<(&'static str, &'static str)> {
         const NO_STORE: &str = "this host has no such store";
-        const NO_COMPOSITION: &str = "this host does not compose components";
         [
             (!self.exclude_files.is_empty(), "exclude_files", "name a folder that holds only what is wanted"),
             (!self.allowed_http_hosts.is_empty(), "allowed_http_hosts", "use allowed_outbound_hosts"),
             (!self.key_value_stores.is_empty(), "key_value_stores", NO_STORE),
             (!self.sqlite_databases.is_empty(), "sqlite_databases", NO_STORE),
             (!self.ai_models.is_empty(), "ai_models", "this host runs no models"),
-            (!self.dependencies.is_empty(), "dependencies", NO_COMPOSITION),
-            (
-                self.dependencies_inherit_configuration.is_some(),
-                "dependencies_inherit_configuration",
-                NO_COMPOSITION,
-            ),
             (!self.profile.is_empty(), "profile", "this host knows only the default profile"),
         ]
         .into_iter()

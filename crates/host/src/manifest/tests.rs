@@ -101,8 +101,14 @@ fn unsupported_parts_of_spin_are_refused_with_the_reason() {
         ("allowed_http_hosts = [\"x\"]", "allowed_http_hosts is not supported: use allowed_outbound_hosts"),
         (
             "dependencies = { \"a:b\" = \"1\" }",
-            "dependencies is not supported: this host does not compose components",
+            "is not supported: this host has no registry, give a path or a component",
         ),
+        (
+            "dependencies = { \"a:b\" = { path = \"p\", component = \"api\" } }",
+            "needs either a path or a component",
+        ),
+        ("dependencies = { \"a:b\" = { component = \"c\" } }", "is the component \"c\", which is not there"),
+        ("profile = { debug = {} }", "profile is not supported: this host knows only the default profile"),
         ("files = [\"*.txt\"]", "is not supported: write { source = \"folder\", destination = \"/\" }"),
     ] {
         let text = WHOLE.replace("source = \"worker.wasm\"", &format!("source = \"worker.wasm\"\n{line}"));
@@ -147,4 +153,38 @@ fn contradictions_are_refused() {
 fn component_without_a_trigger_is_refused() {
     let refusal = refusal(&format!("{WHOLE}\n[component.lost]\nsource = \"lost.wasm\""));
     assert_eq!(refusal, "no trigger names the component \"lost\"");
+}
+
+#[test]
+fn dependency_is_a_file_or_another_component_and_inherits_nothing_by_itself() {
+    let text = WHOLE.replace(
+        "source = \"worker.wasm\"",
+        r#"source = "worker.wasm"
+[component.worker.dependencies]
+"a:b/c@0.1.0" = { path = "d/c.wasm", export = "x:y/z", inherit_configuration = ["files"] }
+"a:d" = { component = "api" }
+"a:e" = { component = "only", inherit_configuration = true }
+[component.only]
+source = "only.wasm"
+"#,
+    );
+    let manifest = Manifest::parse(&text, PathBuf::from("/app")).unwrap();
+    assert!(!manifest.components.contains_key("only"));
+    let [c, d, e] = &manifest.components["worker"].dependencies[..] else { panic!("not three") };
+    assert_eq!((c.source.as_path(), c.export.as_deref()), (Path::new("/app/d/c.wasm"), Some("x:y/z")));
+    assert!(c.inherits.includes("files") && !c.inherits.includes("variables"));
+    assert_eq!((d.source.as_path(), d.inherits.includes("files")), (Path::new("/app/api.wasm"), false));
+    assert_eq!((e.source.as_path(), e.inherits.includes("files")), (Path::new("/app/only.wasm"), true));
+}
+
+#[test]
+fn inheritance_is_written_for_the_component_or_for_each_dependency() {
+    let dependencies = "\ndependencies = { \"a:b\" = { path = \"p\", inherit_configuration = true } }";
+    let both = format!("source = \"worker.wasm\"\ndependencies_inherit_configuration = true{dependencies}");
+    let refusal = refusal(&WHOLE.replace("source = \"worker.wasm\"", &both));
+    assert!(refusal.ends_with("and the component both say what is inherited"), "{refusal}");
+    let one = both.replace(", inherit_configuration = true", "");
+    let manifest =
+        Manifest::parse(&WHOLE.replace("source = \"worker.wasm\"", &one), PathBuf::from("/app")).unwrap();
+    assert_eq!(manifest.components["worker"].dependencies[0].inherits, Inherited::All);
 }

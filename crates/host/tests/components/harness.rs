@@ -20,12 +20,17 @@ pub(crate) use test_world::application::{DRAIN_TOKEN, drain_request as drain, re
 
 pub(crate) const ACCOUNT: &str = EMULATOR_ACCOUNT;
 
+/// The engine, one for all tests of this process.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new(&cache()).unwrap_or_else(|error| panic!("{error}")))
+}
+
 /// The compiled application, one for all tests of this process.
 fn blueprint() -> &'static Blueprint {
     static BLUEPRINT: OnceLock<Blueprint> = OnceLock::new();
     BLUEPRINT.get_or_init(|| {
-        let runtime = Runtime::new(&cache()).unwrap_or_else(|error| panic!("{error}"));
-        Blueprint::load(&runtime, &manifest(), &[]).unwrap_or_else(|error| panic!("{error}"))
+        Blueprint::load(runtime(), &manifest(), &[]).unwrap_or_else(|error| panic!("{error}"))
     })
 }
 

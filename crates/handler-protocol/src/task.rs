@@ -1,0 +1,129 @@
+//! A request gives a task.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The largest request body, in bytes. The API accepts at most 8 MiB (`body_limit_bytes`).
+pub const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// One attempt at a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The id, the same in every attempt.
+    pub id: String,
+    /// The name that selected the handler.
+    pub name: String,
+    /// JSON text.
+    pub input: Option<String>,
+    /// Counts from 1.
+    pub attempt: u32,
+    /// The end of the attempt, in milliseconds since 1970 (UTC).
+    pub deadline: Option<u64>,
+    /// W3C trace context of the submission.
+    pub traceparent: Option<String>,
+}
+
+/// Why a request is no task, with the status of the response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// The detail of the problem document.
+    pub detail: String,
+}
+
+#[derive(Deserialize)]
+struct Written<'a> {
+    id: String,
+    name: String,
+    attempt: u32,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+impl Task {
+    /// Reads a request. Unknown members are ignored, so that a newer worker can call an older adapter.
+    ///
+    /// # Errors
+    /// [`Refusal`] with 405 for a method other than POST and 400 for a body that is not a task.
+    pub fn read(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Self, Refusal> {
+        if method != Method::POST {
+            let detail = "a task is sent with POST".to_owned();
+            return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, detail });
+        }
+        let written: Written<'_> = serde_json::from_slice(body).map_err(|error| Refusal {
+            status: StatusCode::BAD_REQUEST,
+            detail: format!("the body is not a task: {error}"),
+        })?;
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            id: written.id,
+            name: written.name,
+            input: written.input.map(|input| input.get().to_owned()),
+            attempt: written.attempt,
+            deadline: header("accepted-deadline").and_then(unix_milliseconds),
+            traceparent: header("traceparent").map(str::to_owned),
+        })
+    }
+}
+
+/// A date and time of RFC 3339, in milliseconds since 1970.
+fn unix_milliseconds(text: &str) -> Option<u64> {
+    let deadline = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(deadline.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(body: &str) -> Result<Task, Refusal> {
+        let headers = HeaderMap::from_iter([
+            (
+                http::HeaderName::from_static("accepted-deadline"),
+                HeaderValue::from_static("2023-11-14T22:13:20.123Z"),
+            ),
+            (http::HeaderName::from_static("traceparent"), HeaderValue::from_static("00-a-b-01")),
+        ]);
+        Task::read(&Method::POST, &headers, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn input_keeps_its_text() {
+        let task =
+            read(r#"{"id":"a","name":"n","attempt":2,"input":{"x": 1.10, "y":1e400},"priority":"High"}"#);
+        assert_eq!(
+            task.unwrap(),
+            Task {
+                id: "a".to_owned(),
+                name: "n".to_owned(),
+                input: Some(r#"{"x": 1.10, "y":1e400}"#.to_owned()),
+                attempt: 2,
+                deadline: Some(1_700_000_000_123),
+                traceparent: Some("00-a-b-01".to_owned()),
+            }
+        );
+    }
+
+    #[test]
+    fn task_without_input_has_none() {
+        assert_eq!(read(r#"{"id":"a","name":"n","attempt":1}"#).unwrap().input, None);
+    }
+
+    #[test]
+    fn what_is_no_task_is_refused() {
+        for body in
+            ["", "[]", "{}", r#"{"id":"a","name":"n","attempt":-1}"#, r#"{"id":"a","name":"n","attempt":1"#]
+        {
+            assert_eq!(read(body).unwrap_err().status, 400, "{body}");
+        }
+        let refusal = Task::read(&Method::GET, &HeaderMap::new(), &Bytes::new()).unwrap_err();
+        assert_eq!(refusal.status, 405);
+    }
+}

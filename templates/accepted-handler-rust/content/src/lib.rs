@@ -1,0 +1,34 @@
+//! The task handler `{{project-name | kebab_case}}`.
+
+#[cfg(target_family = "wasm")]
+mod component;
+
+/// `Input` of the task.
+#[derive(Debug, serde::Deserialize)]
+struct Input {
+    name: String,
+}
+
+/// Computes the result from the JSON text of `Input`. Must be idempotent: after a crash the task runs again.
+///
+/// # Errors
+/// A sentence, which becomes the error of the task.
+pub fn work(input: &str) -> Result<String, String> {
+    let input: Input = serde_json::from_str(input).map_err(|error| format!("unusable Input: {error}"))?;
+    Ok(serde_json::json!({ "greeting": format!("Hello, {}", input.name) }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_has_the_name_of_the_input() {
+        assert_eq!(work(r#"{"name":"Ada"}"#).unwrap(), r#"{"greeting":"Hello, Ada"}"#);
+    }
+
+    #[test]
+    fn unusable_input_is_an_error() {
+        work("[]").unwrap_err();
+    }
+}

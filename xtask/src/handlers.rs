@@ -1,0 +1,6 @@
+//! Task handlers: the examples in `handlers/`, and new ones.
+
+pub mod build;
+pub(crate) mod examples;
+pub(crate) mod manifest;
+pub mod scaffold;

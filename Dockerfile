@@ -67,6 +67,6 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #                           of 1 s would request a token for nearly every request of a quiet hour
 #   --max-instance-concurrent-reuse-count  api: 16, Spin's default, the number of requests that share the caches of an
 #                           instance and that a trap would end. worker: 1, so that a trap ends only one of the two
-#                           drains of a replica, and that a handler of the same application has one task per
-#                           instance
+#                           drains of a replica. The launcher runs the handlers in a process of their own
+#                           (--handlers-listen) with one task per instance and --handlers-memory per instance
 CMD ["api", "--grace", "15", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]

@@ -92,7 +92,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
           // From arguments.json; the Dockerfile explains each option of Spin.
           args: [
             'worker', '--drain-url', 'http://127.0.0.1:3000/drain', '--parallel', string(parallelDrains), '--grace', '115'
-            '--metrics-listen', '0.0.0.0:9090', '--'
+            '--metrics-listen', '0.0.0.0:9090', '--handlers-listen', '127.0.0.1:3001', '--handlers-memory', '268435456', '--'
             'spin', 'up', '--from', '/app/spin.toml', '--component-id', 'worker', '--direct-mounts'
             '--runtime-config-file', '/app/runtime-config.toml', '--cache', '/app/compile-cache.toml'
             '--state-dir', '', '--listen', '127.0.0.1:3000'

@@ -98,7 +98,32 @@ impl System {
         let (program, arguments) = words.split_first().context("a host has a name")?;
         let mut host = Command::new(program);
         host.args(arguments).current_dir(root());
-        forget_settings(&mut host);
+        self.set(&mut host);
+        self.start("host", &mut host)
+    }
+
+    /// Starts a launcher with a host for the components of `manifest`, which listens at `address`, and a host for its
+    /// handlers at `of_handlers`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn replica(&self, manifest: &Path, address: &str, of_handlers: &str) -> Result<Process> {
+        let own = root().join("spin.toml");
+        let words = host_command(self.kind, &self.programs, address)?;
+        let words = words
+            .iter()
+            .map(|word| if Path::new(word) == own { manifest.as_os_str() } else { word.as_ref() });
+        let mut launcher = self.program("launcher")?;
+        self.set(&mut launcher);
+        let url = format!("http://{address}/drain");
+        launcher.args(["worker", "--drain-url", &url, "--idle-max", "0.5", "--parallel", "1"]);
+        launcher.args(["--handlers-listen", of_handlers, "--handlers-stall", "5", "--"]).args(words);
+        self.start("launcher", &mut launcher)
+    }
+
+    /// Sets the variables of a host.
+    fn set(&self, host: &mut Command) {
+        forget_settings(host);
         let blob = format!("http://127.0.0.1:{}", self.blob_port);
         let queue = format!("http://127.0.0.1:{}", self.queue_port);
         host.envs(connection_string(
@@ -118,7 +143,6 @@ impl System {
             ("SPIN_VARIABLE_RETRY_CAP_SECONDS", "2"),
         ]);
         host.envs(self.settings.iter().map(|(name, value)| (name, value)));
-        self.start("host", &mut host)
     }
 
     /// Starts a launcher that drains the worker of the host at `address`.

@@ -11,7 +11,7 @@ const TARGET: &str = "wasm32-wasip2";
 pub(crate) const COMPONENTS: [&str; 4] =
     ["api-component", "handler-adapter", "handler-adapter-progress", "worker-component"];
 /// All crates that link only for [`TARGET`]: also those of tests, and the one with which the benchmark compares.
-pub(crate) const ONLY_WASM: [&str; 8] = [
+pub(crate) const ONLY_WASM: [&str; 9] = [
     "api-component",
     "handler-adapter",
     "handler-adapter-progress",
@@ -20,7 +20,11 @@ pub(crate) const ONLY_WASM: [&str; 8] = [
     "rust-http",
     "rust-typed",
     "wasi02",
+    TEST_HANDLER,
 ];
+
+/// The handler of the end-to-end tests, which links only for [`TARGET`] too.
+const TEST_HANDLER: &str = "misbehaving-handler";
 
 /// Components that only tests run: the examples in Rust, and one of WASI 0.2.
 pub(crate) const TEST_COMPONENTS: [&str; 3] = ["rust-http", "rust-typed", "wasi02"];
@@ -31,12 +35,7 @@ pub(crate) const TEST_COMPONENTS: [&str; 3] = ["rust-http", "rust-typed", "wasi0
 /// When the compiler finds fault.
 pub(crate) fn test_components() -> Result<()> {
     say("building the components of the tests");
-    let mut build = cargo();
-    build.args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
-    for component in TEST_COMPONENTS {
-        build.args(["--package", component]);
-    }
-    succeed(&mut build)
+    build(&TEST_COMPONENTS)
 }
 
 /// Compiles the components, and the handlers of `spin.toml`, where `spin.toml` expects them.
@@ -44,16 +43,34 @@ pub(crate) fn test_components() -> Result<()> {
 /// # Errors
 /// When the target cannot be added or the compiler finds fault.
 pub(crate) fn components() -> Result<()> {
-    add_target()?;
     say("building the components");
-    let mut build = cargo();
-    build.args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
-    for component in COMPONENTS {
-        build.args(["--package", component]);
-    }
-    succeed(&mut build)?;
+    build(&COMPONENTS)?;
     let manifest = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
     crate::handlers::build::handlers(&root(), &manifest, None)
+}
+
+/// Compiles the handler of the end-to-end tests.
+///
+/// # Errors
+/// When the target cannot be added or the compiler finds fault.
+pub(crate) fn test_handler() -> Result<()> {
+    say("building the handler of the tests");
+    build(&[TEST_HANDLER])
+}
+
+/// Where the handler of the end-to-end tests is.
+pub(crate) fn test_handler_file() -> PathBuf {
+    root().join("target").join(TARGET).join("release/misbehaving_handler.wasm")
+}
+
+fn build(components: &[&str]) -> Result<()> {
+    add_target()?;
+    let mut build = cargo();
+    build.args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
+    for component in components {
+        build.args(["--package", component]);
+    }
+    succeed(&mut build)
 }
 
 /// Copies the API reference's assets from npm to where the API component serves them. Without npm the page says

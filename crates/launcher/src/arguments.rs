@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use http::Uri;
 
-use values::{address, health_at, listen_address, seconds, url};
+use values::{address, health_at, listen_address, loopback, seconds, url};
 
 /// Starts a Spin host with variables made from the platform's environment, and drives its drain route.
 // An option that is repeated counts as it was given last, so that one can be appended to a given command line.
@@ -143,12 +143,34 @@ pub struct WorkerOptions {
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 
+    /// Run the task handlers in a host process of their own, which listens on this loopback address:port.
+    ///
+    /// Without it they run in the worker's host. The launcher kills and restarts the process when a handler has not
+    /// ended in time.
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback, verbatim_doc_comment)]
+    pub handlers_listen: Option<SocketAddr>,
+
+    /// Most memory of a handler's instance, in bytes, from 1048576.
+    #[arg(long, value_name = "BYTES", requires = "handlers_listen", value_parser = RangedU64ValueParser::<u64>::new().range(1_048_576..))]
+    pub handlers_memory: Option<u64>,
+
+    /// How long the host of the handlers may be without a response before it is restarted, 1 to 3600.
+    // Handlers that compute without a pause keep a host with one thread from responding.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds(1.0, 3600.0))]
+    pub handlers_stall: Duration,
+
     /// The host: program and arguments; without it the host already runs.
     #[arg(last = true, value_name = "HOST_COMMAND")]
     pub command: Vec<OsString>,
 }
 
 impl WorkerOptions {
+    /// The URL that shows whether the host of the handlers at `address` answers.
+    #[must_use]
+    pub fn handlers_health_url(address: SocketAddr) -> Uri {
+        health_at(&address.to_string())
+    }
+
     /// The URL that shows whether the host answers.
     #[must_use]
     pub fn health_url(&self) -> Uri {

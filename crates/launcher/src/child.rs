@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azure::Secret;
@@ -42,13 +43,21 @@ impl From<ExitStatus> for HostExit {
     }
 }
 
+/// The hosts that were started here, and how those ended that have. `wait` returns any child, also that of another
+/// [`Host`].
+static HOSTS: Mutex<BTreeMap<i32, Option<HostExit>>> = Mutex::new(BTreeMap::new());
+
+fn hosts() -> MutexGuard<'static, BTreeMap<i32, Option<HostExit>>> {
+    // Every change of the map is a single call.
+    HOSTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running host, leader of a process group of its own: a Ctrl-C in a terminal then reaches only the launcher,
 /// which passes it on when it is time, to the host and all it started.
 #[derive(Debug)]
 pub struct Host {
     pid: Pid,
     children: Stream,
-    ending: Option<HostExit>,
 }
 
 impl Host {
@@ -63,13 +72,16 @@ impl Host {
         // Before there is a child, so that its end cannot be missed.
         let children = signal(SignalKind::child())?;
         adopt_orphans();
+        // Held until the host is in the map, so that no other host takes its end for that of an orphan.
+        let mut hosts = hosts();
         let child = Command::new(program)
             .args(arguments)
             .envs(variables.iter().map(|(name, value)| (name, value.expose())))
             .process_group(0)
             .spawn()?;
         let pid = Pid::from_child(&child);
-        Ok(Self { pid, children, ending: None })
+        hosts.insert(pid.as_raw_nonzero().get(), None);
+        Ok(Self { pid, children })
     }
 
     /// The host's process id.
@@ -84,20 +96,21 @@ impl Host {
     /// and no other process would free their entries in the process table.
     pub async fn ended(&mut self) -> HostExit {
         loop {
-            self.reap();
-            if let Some(ending) = self.ending {
+            if let Some(ending) = self.reap() {
                 return ending;
             }
             self.children.recv().await;
         }
     }
 
-    fn reap(&mut self) {
+    fn reap(&self) -> Option<HostExit> {
+        let mut hosts = hosts();
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if pid == self.pid {
-                self.ending = Some(HostExit::from(ExitStatus::from_raw(status.as_raw())));
+            if let Some(ending) = hosts.get_mut(&pid.as_raw_nonzero().get()) {
+                *ending = Some(HostExit::from(ExitStatus::from_raw(status.as_raw())));
             }
         }
+        hosts.get(&self.pid()).copied().flatten()
     }
 
     /// Sends SIGTERM to the host and all it started.
@@ -111,6 +124,11 @@ impl Host {
         if let Ok(ending) = timeout_at(deadline, self.ended()).await {
             return ending;
         }
+        self.kill().await
+    }
+
+    /// Kills the host and all it started, and waits until it has ended.
+    pub async fn kill(&mut self) -> HostExit {
         self.send(Signal::KILL);
         // Only a process in an uninterruptible system call outlives SIGKILL for long.
         let last = Instant::now() + Duration::from_secs(1);
@@ -127,6 +145,7 @@ impl Drop for Host {
     /// The process group of the host never outlives the launcher.
     fn drop(&mut self) {
         self.send(Signal::KILL);
+        hosts().remove(&self.pid());
     }
 }
 

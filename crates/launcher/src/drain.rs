@@ -62,11 +62,13 @@ pub struct Target {
     pub token: Secret,
     /// How long one drain may go on receiving; it then has as long again to end.
     pub limit: Duration,
+    /// How many drains go on at a time.
+    pub drains: usize,
 }
 
-/// Runs one drain to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`DrainResult`].
-pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> DrainResult {
-    match timeout(target.limit.saturating_mul(2), send_drain(target, phases)).await {
+/// Runs drain `index` of [`Target::drains`] to its end, passing on each later [`Phase`]. Never fails: every way to end is an [`DrainResult`].
+pub async fn drain(target: &Target, index: usize, phases: watch::Receiver<Phase>) -> DrainResult {
+    match timeout(target.limit.saturating_mul(2), send_drain(target, index, phases)).await {
         Ok(Ok(response)) => parse_response(&response),
         Ok(Err(error)) => DrainResult::Failed(error),
         Err(_) => DrainResult::Failed(RequestError::new("the drain took longer than twice --drain-timeout")),
@@ -75,12 +77,13 @@ pub async fn drain(target: &Target, phases: watch::Receiver<Phase>) -> DrainResu
 
 async fn send_drain(
     target: &Target,
+    index: usize,
     phases: watch::Receiver<Phase>,
 ) -> Result<Response<Bytes>, RequestError> {
     let mut sender = connect::<ControlBody>(&target.url).await?;
     // Room for both lines: writing one never waits.
     let (lines, body) = mpsc::channel(2);
-    let request = drain_request(target, ControlBody(body))?;
+    let request = drain_request(target, index, ControlBody(body))?;
     let exchange = async {
         let response =
             sender.send_request(request).await.map_err(|error| RequestError::new(error.to_string()))?;
@@ -94,7 +97,11 @@ async fn send_drain(
     }
 }
 
-fn drain_request(target: &Target, body: ControlBody) -> Result<Request<ControlBody>, RequestError> {
+fn drain_request(
+    target: &Target,
+    index: usize,
+    body: ControlBody,
+) -> Result<Request<ControlBody>, RequestError> {
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", target.token.expose()))
         .map_err(|_| RequestError::new("the drain token has characters that a header cannot hold"))?;
     authorization.set_sensitive(true);
@@ -104,6 +111,8 @@ fn drain_request(target: &Target, body: ControlBody) -> Result<Request<ControlBo
         .header(ACCEPT, "application/json")
         .header(AUTHORIZATION, authorization)
         .header("drain-control", "stream")
+        // The drains share the limits of names: each has a part of them.
+        .header("drain-share", format!("{index}/{}", target.drains))
         .body(body)
         .map_err(|error| RequestError::new(error.to_string()))
 }

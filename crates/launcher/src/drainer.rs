@@ -80,7 +80,7 @@ impl Replica {
     async fn drain_once(&self, index: usize) {
         let started = Instant::now();
         self.metrics.drain_started();
-        let outcome = drain(&self.target, self.phases.clone()).await;
+        let outcome = drain(&self.target, index, self.phases.clone()).await;
         let took = started.elapsed();
         self.metrics.drain_ended(&outcome, took);
         self.log(&outcome, took);

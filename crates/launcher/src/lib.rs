@@ -4,7 +4,9 @@
 //! # Layout
 //! * [`arguments`] – the command line, as values.
 //! * [`environment`], [`hosts`] – derive Spin variables from an environment, without I/O.
-//! * [`handlers`] – checks that the task handlers leave connections to storage.
+//! * [`handlers`], [`manifest`] – the task handlers: whether they exist and which hosts they need.
+//! * [`isolation`], [`handler_process`], [`overrun`] – the host process of the handlers: its command line, its life, and
+//!   reports of handlers that do not end.
 //! * [`drain`] – one `POST /drain`, with the control stream that can end it early.
 //! * [`drainer`] – the loops around it, side by side; `lifecycle::pace` says when each drains.
 //! * [`health`] – waits until the host answers, and watches whether it still does.
@@ -19,11 +21,15 @@ pub mod connection;
 pub mod drain;
 pub mod drainer;
 pub mod environment;
+pub mod handler_process;
 pub mod handlers;
 pub mod health;
 pub mod hosts;
+pub mod isolation;
 pub mod listener;
+pub mod manifest;
 pub mod metrics;
+pub mod overrun;
 pub mod role;
 pub mod signals;
 pub mod stderr;

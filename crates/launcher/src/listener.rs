@@ -1,4 +1,4 @@
-//! Serves `GET /metrics` and `GET /healthz` when `--metrics-listen` is given.
+//! The launcher's own HTTP servers; of them `GET /metrics` and `GET /healthz` when `--metrics-listen` is given.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -26,18 +27,32 @@ const MAX_CONNECTIONS: usize = 16;
 /// A connection is closed after this time.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 
-/// Listens on `address` and serves in the background.
+/// Listens on `address` and serves metrics and health in the background.
 ///
 /// # Errors
 /// When the address cannot be used.
 pub async fn start(address: SocketAddr, metrics: Arc<Metrics>) -> io::Result<SocketAddr> {
+    serve_at(address, move |head| respond(&head.method, head.uri.path(), &metrics)).await
+}
+
+/// Listens on `address` and responds to the heads of requests in the background. Bodies are not read.
+///
+/// # Errors
+/// When the address cannot be used.
+pub(crate) async fn serve_at(
+    address: SocketAddr,
+    respond: impl Fn(&Parts) -> Response<Full<Bytes>> + Send + Sync + 'static,
+) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    tokio::spawn(serve(listener, metrics));
+    tokio::spawn(serve(listener, Arc::new(respond)));
     Ok(bound)
 }
 
-async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
+async fn serve<F>(listener: TcpListener, respond: Arc<F>)
+where
+    F: Fn(&Parts) -> Response<Full<Bytes>> + Send + Sync + 'static,
+{
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
@@ -46,10 +61,10 @@ async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let metrics = Arc::clone(&metrics);
+        let respond = Arc::clone(&respond);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let response = respond(request.method(), request.uri().path(), &metrics);
+                let response = respond(&request.into_parts().0);
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
@@ -80,7 +95,7 @@ fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Byte
     plain(status, kind, text)
 }
 
-fn plain(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+pub(crate) fn plain(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

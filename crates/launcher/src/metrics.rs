@@ -30,6 +30,7 @@ pub struct Metrics {
     received: Counter,
     tasks: Counters,
     upkeep: Counters,
+    handler_restarts: Counters,
     durations: Histogram,
     registry: Registry,
 }
@@ -51,6 +52,12 @@ impl Default for Metrics {
         let actions = DrainReport::default().upkeep().map(|(name, _)| name);
         let upkeep =
             counters("upkeep", "Documents and scheduled messages attended to, by action", "action", &actions);
+        let handler_restarts = counters(
+            "handler_process_restarts",
+            "Restarts of the host of the handlers, by reason",
+            "reason",
+            &["ended", "overrun", "stall"],
+        );
         let registry = &mut registry;
         Self {
             healthy: registered(
@@ -75,6 +82,7 @@ impl Default for Metrics {
             drains,
             tasks,
             upkeep,
+            handler_restarts,
             registry: std::mem::take(registry),
         }
     }
@@ -95,6 +103,11 @@ impl Metrics {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.healthy.get() == 1
+    }
+
+    /// Records that the host of the handlers was replaced.
+    pub fn handlers_restarted(&self, reason: &'static str) {
+        self.handler_restarts.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Records that a drain began.

@@ -15,6 +15,7 @@
 //! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
 //! - [`monitor`], [`overload`]: how long a client waits before its next request.
 //! - [`pace`], [`drain`]: when a replica drains next, and the steps of one drain.
+//! - [`handlers`]: which handler a task has, and the policy of its name.
 //! - [`handler_limit`]: concurrent tasks of handlers outside the application.
 //! - `transition`: the changes of a document, which are the arrows of the state diagram in ARCHITECTURE.md.
 //!
@@ -25,6 +26,7 @@ pub mod cancel;
 pub mod delivery;
 pub mod drain;
 pub mod handler_limit;
+pub mod handlers;
 pub mod intake;
 pub mod lease;
 pub mod monitor;

@@ -25,6 +25,9 @@ pub enum Outcome {
         /// The wait that the handler asked for.
         after: Option<Duration>,
     },
+    /// The process of the handler ended, which another task may have caused. Another attempt follows after the back-off.
+    /// The attempt does not count, unless this has happened to the task as often as attempts are allowed.
+    Interrupted(TaskError),
     /// The handler was stopped because a client cancelled the task.
     Cancelled,
     /// The handler was stopped because its worker stops. Another worker may continue at once.
@@ -87,6 +90,14 @@ pub fn settle(
             transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), wait, now);
             Effect::BackOff { wait, attempt: current.attempt }
         }
+        Outcome::Interrupted(error) => {
+            let before = interruptions(current, &error.code);
+            let wait = retry::back_off(policy.retry_base, policy.retry_cap, before, fraction);
+            let is_free = before < policy.max_dequeue_count;
+            let outcome = if is_free { AttemptOutcome::Released } else { AttemptOutcome::Retried };
+            transition::put_back(&mut next, outcome, Some(error.clone()), wait, now);
+            Effect::BackOff { wait, attempt: current.attempt }
+        }
         Outcome::Released => {
             transition::put_back(&mut next, AttemptOutcome::Released, None, Duration::ZERO, now);
             Effect::Release
@@ -95,6 +106,18 @@ pub fn settle(
     effects.push(Effect::Write(Box::new(next)));
     effects.push(last);
     effects
+}
+
+/// Returns how many attempts since the acceptance or the latest explicit retry ended with this error and did not count.
+fn interruptions(document: &TaskStatus, code: &str) -> u32 {
+    let recent = document
+        .history
+        .iter()
+        .rev()
+        .take_while(|record| record.outcome != Some(AttemptOutcome::RetryRequested))
+        .filter(|record| record.outcome == Some(AttemptOutcome::Released))
+        .filter(|record| record.error.as_ref().is_some_and(|error| error.code == code));
+    u32::try_from(recent.count()).unwrap_or(u32::MAX)
 }
 
 /// The position of an attempt, according to the document that is stored now.

@@ -75,8 +75,8 @@ fn every_component_is_referenced() {
 #[test]
 fn every_problem_kind_occurs_in_a_response() {
     let text = openapi::text();
-    // The document contains allowed methods only, and the drain route belongs to the worker.
-    let others = [ProblemKind::MethodNotAllowed, ProblemKind::DrainClosed];
+    // The document contains allowed methods only, and the routes for drains and handlers belong to the worker.
+    let others = [ProblemKind::MethodNotAllowed, ProblemKind::DrainClosed, ProblemKind::HandlerUnavailable];
     for kind in ProblemKind::ALL.iter().filter(|kind| !others.contains(kind)) {
         assert!(text.contains(&format!("/problems/{}`", kind.name())), "{}", kind.name());
     }

@@ -70,6 +70,7 @@ kinds! {
     Internal 500 "internal" "The service made a mistake";
     DocumentUnreadable 502 "document-unreadable" "What is stored cannot be read";
     DocumentBlocked 502 "document-blocked" "Storage does not give or change what is stored";
+    HandlerUnavailable 502 "handler-unavailable" "The handler did not respond";
     StorageUnavailable 503 "storage-unavailable" "Storage is not available";
     CredentialsUnavailable 503 "credentials-unavailable" "The credentials for storage are not available";
     Misconfigured 503 "misconfigured" "The service is not configured correctly";

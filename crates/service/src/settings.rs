@@ -3,10 +3,10 @@
 mod parse;
 mod variables;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use azure::Secret;
+use lifecycle::handlers::Handlers;
 use logging::Level;
 
 pub use parse::{ConfigurationError, SettingsError};
@@ -45,9 +45,17 @@ pub struct ApiSettings {
     pub retention: Duration,
     /// `log_level`: lines of a lower level are not written.
     pub log_level: Level,
+    /// `task_handlers`: which handler a task has, and the policy of its name.
+    pub handlers: Handlers,
 }
 
 impl ApiSettings {
+    /// Returns the time after which a terminal task called `name` is purged.
+    #[must_use]
+    pub fn retention_of(&self, name: &str) -> Duration {
+        self.handlers.find(name).and_then(|(_, rule)| rule.limits.retention).unwrap_or(self.retention)
+    }
+
     /// Path of `public_base_url`, which a gateway removes before it forwards a request. Without a slash at the end;
     /// empty if there is no path.
     #[must_use]
@@ -87,6 +95,11 @@ pub struct WorkerSettings {
     pub simulate_unit: Duration,
     /// `log_level`: lines of a lower level are not written.
     pub log_level: Level,
-    /// `task_handlers`: task name to handler URL.
-    pub handlers: BTreeMap<String, String>,
+    /// `task_handlers`: which handler a task has, and the policy of its name.
+    pub handlers: Handlers,
+    /// `handler_process_host`: the host process of the handlers that are components, without a slash at the end; empty
+    /// if they are in the worker's own process.
+    pub handler_process: String,
+    /// `handler_watch_host`: where the launcher is told of a handler that does not end in time; empty for nowhere.
+    pub handler_watch: String,
 }

@@ -17,6 +17,8 @@ pub const IDENTITY_ENDPOINT: &str = "http://127.0.0.1:10003/msi/token";
 pub const VAULT_URL: &str = "http://127.0.0.1:10004";
 /// Where scripted handlers are.
 pub const HANDLER_URL: &str = "http://handler.test/run";
+/// The host process of the handlers, when they have one.
+pub const HANDLER_PROCESS: &str = "http://handler.test";
 /// The queue of tasks.
 pub const QUEUE: &str = "taskqueue";
 /// The container of documents.

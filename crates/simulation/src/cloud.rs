@@ -9,7 +9,9 @@ use fake_azure::{Config, EMULATOR_ACCOUNT, EMULATOR_KEY, FakeAzure, Identity, Se
 use http::{Request, Response};
 use time::OffsetDateTime;
 
-use crate::call::{BLOB_ENDPOINT, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE, QUEUE_ENDPOINT, VAULT_URL};
+use crate::call::{
+    BLOB_ENDPOINT, HANDLER_PROCESS, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE, QUEUE_ENDPOINT, VAULT_URL,
+};
 use crate::random::Rng;
 use crate::scenario::{Credential, Knobs, Scenario};
 use crate::secrets::Secrets;
@@ -123,11 +125,21 @@ impl Cloud {
                 "queue_depth_limit" => knobs.queue_depth_limit.to_string(),
                 "simulate_unit_ms" => "60".to_owned(),
                 "public_base_url" => "http://api.test".to_owned(),
-                "task_handlers" => format!(r#"{{"scripted":"{HANDLER_URL}"}}"#),
+                "task_handlers" => task_handlers(knobs),
+                "handler_process_host" if knobs.isolated => HANDLER_PROCESS.to_owned(),
                 _ => return None,
             })
         })
     }
+}
+
+fn task_handlers(knobs: &Knobs) -> String {
+    let handler = if knobs.isolated { "scripted" } else { HANDLER_URL };
+    let limit = match knobs.scripted_concurrency {
+        0 => String::new(),
+        most => format!(r#","max_concurrency":{most}"#),
+    };
+    format!(r#"{{"script*":{{"handler":"{handler}"{limit}}}}}"#)
 }
 
 fn connection_string(key: &str) -> String {

@@ -98,6 +98,8 @@ fn knobs(rng: &mut Rng) -> Knobs {
         ),
         storage_exists: rng.chance(60),
         fresh_percent: rng.one_of(0, &[10, 50, 100]),
+        scripted_concurrency: usize::try_from(rng.one_of(0, &[1, 2, 3])).unwrap_or(0),
+        isolated: rng.chance(50),
     }
 }
 

@@ -148,6 +148,9 @@ impl Launcher {
         let headers = request.headers_mut();
         headers.insert("host", HeaderValue::from_static("worker.test"));
         headers.insert("drain-control", HeaderValue::from_static("stream"));
+        if let Ok(value) = HeaderValue::from_str(&format!("{own}/{}", self.world.knobs().parallel)) {
+            headers.insert("drain-share", value);
+        }
         if let Ok(value) = HeaderValue::from_str(&format!("Bearer {DRAIN_TOKEN}")) {
             headers.insert("authorization", value);
         }

@@ -51,6 +51,8 @@ pub enum Mutation {
     NeverWait,
     /// More runs at a time than is allowed.
     TooManyAtOnce,
+    /// The limit of a name is not kept.
+    TooManyOfName,
     /// A task is tried again without a limit.
     RetryForEver,
     /// The launcher does not know that a worker can ask for a rest.
@@ -69,6 +71,8 @@ pub enum Mutation {
     CountDeliveries,
     /// Attempts that a stopping worker handed back count.
     CountReleased,
+    /// A task whose handlers end their process is tried again without a limit.
+    ForgetProcessEnds,
     /// A message that was given back looks like one that killed its worker.
     ForgetSurvival,
     /// A handler that does not do its part for now has failed the task.
@@ -85,7 +89,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 35] = [
+    pub const ALL: [(Self, &'static [Promise]); 37] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -106,6 +110,7 @@ impl Mutation {
         (Self::LogReceipt, &[Promise::P7]),
         (Self::NeverWait, &[Promise::P8]),
         (Self::TooManyAtOnce, &[Promise::P8]),
+        (Self::TooManyOfName, &[Promise::P8]),
         (Self::RetryForEver, &[Promise::P8]),
         (Self::ForgetRest, &[Promise::P11]),
         (Self::RestAlone, &[Promise::P11]),
@@ -115,6 +120,7 @@ impl Mutation {
         (Self::ContainerIsGone, &[Promise::P3]),
         (Self::CountDeliveries, &[Promise::P9]),
         (Self::CountReleased, &[Promise::P9]),
+        (Self::ForgetProcessEnds, &[Promise::P4, Promise::P8]),
         (Self::ForgetSurvival, &[Promise::P9]),
         (Self::HandlerErrorIsFinal, &[Promise::P10]),
         (Self::InterruptionIsFinal, &[Promise::P10]),
@@ -134,6 +140,9 @@ impl Mutation {
     pub fn variable(self, name: &str, value: Option<String>) -> Option<String> {
         match (self, name) {
             (Self::TooManyAtOnce, "max_concurrency") => Some("32".to_owned()),
+            (Self::TooManyOfName, "task_handlers") => {
+                value.map(|rules| rules.replace("max_concurrency\":", "max_concurrency\":3"))
+            }
             (Self::RetryForEver, "max_dequeue_count") => Some("1000".to_owned()),
             _ => value,
         }

@@ -228,6 +228,13 @@ impl Running {
                 format!("instance {instance} ran {running} handlers at a time, max_concurrency is {most}");
             record.broken(Promise::P8, world.exec.now(), what);
         }
+        // Only scripted tasks have a handler in the network, so all that run count.
+        let of_name = world.knobs().scripted_concurrency;
+        if of_name > 0 && running > of_name {
+            let what =
+                format!("instance {instance} ran {running} scripted tasks at a time, of {of_name} allowed");
+            record.broken(Promise::P8, world.exec.now(), what);
+        }
         let taken = running >= most;
         record.slots_are_taken(instance, taken, world.exec.now());
         drop(record);

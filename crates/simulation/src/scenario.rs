@@ -63,6 +63,10 @@ pub struct Knobs {
     pub storage_exists: bool,
     /// How often, in percent, an idle instance is replaced by a fresh one before it is used again.
     pub fresh_percent: u64,
+    /// `max_concurrency` of the scripted tasks in `task_handlers`; 0 is no limit of their own.
+    pub scripted_concurrency: usize,
+    /// Whether the scripted handlers are in a host process of their own, whose end is not counted as an attempt.
+    pub isolated: bool,
 }
 
 /// By how much clocks may differ before a task counts as one that lost its message (`lifecycle::sweep`).

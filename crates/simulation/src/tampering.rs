@@ -100,6 +100,16 @@ pub fn apply(
                 }
             }));
         }
+        (Mutation::ForgetProcessEnds, Op::PutStatus) if is_worker => {
+            request = signed(changed(request, |document| {
+                let history = document.get_mut("History").and_then(serde_json::Value::as_array_mut);
+                for record in history.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+                    if record.get("Outcome").and_then(serde_json::Value::as_str) == Some("Released") {
+                        record.remove("Error");
+                    }
+                }
+            }));
+        }
         (Mutation::InterruptionIsFinal, Op::PutStatus) if is_worker => {
             request = signed(changed(request, |document| {
                 if member(document, "Status") == Some(2) && ends_with(document, 1, "Abandoned") {

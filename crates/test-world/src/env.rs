@@ -68,6 +68,10 @@ async fn deliver(
     observe: Observer<'_>,
 ) -> Result<Response<Bytes>, TransportError> {
     let (head, body) = response.into_parts();
+    if let Some(error) = head.extensions.get::<TransportError>() {
+        tokio::time::sleep(time).await;
+        return Err(error.clone());
+    }
     let lines: Vec<_> = body.split_inclusive(|byte| *byte == b'\n').collect();
     let pause = time / u32::try_from(lines.len().max(1)).unwrap();
     let arriving = async {

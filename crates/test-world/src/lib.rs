@@ -134,6 +134,8 @@ impl TestWorld {
 
     /// From now on `hosts` is asked before storage: a request for which it has a response gets it after the time
     /// beside it, piece by piece, one line after another.
+    ///
+    /// A [`azure::TransportError`] in its extensions takes its place.
     pub fn serve_other_hosts(
         &self,
         hosts: impl FnMut(&Request<Bytes>) -> Option<(Duration, Response<Bytes>)> + 'static,

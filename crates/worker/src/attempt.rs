@@ -13,7 +13,7 @@ use crate::outcome::DeliveryOutcome;
 /// A started attempt.
 pub(crate) struct Attempt<'a> {
     pub(crate) engine: &'a Engine,
-    /// The policy for its task.
+    /// The policy of the task's name, with the limits of the task.
     pub(crate) policy: Policy,
     /// The message, with the latest pop receipt.
     pub(crate) message: ReceivedMessage,
@@ -37,7 +37,7 @@ impl<'a> Attempt<'a> {
         leased_since: Instant,
     ) -> Self {
         let (number, started_at) = (stored.document.attempt, engine.env.instant());
-        let policy = engine.policy.for_task(&stored.document);
+        let policy = engine.policy_of(&stored.document.task_name).for_task(&stored.document);
         Self { engine, policy, message, id, stored, number, started_at, leased_since }
     }
 

@@ -1,6 +1,7 @@
 //! One delivery of a message, from its text to its outcome. `lifecycle::delivery` decides.
 
 use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_message};
+use lifecycle::handlers::slots::pause;
 use lifecycle::redelivery::{approach, backed_off, survived};
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 use service::env::Instant;
@@ -10,6 +11,7 @@ use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Wr
 use crate::attempt::Attempt;
 use crate::engine::{Engine, rest_after};
 use crate::outcome::{DeliveryEnd, DeliveryOutcome};
+use crate::places::{Place, Places};
 use crate::poison::poison;
 use crate::redelivery;
 use crate::run::run;
@@ -22,6 +24,7 @@ const MAX_DECISIONS: u32 = 6;
 /// One delivery whose message was parsed.
 struct Parsed<'a> {
     engine: &'a Engine,
+    places: &'a Places,
     received: &'a ReceivedMessage,
     message: &'a Result<TaskMessage, MessageError>,
     delivery: Delivery,
@@ -46,6 +49,16 @@ impl Document {
         }
     }
 
+    /// Returns the name of the task, which selects its policy; empty if neither the document nor the message says it.
+    fn task_name<'a>(&'a self, message: &'a Result<TaskMessage, MessageError>) -> &'a str {
+        let carried = || message.as_ref().ok().and_then(|message| message.document.as_ref());
+        let document = match self {
+            Self::Found(stored) => Some(&stored.document),
+            Self::Missing | Self::Unreadable(_) => carried(),
+        };
+        document.map_or("", |document| &document.task_name)
+    }
+
     fn etag(&self) -> Option<&str> {
         match self {
             Self::Found(stored) => Some(&stored.etag),
@@ -58,6 +71,7 @@ impl Document {
 /// that is not deleted becomes visible again.
 pub(crate) async fn deliver(
     engine: &Engine,
+    places: &Places,
     mut received: ReceivedMessage,
     mut leased_since: Instant,
     slot: Slot,
@@ -71,7 +85,7 @@ pub(crate) async fn deliver(
         Ok(None) => {
             let message = TaskMessage::parse(&received.text);
             task_id = task_of(&message);
-            process(engine, &received, &message, leased_since, &slot).await
+            process(engine, places, &received, &message, leased_since, &slot).await
         }
         Ok(Some(end)) => Ok(end),
         Err(error) => Err(error),
@@ -102,6 +116,7 @@ pub(crate) async fn deliver(
 /// Decides and performs the decision. After a conflict, reads the document and decides again.
 async fn process(
     engine: &Engine,
+    places: &Places,
     received: &ReceivedMessage,
     message: &Result<TaskMessage, MessageError>,
     leased_since: Instant,
@@ -113,11 +128,12 @@ async fn process(
         received_at: received.next_visible_at.minus(engine.policy.visibility),
         note: DeliveryNote::of(&received.text, received.dequeue_count),
     };
-    let parsed = Parsed { engine, received, message, delivery, leased_since, slot };
+    let parsed = Parsed { engine, places, received, message, delivery, leased_since, slot };
     let mut document = first_document(&parsed).await?;
     for _ in 0..MAX_DECISIONS {
         let now = engine.env.timestamp();
-        let step = decide(message, document.found(), &parsed.delivery, &engine.policy, now);
+        let policy = engine.policy_of(document.task_name(message));
+        let step = decide(message, document.found(), &parsed.delivery, &policy, now);
         if let Some(end) = perform(&parsed, step, &document).await? {
             return Ok(end);
         }
@@ -136,12 +152,23 @@ async fn perform(
 ) -> Result<Option<DeliveryEnd>, StorageError> {
     let Parsed { engine, received, delivery, .. } = parsed;
     let outcome = match step {
-        Step::Run(next) => match write(engine, &next, document.etag()).await? {
-            Write::Done(etag) => start(parsed, StoredDocument { document: *next, etag }).await,
-            Write::Conflict => return Ok(None),
-        },
+        Step::Run(next) => {
+            let Some(place) = parsed.places.take(&engine.settings.handlers, &next.task_name) else {
+                return Ok(Some(wait_for_place(parsed).await));
+            };
+            match write(engine, &next, document.etag()).await? {
+                Write::Done(etag) => {
+                    start(parsed, StoredDocument { document: *next, etag }, Some(place)).await
+                }
+                Write::Conflict => return Ok(None),
+            }
+        }
         Step::Resume => match document {
-            Document::Found(stored) => start(parsed, (**stored).clone()).await,
+            // The attempt was started with a place, which this delivery has lost.
+            Document::Found(stored) => {
+                let place = parsed.places.take(&engine.settings.handlers, &stored.document.task_name);
+                start(parsed, (**stored).clone(), place).await
+            }
             Document::Missing | Document::Unreadable(_) => DeliveryOutcome::Lost,
         },
         Step::Cancel(next) => match write(engine, &next, document.etag()).await? {
@@ -182,11 +209,18 @@ async fn perform(
     Ok(Some(outcome.into()))
 }
 
+/// Hides the message of a task that has to wait for others of its name.
+async fn wait_for_place(parsed: &Parsed<'_>) -> DeliveryEnd {
+    let Parsed { engine, received, delivery, .. } = parsed;
+    let note = survived(received.dequeue_count, delivery.note);
+    redelivery::defer(engine, received, pause(received.dequeue_count, engine.env.fraction()), note).await
+}
+
 /// Runs an attempt of the task, whose stored document says that this delivery has started it.
-async fn start(parsed: &Parsed<'_>, stored: StoredDocument) -> DeliveryOutcome {
+async fn start(parsed: &Parsed<'_>, stored: StoredDocument, place: Option<Place<'_>>) -> DeliveryOutcome {
     let Parsed { engine, received, delivery, leased_since, slot, .. } = parsed;
     let attempt = Attempt::new(engine, (*received).clone(), delivery.id.clone(), stored, *leased_since);
-    run(attempt, slot).await
+    run(attempt, slot, place).await
 }
 
 /// Returns the text of the message for the scheduled queue: its own, in a form that fits, without notes.

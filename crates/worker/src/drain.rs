@@ -17,6 +17,7 @@ use crate::control::{Order, Released};
 use crate::delivery::deliver;
 use crate::engine::{Engine, OPERATOR_REST, rest_after};
 use crate::outcome::DeliveryEnd;
+use crate::places::Places;
 use crate::promote;
 use crate::receive::{Batch, receive_batch};
 use crate::slots::Slots;
@@ -30,6 +31,7 @@ use crate::sweep::sweep;
 /// Nothing could be received, for a reason that only an operator can remove.
 pub(crate) async fn drain(
     engine: &Engine,
+    places: &Places,
     orders: LocalBoxStream<'static, Order>,
 ) -> Result<DrainReport, StorageError> {
     let (mut state, released) = State::new(engine);
@@ -71,7 +73,7 @@ pub(crate) async fn drain(
                 let batch: Batch = batch;
                 let leased_since = batch.leased_since;
                 for message in state.batch_received(batch) {
-                    deliveries.push(deliver(engine, message, leased_since, slots.take()));
+                    deliveries.push(deliver(engine, places, message, leased_since, slots.take()));
                 }
             }
             report = upkeep => state.upkeep_done(&report),

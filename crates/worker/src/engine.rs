@@ -22,7 +22,12 @@ pub(crate) struct Engine {
     pub(crate) store: Rc<dyn ResultStore>,
     pub(crate) queue: Rc<dyn TaskReceiver>,
     pub(crate) settings: WorkerSettings,
+    /// The policy of tasks whose name is not known, or has no rule.
     pub(crate) policy: Policy,
+    /// The policy of the sweep, which does not know the names.
+    pub(crate) sweep_policy: Policy,
+    /// Whether every handler of this process was found to exist.
+    pub(crate) handlers_exist: Cell<bool>,
     /// When this instance started.
     pub(crate) started_at: Instant,
     /// When this instance last checked the scheduled queue.
@@ -44,7 +49,25 @@ impl Engine {
         };
         let started_at = env.instant();
         let (promoted_at, sweep_check_at) = (Cell::new(None), Cell::new(started_at));
-        Self { env, store, queue, settings, policy, started_at, promoted_at, sweep_check_at }
+        let sweep_policy = settings.handlers.longest(&policy);
+        let handlers_exist = Cell::new(false);
+        Self {
+            env,
+            store,
+            queue,
+            settings,
+            policy,
+            sweep_policy,
+            handlers_exist,
+            started_at,
+            promoted_at,
+            sweep_check_at,
+        }
+    }
+
+    /// Returns the policy of the tasks called `name`.
+    pub(crate) fn policy_of(&self, name: &str) -> Policy {
+        self.settings.handlers.policy(name, &self.policy)
     }
 
     /// Logs a storage request that failed: as a warning if storage may recover by itself, else as an error.

@@ -1,7 +1,9 @@
-//! The handlers. The task's name chooses one: a URL in `task_handlers`, else a built-in handler of that name, else
-//! `simulate`.
+//! The handlers. The task's name chooses one: a rule of `task_handlers` or a built-in handler (`lifecycle::handlers`).
 
 mod checksum;
+mod endpoint;
+mod missing;
+mod overrun;
 mod response;
 mod routed;
 mod simulate;
@@ -12,17 +14,22 @@ use std::time::Duration;
 use azure::Env;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
+use lifecycle::handlers::MAX_RESULT_BYTES;
 use lifecycle::outcome::{Outcome, Product};
 use models::{Json, MAX_RESULT_LEVELS, ResultBlob, TaskError, TaskId, TaskPriority, TaskStatus};
 use serde::Serialize;
 use service::media_type::MediaType;
 use service::trace;
 
-use crate::engine::Engine;
+pub(crate) use endpoint::{PROCESS_PATH, RELAY_ERROR, TOO_LARGE, component_url};
+pub(crate) use missing::find_missing;
+pub(crate) use overrun::Watch;
+pub(crate) use response::is_json_lines;
+pub(crate) use routed::MAX_RESPONSE_BYTES;
+
+use crate::attempt::Attempt;
 use crate::progress::Progress;
 
-/// The largest result, in bytes. A larger one fails the task.
-pub(crate) const MAX_RESULT_BYTES: usize = 8 * 1024 * 1024;
 /// The largest JSON result that is stored in the document, in bytes.
 const MAX_INLINE_RESULT_BYTES: usize = 16 * 1024;
 /// The longest stored error message, in characters.
@@ -71,6 +78,8 @@ pub(crate) enum HandlerOutcome {
     Failed(TaskError),
     /// The work failed temporarily. `after` is the wait that the handler asked for.
     Retry { error: TaskError, after: Option<Duration> },
+    /// The process of the handler ended or is being started, which another task may have caused.
+    ProcessEnded(TaskError),
 }
 
 /// A result as the handler returned it.
@@ -98,12 +107,18 @@ impl HandlerOutcome {
     }
 
     /// Returns the outcome to record, and the bytes of a result that gets a blob of its own.
-    pub(crate) fn into_outcome(self, result_name: impl FnOnce() -> String) -> (Outcome, Option<Bytes>) {
+    ///
+    /// A result of more than `max_result_bytes` fails the task.
+    pub(crate) fn into_outcome(
+        self,
+        max_result_bytes: usize,
+        result_name: impl FnOnce() -> String,
+    ) -> (Outcome, Option<Bytes>) {
         match self {
             Self::Completed(None) => (Outcome::Completed(None), None),
             Self::Completed(Some(payload)) if payload.bytes.is_empty() => (Outcome::Completed(None), None),
-            Self::Completed(Some(payload)) if payload.bytes.len() > MAX_RESULT_BYTES => {
-                (Outcome::Failed(too_large()), None)
+            Self::Completed(Some(payload)) if payload.bytes.len() > max_result_bytes => {
+                (Outcome::Failed(too_large(max_result_bytes)), None)
             }
             Self::Completed(Some(payload)) => match inline(&payload) {
                 Some(value) => (Outcome::Completed(Some(Product::Inline(value))), None),
@@ -118,6 +133,7 @@ impl HandlerOutcome {
             },
             Self::Failed(error) => (Outcome::Failed(error), None),
             Self::Retry { error, after } => (Outcome::Retry { error, after }, None),
+            Self::ProcessEnded(error) => (Outcome::Interrupted(error), None),
         }
     }
 }
@@ -138,8 +154,8 @@ pub(crate) fn error(code: &str, message: &str) -> TaskError {
     TaskError { code: code.to_owned(), message: message.chars().take(MAX_ERROR_CHARS).collect() }
 }
 
-fn too_large() -> TaskError {
-    error("ResultTooLarge", &format!("the result is larger than {MAX_RESULT_BYTES} bytes"))
+fn too_large(limit: usize) -> TaskError {
+    error("ResultTooLarge", &format!("the result is larger than {limit} bytes"))
 }
 
 /// A handler in this process.
@@ -167,19 +183,33 @@ impl Handler for Immediate {
     }
 }
 
-/// Starts the handler of the task.
+/// Returns the largest result of the tasks called `name`, in bytes.
+pub(crate) fn max_result_bytes(attempt: &Attempt<'_>, name: &str) -> usize {
+    let rule = attempt.engine.settings.handlers.find(name);
+    rule.and_then(|(_, rule)| rule.limits.max_result_bytes).unwrap_or(MAX_RESULT_BYTES)
+}
+
+/// Starts the handler of the attempt's task.
 pub(crate) fn start<'a>(
-    engine: &'a Engine,
+    attempt: &Attempt<'a>,
     work: &'a Work,
     progress: &'a Progress,
 ) -> LocalBoxFuture<'a, HandlerOutcome> {
-    if let Some(url) = engine.settings.handlers.get(&work.name) {
-        return Box::pin(routed::run(&*engine.env, url, engine.policy.task_timeout, work, progress));
+    let engine = attempt.engine;
+    let settings = &engine.settings;
+    let target = settings.handlers.find(&work.name).and_then(|(_, rule)| rule.handler.as_ref());
+    if let Some(target) = target {
+        let call = routed::Call {
+            endpoint: endpoint::of(target, settings),
+            timeout: attempt.policy.task_timeout,
+            max_result_bytes: max_result_bytes(attempt, &work.name),
+        };
+        return Box::pin(routed::run(&*engine.env, call, work, progress));
     }
     let handler: Box<dyn Handler> = match work.name.as_str() {
         "checksum" => Box::new(Immediate(checksum::run)),
         "text-statistics" => Box::new(Immediate(statistics::run)),
-        _ => Box::new(simulate::Simulate { unit: engine.settings.simulate_unit }),
+        _ => Box::new(simulate::Simulate { unit: settings.simulate_unit }),
     };
     Box::pin(async move { handler.run(&*engine.env, work, progress).await })
 }

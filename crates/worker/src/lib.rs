@@ -3,14 +3,15 @@
 //! # Layout
 //! - [`Worker`]: routes, the drain token, responses.
 //! - `drain`: the loop that receives, keeps the `slots` filled and counts; `receive`: one batch of messages; `control`: the
-//!   launcher's orders.
+//!   launcher's orders; `places`: limits of single names.
 //! - `delivery`: one delivery, from the text of the message to its `outcome`; `redelivery`: messages that may have crashed
 //!   workers; `poison`: giving a message up.
 //! - `run`: one `attempt` of a task; `lease`: renewing the lease and writing the `progress` while its handler runs;
 //!   `settle`: recording its outcome.
 //! - `promote`: delayed tasks that are due; `sweep`: tasks whose message is missing, and expired tasks. Both happen when a
 //!   worker has no work, or only tasks that run for long.
-//! - `handlers`: the work itself. `engine`: what all tasks of one instance share.
+//! - `handlers`: the work itself. `relay`: handlers of this host process for the worker of another. `engine`: what all
+//!   tasks of one instance share.
 
 mod attempt;
 mod control;
@@ -20,11 +21,13 @@ mod engine;
 mod handlers;
 mod lease;
 mod outcome;
+mod places;
 mod poison;
 mod progress;
 mod promote;
 mod receive;
 mod redelivery;
+mod relay;
 mod run;
 mod settle;
 mod slots;

@@ -6,19 +6,25 @@ use lifecycle::outcome::{Outcome, Standing};
 use models::TaskError;
 
 use crate::attempt::Attempt;
-use crate::handlers::{self, HandlerOutcome, Work};
+use crate::engine::Engine;
+use crate::handlers::{self, HandlerOutcome, Watch, Work};
 use crate::lease::{Stop, keep_lease};
 use crate::outcome::DeliveryOutcome;
+use crate::places::Place;
 use crate::progress::Progress;
 use crate::settle::settle;
 use crate::slots::Slot;
 
 /// Runs the handler until it ends or has to be stopped, and records the outcome.
-pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot) -> DeliveryOutcome {
+pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot, place: Option<Place<'_>>) -> DeliveryOutcome {
     let work = Work::of(&attempt.stored.document);
-    match run_handler(&mut attempt, &work, slot).await {
+    let handled = run_handler(&mut attempt, &work, slot).await;
+    // The next task of the name need not wait for the record of this one.
+    drop(place);
+    match handled {
         Ok(handled) => {
-            let (outcome, result) = handled.into_outcome(|| attempt.result_name());
+            let limit = handlers::max_result_bytes(&attempt, &work.name);
+            let (outcome, result) = handled.into_outcome(limit, || attempt.result_name());
             // The outcome is recorded without a slot, so that the next message is received meanwhile. A large result
             // keeps its slot: the slots bound the memory that results occupy.
             if result.is_none() {
@@ -28,10 +34,11 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot) -> DeliveryOutcom
         }
         Err(Stop::TimedOut) => {
             let limit = attempt.policy.task_timeout;
-            let is_own = limit < attempt.engine.policy.task_timeout;
+            let is_own = limit < attempt.engine.policy_of(&work.name).task_timeout;
             let name = if is_own { "TimeoutSeconds" } else { "task_timeout_seconds" };
             let message = format!("the attempt was stopped after {} seconds ({name})", limit.as_secs());
             let error = TaskError { code: "TimedOut".to_owned(), message };
+            report_overrun(&attempt, &work.name).await;
             settle(attempt, Outcome::Retry { error, after: None }, None).await
         }
         Err(Stop::Released) => settle(attempt, Outcome::Released, None).await,
@@ -48,13 +55,23 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot) -> DeliveryOutcom
     }
 }
 
+/// Tells the launcher that a handler in a process of its own has not ended, because it may compute without end.
+async fn report_overrun(attempt: &Attempt<'_>, name: &str) {
+    let Engine { env, settings, .. } = attempt.engine;
+    if let Some(watch) = Watch::of(settings)
+        && Watch::covers(settings, name)
+    {
+        watch.report(&**env, env.instant().since(attempt.started_at)).await;
+    }
+}
+
 /// Runs the handler, and keeps the lease meanwhile.
 ///
 /// # Errors
 /// [`Stop`] if the handler was stopped.
 async fn run_handler(attempt: &mut Attempt<'_>, work: &Work, slot: &Slot) -> Result<HandlerOutcome, Stop> {
     let progress = Progress::default();
-    let mut handler = handlers::start(attempt.engine, work, &progress).fuse();
+    let mut handler = handlers::start(attempt, work, &progress).fuse();
     let (handler_runs, handler_ended) = oneshot::channel();
     let handled = async {
         let handled = futures::select_biased! {

@@ -73,7 +73,8 @@ async fn apply_with_retry(settlement: &mut Settlement<'_>) -> Option<DeliveryOut
     for n in 0..MAX_TRIES {
         let document = &settlement.attempt.stored.document;
         let now = engine.env.timestamp();
-        let effects = outcome::settle(&settlement.outcome, document, &engine.policy, now, fraction);
+        let policy = &settlement.attempt.policy;
+        let effects = outcome::settle(&settlement.outcome, document, policy, now, fraction);
         match apply(settlement, effects).await {
             Ok(Applied::Ended(outcome)) => return Some(outcome),
             Ok(Applied::DocumentChanged) => {}
@@ -175,7 +176,7 @@ fn ended(outcome: &Outcome) -> DeliveryOutcome {
     match outcome {
         Outcome::Completed(_) => DeliveryOutcome::Completed,
         Outcome::Failed(_) => DeliveryOutcome::Failed,
-        Outcome::Retry { .. } => DeliveryOutcome::Retried,
+        Outcome::Retry { .. } | Outcome::Interrupted(_) => DeliveryOutcome::Retried,
         Outcome::Cancelled => DeliveryOutcome::Cancelled,
         Outcome::Released => DeliveryOutcome::Released,
     }

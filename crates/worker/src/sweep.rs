@@ -68,7 +68,7 @@ async fn perform_step(engine: &Engine, report: &mut DrainReport) -> Result<StepE
     let started = engine.env.instant();
     let (sweep, etag) = read_state(engine).await?;
     let now = engine.env.timestamp();
-    let Some(claimed) = sweep.claim(&engine.policy, interval, now) else {
+    let Some(claimed) = sweep.claim(&engine.sweep_policy, interval, now) else {
         return Ok(StepEnd { pause: sweep.next_at.since(now), more: false });
     };
     let Some(etag) = write_state(engine, &claimed, etag.as_deref()).await? else { return Ok(StepEnd::NONE) };
@@ -87,7 +87,7 @@ async fn perform_step(engine: &Engine, report: &mut DrainReport) -> Result<StepE
         sweep_page(engine, &claimed, page, report).await?;
         marker = next;
         let elapsed = engine.env.instant().since(started);
-        if marker.is_none() || elapsed >= STEP_TIME.min(engine.policy.visibility / 2) {
+        if marker.is_none() || elapsed >= STEP_TIME.min(engine.sweep_policy.visibility / 2) {
             break;
         }
     }
@@ -107,7 +107,8 @@ async fn sweep_page(
     report: &mut DrainReport,
 ) -> Result<(), StorageError> {
     let now = engine.env.timestamp();
-    let due = page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &engine.policy, now));
+    let due =
+        page.tasks.into_iter().filter(|task| sweep.wants(task.written, task.mark, &engine.sweep_policy, now));
     let mut actions = stream::iter(due)
         .map(|task| async move { (task.id, sweep_document(engine, task.id, task.written).await) })
         .buffer_unordered(MAX_CONCURRENT_DOCUMENTS);
@@ -164,7 +165,7 @@ async fn sweep_document(engine: &Engine, id: TaskId, written: Timestamp) -> Resu
         }
         Err(error) => return Err(error),
     };
-    match review(&stored.document, written, &engine.policy, engine.env.timestamp()) {
+    match review(&stored.document, written, &engine.sweep_policy, engine.env.timestamp()) {
         Review::Leave => Ok(Action::None),
         Review::Requeue(document, delay) => requeue(engine, &document, &stored.etag, delay).await,
         Review::Purge(attachments) => purge(engine, &stored.document, &stored.etag, &attachments).await,

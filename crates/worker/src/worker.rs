@@ -14,23 +14,29 @@ use service::trace;
 use storage::WorkerStorage;
 
 use crate::engine::Engine;
+use crate::handlers::{PROCESS_PATH, find_missing};
+use crate::places::Places;
+use crate::relay::Relay;
 use crate::{control, drain};
 
 /// The worker of one instance, shared by the requests in flight.
 pub struct Worker {
     env: Rc<dyn Env>,
     engine: Result<Engine, ConfigurationError>,
+    /// `None` if the variables are invalid. Needs no storage account.
+    relay: Option<Relay>,
 }
 
 impl Worker {
     /// Creates the worker for the storage account in the settings. If the settings cannot be used, every drain responds
     /// with a problem that names the variable.
     pub fn new(env: Rc<dyn Env>, settings: Result<WorkerSettings, SettingsError>) -> Rc<Self> {
+        let relay = settings.as_ref().ok().map(Relay::new);
         let opened = settings.map_err(ConfigurationError::from).and_then(|settings| {
             let storage = storage::open(env.clone(), &settings.storage)?;
             Ok((settings, storage))
         });
-        Self::with_storage(env, opened)
+        Self::with_relay(env, opened, relay)
     }
 
     /// Creates the worker for the given storage.
@@ -38,11 +44,20 @@ impl Worker {
         env: Rc<dyn Env>,
         opened: Result<(WorkerSettings, WorkerStorage), ConfigurationError>,
     ) -> Rc<Self> {
-        let engine = opened.map(|(settings, storage)| Engine::new(Rc::clone(&env), settings, storage));
-        Rc::new(Self { env, engine })
+        let relay = opened.as_ref().ok().map(|(settings, _)| Relay::new(settings));
+        Self::with_relay(env, opened, relay)
     }
 
-    /// Responds to one request. The routes are `POST /drain` and `GET /healthz`.
+    fn with_relay(
+        env: Rc<dyn Env>,
+        opened: Result<(WorkerSettings, WorkerStorage), ConfigurationError>,
+        relay: Option<Relay>,
+    ) -> Rc<Self> {
+        let engine = opened.map(|(settings, storage)| Engine::new(Rc::clone(&env), settings, storage));
+        Rc::new(Self { env, engine, relay })
+    }
+
+    /// Responds to one request. The routes are `POST /drain`, `POST /handlers/{id}` and `GET /healthz`.
     pub async fn handle<B: RequestBody + 'static>(self: &Rc<Self>, request: Request<B>) -> Response {
         let (parts, body) = request.into_parts();
         let outcome = match (parts.uri.path(), &parts.method) {
@@ -50,6 +65,9 @@ impl Worker {
             ("/healthz", _) => Err(not_allowed("GET, HEAD")),
             ("/drain", &Method::POST) => self.drain(&parts.headers, body).await,
             ("/drain", _) => Err(not_allowed("POST")),
+            (path, method) if path.starts_with(PROCESS_PATH) => {
+                self.handler(path, method, &parts.headers, body).await
+            }
             _ => Err(HttpError::new(
                 ProblemKind::NotFound,
                 "There is nothing here. The worker has POST /drain.",
@@ -65,6 +83,25 @@ impl Worker {
         response::finish(response, &parts.method)
     }
 
+    /// Passes a task on to a handler of this host process.
+    async fn handler<B: RequestBody>(
+        &self,
+        path: &str,
+        method: &Method,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<Response, HttpError> {
+        let Some(relay) = &self.relay else {
+            self.engine.as_ref()?;
+            return Err(HttpError::new(ProblemKind::NotFound, "There is no handler here."));
+        };
+        authorize(relay.token.expose(), headers)?;
+        if method != Method::POST {
+            return Err(not_allowed("POST"));
+        }
+        relay.pass_on(&self.env, path.strip_prefix(PROCESS_PATH).unwrap_or_default(), headers, body).await
+    }
+
     async fn drain<B: RequestBody + 'static>(
         &self,
         headers: &HeaderMap,
@@ -72,8 +109,18 @@ impl Worker {
     ) -> Result<Response, HttpError> {
         let engine = self.engine.as_ref()?;
         authorize(engine.settings.drain_token.expose(), headers)?;
+        if let Some(id) = find_missing(engine).await {
+            let detail = format!(
+                "configuration: task_handlers names the component {id}, which the application does not have or \
+                 handler_hosts does not allow."
+            );
+            let cause = detail.clone();
+            return Err(HttpError::new(ProblemKind::Misconfigured, detail)
+                .retry_after(OPERATOR_RETRY_AFTER)
+                .caused_by(cause));
+        }
         let is_stream = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
-        match drain::drain(engine, control::orders(is_stream.then_some(body))).await {
+        match drain::drain(engine, &Places::of(headers), control::orders(is_stream.then_some(body))).await {
             Ok(report) => Ok(response::json(StatusCode::OK, &report)),
             // Nothing could be received, for a reason that only an operator can remove.
             Err(error) => Err(HttpError::new(ProblemKind::Misconfigured, error.to_string())

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::options::HostKind;
-use crate::artefacts::components;
+use crate::artefacts::{components, test_handler, test_handler_file};
 use crate::command::{cargo, say};
 
 /// The programs of the workspace that `up` starts.
@@ -115,6 +115,21 @@ pub fn prepare(kind: HostKind, fake_storage: bool, host_binary: Option<&Path>) -
         programs.paths.insert("host".to_owned(), path.to_owned());
     }
     Ok(programs)
+}
+
+/// Compiles the handler of the end-to-end tests, or finds what was compiled before; its component.
+///
+/// # Errors
+/// When the compiler finds fault, or there is nothing to find.
+pub fn prepare_test_handler() -> Result<PathBuf> {
+    if !is_built_before() {
+        test_handler()?;
+    }
+    let path = test_handler_file();
+    if !path.is_file() {
+        bail!("the handler of the tests is not built: leave ACCEPTED_NO_BUILD unset");
+    }
+    Ok(path)
 }
 
 #[cfg(test)]

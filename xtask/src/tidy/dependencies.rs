@@ -75,6 +75,7 @@ const DIRECTIONS: &[Direction] = &[
         &["accepted-models", "azure", "lifecycle", "logging"],
         "the launcher needs only connection strings, the drain report, the pace and log lines",
     ),
+    may("misbehaving-handler", &[], "a handler knows the protocol alone"),
     may("xtask", &[], "xtask is compiled before every command and must stay small"),
     may("e2e", &["xtask"], "end-to-end tests use programs and sockets, not the crates of the programs"),
     may(
@@ -120,7 +121,15 @@ const DIRECTIONS: &[Direction] = &[
 const OUTSIDE: [(&str, &[&str], &str); 3] = [
     (
         "spin-sdk",
-        &["guest", "floor", "handler-adapter", "handler-adapter-progress", "rust-http", "rust-typed"],
+        &[
+            "guest",
+            "floor",
+            "handler-adapter",
+            "handler-adapter-progress",
+            "misbehaving-handler",
+            "rust-http",
+            "rust-typed",
+        ],
         "only adapters use the SDK, so that everything else runs natively in tests",
     ),
     ("wasmtime", &["host", "simulation"], "wasmtime takes minutes to compile"),

@@ -17,6 +17,16 @@ pub(crate) fn liveness() -> Response {
     response::json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
 }
 
+/// The response while storage is available. Shows the rules of `task_handlers`, if there are any, to callers who may see
+/// the configuration.
+fn ready(tasks: &Tasks) -> serde_json::Value {
+    let settings = &tasks.settings;
+    if settings.handlers.is_empty() || settings.auth != ApiAuth::None {
+        return serde_json::json!({ "status": "ready" });
+    }
+    serde_json::json!({ "status": "ready", "handlers": settings.handlers.describe() })
+}
+
 pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, HttpError> {
     let probe = async {
         tasks.store.probe().await?;
@@ -24,7 +34,7 @@ pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, HttpError> {
     };
     let outcome = tasks.readiness.get(|| tasks.env.instant(), MAX_READINESS_AGE, probe).await;
     match outcome {
-        Some(Ok(())) => Ok(response::json(StatusCode::OK, &serde_json::json!({ "status": "ready" }))),
+        Some(Ok(())) => Ok(response::json(StatusCode::OK, &ready(tasks))),
         Some(Err(error)) => {
             let error = HttpError::from(error);
             // The route needs no authentication, and the detail may contain the configuration.

@@ -31,7 +31,8 @@ pub(crate) async fn cancel(
             return Err(task_not_found());
         }
         let now = tasks.env.timestamp();
-        let (document, status) = match decision::cancel(&stored.document, tasks.settings.retention, now) {
+        let retention = tasks.settings.retention_of(&stored.document.task_name);
+        let (document, status) = match decision::cancel(&stored.document, retention, now) {
             Cancel::Now(document) => (document, StatusCode::OK),
             Cancel::Request(document) => (document, StatusCode::ACCEPTED),
             Cancel::AlreadyRequested => {

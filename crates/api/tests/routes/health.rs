@@ -39,3 +39,21 @@ async fn readiness_hides_details_when_authentication_is_on() {
     closed.fail_once(Operation::GetBlobProperties, refused);
     assert_eq!(closed.get("/readyz").await.problem().detail, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn readiness_lists_the_rules_of_handlers_unless_authentication_is_on() {
+    let rules = r#"{"image.*":{"handler":"images","task_timeout_seconds":60}}"#;
+    let open = World::with(&[("task_handlers", rules)]).get("/readyz").await.json();
+    let expected = serde_json::json!({"image.*": {"handler": "images", "task_timeout_seconds": 60}});
+    assert_eq!(open["handlers"], expected);
+    let closed =
+        World::with(&[("task_handlers", rules), ("api_auth", "easy-auth")]).get("/readyz").await.json();
+    assert_eq!(closed, serde_json::json!({"status": "ready"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_rule_of_a_handler_is_named_by_readiness() {
+    let world = World::with(&[("task_handlers", r#"{"image.*":{"handler":"images","time":60}}"#)]);
+    let detail = world.get("/readyz").await.problem().detail.unwrap();
+    assert!(detail.contains(r#"the member "image.*" has the unknown member "time""#), "{detail}");
+}

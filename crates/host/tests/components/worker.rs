@@ -61,7 +61,10 @@ async fn handler_component_is_called_only_when_allowed() {
     let counts = allowed.drain().await;
     assert_eq!(counts["failed"], 1, "{counts}");
 
-    let denied = Setup::with_account_key().set("task_handlers", &handlers).start();
+    let denied = Setup::with_account_key()
+        .set("task_handlers", &handlers)
+        .set("handler_hosts", "https://elsewhere.example")
+        .start();
     denied.submit(&json!({"TaskName": "routed"})).await;
     denied.drain().await;
     assert!(

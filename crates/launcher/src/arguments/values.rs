@@ -21,6 +21,16 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "it is not address:port, such as 127.0.0.1:9464")
 }
 
+/// Parses an address of this machine: the calls of handlers must not leave it.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, &'static str> {
+    let address = address(text)?;
+    if address.ip().is_loopback() && address.port() != 0 {
+        Ok(address)
+    } else {
+        Err("it is not a loopback address with a port, such as 127.0.0.1:3001")
+    }
+}
+
 /// Parses an absolute http:// URL. The drain token must not leave this machine or pod, so no other scheme is
 /// needed.
 pub(super) fn url(text: &str) -> Result<Uri, &'static str> {
@@ -30,7 +40,7 @@ pub(super) fn url(text: &str) -> Result<Uri, &'static str> {
 }
 
 /// The health route of Spin at `authority`.
-pub(super) fn health_at(authority: &str) -> Uri {
+pub(crate) fn health_at(authority: &str) -> Uri {
     // Comes from a parsed URL or address, so it parses.
     let url = format!("http://{authority}/.well-known/spin/health").parse();
     url.unwrap_or_else(|_| Uri::from_static("http://127.0.0.1:3000/.well-known/spin/health"))

@@ -10,7 +10,10 @@ use super::{Exit, host_variables, start_host};
 use crate::arguments::WarmOptions;
 use crate::child::HostExit;
 use crate::connection::get;
+use crate::handlers;
 use crate::health;
+use crate::isolation;
+use crate::manifest::Manifest;
 use crate::signals::StopSignals;
 use crate::stderr::WriteLine as _;
 use logging::Line;
@@ -21,7 +24,15 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Runs until the host has answered every request, and has ended.
 pub(super) async fn run(options: &WarmOptions, environment: &BTreeMap<String, String>) -> Exit {
     let Ok(mut signals) = StopSignals::listen() else { return Exit::HostFailed };
-    let Some(mut host) = start_host(&options.command, &host_variables(environment)) else {
+    let handlers = match handlers::read(environment, Manifest::of_command(&options.command).as_ref()) {
+        Ok(handlers) => handlers,
+        Err(sentence) => {
+            Line::error("the task handlers are not usable").with("advice", sentence).write();
+            return Exit::Usage;
+        }
+    };
+    let command = isolation::to_warm(&options.command, &handlers.components());
+    let Some(mut host) = start_host(&command, &host_variables(environment)) else {
         return Exit::HostFailed;
     };
     let started = Instant::now();

@@ -1,5 +1,7 @@
 //! `launcher worker`: starts the host if it is given one, and drains until told to stop.
 
+mod hosts;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +11,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Exit, host_variables, listen, start_host};
+use super::{Exit, listen};
 use crate::arguments::WorkerOptions;
 use crate::child::{Host, HostExit};
 use crate::drain::Target;
 use crate::drainer::Replica;
 use crate::environment::spin_name;
-use crate::handlers;
 use crate::health;
 use crate::metrics::Metrics;
 use crate::signals::{Phase, StopSignals};
 use crate::stderr::WriteLine as _;
+use hosts::Hosts;
 use logging::Line;
 
 /// How long the host may take to end after the last drain.
@@ -36,27 +38,23 @@ pub(super) async fn run(options: &WorkerOptions, environment: &BTreeMap<String, 
             return Exit::Usage;
         }
     };
-    if !options.command.is_empty()
-        && let Err(sentence) = handlers::check(environment, options.parallel)
-    {
-        Line::error("there would be too many task handlers at a time").with("advice", sentence).write();
-        return Exit::Usage;
-    }
+    let registered = match hosts::registered(options, environment) {
+        Ok(registered) => registered,
+        Err(exit) => return exit,
+    };
     let metrics = Arc::new(Metrics::default());
     if let Err(exit) = listen(options.metrics_listen, &metrics).await {
         return exit;
     }
-    let host = if options.command.is_empty() {
-        None
+    let hosts = if options.command.is_empty() {
+        Ok(Hosts::default())
     } else {
-        let mut all = host_variables(environment);
-        all.extend(variables);
-        match start_host(&options.command, &all) {
-            Some(host) => Some(host),
-            None => return Exit::HostFailed,
-        }
+        hosts::start(options, environment, registered, &token, variables, &metrics).await
     };
-    Worker { options, host, signals, metrics, watch: None }.run(token).await
+    match hosts {
+        Ok(hosts) => Worker { options, hosts, signals, metrics, watch: None }.run(token).await,
+        Err(exit) => exit,
+    }
 }
 
 /// The token to present, and the variables that hand it to a host started here.
@@ -83,7 +81,7 @@ fn drain_token(
 
 struct Worker<'a> {
     options: &'a WorkerOptions,
-    host: Option<Host>,
+    hosts: Hosts,
     signals: StopSignals,
     metrics: Arc<Metrics>,
     watch: Option<health::Watch>,
@@ -94,7 +92,7 @@ impl Worker<'_> {
         let health_url = self.options.health_url();
         let healthy = health::wait_until_healthy(&health_url, self.options.start_timeout);
         tokio::select! {
-            ending = ended(&mut self.host) => return host_failed(ending),
+            ending = ended(&mut self.hosts.worker) => return host_failed(ending),
             signal = self.signals.next() => {
                 Line::info("stopping before the first drain").with("signal", signal).write();
                 self.end_host(Instant::now() + self.options.grace).await;
@@ -111,8 +109,9 @@ impl Worker<'_> {
         Line::info("draining").with("parallel", self.options.parallel).write();
 
         let (phase, phases) = watch::channel(Phase::Running);
-        let target = Target { url: self.options.drain_url.clone(), token, limit: self.options.drain_timeout };
         let (loops, idle_max) = (self.options.parallel, self.options.idle_max);
+        let (url, limit) = (self.options.drain_url.clone(), self.options.drain_timeout);
+        let target = Target { url, token, limit, drains: loops };
         let replica = Replica::new(target, loops, idle_max, phases, Arc::clone(&self.metrics));
         let mut drains = JoinSet::new();
         for index in 0..loops {
@@ -120,7 +119,7 @@ impl Worker<'_> {
             drains.spawn(async move { replica.run(index).await });
         }
         tokio::select! {
-            ending = ended(&mut self.host) => {
+            ending = ended(&mut self.hosts.worker) => {
                 self.watch = None;
                 self.metrics.set_healthy(false);
                 return host_failed(ending);
@@ -136,13 +135,13 @@ impl Worker<'_> {
         phase.send_replace(Phase::Stopping);
         tokio::select! {
             () = all_ended(&mut drains) => {}
-            ending = ended(&mut self.host) => return host_failed(ending),
+            ending = ended(&mut self.hosts.worker) => return host_failed(ending),
             () = sleep_until(times.release) => release(phase, "the grace period is nearly over"),
             _ = self.signals.next() => release(phase, "a second signal"),
         }
         tokio::select! {
             () = all_ended(&mut drains) => {}
-            ending = ended(&mut self.host) => return host_failed(ending),
+            ending = ended(&mut self.hosts.worker) => return host_failed(ending),
             () = sleep_until(times.give_up) => {
                 Line::warn("drains did not end in time; their messages come back when the leases run out")
                     .with("drains", drains.len())
@@ -158,8 +157,13 @@ impl Worker<'_> {
     async fn end_host(&mut self, kill: Instant) {
         self.watch = None;
         self.metrics.set_healthy(false);
-        if let Some(host) = &mut self.host {
-            host.stop(kill.min(Instant::now() + HOST_STOP_TIMEOUT)).await;
+        let deadline = kill.min(Instant::now() + HOST_STOP_TIMEOUT);
+        let handlers = self.hosts.handlers.take();
+        if let Some(host) = &mut self.hosts.worker {
+            host.stop(deadline).await;
+        }
+        if let Some(handlers) = handlers {
+            handlers.stop(deadline).await;
         }
     }
 }

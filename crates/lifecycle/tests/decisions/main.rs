@@ -7,6 +7,8 @@ mod diagram;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod handlers;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod outcome;

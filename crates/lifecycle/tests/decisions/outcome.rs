@@ -23,6 +23,7 @@ fn outcomes() -> Vec<(Outcome, TaskState, AttemptOutcome)> {
         (Outcome::Cancelled, TaskState::Cancelled, AttemptOutcome::Cancelled),
         (Outcome::Retry { error: error(), after: None }, TaskState::Pending, AttemptOutcome::Retried),
         (Outcome::Released, TaskState::Pending, AttemptOutcome::Released),
+        (Outcome::Interrupted(error()), TaskState::Pending, AttemptOutcome::Released),
     ]
 }
 
@@ -144,4 +145,23 @@ fn own_terminal_document_is_recognised_after_a_lost_response() {
     let redelivered = running(&mine, &delivery("m1", 2), at(70));
     let theirs = settle(&Outcome::Completed(None), &redelivered, &POLICY, at(71), 0.5);
     assert!(!is_recorded(written(&theirs), &completed), "by another attempt");
+}
+
+#[test]
+fn end_of_a_process_counts_only_after_as_many_as_attempts_are_allowed() {
+    let end = |document: &TaskStatus| {
+        let effects = settle(&Outcome::Interrupted(error()), document, &POLICY, at(7), 1.0);
+        let Some(Effect::BackOff { wait, .. }) = effects.last() else { panic!("a pause") };
+        (written(&effects).clone(), *wait)
+    };
+    let mut document = in_state(TaskState::InProgress);
+    let mut seen = Vec::new();
+    for number in 0..7 {
+        let (pending, wait) = end(&document);
+        seen.push((pending.attempts_used(), wait.as_secs()));
+        assert_eq!(pending.error, Some(error()));
+        document = running(&pending, &delivery("a", number + 2), at(1000 + u64::from(number)));
+    }
+    // The back-off doubles; from the sixth end on each counts, so that the task ends.
+    assert_eq!(seen, [(0, 2), (0, 4), (0, 8), (0, 16), (0, 32), (1, 64), (2, 64)]);
 }

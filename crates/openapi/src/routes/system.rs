@@ -14,6 +14,13 @@ fn status() -> ObjectBuilder {
     plain(Type::Object).property("status", plain(Type::String)).required("status")
 }
 
+fn readiness() -> ObjectBuilder {
+    let handlers = plain(Type::Object).description(Some(
+        "The rules of `task_handlers` by pattern. Absent without rules, or with authentication.",
+    ));
+    status().property("handlers", handlers)
+}
+
 pub(super) fn health() -> Route {
     Route::new(HttpMethod::Get, "/healthz", "getHealth", "system", "Check that the process runs")
         .response("200", other("The process runs.", JSON, status()))
@@ -24,7 +31,7 @@ pub(super) fn ready() -> Route {
         .describe("The state is cached for a few seconds.")
         .problems(&STORAGE)
         .problems(&[ProblemKind::DocumentUnreadable])
-        .response("200", other("Storage and credentials work.", JSON, status()))
+        .response("200", other("Storage and credentials work.", JSON, readiness()))
 }
 
 pub(super) fn metrics() -> Route {

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
 use azure::{AccountConfig, ConfigError, Secret};
 use lifecycle::handler_limit;
+use lifecycle::handlers::Handlers;
 use logging::Level;
 
 use super::variables::VARIABLES;
@@ -151,6 +151,24 @@ impl Reader<'_> {
         }
     }
 
+    fn handlers(&self) -> Result<Handlers, SettingsError> {
+        let handlers =
+            Handlers::parse(&self.text("task_handlers")).map_err(|why| refused("task_handlers", why))?;
+        if handlers.urls().any(|url| url.parse::<http::Uri>().is_err()) {
+            return Err(refused("task_handlers", "the handler of a member is no absolute http(s) URL"));
+        }
+        Ok(handlers)
+    }
+
+    /// A value that is also an entry of `allowed_outbound_hosts`, which may have no path.
+    fn origin(&self, name: &str) -> Result<String, SettingsError> {
+        let origin = self.url(name)?;
+        if origin.split_once("://").is_some_and(|(_, authority)| authority.contains('/')) {
+            return Err(refused(name, "it has a path"));
+        }
+        Ok(origin)
+    }
+
     fn retention(&self) -> Result<Duration, SettingsError> {
         let days: u64 = self.parsed("retention_days", |days| (1..=3650).contains(days))?;
         Ok(Duration::from_secs(days * 86_400))
@@ -248,6 +266,7 @@ impl ApiSettings {
             queue_depth_limit: Some(depth).filter(|depth| *depth > 0),
             retention: reader.retention()?,
             log_level: reader.log_level()?,
+            handlers: reader.handlers()?,
         })
     }
 }
@@ -259,9 +278,12 @@ impl WorkerSettings {
     /// The first invalid variable.
     pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let reader = Reader(lookup);
-        let handlers = handlers(&reader.text("task_handlers"))?;
+        let handlers = reader.handlers()?;
+        let handler_process = reader.origin("handler_process_host")?;
+        let handler_watch = reader.origin("handler_watch_host")?;
         let max_concurrency = reader.parsed("max_concurrency", |n| (1..=256).contains(n))?;
-        if handlers.values().any(|url| handler_limit::is_outside(url))
+        let is_process_used = !handler_process.is_empty() && !handlers.components().is_empty();
+        if (is_process_used || handlers.urls().any(handler_limit::is_outside))
             && !handler_limit::fits(1, max_concurrency)
         {
             return Err(SettingsError {
@@ -289,33 +311,10 @@ impl WorkerSettings {
             simulate_unit: Duration::from_millis(unit),
             log_level: reader.log_level()?,
             handlers,
+            handler_process,
+            handler_watch,
         })
     }
-}
-
-/// Parses task names and the URLs of their handlers.
-fn handlers(text: &str) -> Result<BTreeMap<String, String>, SettingsError> {
-    let refused = |why: String| refused("task_handlers", why);
-    let members: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(text.as_bytes()).map_err(|error| {
-            refused(match error.classify() {
-                serde_json::error::Category::Data => "it is some other JSON value".to_owned(),
-                serde_json::error::Category::Eof => "it ends too early".to_owned(),
-                _ => format!("it is not JSON from line {}, column {}, on", error.line(), error.column()),
-            })
-        })?;
-    let mut handlers = BTreeMap::new();
-    for (name, value) in members {
-        let url = value.as_str().filter(|url| {
-            let uri = url.parse::<http::Uri>();
-            uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-        });
-        let Some(url) = url else {
-            return Err(refused("the value of a member is no absolute http(s) URL".to_owned()));
-        };
-        handlers.insert(name, url.to_owned());
-    }
-    Ok(handlers)
 }
 
 #[cfg(test)]

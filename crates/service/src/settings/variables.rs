@@ -58,7 +58,10 @@ pub const VARIABLES: &[Variable] = &[
     variable("queue_host", Role::Manifest, "http://127.0.0.1:10001", "scheme://host[:port], no path"),
     variable("key_vault_host", Role::Manifest, "", "scheme://host[:port], no path; or empty"),
     variable("identity_host", Role::Manifest, "", "scheme://host[:port], no path; or empty"),
-    variable("handler_hosts", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable("handler_hosts", Role::Manifest, "http://*.spin.internal", "one scheme://host[:port], no path"),
+    variable("handler_hosts_2", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable("handler_hosts_3", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable("handler_hosts_4", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
     variable(
         "managed_identity_client_id",
         Role::Both,
@@ -115,5 +118,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("retry_cap_seconds", Role::Worker, "300", "a whole number from 1 to 604800"),
     variable("sweep_interval_seconds", Role::Worker, "300", "a whole number from 1 to 86400"),
     variable("simulate_unit_ms", Role::Worker, "1000", "a whole number from 1 to 3600000"),
-    variable("task_handlers", Role::Worker, "{}", "a JSON object: task name to handler URL"),
+    variable("task_handlers", Role::Both, "{}", "a JSON object, see docs/handlers.md"),
+    variable("handler_process_host", Role::Worker, "", "http://host:port, which the launcher sets; or empty"),
+    variable("handler_watch_host", Role::Worker, "", "http://host:port, which the launcher sets; or empty"),
 ];

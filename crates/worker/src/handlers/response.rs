@@ -31,30 +31,38 @@ pub(super) fn outcome(response: Response<Bytes>, progress: &Progress, now: Offse
             "the handler's answer has a Content-Encoding, which was not asked for and is not understood; it \
              must answer without one",
         ),
-        _ if is_json_lines(status, &content_type) => last_line(&body, progress),
+        _ if is_json_lines(status, &head.headers) => last_line(&body, progress),
         StatusCode::OK => HandlerOutcome::Completed(Some(Payload { bytes: body, content_type })),
         _ => {
-            let message = explanation(&body, &content_type)
-                .unwrap_or_else(|| format!("the handler answered {}", status.as_u16()));
-            failure(status, &message, || azure::retry_after(&head.headers, now))
+            let explanation = explanation(&body, &content_type);
+            failure(status, explanation, body.is_empty(), || azure::retry_after(&head.headers, now))
         }
     }
 }
 
-/// Returns the outcome of a status that does not complete the task. `message` is the handler's explanation.
+/// Returns the outcome of a status that does not complete the task.
 fn failure(
     status: StatusCode,
-    message: &str,
+    explanation: Explanation,
+    is_empty: bool,
     retry_after: impl FnOnce() -> Option<Duration>,
 ) -> HandlerOutcome {
+    let number = status.as_u16();
+    let message = explanation.message.unwrap_or_else(|| {
+        if status == StatusCode::INTERNAL_SERVER_ERROR && is_empty {
+            format!("the handler trapped or used up its memory: its host answered {number} without a body")
+        } else {
+            format!("the handler answered {number}")
+        }
+    });
     let is_temporary = status.is_server_error()
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     if is_temporary {
-        return HandlerOutcome::Retry { error: error("HandlerUnavailable", message), after: retry_after() };
+        let code = explanation.code.as_deref().unwrap_or("HandlerUnavailable");
+        return HandlerOutcome::Retry { error: error(code, &message), after: retry_after() };
     }
-    let number = status.as_u16();
     if status.is_client_error() {
-        HandlerOutcome::failed("HandlerFailed", message)
+        HandlerOutcome::failed(explanation.code.as_deref().unwrap_or("HandlerFailed"), &message)
     } else if status.is_redirection() {
         let message = format!(
             "the handler answered {number}, and redirects are not followed; task_handlers must name the final \
@@ -120,7 +128,7 @@ pub(super) struct Lines {
 impl Lines {
     /// Reports the progress in the lines that `piece` completes. [`outcome`] decides on the outcome.
     pub(super) fn observe(&self, head: &Parts, piece: &[u8], progress: &Progress) {
-        if !is_json_lines(head.status, &content_type(&head.headers)) {
+        if !is_json_lines(head.status, &head.headers) {
             return;
         }
         let mut line = self.incomplete.borrow_mut();
@@ -157,9 +165,7 @@ fn last_line(body: &[u8], progress: &Progress) -> HandlerOutcome {
             );
         };
         if let Some(problem) = line.error {
-            let message =
-                problem_text(problem.get()).unwrap_or_else(|| "the handler gave no reason".to_owned());
-            return HandlerOutcome::failed("HandlerFailed", &message);
+            return error_line(problem.get());
         }
         match line.result {
             Some(result) if result.get() != "null" => {
@@ -182,29 +188,59 @@ fn percent(value: f64) -> u8 {
     percent
 }
 
-/// Returns the handler's explanation: the detail or title of a problem document, or plain text.
-fn explanation(body: &[u8], content_type: &str) -> Option<String> {
-    let text = std::str::from_utf8(body).ok()?.trim();
-    let media_type = MediaType::parse(content_type)?;
-    let text = if media_type.subtype.to_ascii_lowercase().ends_with("json") {
-        problem_text(text)
-    } else if media_type.is("text", "plain") {
-        Some(text.to_owned())
-    } else {
-        None
-    };
-    text.filter(|text| !text.is_empty())
+/// Returns the outcome of a line with an error, which may ask for another attempt.
+fn error_line(json: &str) -> HandlerOutcome {
+    let Explanation { code, message } = explained(json);
+    let message = message.unwrap_or_else(|| "the handler gave no reason".to_owned());
+    let members: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    if members.get("retryable").and_then(serde_json::Value::as_bool) != Some(true) {
+        return HandlerOutcome::failed(code.as_deref().unwrap_or("HandlerFailed"), &message);
+    }
+    let after = members.get("retryAfterSeconds").and_then(serde_json::Value::as_u64).map(Duration::from_secs);
+    HandlerOutcome::Retry { error: error(code.as_deref().unwrap_or("HandlerUnavailable"), &message), after }
 }
 
-/// Returns a JSON string, or the first of an object's members that usually describe an error.
-fn problem_text(json: &str) -> Option<String> {
-    match serde_json::from_slice(json.as_bytes()).ok()? {
-        serde_json::Value::String(text) => Some(text),
-        serde_json::Value::Object(members) => ["detail", "message", "error", "title"]
-            .iter()
-            .find_map(|name| members.get(*name)?.as_str().map(str::to_owned)),
-        _ => None,
+/// What a handler says about a failure.
+#[derive(Default)]
+struct Explanation {
+    /// The code of the task's error.
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// Returns the handler's explanation: a problem document, or plain text.
+fn explanation(body: &[u8], content_type: &str) -> Explanation {
+    let Ok(text) = std::str::from_utf8(body).map(str::trim) else { return Explanation::default() };
+    let Some(media_type) = MediaType::parse(content_type) else { return Explanation::default() };
+    if media_type.subtype.to_ascii_lowercase().ends_with("json") {
+        let explained = explained(text);
+        Explanation { message: explained.message.filter(|message| !message.is_empty()), ..explained }
+    } else if media_type.is("text", "plain") {
+        Explanation { code: None, message: Some(text.to_owned()).filter(|text| !text.is_empty()) }
+    } else {
+        Explanation::default()
     }
+}
+
+/// Returns a JSON string, or the code and the first of an object's members that usually describe an error.
+fn explained(json: &str) -> Explanation {
+    match serde_json::from_slice(json.as_bytes()) {
+        Ok(serde_json::Value::String(text)) => Explanation { code: None, message: Some(text) },
+        Ok(serde_json::Value::Object(members)) => {
+            let text = |name: &str| members.get(name)?.as_str().map(str::to_owned);
+            Explanation {
+                code: text("code").filter(|code| is_code(code)),
+                message: ["detail", "message", "error", "title"].iter().find_map(|name| text(name)),
+            }
+        }
+        _ => Explanation::default(),
+    }
+}
+
+/// Returns whether programs can compare the text: at most 64 letters, digits and `-_.`.
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 fn content_type(headers: &HeaderMap) -> String {
@@ -214,10 +250,10 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// Returns whether the response has JSON lines, under any media type in use for them.
-fn is_json_lines(status: StatusCode, content_type: &str) -> bool {
+pub(crate) fn is_json_lines(status: StatusCode, headers: &HeaderMap) -> bool {
     let subtypes = ["x-ndjson", "ndjson", "jsonl", "x-jsonlines"];
     status == StatusCode::OK
-        && MediaType::parse(content_type)
+        && MediaType::parse(&content_type(headers))
             .is_some_and(|media_type| subtypes.iter().any(|subtype| media_type.is("application", subtype)))
 }
 

@@ -3,67 +3,120 @@
 use std::time::Duration;
 
 use azure::{Env, Limits, TransportError};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Request};
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request};
+use lifecycle::handlers::MAX_RESULT_BYTES;
+use models::Timestamp;
 
-use super::{HandlerOutcome, MAX_RESULT_BYTES, Work, response};
+use super::endpoint::{Endpoint, RELAY_ERROR, TOO_LARGE};
+use super::{HandlerOutcome, Work, response};
 use crate::progress::Progress;
 
+/// The version of the protocol of docs/handlers.md. A change that a handler could notice increases it.
+const PROTOCOL_VERSION: &str = "1";
+
 /// The largest response, in bytes: the largest result, and a problem document or progress lines.
-const MAX_RESPONSE_BYTES: usize = MAX_RESULT_BYTES + 64 * 1024;
+pub(crate) const MAX_RESPONSE_BYTES: usize = MAX_RESULT_BYTES + 64 * 1024;
 
 /// The time by which a request may take longer than an attempt.
 const REQUEST_MARGIN: Duration = Duration::from_secs(30);
 
-/// Posts the task to `url`. `task_timeout` is the time limit of an attempt.
-pub(super) async fn run(
-    env: &dyn Env,
-    url: &str,
-    task_timeout: Duration,
-    work: &Work,
-    progress: &Progress,
-) -> HandlerOutcome {
-    let body = serde_json::to_vec(work).unwrap_or_default();
-    let length = body.len();
-    let Ok(mut request) = Request::post(url).body(body.into()) else {
+/// One call of a handler.
+pub(super) struct Call {
+    pub(super) endpoint: Endpoint,
+    /// The time limit of the attempt.
+    pub(super) timeout: Duration,
+    pub(super) max_result_bytes: usize,
+}
+
+/// Posts the task to its handler.
+pub(super) async fn run(env: &dyn Env, call: Call, work: &Work, progress: &Progress) -> HandlerOutcome {
+    let Some(request) = request(env, &call, work) else {
         return HandlerOutcome::retry(
             "HandlerMisconfigured",
             "task_handlers holds no usable URL for this task",
         );
     };
+    let limits = Limits {
+        connect: Duration::from_secs(5),
+        // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
+        first_byte: call.timeout + REQUEST_MARGIN,
+        between_bytes: call.timeout + REQUEST_MARGIN,
+        total: call.timeout + REQUEST_MARGIN,
+        max_response_bytes: MAX_RESPONSE_BYTES,
+    };
+    let lines = response::Lines::default();
+    match env.send(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
+        Ok(response) if call.endpoint.token.is_some() && is_too_large(response.headers()) => {
+            HandlerOutcome::Failed(super::too_large(call.max_result_bytes))
+        }
+        Ok(response) => response::outcome(response, progress, env.now()),
+        Err(error) => failure(&error, &call),
+    }
+}
+
+/// Returns whether the worker in the process of the handlers gave up a response for its size.
+fn is_too_large(headers: &HeaderMap) -> bool {
+    headers.get(RELAY_ERROR).is_some_and(|value| value.as_bytes() == TOO_LARGE.as_bytes())
+}
+
+fn request(env: &dyn Env, call: &Call, work: &Work) -> Option<Request<Bytes>> {
+    let body = serde_json::to_vec(work).unwrap_or_default();
+    let length = body.len();
+    let mut request = Request::post(&call.endpoint.url).body(body.into()).ok()?;
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, length.into());
     // Without this header every coding is acceptable (RFC 9110, section 12.5.3).
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/x-ndjson, */*"));
-    if let Some(Ok(value)) = work.trace_parent.as_deref().map(HeaderValue::from_str) {
-        headers.insert("traceparent", value);
+    headers.insert("accepted-protocol", HeaderValue::from_static(PROTOCOL_VERSION));
+    let deadline = Timestamp::from(env.now()).plus(call.timeout).to_string();
+    let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
+    headers.insert("accepted-timeout-ms", milliseconds.into());
+    let texts = [
+        ("accepted-deadline", Some(deadline)),
+        // A string of RFC 9651, as the draft of the header has it.
+        ("idempotency-key", Some(format!("\"{}\"", work.id))),
+        ("traceparent", work.trace_parent.clone()),
+    ];
+    for (name, text) in texts {
+        if let Some(Ok(value)) = text.as_deref().map(HeaderValue::from_str) {
+            headers.insert(name, value);
+        }
     }
-    let limits = Limits {
-        connect: Duration::from_secs(5),
-        // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
-        first_byte: task_timeout + REQUEST_MARGIN,
-        between_bytes: task_timeout + REQUEST_MARGIN,
-        total: task_timeout + REQUEST_MARGIN,
-        max_response_bytes: MAX_RESPONSE_BYTES,
-    };
-    let lines = response::Lines::default();
-    match env.send(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
-        Ok(response) => response::outcome(response, progress, env.now()),
-        Err(TransportError::TooLarge(_)) => HandlerOutcome::Failed(super::too_large()),
-        Err(TransportError::Denied(_)) => HandlerOutcome::retry(
-            "HandlerMisconfigured",
-            "the handler's host is not allowed; add it to the variable handler_hosts",
-        ),
-        Err(TransportError::Timeout) => {
-            HandlerOutcome::retry("HandlerUnavailable", "the handler did not answer in time")
+    if let Some(token) = &call.endpoint.token {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Some(request)
+}
+
+/// Returns the outcome of a call without a response.
+fn failure(error: &TransportError, call: &Call) -> HandlerOutcome {
+    let unavailable = |message| HandlerOutcome::retry("HandlerUnavailable", message);
+    match error {
+        TransportError::TooLarge(_) => HandlerOutcome::Failed(super::too_large(call.max_result_bytes)),
+        TransportError::Denied(_) => {
+            let message = match &call.endpoint.component {
+                Some(id) if call.endpoint.token.is_none() => {
+                    format!("the application has no component {id}, or handler_hosts does not allow it")
+                }
+                _ => "the handler's host is not allowed; add it to the variable handler_hosts".to_owned(),
+            };
+            HandlerOutcome::retry("HandlerMisconfigured", &message)
         }
-        Err(TransportError::Connect(_)) => {
-            HandlerOutcome::retry("HandlerUnavailable", "the handler cannot be reached")
+        // The worker in the process of the handlers responds to everything that a single handler does.
+        TransportError::Connect(_) | TransportError::Interrupted(_) if call.endpoint.token.is_some() => {
+            HandlerOutcome::ProcessEnded(super::error(
+                "HandlerProcessEnded",
+                "the process of the handlers ended during the attempt or is being started",
+            ))
         }
-        Err(TransportError::Interrupted(_)) => {
-            HandlerOutcome::retry("HandlerUnavailable", "the connection to the handler broke")
-        }
+        TransportError::Timeout => unavailable("the handler did not answer in time"),
+        TransportError::Connect(_) => unavailable("the handler cannot be reached"),
+        TransportError::Interrupted(_) => unavailable("the connection to the handler broke"),
     }
 }

@@ -21,6 +21,10 @@ mod outages;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod registration;
+#[cfg(test)]
+mod relay;
+#[cfg(test)]
 mod route;
 #[cfg(test)]
 mod scheduled;

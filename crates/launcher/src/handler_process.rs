@@ -1,0 +1,186 @@
+//! The host process of the task handlers: started, watched, killed and started again, without the worker's.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure::Secret;
+use http::Uri;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::child::Host;
+use crate::health::probe;
+use crate::metrics::Metrics;
+use crate::stderr::WriteLine as _;
+use logging::Line;
+
+/// Between two health checks.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a response to a health check may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A process that lived longer than this is started again at once.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+/// The first pause before a process that ended early is started again; pauses double.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// How the process is started and judged.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Program and arguments.
+    pub command: Vec<OsString>,
+    /// Added to the environment.
+    pub variables: BTreeMap<String, Secret>,
+    /// Responds 2xx while the process serves requests.
+    pub health_url: Uri,
+    /// How long the process may take until it is healthy.
+    pub start_timeout: Duration,
+    /// How long it may then be without a response: handlers that compute keep it from responding.
+    pub stall: Duration,
+}
+
+/// The process, until [`Self::stop`].
+#[derive(Debug)]
+pub struct HandlerProcess {
+    stop: watch::Sender<Option<Instant>>,
+    supervisor: JoinHandle<()>,
+}
+
+/// Why a process is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Overrun,
+    Stall,
+    Ended(u8),
+}
+
+impl HandlerProcess {
+    /// Starts the process and its supervisor. `reports` says how long ago a handler was called that has not ended in
+    /// time.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn start(plan: Plan, reports: mpsc::Receiver<Duration>, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let host = Host::start(&plan.command, &plan.variables)?;
+        let (stop, stopped) = watch::channel(None);
+        let supervisor = tokio::spawn(supervise(plan, host, reports, stopped, metrics));
+        Ok(Self { stop, supervisor })
+    }
+
+    /// Ends the process: SIGTERM, and at `deadline` SIGKILL.
+    pub async fn stop(self, deadline: Instant) {
+        self.stop.send_replace(Some(deadline));
+        // Its own limit is that of a killed process.
+        let _ = timeout_at(deadline + Duration::from_secs(2), self.supervisor).await;
+    }
+}
+
+async fn supervise(
+    plan: Plan,
+    first: Host,
+    mut reports: mpsc::Receiver<Duration>,
+    mut stop: watch::Receiver<Option<Instant>>,
+    metrics: Arc<Metrics>,
+) {
+    let mut host = first;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let started = Instant::now();
+        let reason = tokio::select! {
+            ending = host.ended() => Reason::Ended(ending.exit_code()),
+            () = overrun(&mut reports, started) => Reason::Overrun,
+            () = stall(&plan) => Reason::Stall,
+            deadline = stopped(&mut stop) => {
+                host.stop(deadline).await;
+                return;
+            }
+        };
+        host.kill().await;
+        log(reason, started);
+        metrics.handlers_restarted(reason.name());
+        let is_early = started.elapsed() < STEADY_AFTER;
+        pause = if is_early { (pause * 2).min(MAX_PAUSE) } else { FIRST_PAUSE };
+        host = loop {
+            if is_early && reason != Reason::Overrun {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = stopped(&mut stop) => return,
+                }
+            }
+            match Host::start(&plan.command, &plan.variables) {
+                Ok(host) => break host,
+                Err(error) => {
+                    Line::error("the host of the handlers cannot be started")
+                        .with("reason", error.to_string())
+                        .write();
+                    sleep(MAX_PAUSE).await;
+                }
+            }
+        };
+    }
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Overrun => "overrun",
+            Self::Stall => "stall",
+            Self::Ended(_) => "ended",
+        }
+    }
+}
+
+fn log(reason: Reason, started: Instant) {
+    let seconds = started.elapsed().as_secs();
+    let line = match reason {
+        Reason::Overrun => {
+            Line::warn("a handler did not end in time; the host of the handlers is started again")
+        }
+        Reason::Stall => Line::error("the host of the handlers does not answer and is started again"),
+        Reason::Ended(code) => Line::error("the host of the handlers ended by itself and is started again")
+            .with("exit_code", code),
+    };
+    line.with("seconds", seconds).write();
+}
+
+/// Waits for a report about a handler of the process that was started then. A report about an earlier process is late.
+async fn overrun(reports: &mut mpsc::Receiver<Duration>, started: Instant) {
+    while let Some(ago) = reports.recv().await {
+        if started.elapsed() >= ago {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Waits until the process has not been healthy for too long.
+async fn stall(plan: &Plan) {
+    let mut limit = plan.start_timeout;
+    let mut healthy_at = Instant::now();
+    loop {
+        let asked = Instant::now();
+        if probe(&plan.health_url, PROBE_TIMEOUT.min(limit)).await.is_ok() {
+            (healthy_at, limit) = (Instant::now(), plan.stall);
+        } else if healthy_at.elapsed() >= limit {
+            return;
+        }
+        tokio::time::sleep_until(asked + PROBE_INTERVAL).await;
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    loop {
+        if let Some(deadline) = *stop.borrow_and_update() {
+            return deadline;
+        }
+        if stop.changed().await.is_err() {
+            // The owner is gone without a stop, which ends the launcher.
+            return Instant::now();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The addresses of handlers.
+
+use azure::Secret;
+use http::HeaderName;
+use lifecycle::handlers::Target;
+use service::settings::WorkerSettings;
+
+/// The path under which a worker of another host process passes requests on to its handlers, see [`crate::relay`].
+pub(crate) const PROCESS_PATH: &str = "/handlers/";
+
+/// A header of a response that a worker of another process gives in place of a handler. Handlers cannot set it there.
+pub(crate) const RELAY_ERROR: HeaderName = HeaderName::from_static("relay-error");
+/// Its value if the response of the handler was too large.
+pub(crate) const TOO_LARGE: &str = "too-large";
+
+/// Where a task is posted to.
+pub(super) struct Endpoint {
+    pub(super) url: String,
+    /// The bearer token of a worker in another host process.
+    pub(super) token: Option<Secret>,
+    /// The id, if the handler is a component of the application.
+    pub(super) component: Option<String>,
+}
+
+/// Returns the address of a handler. Components are called within the host, or in the process that runs them.
+pub(super) fn of(target: &Target, settings: &WorkerSettings) -> Endpoint {
+    match target {
+        Target::Url(url) => Endpoint { url: url.clone(), token: None, component: None },
+        Target::Component(id) if settings.handler_process.is_empty() => {
+            Endpoint { url: component_url(id), token: None, component: Some(id.clone()) }
+        }
+        Target::Component(id) => Endpoint {
+            url: format!("{}{PROCESS_PATH}{id}", settings.handler_process),
+            token: Some(settings.drain_token.clone()),
+            component: Some(id.clone()),
+        },
+    }
+}
+
+/// Returns the address of a component in the same host process.
+pub(crate) fn component_url(id: &str) -> String {
+    format!("http://{id}.spin.internal/")
+}

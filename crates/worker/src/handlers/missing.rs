@@ -1,0 +1,47 @@
+//! Whether the components that are handlers exist.
+
+use std::time::Duration;
+
+use super::endpoint::component_url;
+use crate::engine::Engine;
+use azure::{Limits, TransportError, UNOBSERVED};
+use bytes::Bytes;
+use futures::future::join_all;
+use http::{Method, Request};
+
+/// How long a component may take to answer. One that takes longer exists.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest response that is read, in bytes. A component with a larger one exists.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+
+/// Returns the id of a handler in this host process that is not part of the application, or that `handler_hosts` does
+/// not allow.
+///
+/// The manifest is not visible to a component. The host allows requests to `*.spin.internal` only for the components
+/// that run, so each handler is asked with `OPTIONS`, which does no work. Once all were found, an instance does not ask
+/// again.
+pub(crate) async fn find_missing(engine: &Engine) -> Option<String> {
+    let Engine { env, settings, handlers_exist, .. } = engine;
+    // The launcher has compared the handlers of another process with the manifest.
+    if handlers_exist.get() || !settings.handler_process.is_empty() {
+        return None;
+    }
+    let limits = Limits {
+        connect: TIMEOUT,
+        first_byte: TIMEOUT,
+        between_bytes: TIMEOUT,
+        total: TIMEOUT,
+        max_response_bytes: MAX_RESPONSE_BYTES,
+    };
+    let asked = settings.handlers.components().into_iter().map(|id| async move {
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::OPTIONS;
+        *request.uri_mut() = component_url(id).parse().ok()?;
+        let response = env.send(request, limits, UNOBSERVED).await;
+        // Spin denies such a request; other hosts may find nothing to connect to. Within the host nothing else does either.
+        matches!(response, Err(TransportError::Denied(_) | TransportError::Connect(_))).then(|| id.to_owned())
+    });
+    let missing = join_all(asked).await.into_iter().flatten().next();
+    handlers_exist.set(missing.is_none());
+    missing
+}

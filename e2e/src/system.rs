@@ -108,11 +108,7 @@ impl System {
     /// # Errors
     /// When it cannot be started.
     pub fn replica(&self, manifest: &Path, address: &str, of_handlers: &str) -> Result<Process> {
-        let own = root().join("spin.toml");
-        let words = host_command(self.kind, &self.programs, address)?;
-        let words = words
-            .iter()
-            .map(|word| if Path::new(word) == own { manifest.as_os_str() } else { word.as_ref() });
+        let words = host_command(self.kind, &self.programs, manifest, address)?;
         let mut launcher = self.program("launcher")?;
         self.set(&mut launcher);
         let url = format!("http://{address}/drain");

@@ -18,8 +18,7 @@ pub(crate) struct Build {
     pub(crate) folder: String,
 }
 
-/// Adds a handler: the text of its trigger and component at the end, its URL in the default of `task_handlers`, and its
-/// host among those that the worker may call.
+/// Adds a handler: the text of its trigger and component at the end, and its id in the default of `task_handlers`.
 ///
 /// # Errors
 /// When the manifest is not one of this application, or has a component of that name.
@@ -35,14 +34,8 @@ pub(crate) fn with_handler(manifest: &str, entries: &str, name: &str) -> Result<
     let default = default.context("spin.toml has no variable task_handlers with a default")?;
     let mut routes: Map<String, Value> = serde_json::from_str(default.as_str().unwrap_or_default())
         .context("task_handlers is no JSON object")?;
-    let host = format!("http://{name}.spin.internal");
-    routes.insert(name.to_owned(), Value::String(format!("{host}/")));
+    routes.insert(name.to_owned(), Value::String(name.to_owned()));
     *default = value(Value::Object(routes).to_string());
-    let worker = document.get_mut("component").and_then(Item::as_table_like_mut);
-    let worker = worker.and_then(|components| components.get_mut("worker")).and_then(Item::as_table_like_mut);
-    let hosts =
-        worker.and_then(|worker| worker.get_mut("allowed_outbound_hosts")).and_then(Item::as_array_mut);
-    hosts.context("the worker in spin.toml has no allowed_outbound_hosts")?.push(host);
     let text = format!("{}\n{}", document.to_string().trim_end_matches('\n').to_owned() + "\n", entries);
     let whole: DocumentMut =
         text.parse().context("the entries of the handler cannot be added to spin.toml")?;
@@ -149,10 +142,8 @@ workdir = "handlers/new"
     #[test]
     fn new_handler_is_added_and_everything_else_stays() {
         let text = with_handler(MANIFEST, ENTRIES, "new").unwrap();
-        let default = r#"{"a":"x","new":"http://new.spin.internal/"}"#;
-        let expected = MANIFEST
-            .replace(r#""{\"a\":\"x\"}""#, &format!("'{default}'"))
-            .replace(r#"["{{ blob_host }}"]"#, r#"["{{ blob_host }}", "http://new.spin.internal"]"#);
+        let default = r#"{"a":"x","new":"new"}"#;
+        let expected = MANIFEST.replace(r#""{\"a\":\"x\"}""#, &format!("'{default}'"));
         assert_eq!(text, format!("{expected}\n{ENTRIES}"));
     }
 
@@ -162,7 +153,6 @@ workdir = "handlers/new"
             (MANIFEST.replace("part", "new"), ENTRIES, "already"),
             (MANIFEST.replace("task_handlers", "others"), ENTRIES, "no variable task_handlers"),
             (MANIFEST.replace("{\\\"a\\\":\\\"x\\\"}", "[]"), ENTRIES, "no JSON object"),
-            (MANIFEST.replace("allowed_outbound_hosts", "files"), ENTRIES, "no allowed_outbound_hosts"),
             (MANIFEST.to_owned(), "[component.other]", "no component `new`"),
             (MANIFEST.to_owned(), "[variables]\n[component.new]", "cannot be added"),
         ] {

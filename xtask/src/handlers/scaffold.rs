@@ -150,10 +150,7 @@ mod tests {
             manifest.contains("handlers/my-rust2/target/wasm32-wasip2/release/my_rust2.wasm"),
             "{manifest}"
         );
-        assert!(
-            manifest.contains(r#""my-javascript2":"http://my-javascript2.spin.internal/""#),
-            "{manifest}"
-        );
+        assert!(manifest.contains(r#""my-javascript2":"my-javascript2""#), "{manifest}");
     }
 
     #[test]

@@ -24,8 +24,16 @@ use test_world::application::{DRAIN_TOKEN, drain_request, request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Tasks of the drain: two full batches.
+/// Tasks of a drain: two full batches.
 const TASKS: usize = 64;
+
+/// Drains, so that one busy moment of the machine does not decide.
+const DRAINS: usize = 4;
+
+/// Requests in a hundred that may leave as two segments. A request may find the task of its connection running on the
+/// other thread, which then sends the head before the body is written: about one request in a hundred. When the body was
+/// written before the request was passed to the host, it was 10 to 22.
+const MAX_SPLIT_PERCENT: usize = 4;
 
 /// Storage behind sockets, which notes how each request with a body arrived.
 struct Storage {
@@ -161,18 +169,22 @@ fn app([blobs, queues]: &[String; 2]) -> App {
 async fn storage_writes_leave_as_one_segment_under_32_tasks_at_once() {
     let (storage, addresses) = storage();
     let app = app(&addresses);
-    for n in 0..TASKS {
-        let body = json!({"TaskName": "simulate", "Input": n}).to_string();
-        assert_eq!(app.call(request("POST", "/tasks", body)).await.unwrap().status(), 202);
+    for _ in 0..DRAINS {
+        for n in 0..TASKS {
+            let body = json!({"TaskName": "simulate", "Input": n}).to_string();
+            assert_eq!(app.call(request("POST", "/tasks", body)).await.unwrap().status(), 202);
+        }
+        let drained = app.call(drain_request()).await.unwrap();
+        let report: Value = serde_json::from_slice(drained.body()).unwrap();
+        assert_eq!(report["completed"], TASKS, "{report}");
     }
-    let drained = app.call(drain_request()).await.unwrap();
-    let report: Value = serde_json::from_slice(drained.body()).unwrap();
-    assert_eq!(report["completed"], TASKS, "{report}");
 
     let requests = storage.requests.load(Ordering::Relaxed);
     let split = storage.split.load(Ordering::Relaxed);
     // Two writes for each submission and two for each task.
-    assert!(requests >= 4 * TASKS, "{requests}");
-    // A request on a new connection may find its connection task running on the other thread already.
-    assert!(split * 100 <= requests, "{split} of {requests} requests left as two segments");
+    assert!(requests >= 4 * TASKS * DRAINS, "{requests}");
+    assert!(
+        split * 100 <= MAX_SPLIT_PERCENT * requests,
+        "{split} of {requests} requests left as two segments"
+    );
 }

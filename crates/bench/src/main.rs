@@ -5,10 +5,12 @@
 
 mod cpu;
 mod floor;
+mod growth;
 mod ratios;
 mod sizes;
 mod start;
 mod trips;
+mod waits;
 mod world;
 
 use anyhow::Result;
@@ -25,8 +27,8 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value = "15", value_parser = rounds())]
     rounds: usize,
 
-    /// What to measure; without it all but sizes.
-    #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "floor", "start"], hide_default_value = true)]
+    /// What to measure; without it all but sizes and growth.
+    #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "floor", "waits", "start"], hide_default_value = true)]
     what: Vec<What>,
 }
 
@@ -44,6 +46,10 @@ enum What {
     Ratios,
     /// CPU time of a submission in terms of the least that its two requests can cost.
     Floor,
+    /// What a thousand waiting clients cost.
+    Waits,
+    /// How the cost grows up to 100,000 stored tasks (minutes); exact.
+    Growth,
     /// What a filled compile cache saves.
     Start,
     /// Builds the components with other optimisation (minutes) and compares size and speed.
@@ -65,6 +71,8 @@ async fn measure(rounds: usize, wanted: &[What]) -> Result<()> {
             What::Trips => vec![trips::measure(&world::blueprint(&manifest)?).await?],
             What::Ratios => vec![ratios::measure(&world::blueprint(&manifest)?, rounds).await?],
             What::Floor => vec![floor::measure(rounds).await?],
+            What::Waits => vec![waits::measure(&world::blueprint(&manifest)?).await?],
+            What::Growth => vec![growth::measure(&world::blueprint(&manifest)?).await?],
             What::Start => vec![start::measure(&manifest)?],
             What::Sizes => sizes::compare(rounds).await?,
         };

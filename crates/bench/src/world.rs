@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
+use fake_azure::FakeAzure;
 use futures::future::join_all;
 use host::log::Source;
 use host::{
@@ -16,6 +17,7 @@ use host::{
 use http::{Request, Response};
 use serde_json::Value;
 use test_world::application::{self, START_UNIX, drain_request, request};
+use test_world::growth;
 use time::OffsetDateTime;
 
 use crate::cpu::{self, Apart};
@@ -54,6 +56,8 @@ pub(crate) enum Credential {
 /// An application and its storage.
 pub(crate) struct World {
     app: App,
+    fake: Arc<Mutex<FakeAzure>>,
+    clock: Arc<VirtualClock>,
     emulator: Apart,
 }
 
@@ -71,6 +75,16 @@ impl LogSink for Failures {
 impl World {
     /// Starts the application. Each request to storage takes `latency` in virtual time.
     pub(crate) fn start(blueprint: &Blueprint, credential: Credential, latency: Duration) -> Result<Self> {
+        Self::start_with(blueprint, credential, latency, &[])
+    }
+
+    /// As [`Self::start`], with these variables set as well.
+    pub(crate) fn start_with(
+        blueprint: &Blueprint,
+        credential: Credential,
+        latency: Duration,
+        set: &[(&str, &str)],
+    ) -> Result<Self> {
         let clock = Arc::new(VirtualClock::starting_at(START_UNIX));
         let fake = Arc::new(Mutex::new(application::services()));
         let emulator = Apart::default();
@@ -79,9 +93,10 @@ impl World {
             Credential::Keyless => application::keyless_variables(),
         };
         variables.insert("simulate_unit_ms".to_owned(), "1".to_owned());
-        let (responding_clock, apart) = (Arc::clone(&clock), emulator.clone());
+        variables.extend(set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let (stored, responding_clock, apart) = (Arc::clone(&fake), Arc::clone(&clock), emulator.clone());
         let respond = move |outgoing: Outgoing| {
-            let (fake, clock, apart) = (Arc::clone(&fake), Arc::clone(&responding_clock), apart.clone());
+            let (fake, clock, apart) = (Arc::clone(&stored), Arc::clone(&responding_clock), apart.clone());
             async move {
                 if !latency.is_zero() {
                     tokio::time::sleep(latency).await;
@@ -94,7 +109,7 @@ impl World {
         let app = blueprint.start(Options {
             providers: Providers::only(variables),
             outbound: Outbound::in_process(respond),
-            clock,
+            clock: Arc::clone(&clock) as Arc<dyn host::Clock>,
             seed: Some(1),
             log: Arc::new(Failures),
             // What an instance costs is measured by itself; elsewhere it must not end in the middle.
@@ -105,7 +120,23 @@ impl World {
             },
             environment: BTreeMap::new(),
         })?;
-        Ok(Self { app, emulator })
+        Ok(Self { app, fake, clock, emulator })
+    }
+
+    /// The storage account.
+    pub(crate) fn storage(&self) -> &Mutex<FakeAzure> {
+        &self.fake
+    }
+
+    /// Stores tasks without requests.
+    pub(crate) fn fill(&self, ended: u32, waiting: u32) {
+        let now = OffsetDateTime::UNIX_EPOCH + self.clock.unix_time();
+        growth::fill(&mut self.fake.lock().unwrap_or_else(PoisonError::into_inner), ended, waiting, now);
+    }
+
+    /// Requests to storage since the start.
+    pub(crate) fn requests(&self) -> u64 {
+        self.fake.lock().unwrap_or_else(PoisonError::into_inner).requests().values().sum()
     }
 
     /// CPU time of `work`, in microseconds, without the emulator's.
@@ -114,6 +145,15 @@ impl World {
         work.await?;
         let after = cpu::used().saturating_sub(self.emulator.total());
         Ok(after.saturating_sub(before).as_secs_f64() * 1e6)
+    }
+
+    /// Sends a request.
+    ///
+    /// # Panics
+    /// When the application does not respond.
+    #[expect(clippy::panic, reason = "without a response there is nothing to measure")]
+    pub(crate) async fn respond(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.app.call(request).await.unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     /// Sends a request whose response must have this status.

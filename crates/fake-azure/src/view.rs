@@ -116,6 +116,21 @@ impl FakeAzure {
         });
     }
 
+    /// Replaces the metadata of a blob, if it is there.
+    pub fn set_metadata(&mut self, account: &str, container: &str, name: &str, metadata: &[(&str, &str)]) {
+        let containers = self.state.view(account).map(|state| &state.containers);
+        let stored = containers.and_then(|all| all.get(container)?.blobs.get(name));
+        let Some(mut blob) = stored.cloned() else { return };
+        let owned = metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        blob.metadata = owned.collect();
+        self.state.apply(Change::Blob {
+            account: account.to_owned(),
+            container: container.to_owned(),
+            name: name.to_owned(),
+            blob: Box::new(blob),
+        });
+    }
+
     /// Removes a blob, if it is there.
     pub fn remove_blob(&mut self, account: &str, container: &str, name: &str) {
         self.state.apply(Change::BlobGone {

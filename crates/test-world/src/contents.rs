@@ -9,7 +9,7 @@ use super::TestWorld;
 pub const CONTAINER: &str = "tasks";
 
 /// The task queue, as configured by default. The names of the others begin with it.
-const QUEUE: &str = "taskqueue";
+pub(crate) const QUEUE: &str = "taskqueue";
 
 /// Reading and changing what is stored as another program would: without requests, faults and latency.
 impl TestWorld {

@@ -12,6 +12,7 @@
 //! - `env`: the environment traits; `fault`: what can happen to a request; `contents`: reading and changing what is
 //!   stored, without requests.
 //! - [`application`]: the same for the whole application under the embedded host, which has a clock of its own.
+//! - [`growth`]: what its operations cost over a full storage account.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -22,6 +23,7 @@ pub mod application;
 mod contents;
 mod env;
 mod fault;
+pub mod growth;
 mod request;
 
 use std::cell::{Cell, RefCell};

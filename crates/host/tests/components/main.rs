@@ -14,6 +14,7 @@ mod bulk;
 mod configuration;
 mod cost;
 mod credentials;
+mod growth;
 mod handlers;
 mod harness;
 mod host_calls;

@@ -16,6 +16,10 @@ use crate::{Policy, retention, schedule, transition};
 
 /// The assumed maximum difference between the clocks of workers and storage.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// By how much the time of a last write may be too early: storage tells it in whole seconds (RFC 9110 §8.8.2).
+const LAST_WRITTEN_RESOLUTION: Duration = Duration::from_secs(1);
+/// By how much a document's own timestamp may be later than the time of its last write.
+const MAX_TIMESTAMP_LEAD: Duration = MAX_CLOCK_SKEW.saturating_add(LAST_WRITTEN_RESOLUTION);
 /// The time between two full passes.
 const FULL_PASS_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
@@ -230,12 +234,12 @@ impl Sweep {
         now: Timestamp,
     ) -> bool {
         if let Some(mark) = mark {
-            // Earlier passes have processed what was due before, except for the clock skew. What storage refused is
-            // tried again once a day.
+            // Earlier passes have processed what was due before. They left a document whose own timestamp is later,
+            // however. What storage refused is tried again once a day.
             let seen = if self.full {
                 Timestamp::from_unix_millis(i64::MIN)
             } else {
-                self.since.minus(MAX_CLOCK_SKEW)
+                self.since.minus(MAX_TIMESTAMP_LEAD)
             };
             return mark.due(last_written, policy).is_some_and(|due| seen <= due && due <= now);
         }
@@ -244,8 +248,8 @@ impl Sweep {
             return false;
         }
         let expires = retention::expires_at(last_written, policy.retention);
-        // Its own timestamp may be later by the clock skew; then it was not due in the previous pass.
-        let margin = silence(TaskState::InProgress, policy) + MAX_CLOCK_SKEW;
+        // Its own timestamp may be later; then it was not due in the previous pass.
+        let margin = silence(TaskState::InProgress, policy) + MAX_TIMESTAMP_LEAD;
         self.full || last_written >= self.since.minus(margin) || (self.since <= expires && expires <= now)
     }
 }

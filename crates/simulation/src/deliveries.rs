@@ -15,6 +15,8 @@ use crate::xml::{text, texts};
 /// No honest message is delivered so often, whatever goes wrong, and once in so long while an outage lasts.
 const MAX_DELIVERIES: u64 = 90;
 const MIN_PAUSE_SECONDS: u64 = 30;
+/// Shortest of the longest pauses of a message that waits for other tasks of its name (`lifecycle::handlers::slots`).
+const MIN_WAIT_FOR_NAME_SECONDS: u64 = 150;
 
 impl Record {
     pub(crate) fn message_put(&mut self, from: Source, call: &Call, request: &Bytes, response: &Bytes) {
@@ -117,6 +119,7 @@ impl Record {
             return;
         }
         let outage = self.faults_end_at.as_secs() / MIN_PAUSE_SECONDS;
+        let waits_for_name = self.waits_for_name.as_secs() / MIN_WAIT_FOR_NAME_SECONDS;
         let ids = texts(body, "MessageId");
         for (id, visible) in ids.into_iter().zip(texts(body, "TimeNextVisible")) {
             let visible_at = from.visible_at(&visible);
@@ -125,7 +128,7 @@ impl Record {
             let was_visible_at = std::mem::replace(&mut message.visible_at, visible_at);
             message.received_at = from.now;
             message.deliveries += 1;
-            if u64::from(message.deliveries) > MAX_DELIVERIES + outage {
+            if u64::from(message.deliveries) > MAX_DELIVERIES + outage + waits_for_name {
                 let what = format!(
                     "message {id} has been delivered {} times and is still there",
                     message.deliveries

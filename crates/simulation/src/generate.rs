@@ -57,6 +57,7 @@ pub fn scenario(seed: u64) -> Scenario {
     bulk(&mut Rng::fork(seed, 12), fault_free, &mut elements);
     limits(&mut Rng::fork(seed, 13), &knobs, tasks.get_mut(..of_clients).unwrap_or_default());
     unique(&mut Rng::fork(seed, 14), of_clients, &mut elements);
+    retries(&mut Rng::fork(seed, 15), tasks.get(..of_clients).unwrap_or_default(), &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -233,6 +234,23 @@ fn clients(rng: &mut Rng, task: Index, elements: &mut Vec<Element>) {
             ],
         );
         elements.push(Element::Ask { at, task, ask });
+    }
+}
+
+/// Explicit retries of tasks whose first attempt fails: of all tasks, few have failed when a client asks for a retry.
+fn retries(rng: &mut Rng, tasks: &[Task], elements: &mut Vec<Element>) {
+    for (index, task) in tasks.iter().enumerate() {
+        let fails = matches!(task.steps.first(), Some(Step::Fail));
+        let submitted = elements.iter().find_map(|element| match element {
+            Element::Submit { at, task, .. } if *task == index => Some(*at),
+            _ => None,
+        });
+        if let (true, Some(submitted)) = (fails, submitted)
+            && rng.chance(30)
+        {
+            let at = submitted + Duration::from_secs(rng.one_of(5, &[20, 60, 200]));
+            elements.push(Element::Ask { at, task: index, ask: Ask::Retry });
+        }
     }
 }
 

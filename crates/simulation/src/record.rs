@@ -253,6 +253,10 @@ pub struct Record {
     pub exact_epoch: Option<i64>,
     /// How long all submitted tasks together work that take hours.
     pub hours: Duration,
+    /// How long messages may wait for other tasks of their name, because few of them may run at a time.
+    pub waits_for_name: Duration,
+    /// When an instance last listed documents for its sweep.
+    pub swept_at: BTreeMap<InstanceId, Duration>,
     /// Promises broken so far.
     pub violations: Vec<Violation>,
     /// Tasks by id.
@@ -304,6 +308,8 @@ impl Record {
             task_timeout: Duration::ZERO,
             exact_epoch: None,
             hours: Duration::ZERO,
+            waits_for_name: Duration::ZERO,
+            swept_at: BTreeMap::new(),
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             messages: BTreeMap::new(),

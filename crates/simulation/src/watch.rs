@@ -68,10 +68,14 @@ impl Record {
             // The sweep judges by the wall clock what other machines wrote. One that is hours ahead takes a document
             // that has just been written for a silent one, and its write is not the lost attempt's.
             self.lost.retain(|(who, _), _| *who != from.instance);
+            self.swept_at.insert(from.instance, from.now);
         }
+        // The same write, if the lease was lost while the sweep waited for the response to it.
+        let may_sweep = self.swept_at.get(&from.instance).is_some_and(|at| from.now - *at < SWEEP_AFTER);
         if let (Op::PutStatus, Role::Worker, Some(task)) = (call.op, from.role, call.task)
             && let Some(lost_at) = self.lost.get(&(from.instance, task)).copied()
             && from.now - lost_at < SWEEP_AFTER
+            && !may_sweep
         {
             let what = format!("task {task} written {:?} after its lease was lost", from.now - lost_at);
             self.broken(Promise::P6, from.now, what);

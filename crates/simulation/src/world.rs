@@ -72,6 +72,9 @@ impl World {
         let mut record = Record::new(tracing);
         record.clocks_agree = scenario.clocks_agree();
         record.hours = scenario.hours();
+        if scenario.knobs.scripted_concurrency > 0 {
+            record.waits_for_name = record.hours;
+        }
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.faults_end_at = scenario.faults_end_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);

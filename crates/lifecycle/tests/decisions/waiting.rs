@@ -221,7 +221,10 @@ fn pass_reads_only_what_became_due_since_the_previous_one() {
     let wants = |written, mark| pass.wants(at(written), Some(mark), &POLICY, at(100_300));
     assert!(wants(100_300 - 360, Mark::Waits(None)));
     assert!(!wants(100_300 - 359, Mark::Waits(None)), "its message may be hidden");
-    assert!(wants(100_000 - 61 - 360, Mark::Waits(None)), "by its own timestamp it was not due in the pass before");
+    assert!(
+        wants(100_000 - 61 - 360, Mark::Waits(None)),
+        "by its own timestamp it was not due in the pass before"
+    );
     assert!(!wants(100_000 - 61 - 361, Mark::Waits(None)), "the pass before judged it");
     assert!(wants(0, Mark::Waits(Some(at(100_300 - 360)))));
     assert!(!wants(0, Mark::Waits(Some(at(200_000)))), "it waits for its time");

@@ -26,8 +26,8 @@ pub(crate) const ONLY_WASM: [&str; 9] = [
 /// The handler of the end-to-end tests, which links only for [`TARGET`] too.
 const TEST_HANDLER: &str = "misbehaving-handler";
 
-/// Components that only tests run: the examples in Rust, and one of WASI 0.2.
-pub(crate) const TEST_COMPONENTS: [&str; 3] = ["rust-http", "rust-typed", "wasi02"];
+/// Components that only tests run: the examples in Rust, one of WASI 0.2, and the handler that misbehaves.
+pub(crate) const TEST_COMPONENTS: [&str; 4] = ["rust-http", "rust-typed", "wasi02", TEST_HANDLER];
 
 /// Compiles the components that only tests run.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault_period::moment;
+use crate::fault_period::{FAULT_PERIOD, moment};
 use crate::garbage;
 use crate::outage;
 use crate::random::Rng;
@@ -248,8 +248,8 @@ fn retries(rng: &mut Rng, tasks: &[Task], elements: &mut Vec<Element>) {
         if let (true, Some(submitted)) = (fails, submitted)
             && rng.chance(30)
         {
-            let at = submitted + Duration::from_secs(rng.one_of(5, &[20, 60, 200]));
-            elements.push(Element::Ask { at, task: index, ask: Ask::Retry });
+            let at = submitted + Duration::from_secs(rng.one_of(5, &[20, 60, 100]));
+            elements.push(Element::Ask { at: at.min(FAULT_PERIOD), task: index, ask: Ask::Retry });
         }
     }
 }

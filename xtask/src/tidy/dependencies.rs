@@ -65,7 +65,7 @@ const DIRECTIONS: &[Direction] = &[
     may("wasi02", &[], "a component for the tests of the host stands for any component"),
     may(
         "test-world",
-        &["accepted-models", "azure", "fake-azure", "service", "storage"],
+        &["accepted-models", "azure", "fake-azure", "lifecycle", "service", "storage"],
         "the surroundings of a program under test do not depend on the program",
     ),
     may("fake-azure", &[], "code shared with the client would hide the client's defects"),

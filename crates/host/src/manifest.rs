@@ -11,7 +11,7 @@ use toml::Value;
 
 use crate::route::{Route, Router};
 use crate::template::Template;
-use crate::variables::{Declaration, check_name};
+use crate::variables::{Declaration, check_declared_name};
 
 pub use dependency::{Dependency, Inherited};
 
@@ -106,7 +106,7 @@ impl Manifest {
         }
         let mut variables = BTreeMap::new();
         for (name, variable) in document.variables {
-            check_name(&name)?;
+            check_declared_name(&name)?;
             if variable.required == variable.default.is_some() {
                 return Err(format!("the variable {name:?} needs either a default or required = true"));
             }
@@ -224,7 +224,7 @@ fn read_component(
     };
     let mut variables = BTreeMap::new();
     for (name, text) in &component.variables {
-        check_name(name)?;
+        check_declared_name(name)?;
         variables.insert(name.clone(), template(text)?);
     }
     let allowed_outbound_hosts =

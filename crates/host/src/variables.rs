@@ -55,6 +55,18 @@ pub fn check_name(name: &str) -> Result<(), String> {
     Err(format!("the variable name {name:?} {reason}"))
 }
 
+/// Checks the name of a variable in a manifest, where Spin's rules are stricter: each word begins with a letter.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_declared_name(name: &str) -> Result<(), String> {
+    check_name(name)?;
+    if name.split('_').all(|word| word.starts_with(|c: char| c.is_ascii_lowercase())) {
+        return Ok(());
+    }
+    Err(format!("the variable name {name:?} must have a letter after each underscore"))
+}
+
 /// Values from outside the manifest, strongest first: given ones (`--variable`, tests), the
 /// environment (`SPIN_VARIABLE_…`), the `.env` file beside the manifest.
 #[derive(Clone, Default)]

@@ -14,7 +14,7 @@ use crate::manifest::Manifest;
 /// `max_concurrency` when it is not set.
 const DEFAULT_CONCURRENCY: usize = 32;
 /// The variables for hosts of handlers outside the application, in the order in which they are set.
-const OUTSIDE_HOSTS: [&str; 3] = ["handler_hosts_2", "handler_hosts_3", "handler_hosts_4"];
+const OUTSIDE_HOSTS: [&str; 3] = ["handler_hosts_b", "handler_hosts_c", "handler_hosts_d"];
 
 /// Reads `task_handlers`, from the environment or else from the manifest.
 ///
@@ -64,7 +64,7 @@ pub fn host_variables(
     let free: Vec<_> = OUTSIDE_HOSTS.iter().filter(|name| !is_set(name)).collect();
     if origins.len() > free.len() {
         return Err(format!(
-            "task_handlers names {} hosts that no variable allows, but only {} of handler_hosts_2 to handler_hosts_4 are \
+            "task_handlers names {} hosts that no variable allows, but only {} of handler_hosts_b to handler_hosts_d are \
              free; set one of them to a pattern such as https://*.example.org",
             origins.len(),
             free.len()
@@ -170,12 +170,12 @@ mod tests {
             )
         };
         let pair =
-            |number: u8, host: &str| (format!("SPIN_VARIABLE_HANDLER_HOSTS_{number}"), host.to_owned());
+            |letter: char, host: &str| (format!("SPIN_VARIABLE_HANDLER_HOSTS_{letter}"), host.to_owned());
         let (one, two) = ("https://one.example", "http://two.example:8080");
-        assert_eq!(of(&[]).unwrap(), [pair(2, two), pair(3, one)]);
-        assert_eq!(of(&[("handler_hosts_2", "https://one.example/")]).unwrap(), [pair(3, two)]);
+        assert_eq!(of(&[]).unwrap(), [pair('B', two), pair('C', one)]);
+        assert_eq!(of(&[("handler_hosts_b", "https://one.example/")]).unwrap(), [pair('C', two)]);
         assert_eq!(of(&[("handler_hosts", "https://*.example")]).unwrap(), []);
-        let taken = [("handler_hosts_2", "https://a"), ("handler_hosts_3", "https://b")];
+        let taken = [("handler_hosts_b", "https://a"), ("handler_hosts_c", "https://b")];
         assert!(of(&taken).unwrap_err().contains("only 1 of"));
     }
 }

@@ -136,7 +136,7 @@ async fn handlers_have_a_host_with_their_components_and_no_credentials() {
     assert_eq!(variable(&replica.worker, "STORAGE_CONNECTION_STRING"), "UseDevelopmentStorage=true");
     assert!(variable(&replica.worker, "HANDLER_PROCESS_HOST").starts_with("http://127.0.0.1:"));
     assert_eq!(variable(&replica.handlers, "HANDLER_PROCESS_HOST"), "");
-    assert_eq!(variable(&replica.worker, "HANDLER_HOSTS_2"), "https://far.example");
+    assert_eq!(variable(&replica.worker, "HANDLER_HOSTS_B"), "https://far.example");
     let tokens = [&replica.worker, &replica.handlers].map(|host| variable(host, "DRAIN_TOKEN"));
     assert_eq!(tokens[0], tokens[1]);
     replica.end().await;

@@ -73,9 +73,9 @@ fn components_connect_only_to_configured_hosts() {
     assert_eq!(hosts("api"), toml::Value::from(storage.to_vec()));
     let handlers = [
         "{{ handler_hosts }}",
-        "{{ handler_hosts_2 }}",
-        "{{ handler_hosts_3 }}",
-        "{{ handler_hosts_4 }}",
+        "{{ handler_hosts_b }}",
+        "{{ handler_hosts_c }}",
+        "{{ handler_hosts_d }}",
         "{{ handler_process_host }}",
         "{{ handler_watch_host }}",
     ];

@@ -141,6 +141,7 @@ fn contradictions_are_refused() {
         ("{{ key }}", "{{ kee }}", "uses the variable \"kee\", which is not in [variables]"),
         ("{{ host }}", "{{ host", "does not close it"),
         ("plain = \"x\"", "Plain = \"x\"", "may contain only lower-case"),
+        ("plain = \"x\"", "plain_2 = \"x\"", "must have a letter after each underscore"),
         ("route = \"/pages/...\"", "route = \"pages\"", "must begin with /"),
     ] {
         assert!(WHOLE.contains(from), "{from}");

@@ -59,9 +59,9 @@ pub const VARIABLES: &[Variable] = &[
     variable("key_vault_host", Role::Manifest, "", "scheme://host[:port], no path; or empty"),
     variable("identity_host", Role::Manifest, "", "scheme://host[:port], no path; or empty"),
     variable("handler_hosts", Role::Manifest, "http://*.spin.internal", "one scheme://host[:port], no path"),
-    variable("handler_hosts_2", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
-    variable("handler_hosts_3", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
-    variable("handler_hosts_4", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable("handler_hosts_b", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable("handler_hosts_c", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
+    variable("handler_hosts_d", Role::Manifest, "", "one scheme://host[:port], no path; or empty"),
     variable(
         "managed_identity_client_id",
         Role::Both,

@@ -27,6 +27,14 @@ pub struct Limits {
     pub max_response_bytes: usize,
 }
 
+impl Limits {
+    /// Limits with `time` for each phase and for the whole try.
+    #[must_use]
+    pub const fn within(time: Duration, max_response_bytes: usize) -> Self {
+        Self { connect: time, first_byte: time, between_bytes: time, total: time, max_response_bytes }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -26,13 +26,7 @@ pub(crate) async fn find_missing(engine: &Engine) -> Option<String> {
     if handlers_exist.get() || !settings.handler_process.is_empty() {
         return None;
     }
-    let limits = Limits {
-        connect: TIMEOUT,
-        first_byte: TIMEOUT,
-        between_bytes: TIMEOUT,
-        total: TIMEOUT,
-        max_response_bytes: MAX_RESPONSE_BYTES,
-    };
+    let limits = Limits::within(TIMEOUT, MAX_RESPONSE_BYTES);
     let asked = settings.handlers.components().into_iter().map(|id| async move {
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::OPTIONS;

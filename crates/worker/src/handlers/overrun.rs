@@ -46,13 +46,7 @@ impl Watch {
         let request =
             Request::post(&self.url).header(AUTHORIZATION, token).header("overrun-ms", milliseconds);
         let Ok(request) = request.body(Bytes::new()) else { return };
-        let limits = Limits {
-            connect: TIMEOUT,
-            first_byte: TIMEOUT,
-            between_bytes: TIMEOUT,
-            total: TIMEOUT,
-            max_response_bytes: MAX_RESPONSE_BYTES,
-        };
+        let limits = Limits::within(TIMEOUT, MAX_RESPONSE_BYTES);
         if let Err(error) = env.send(request, limits, UNOBSERVED).await {
             env.log(
                 &Line::error("the launcher was not told of a handler that runs too long")

@@ -38,14 +38,9 @@ pub(super) async fn run(env: &dyn Env, call: Call, work: &Work, progress: &Progr
             "task_handlers holds no usable URL for this task",
         );
     };
-    let limits = Limits {
-        connect: Duration::from_secs(5),
-        // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
-        first_byte: call.timeout + REQUEST_MARGIN,
-        between_bytes: call.timeout + REQUEST_MARGIN,
-        total: call.timeout + REQUEST_MARGIN,
-        max_response_bytes: MAX_RESPONSE_BYTES,
-    };
+    // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
+    let longest = call.timeout + REQUEST_MARGIN;
+    let limits = Limits { connect: Duration::from_secs(5), ..Limits::within(longest, MAX_RESPONSE_BYTES) };
     let lines = response::Lines::default();
     match env.send(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
         Ok(response) if call.endpoint.token.is_some() && is_too_large(response.headers()) => {

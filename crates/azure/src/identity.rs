@@ -91,14 +91,14 @@ fn token(response: &ServiceResponse, now: Now) -> Result<Token, Error> {
         400 => {
             return Err(Error::configuration(
                 TARGET.operation,
-                "the managed identity endpoint answered 400: the identity is not assigned to this app, or \
+                "the managed identity endpoint responded 400: the identity is not assigned to this app, or \
                  managed_identity_client_id names another one (or none, where one is needed)",
             ));
         }
         404 => {
             return Err(Error::configuration(
                 TARGET.operation,
-                "the managed identity endpoint answered 404: identity_endpoint is not the address that the platform gave",
+                "the managed identity endpoint responded 404: identity_endpoint is not the address that the platform gave",
             ));
         }
         _ => return Err(response.error()),

@@ -116,7 +116,7 @@ impl ServiceResponse {
             _ => ErrorKind::Unexpected(format!("status {status}")),
         };
         let error = Error::new(self.operation, kind).of(self.part);
-        if error.is_retryable() { error.with(format!("{} answered {status}", self.part)) } else { error }
+        if error.is_retryable() { error.with(format!("{} responded {status}", self.part)) } else { error }
     }
 }
 

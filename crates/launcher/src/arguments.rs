@@ -65,7 +65,7 @@ pub struct ApiOptions {
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds(0.5, 3600.0))]
     pub grace: Duration,
 
-    /// Requested to see whether the host answers.
+    /// Requested to see whether the host responds.
     ///
     /// With --metrics-listen the default is /.well-known/spin/health at the --listen address of the host
     /// command, else at 127.0.0.1:3000. Without both options nothing is requested.
@@ -87,7 +87,7 @@ pub struct ApiOptions {
 }
 
 impl ApiOptions {
-    /// The URL that shows whether the host answers; `None` when nothing would report it.
+    /// The URL that shows whether the host responds; `None` when nothing would report it.
     #[must_use]
     pub fn health_url(&self) -> Option<Uri> {
         let of_host = || health_at(&listen_address(&self.command).to_string());
@@ -102,7 +102,7 @@ pub struct WorkerOptions {
     #[arg(long, value_name = "URL", value_parser = url)]
     pub drain_url: Uri,
 
-    /// Polled before the first drain, and requested from then on to see whether the host answers.
+    /// Polled before the first drain, and requested from then on to see whether the host responds.
     ///
     /// The default is /.well-known/spin/health at the host of --drain-url.
     #[arg(long, value_name = "URL", value_parser = url)]
@@ -165,13 +165,13 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// The URL that shows whether the host of the handlers at `address` answers.
+    /// The URL that shows whether the host of the handlers at `address` responds.
     #[must_use]
     pub fn handlers_health_url(address: SocketAddr) -> Uri {
         health_at(&address.to_string())
     }
 
-    /// The URL that shows whether the host answers.
+    /// The URL that shows whether the host responds.
     #[must_use]
     pub fn health_url(&self) -> Uri {
         let of_drain = || health_at(self.drain_url.authority().map_or("", |authority| authority.as_str()));
@@ -188,7 +188,7 @@ pub struct WarmOptions {
 
     /// Requested once each, in this order (repeatable).
     ///
-    /// Every status but 500 is a success: a host answers 500 for a component that failed.
+    /// Every status but 500 is a success: a host responds 500 for a component that failed.
     #[arg(long, value_name = "URL", value_parser = url)]
     pub get: Vec<Uri>,
 

@@ -127,7 +127,7 @@ impl Replica {
                 }
             }
             DrainResult::Failed(error) => {
-                Line::warn("a drain had no usable answer").with("reason", error.to_string())
+                Line::warn("a drain had no usable response").with("reason", error.to_string())
             }
         };
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

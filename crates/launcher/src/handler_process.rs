@@ -141,7 +141,7 @@ fn log(reason: Reason, started: Instant) {
         Reason::Overrun => {
             Line::warn("a handler did not end in time; the host of the handlers is started again")
         }
-        Reason::Stall => Line::error("the host of the handlers does not answer and is started again"),
+        Reason::Stall => Line::error("the host of the handlers does not respond and is started again"),
         Reason::Ended(code) => Line::error("the host of the handlers ended by itself and is started again")
             .with("exit_code", code),
     };

@@ -1,6 +1,6 @@
-//! Health of the host: waits until it answers, and watches whether it still does.
+//! Health of the host: waits until it responds, and watches whether it still does.
 //!
-//! A host that does not answer is not killed here. `/healthz` turns to 503, and the liveness probe of the platform
+//! A host that does not respond is not killed here. `/healthz` turns to 503, and the liveness probe of the platform
 //! restarts the container.
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const STARTUP_INTERVAL: Duration = Duration::from_millis(250);
 pub async fn probe(url: &Uri, limit: Duration) -> Result<(), String> {
     match get(url, limit).await {
         Ok(response) if response.status().is_success() => Ok(()),
-        Ok(response) => Err(format!("it answered {}", response.status().as_u16())),
+        Ok(response) => Err(format!("it responded {}", response.status().as_u16())),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -70,8 +70,8 @@ struct State {
 
 impl State {
     /// Counts one more request; returns the new health when it has changed.
-    fn after(&mut self, answered: bool) -> Option<bool> {
-        self.failures = if answered { 0 } else { self.failures.saturating_add(1) };
+    fn after(&mut self, responded: bool) -> Option<bool> {
+        self.failures = if responded { 0 } else { self.failures.saturating_add(1) };
         let healthy = self.failures == 0 || self.healthy && self.failures < UNHEALTHY_AFTER_FAILURES;
         (std::mem::replace(&mut self.healthy, healthy) != healthy).then_some(healthy)
     }
@@ -97,27 +97,27 @@ impl Drop for Watch {
 
 async fn watch(url: Uri, interval: Duration, metrics: Arc<Metrics>) {
     let mut state = State { healthy: metrics.is_healthy(), failures: 0 };
-    let mut answered_once = state.healthy;
+    let mut responded_once = state.healthy;
     loop {
         let started = Instant::now();
         let result = probe(&url, WATCH_TIMEOUT.min(interval)).await;
-        answered_once |= result.is_ok();
+        responded_once |= result.is_ok();
         match (state.after(result.is_ok()), result) {
             (Some(true), _) => {
                 metrics.set_healthy(true);
-                Line::info("the host answers").write();
+                Line::info("the host responds").write();
             }
             (Some(false), result) => {
                 metrics.set_healthy(false);
                 let reason = result.err().unwrap_or_default();
-                Line::error("the host does not answer")
+                Line::error("the host does not respond")
                     .with("reason", reason)
                     .with("failures", UNHEALTHY_AFTER_FAILURES)
                     .write();
             }
             (None, _) => {}
         }
-        sleep_until(started + if answered_once { interval } else { interval.min(STARTUP_INTERVAL) }).await;
+        sleep_until(started + if responded_once { interval } else { interval.min(STARTUP_INTERVAL) }).await;
     }
 }
 
@@ -126,12 +126,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unhealthy_after_three_failures_and_healthy_after_one_answer() {
+    fn unhealthy_after_three_failures_and_healthy_after_one_response() {
         let mut state = State { healthy: false, failures: 0 };
         let changes: Vec<_> =
             [false, false, false, false, true, true, false, false, true, false, false, false, false, true]
                 .into_iter()
-                .map(|answered| state.after(answered))
+                .map(|responded| state.after(responded))
                 .collect();
         let (no, up, down) = (None, Some(true), Some(false));
         assert_eq!(changes, [no, no, no, no, up, no, no, no, no, no, no, down, no, up]);

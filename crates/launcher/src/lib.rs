@@ -9,7 +9,7 @@
 //!   reports of handlers that do not end.
 //! * [`drain`] – one `POST /drain`, with the control stream that can end it early.
 //! * [`drainer`] – the loops around it, side by side; `lifecycle::pace` says when each drains.
-//! * [`health`] – waits until the host answers, and watches whether it still does.
+//! * [`health`] – waits until the host responds, and watches whether it still does.
 //! * [`connection`] – the HTTP client of both.
 //! * [`child`], [`signals`] – the host as a child process; the duties of process 1.
 //! * [`metrics`], [`listener`], [`stderr`] – for the operator.

@@ -86,9 +86,11 @@ fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Byte
             return refused;
         }
         "/metrics" => (StatusCode::OK, prometheus_text::CONTENT_TYPE, metrics.render()),
-        "/healthz" if metrics.is_healthy() => (StatusCode::OK, "text/plain", "the host answers\n".to_owned()),
+        "/healthz" if metrics.is_healthy() => {
+            (StatusCode::OK, "text/plain", "the host responds\n".to_owned())
+        }
         "/healthz" => {
-            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not answer\n".to_owned())
+            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not respond\n".to_owned())
         }
         _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics and /healthz\n".to_owned()),
     };

@@ -63,7 +63,7 @@ impl Default for Metrics {
             healthy: registered(
                 registry,
                 "host_healthy",
-                "1 while the host answers, 0 before its first answer, after three failures in a row and after its end",
+                "1 while the host responds, 0 before its first response, after three failures in a row and after its end",
                 Gauge::default(),
             ),
             running: registered(registry, "drains_running", "Drains in flight", Gauge::default()),
@@ -94,12 +94,12 @@ fn registered<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str
 }
 
 impl Metrics {
-    /// Records whether the host answers.
+    /// Records whether the host responds.
     pub fn set_healthy(&self, healthy: bool) {
         self.healthy.set(healthy.into());
     }
 
-    /// Whether the host answers, as far as is known.
+    /// Whether the host responds, as far as is known.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.healthy.get() == 1

@@ -29,7 +29,7 @@ use logging::Line;
 pub enum Exit {
     /// Stopped by a signal.
     Clean,
-    /// The host could not be started, was not healthy in time, ended, or did not answer a request.
+    /// The host could not be started, was not healthy in time, ended, or did not respond to a request.
     HostFailed,
     /// The command line or the environment is not usable.
     Usage,

@@ -57,8 +57,8 @@ async fn signal_is_passed_on_and_the_end_is_clean() {
 }
 
 #[tokio::test]
-async fn request_in_flight_at_sigterm_is_answered_within_the_linger() {
-    for (linger, answered) in [("3", true), ("0", false)] {
+async fn request_in_flight_at_sigterm_gets_its_response_within_the_linger() {
+    for (linger, responds) in [("3", true), ("0", false)] {
         let port = free_port().to_string();
         let line = ["api", "--linger", linger, "--", "python3", "-c", HOST, &port];
         let mut launcher = Launcher::start(&line, &[]);
@@ -70,10 +70,10 @@ async fn request_in_flight_at_sigterm_is_answered_within_the_linger() {
         let told = Instant::now();
         let ended = launcher.ended().await;
         assert_eq!(ended.code, 0, "{}", ended.stderr);
-        let answer = request.await.unwrap();
-        assert_eq!(answer.starts_with("HTTP/1.1 200"), answered, "--linger {linger}: {answer}");
+        let response = request.await.unwrap();
+        assert_eq!(response.starts_with("HTTP/1.1 200"), responds, "--linger {linger}: {response}");
         let took = told.elapsed();
-        assert_eq!(took >= Duration::from_secs(3), answered, "--linger {linger}: {took:?}");
+        assert_eq!(took >= Duration::from_secs(3), responds, "--linger {linger}: {took:?}");
     }
 }
 
@@ -113,7 +113,7 @@ async fn healthz_is_503_while_the_host_hangs_and_200_after() {
     let pid = launcher.output_line().await;
     let address = metrics_address(&mut launcher).await;
     healthz_is(&address, 200).await;
-    // The kernel still accepts its connections, which stay unanswered.
+    // The kernel still accepts its connections, which get no response.
     signal_to(&pid, Signal::STOP);
     healthz_is(&address, 503).await;
     assert!(get(&address, "/metrics").await.contains("accepted_host_healthy 0"));

@@ -160,7 +160,7 @@ async fn overrun_kills_and_restarts_the_host_of_the_handlers_alone() {
 #[tokio::test]
 async fn host_of_the_handlers_that_hangs_or_dies_is_restarted() {
     let mut replica = Replica::start(&["--handlers-stall", "1"]).await;
-    // It must have answered once, otherwise it has as long as at the start.
+    // It must have responded once, otherwise it has as long as at the start.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     signal_to(replica.handlers["pid"].as_str().unwrap(), Signal::STOP);
     replica.restarted().await;

@@ -117,7 +117,7 @@ async fn launcher_exits_with_1_when_the_host_dies() {
 
 #[tokio::test]
 async fn random_token_reaches_the_host_and_no_log_line() {
-    let mut worker = FakeWorker::start([Step::Answer(503, "")]).await;
+    let mut worker = FakeWorker::start([Step::Respond(503, "")]).await;
     let mut launcher = with_host(&worker, "echo $SPIN_VARIABLE_DRAIN_TOKEN; exec sleep 300", &[]);
     let token = launcher.output_line().await;
     assert_eq!(token.len(), 64);
@@ -132,10 +132,10 @@ async fn random_token_reaches_the_host_and_no_log_line() {
 async fn next_drain_is_at_once_after_work_and_paused_after_failure() {
     let busy = r#"{"received":2,"completed":2}"#;
     let script = [
-        Step::Answer(200, busy),
-        Step::Answer(200, busy),
-        Step::Answer(503, "later"),
-        Step::Answer(200, busy),
+        Step::Respond(200, busy),
+        Step::Respond(200, busy),
+        Step::Respond(503, "later"),
+        Step::Respond(200, busy),
     ];
     let mut worker = FakeWorker::start(script).await;
     let launcher = attached(&worker, &[]);
@@ -186,7 +186,7 @@ async fn three_drains_run_side_by_side() {
 
 #[tokio::test]
 async fn metrics_and_health_are_served_when_asked_for() {
-    let mut worker = FakeWorker::start([Step::Answer(200, r#"{"received":2,"completed":2}"#)]).await;
+    let mut worker = FakeWorker::start([Step::Respond(200, r#"{"received":2,"completed":2}"#)]).await;
     let mut launcher = attached(&worker, &["--metrics-listen", "127.0.0.1:0"]);
     worker.next_drain().await;
     worker.next_drain().await;
@@ -228,7 +228,7 @@ async fn retry_after_seconds_holds_for_every_loop() {
     // What a throttled worker says: it received something, so that there is more, and needs a rest.
     let throttled = r#"{"received":2,"lost":2,"more":true,"retryAfterSeconds":2}"#;
     let script =
-        [Step::Answer(200, throttled), Step::Answer(200, r#"{"received":1,"completed":1,"more":true}"#)];
+        [Step::Respond(200, throttled), Step::Respond(200, r#"{"received":1,"completed":1,"more":true}"#)];
     let mut worker = FakeWorker::start(script).await;
     let url = worker.drain_url();
     let launcher = Launcher::start(&["worker", "--parallel", "2", "--drain-url", &url], &TOKEN);
@@ -246,7 +246,7 @@ async fn retry_after_seconds_holds_for_every_loop() {
 
 #[tokio::test]
 async fn retry_after_seconds_holds_for_a_loop_that_ends_later() {
-    let script = [Step::After("stop"), Step::Answer(200, r#"{"received":1,"retryAfterSeconds":60}"#)];
+    let script = [Step::After("stop"), Step::Respond(200, r#"{"received":1,"retryAfterSeconds":60}"#)];
     let mut worker = FakeWorker::start(script).await;
     let url = worker.drain_url();
     let launcher =

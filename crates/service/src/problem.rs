@@ -135,7 +135,7 @@ impl HttpError {
         if self.kind.status() < 500 {
             return None;
         }
-        let line = Line::error("a request could not be answered")
+        let line = Line::error("a request failed")
             .with("problem", self.kind.name())
             .with("status", self.kind.status())
             .with("method", method.as_str())

@@ -198,7 +198,7 @@ fn with_head(head: &Parts, body: Body) -> Response {
 fn no_response(error: &TransportError, id: &str) -> HttpError {
     let detail = match error {
         TransportError::Denied(_) => format!("the application has no component {id}"),
-        TransportError::Timeout => "the handler did not answer in time".to_owned(),
+        TransportError::Timeout => "the handler did not respond in time".to_owned(),
         TransportError::TooLarge(limit) => format!("the handler's response is larger than {limit} bytes"),
         TransportError::Connect(_) => "the handler cannot be reached".to_owned(),
         TransportError::Interrupted(_) => "the connection to the handler broke".to_owned(),

@@ -3,7 +3,7 @@
 use super::tree::Tree;
 
 /// A word, in two parts or this file would break its own rule, and what to write instead.
-const WORDS: [(&str, &str, &str); 7] = [
+const WORDS: [(&str, &str, &str); 10] = [
     ("exactly ", "once", "delivery is at least once, the outcome is recorded once"),
     ("belongs ", "into", "belongs to, or goes into"),
     ("for ", "ever", "without a limit, or until something ends it"),
@@ -11,6 +11,9 @@ const WORDS: [(&str, &str, &str); 7] = [
     ("no", "body", "name who does not act: no client, no worker"),
     ("any", "body", "name who acts: any client, any worker"),
     ("every", "body", "name who is meant: every client, every caller"),
+    ("ans", "wer", "response, the word of RFC 9110"),
+    ("ans", "wers", "responds, or responses"),
+    ("answe", "red", "responded, or responded to"),
 ];
 
 /// Files that may, and why.

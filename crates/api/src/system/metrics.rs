@@ -37,7 +37,7 @@ pub(crate) async fn metrics(tasks: &Tasks) -> Response {
 fn prometheus_text(queues: Option<&QueueMetrics>, now: Timestamp) -> String {
     let up = queues.is_some_and(|q| q.oldest.is_ok() && q.depths.iter().all(|(_, n)| n.is_some()));
     let mut text = String::from(
-        "# HELP accepted_storage_up Whether storage answered every question behind these numbers.\n\
+        "# HELP accepted_storage_up Whether storage responded to every request behind these numbers.\n\
          # TYPE accepted_storage_up gauge\n",
     );
     // Writing into a String cannot fail.

@@ -165,8 +165,8 @@ async fn streams_and_waits_of_an_instance_share_reads() {
         };
         let listeners = futures::future::join_all((0..streams).map(|_| listen()));
         let waiters = futures::future::join_all((0..waits).map(|_| wait()));
-        let (told, answered, ended) = futures::join!(listeners, waiters, end);
-        for told in told.into_iter().chain(answered) {
+        let (told, waited, ended) = futures::join!(listeners, waiters, end);
+        for told in told.into_iter().chain(waited) {
             assert!(told.since(ended) <= Duration::from_millis(1200), "{:?}", told.since(ended));
         }
         // Each request reads once at first; the rest are the shared reads.

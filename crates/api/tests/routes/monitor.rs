@@ -156,7 +156,7 @@ async fn each_storage_error_is_its_own_problem_and_is_logged() {
     world.fail_once(Operation::GetBlob, Fault::error(400, "InvalidHeaderValue"));
     assert_eq!(world.get(&path()).await.kind(), (500, "internal".to_owned()));
     let lines = world.lines();
-    assert_eq!(lines.iter().filter(|line| line.message == "a request could not be answered").count(), 4);
+    assert_eq!(lines.iter().filter(|line| line.message == "a request failed").count(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ use logging::Line;
 /// How long one response may take: the first instance of the component has to be made.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs until the host has answered every request, and has ended.
+/// Runs until the host has responded to every request, and has ended.
 pub(super) async fn run(options: &WarmOptions, environment: &BTreeMap<String, String>) -> Exit {
     let Ok(mut signals) = StopSignals::listen() else { return Exit::HostFailed };
     let handlers = match handlers::read(environment, Manifest::of_command(&options.command).as_ref()) {
@@ -71,7 +71,7 @@ async fn request_all(options: &WarmOptions) -> Result<(), String> {
 async fn request_page(url: &Uri) -> Result<(), String> {
     match get(url, RESPONSE_TIMEOUT).await {
         Ok(response) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
-            Err("it answered 500, which a host does for a component that cannot run".to_owned())
+            Err("it responded 500, which a host does for a component that cannot run".to_owned())
         }
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),

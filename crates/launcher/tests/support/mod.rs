@@ -1,4 +1,4 @@
-//! A worker that answers drains as a test tells it, and the launcher as a child process.
+//! A worker that responds to drains as a test tells it, and the launcher as a child process.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::VecDeque;
@@ -24,10 +24,10 @@ use tokio::time::timeout;
 /// Longer than anything here takes; a test that waits this long fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// How one drain is answered.
+/// How the worker responds to one drain.
 pub(crate) enum Step {
     /// At once, with this status and body.
-    Answer(u16, &'static str),
+    Respond(u16, &'static str),
     /// When this control line has arrived, with nothing done.
     After(&'static str),
     /// Never.
@@ -69,7 +69,7 @@ impl FakeWorker {
                 let (stream, _) = listener.accept().await.unwrap();
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| Arc::clone(&shared).answer(request));
+                    let service = service_fn(move |request| Arc::clone(&shared).respond(request));
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -95,7 +95,7 @@ impl FakeWorker {
 }
 
 impl Shared {
-    async fn answer(
+    async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -106,9 +106,9 @@ impl Shared {
         self.times.lock().unwrap().push(Instant::now());
         let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
         self.seen.send(Seen::Drain(authorization)).unwrap();
-        let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Answer(200, "{}"));
+        let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Respond(200, "{}"));
         let (status, text) = match step {
-            Step::Answer(status, text) => (status, text),
+            Step::Respond(status, text) => (status, text),
             Step::After(line) => (200, self.follow(request.into_body(), Some(line)).await),
             Step::Never => (200, self.follow(request.into_body(), None).await),
         };
@@ -207,18 +207,18 @@ impl Launcher {
     }
 }
 
-/// The whole answer to a `GET`.
+/// The whole response to a `GET`.
 pub(crate) async fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    response
 }
 
 /// An HTTP host as a real process: `python3 -c HOST PORT`. Writes its process id when it listens and `slow` when
-/// a slow request has arrived, which it answers after 1.5 s; ends at once on SIGTERM, as Spin does.
+/// a slow request has arrived, to which it responds after 1.5 s; ends at once on SIGTERM, as Spin does.
 pub(crate) const HOST: &str = "
 import http.server, os, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -251,7 +251,7 @@ pub(crate) async fn metrics_address(launcher: &mut Launcher) -> String {
     line["address"].as_str().unwrap().to_owned()
 }
 
-/// Waits until `GET /healthz` of the launcher is answered with `status`.
+/// Waits until `GET /healthz` of the launcher responds with `status`.
 pub(crate) async fn healthz_is(address: &str, status: u16) {
     let wanted = format!("HTTP/1.1 {status}");
     let seen = async {
@@ -259,7 +259,7 @@ pub(crate) async fn healthz_is(address: &str, status: u16) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(LIMIT, seen).await.unwrap_or_else(|_| panic!("/healthz never answers {status}"));
+    timeout(LIMIT, seen).await.unwrap_or_else(|_| panic!("/healthz never responds with {status}"));
 }
 
 /// Stops or continues a process that is not ours.

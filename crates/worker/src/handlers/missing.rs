@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::{Method, Request};
 
-/// How long a component may take to answer. One that takes longer exists.
+/// How long a component may take to respond. One that takes longer exists.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest response that is read, in bytes. A component with a larger one exists.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;

@@ -28,8 +28,8 @@ pub(super) fn outcome(response: Response<Bytes>, progress: &Progress, now: Offse
         StatusCode::NO_CONTENT => HandlerOutcome::Completed(None),
         StatusCode::OK if is_coded(&head.headers) => HandlerOutcome::failed(
             "HandlerFailed",
-            "the handler's answer has a Content-Encoding, which was not asked for and is not understood; it \
-             must answer without one",
+            "the handler's response has a Content-Encoding, which was not asked for and is not understood; it \
+             must respond without one",
         ),
         _ if is_json_lines(status, &head.headers) => last_line(&body, progress),
         StatusCode::OK => HandlerOutcome::Completed(Some(Payload { bytes: body, content_type })),
@@ -50,9 +50,9 @@ fn failure(
     let number = status.as_u16();
     let message = explanation.message.unwrap_or_else(|| {
         if status == StatusCode::INTERNAL_SERVER_ERROR && is_empty {
-            format!("the handler trapped or used up its memory: its host answered {number} without a body")
+            format!("the handler trapped or used up its memory: its host responded {number} without a body")
         } else {
-            format!("the handler answered {number}")
+            format!("the handler responded {number}")
         }
     });
     let is_temporary = status.is_server_error()
@@ -65,12 +65,12 @@ fn failure(
         HandlerOutcome::failed(explanation.code.as_deref().unwrap_or("HandlerFailed"), &message)
     } else if status.is_redirection() {
         let message = format!(
-            "the handler answered {number}, and redirects are not followed; task_handlers must name the final \
+            "the handler responded {number}, and redirects are not followed; task_handlers must name the final \
              address"
         );
         HandlerOutcome::failed("HandlerFailed", &message)
     } else {
-        let message = format!("the handler answered {number}; only 200 and 204 complete a task");
+        let message = format!("the handler responded {number}; only 200 and 204 complete a task");
         HandlerOutcome::failed("HandlerFailed", &message)
     }
 }
@@ -161,7 +161,7 @@ fn last_line(body: &[u8], progress: &Progress) -> HandlerOutcome {
         let Some(line) = Line::parse(line) else {
             return HandlerOutcome::retry(
                 "HandlerUnavailable",
-                "a line of the handler's answer is not a JSON object with the members of a progress line",
+                "a line of the handler's response is not a JSON object with the members of a progress line",
             );
         };
         if let Some(problem) = line.error {
@@ -179,7 +179,7 @@ fn last_line(body: &[u8], progress: &Progress) -> HandlerOutcome {
             _ => progress.report(line.percent, line.message.as_deref()),
         }
     }
-    HandlerOutcome::retry("HandlerUnavailable", "the handler's answer ended without a result line")
+    HandlerOutcome::retry("HandlerUnavailable", "the handler's response ended without a result line")
 }
 
 fn percent(value: f64) -> u8 {

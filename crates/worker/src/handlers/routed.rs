@@ -110,7 +110,7 @@ fn failure(error: &TransportError, call: &Call) -> HandlerOutcome {
                 "the process of the handlers ended during the attempt or is being started",
             ))
         }
-        TransportError::Timeout => unavailable("the handler did not answer in time"),
+        TransportError::Timeout => unavailable("the handler did not respond in time"),
         TransportError::Connect(_) => unavailable("the handler cannot be reached"),
         TransportError::Interrupted(_) => unavailable("the connection to the handler broke"),
     }

@@ -75,7 +75,7 @@ fn long_queue_is_drained_in_full_batches_within_max_concurrency() {
 fn drain_ends_with_its_budget_and_reports_more() {
     run(|world| async move {
         // Two tasks at a time of 4 s each, with a budget of 5 s and then 5 s in which running tasks end.
-        world.answer_tasks(|_| (Duration::from_secs(4), Response::new(Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::from_secs(4), Response::new(Bytes::new())));
         let worker = world.worker(&[("max_concurrency", "2"), ("drain_seconds", "5")]);
         for _ in 0..20 {
             world.submit("routed", |_| {}).await;
@@ -184,7 +184,7 @@ fn released_task_continues_at_once_and_loses_no_attempt() {
             let lines = vec![(Duration::from_secs(2), "stop"), (Duration::from_secs(3), "release")];
             let counts = worker.drain_under(Lines { lines, breaks: false }).await;
             assert_eq!((&counts["received"], &counts["released"]), (&json!(1), &json!(1)), "round {round}");
-            assert!(world.now().since(started) < Duration::from_secs(6), "it answers at once");
+            assert!(world.now().since(started) < Duration::from_secs(6), "it responds at once");
             let document = world.document(id);
             assert_eq!((document.state, document.attempt), (TaskState::Pending, round));
             assert_eq!(document.history.last().unwrap().outcome, Some(AttemptOutcome::Released));
@@ -214,7 +214,7 @@ fn report_has_the_members_of_the_golden_file() {
 /// A handler that takes hours for its first task and one second for each other task.
 fn long_first(world: &World, hours: u64) {
     let mut calls = 0;
-    world.answer_tasks(move |_| {
+    world.respond_to_tasks(move |_| {
         calls += 1;
         let time = Duration::from_secs(if calls == 1 { hours * 3600 } else { 1 });
         (time, Response::builder().status(204).body(Bytes::new()).unwrap())

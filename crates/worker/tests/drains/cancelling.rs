@@ -42,7 +42,7 @@ fn cancelled_task_is_never_started() {
 #[test]
 fn cancelled_task_stops_at_the_next_renewal() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::from_secs(1000), Response::new(Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::from_secs(1000), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
         let worker = world.worker(&[]);
         let ask = async {
@@ -66,7 +66,9 @@ fn cancel_request_is_read_even_if_the_handler_ends_during_the_renewal() {
     // The first renewal starts 30 s after the message was requested; receive, start and renewal take 4 ms each.
     for milliseconds in 29_993..29_996 {
         run(|world| async move {
-            world.answer_tasks(move |_| (Duration::from_millis(milliseconds), Response::new(Bytes::new())));
+            world.respond_to_tasks(move |_| {
+                (Duration::from_millis(milliseconds), Response::new(Bytes::new()))
+            });
             let id = world.submit("routed", |_| {}).await;
             let worker = world.worker(&[]);
             let ask = async {
@@ -108,7 +110,7 @@ fn cancel_request_beats_a_simultaneous_result_and_deletes_it() {
     run(|world| async move {
         let png =
             Response::builder().header("content-type", "image/png").body(Bytes::from_static(b"png")).unwrap();
-        world.answer_tasks(move |_| (Duration::from_secs(10), png.clone()));
+        world.respond_to_tasks(move |_| (Duration::from_secs(10), png.clone()));
         let id = world.submit("routed", |_| {}).await;
         let worker = world.worker(&[]);
         let ask = async {

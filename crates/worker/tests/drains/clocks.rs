@@ -16,7 +16,7 @@ const STEPS: [i64; 2] = [-800, 800];
 fn lease_of_a_long_task_ignores_the_wall_clock() {
     for step in STEPS {
         run(|world| async move {
-            world.answer_tasks(|_| (Duration::from_secs(200), Response::new(Bytes::new())));
+            world.respond_to_tasks(|_| (Duration::from_secs(200), Response::new(Bytes::new())));
             let id = world.submit("routed", |_| {}).await;
             let (worker, other) = (world.worker(&[]), world.worker(&[]));
             let meanwhile = async {
@@ -37,7 +37,7 @@ fn lease_of_a_long_task_ignores_the_wall_clock() {
 fn budget_of_a_drain_ignores_the_wall_clock() {
     for step in STEPS {
         run(|world| async move {
-            world.answer_tasks(|_| (Duration::from_secs(2), Response::new(Bytes::new())));
+            world.respond_to_tasks(|_| (Duration::from_secs(2), Response::new(Bytes::new())));
             for _ in 0..40 {
                 world.submit("routed", |_| {}).await;
             }

@@ -20,7 +20,7 @@ fn task_survives_a_crash_between_any_two_requests() {
     // The requests of one task whose result is a blob: receive, start, result, outcome, delete.
     for survived in 0..6 {
         run(|world| async move {
-            world.answer_tasks(|_| (Duration::from_millis(500), png()));
+            world.respond_to_tasks(|_| (Duration::from_millis(500), png()));
             let id = world.submit("routed", |_| {}).await;
             let sent = Cell::new(0);
             world.fail(move |_| {
@@ -52,7 +52,7 @@ fn lost_responses_change_nothing() {
     // Each request in turn loses its response once.
     for lost in 1..=5 {
         run(|world| async move {
-            world.answer_tasks(|_| (Duration::from_millis(500), png()));
+            world.respond_to_tasks(|_| (Duration::from_millis(500), png()));
             let id = world.submit("routed", |_| {}).await;
             let sent = Cell::new(0);
             world.fail(move |_| {
@@ -71,7 +71,7 @@ fn lost_responses_change_nothing() {
 #[test]
 fn duplicate_message_waits_and_is_then_deleted() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::from_secs(300), Response::new(Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::from_secs(300), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
         let text = world.messages("")[0].text.clone();
         world.send(&text).await;
@@ -87,7 +87,7 @@ fn duplicate_message_waits_and_is_then_deleted() {
 #[test]
 fn one_of_two_workers_with_the_same_message_wins() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::from_secs(20), Response::new(Bytes::from_static(b"x"))));
+        world.respond_to_tasks(|_| (Duration::from_secs(20), Response::new(Bytes::from_static(b"x"))));
         let id = world.submit("routed", |_| {}).await;
         let (first, second) = (world.worker(&[]), world.worker(&[]));
         let again = async {
@@ -109,7 +109,7 @@ fn one_of_two_workers_with_the_same_message_wins() {
 #[test]
 fn task_that_crashes_every_worker_is_given_up() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
         for _ in 0..5 {
             let doomed = world.worker(&[]);
@@ -134,11 +134,11 @@ fn task_that_crashes_every_worker_is_given_up() {
 fn late_attempt_of_a_deleted_task_keeps_the_new_result() {
     run(|world| async move {
         let slow_first = Cell::new(true);
-        world.answer_tasks(move |_| {
+        world.respond_to_tasks(move |_| {
             let is_first = slow_first.replace(false);
             let (time, body) = if is_first { (20, &b"old"[..]) } else { (1, &b"new"[..]) };
-            let answer = Response::builder().header("content-type", "image/png");
-            (Duration::from_secs(time), answer.body(Bytes::from_static(body)).unwrap())
+            let response = Response::builder().header("content-type", "image/png");
+            (Duration::from_secs(time), response.body(Bytes::from_static(body)).unwrap())
         });
         let id = world.submit("routed", |_| {}).await;
         let (late, other) = (world.worker(&[("max_concurrency", "1")]), world.worker(&[]));

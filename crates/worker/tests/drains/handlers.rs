@@ -17,7 +17,7 @@ fn reply(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<By
 
 /// Runs one task called `routed` whose handler responds with `reply`.
 async fn routed(world: &std::rc::Rc<World>, reply: Response<Bytes>) -> TaskStatus {
-    world.answer_tasks(move |_| (NOW, reply.clone()));
+    world.respond_to_tasks(move |_| (NOW, reply.clone()));
     let id = world.submit("routed", |_| {}).await;
     world.worker(&[]).drain().await;
     world.document(id)
@@ -28,7 +28,7 @@ fn routed_handler_receives_the_whole_task() {
     run(|world| async move {
         let told = std::rc::Rc::new(std::cell::RefCell::new(Value::Null));
         let seen = std::rc::Rc::clone(&told);
-        world.answer_tasks(move |task| {
+        world.respond_to_tasks(move |task| {
             *seen.borrow_mut() = task;
             (NOW, reply(204, "text/plain", ""))
         });
@@ -130,7 +130,7 @@ fn failure_message_is_the_handlers_text_cut_to_a_bound() {
         assert_eq!(said(routed(&world, reply(400, "text/plain", "x".repeat(9_999))).await).len(), 2048);
         assert_eq!(
             said(routed(&world, reply(400, "text/plain", vec![0xff])).await),
-            "the handler answered 400"
+            "the handler responded 400"
         );
     });
 }
@@ -163,7 +163,7 @@ fn progress_is_stored_while_the_handler_runs() {
     run(|world| async move {
         let lines =
             "{\"percentComplete\":10,\"message\":\"started\"}\n{\"percentComplete\":60}\n{\"result\":1}\n";
-        world.answer_tasks(move |_| (Duration::from_secs(30), reply(200, "application/x-ndjson", lines)));
+        world.respond_to_tasks(move |_| (Duration::from_secs(30), reply(200, "application/x-ndjson", lines)));
         let id = world.submit("routed", |_| {}).await;
         let worker = world.worker(&[]);
         let watch = async {
@@ -265,7 +265,7 @@ fn progress_with_null_members_is_stored_while_the_handler_runs() {
     run(|world| async move {
         let lines = "\u{feff}{\"PercentComplete\":60,\"Message\":\"half\",\"Result\":null,\"Error\":null}\r\n\
                      {\"Result\":1}\r\n";
-        world.answer_tasks(move |_| (Duration::from_secs(30), reply(200, "application/jsonl", lines)));
+        world.respond_to_tasks(move |_| (Duration::from_secs(30), reply(200, "application/jsonl", lines)));
         let id = world.submit("routed", |_| {}).await;
         let worker = world.worker(&[]);
         let watch = async {

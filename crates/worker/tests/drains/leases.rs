@@ -14,15 +14,15 @@ use crate::world::run;
 
 fn slow(seconds: u64) -> impl FnMut(serde_json::Value) -> (Duration, Response<Bytes>) {
     move |_| {
-        let answer = Response::builder().status(200).header("content-type", "application/json");
-        (Duration::from_secs(seconds), answer.body(Bytes::from_static(b"\"done\"")).unwrap())
+        let response = Response::builder().status(200).header("content-type", "application/json");
+        (Duration::from_secs(seconds), response.body(Bytes::from_static(b"\"done\"")).unwrap())
     }
 }
 
 #[test]
 fn task_longer_than_many_leases_runs_once() {
     run(|world| async move {
-        world.answer_tasks(slow(1000));
+        world.respond_to_tasks(slow(1000));
         let id = world.submit("routed", |_| {}).await;
         let (first, second) = (world.worker(&[]), world.worker(&[]));
         let others = async {
@@ -44,7 +44,7 @@ fn attempt_is_stopped_at_its_time_limit_and_retried() {
     run(|world| async move {
         let calls = Rc::new(Cell::new(0));
         let counter = Rc::clone(&calls);
-        world.answer_tasks(move |_| {
+        world.respond_to_tasks(move |_| {
             counter.set(counter.get() + 1);
             slow(if counter.get() == 1 { 100_000 } else { 1 })(serde_json::Value::Null)
         });
@@ -67,7 +67,7 @@ fn attempt_is_stopped_at_its_time_limit_and_retried() {
 #[test]
 fn attempt_without_lease_writes_nothing() {
     run(|world| async move {
-        world.answer_tasks(slow(50));
+        world.respond_to_tasks(slow(50));
         let id = world.submit("routed", |_| {}).await;
         let worker = world.worker(&[]);
         let steal = async {
@@ -94,7 +94,7 @@ fn attempt_without_lease_writes_nothing() {
 #[test]
 fn failed_renewal_is_repeated_within_the_lease() {
     run(|world| async move {
-        world.answer_tasks(slow(600));
+        world.respond_to_tasks(slow(600));
         let id = world.submit("routed", |_| {}).await;
         let count = Cell::new(0);
         world.fail(move |request| {
@@ -114,7 +114,9 @@ fn handler_end_during_a_renewal_keeps_the_new_pop_receipt() {
     // The first renewal starts 30 s after the message was requested; receive, start and renewal take 4 ms each.
     for milliseconds in 29_985..30_000 {
         run(|world| async move {
-            world.answer_tasks(move |_| (Duration::from_millis(milliseconds), Response::new(Bytes::new())));
+            world.respond_to_tasks(move |_| {
+                (Duration::from_millis(milliseconds), Response::new(Bytes::new()))
+            });
             let id = world.submit("routed", |_| {}).await;
             assert_eq!(world.worker(&[]).drain().await["completed"], 1, "{milliseconds} ms");
             assert_eq!(world.document(id).attempt, 1);
@@ -126,7 +128,7 @@ fn handler_end_during_a_renewal_keeps_the_new_pop_receipt() {
 #[test]
 fn renewal_without_response_ends_the_attempt_with_its_lease() {
     run(|world| async move {
-        world.answer_tasks(slow(600));
+        world.respond_to_tasks(slow(600));
         world.submit("routed", |_| {}).await;
         world.fail(|request| match request.operation {
             Operation::UpdateMessage => Fault::Silence,

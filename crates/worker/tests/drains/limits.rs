@@ -40,7 +40,7 @@ fn task_that_did_not_start_in_time_is_cancelled_without_work() {
 #[test]
 fn attempt_stops_at_the_time_limit_of_its_task() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::from_secs(600), busy()));
+        world.respond_to_tasks(|_| (Duration::from_secs(600), busy()));
         let id = world.submit("routed", |document| document.timeout_seconds = Some(7)).await;
         let begin = world.now();
         assert_eq!(world.worker(&[]).drain().await["retried"], 1);
@@ -54,7 +54,7 @@ fn attempt_stops_at_the_time_limit_of_its_task() {
 #[test]
 fn task_fails_after_the_attempts_that_it_allows() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::ZERO, busy()));
+        world.respond_to_tasks(|_| (Duration::ZERO, busy()));
         let id = world.submit("routed", |document| document.max_attempts = Some(2)).await;
         let worker = world.worker(&[]);
         for (outcome, attempts) in [("retried", 1), ("retried", 2), ("poisoned", 2)] {

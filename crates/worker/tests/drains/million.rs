@@ -251,8 +251,8 @@ async fn pass(worker: &Rc<Worker>) -> (u32, serde_json::Value) {
     let mut drains = 0;
     loop {
         drains += 1;
-        let answer = worker.handle(drain_request(Bytes::new())).await;
-        let Body::Full(bytes) = answer.into_body() else { panic!("answers are whole") };
+        let response = worker.handle(drain_request(Bytes::new())).await;
+        let Body::Full(bytes) = response.into_body() else { panic!("responses are whole") };
         let counts: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         if counts["more"] != true {
             return (drains, counts);

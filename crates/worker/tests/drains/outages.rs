@@ -130,7 +130,7 @@ fn no_task_fails_while_responses_are_lost_for_hours() {
 fn old_message_does_not_undo_a_retry() {
     run(|world| async move {
         let broken = Response::builder().status(503).body(Bytes::new()).unwrap();
-        world.answer_tasks(move |_| (Duration::ZERO, broken.clone()));
+        world.respond_to_tasks(move |_| (Duration::ZERO, broken.clone()));
         let id = world.submit("routed", |_| {}).await;
         // The deletion of the message that is given up is lost.
         world.fail(|request| match request.operation {
@@ -157,7 +157,7 @@ fn old_message_does_not_undo_a_retry() {
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert_eq!(worker.drain().await["discarded"], 1);
         assert_eq!(world.document(id), *again, "nothing has happened to the task");
-        world.answer_tasks(|_| (Duration::ZERO, Response::new(Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::ZERO, Response::new(Bytes::new())));
         world.send(&models::TaskMessage::text_for(&again, None)).await;
         assert_eq!(worker.drain().await["completed"], 1);
     });
@@ -168,7 +168,7 @@ fn duplicate_message_does_not_shorten_a_handlers_retry_after() {
     run(|world| async move {
         let started = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         let (noted, clock) = (std::rc::Rc::clone(&started), std::rc::Rc::clone(&world));
-        world.answer_tasks(move |_| {
+        world.respond_to_tasks(move |_| {
             noted.borrow_mut().push(clock.now());
             let first = noted.borrow().len() == 1;
             let reply =

@@ -111,7 +111,7 @@ fn stored_document_wins_over_the_message() {
 #[test]
 fn poison_copy_failure_keeps_the_message() {
     run(|world| async move {
-        world.answer_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::from_secs(100), Response::new(Bytes::new())));
         let id = world.submit("routed", |_| {}).await;
         // The worker of the only attempt crashes.
         let doomed = world.worker(&[]);

@@ -145,7 +145,7 @@ fn handlers_are_asked_for_their_existence_once_an_instance() {
 
 /// Runs one task called `routed` whose handler gives this response.
 async fn outcome(world: &World, status: u16, media_type: &'static str, body: &'static str) -> TaskStatus {
-    world.answer_tasks(move |_| {
+    world.respond_to_tasks(move |_| {
         let response = Response::builder().status(status).header("content-type", media_type);
         (NOW, response.body(Bytes::from_static(body.as_bytes())).unwrap())
     });
@@ -229,7 +229,7 @@ fn result_limit_and_attempts_of_a_name_replace_the_variables() {
         })
         .to_string();
         let worker = world.worker(&[("task_handlers", &rules)]);
-        world.answer_tasks(|_| {
+        world.respond_to_tasks(|_| {
             (NOW, Response::builder().status(200).body(Bytes::from_static(b"four")).unwrap())
         });
         let small = world.submit("small", |_| {}).await;
@@ -239,7 +239,7 @@ fn result_limit_and_attempts_of_a_name_replace_the_variables() {
             (error.code.as_str(), error.message.as_str()),
             ("ResultTooLarge", "the result is larger than 3 bytes")
         );
-        world.answer_tasks(|_| (NOW, Response::builder().status(503).body(Bytes::new()).unwrap()));
+        world.respond_to_tasks(|_| (NOW, Response::builder().status(503).body(Bytes::new()).unwrap()));
         let once = world.submit("once", |_| {}).await;
         worker.drain_until_quiet(&world).await;
         let document = world.document(once);
@@ -253,7 +253,7 @@ fn attempt_ends_after_the_time_of_its_name() {
     run(|world| async move {
         let rules =
             json!({"slow": {"handler": "http://handler.test/run", "task_timeout_seconds": 5}}).to_string();
-        world.answer_tasks(|_| {
+        world.respond_to_tasks(|_| {
             (Duration::from_secs(3600), Response::builder().status(200).body(Bytes::new()).unwrap())
         });
         let id = world.submit("slow", |_| {}).await;
@@ -274,7 +274,7 @@ fn tasks_of_a_name_keep_its_limit_and_others_do_not_wait() {
         let at_once = Rc::new(RefCell::new((Vec::new(), 0)));
         let seen = Rc::clone(&at_once);
         let clock = Rc::clone(&world);
-        world.answer_tasks(move |task| {
+        world.respond_to_tasks(move |task| {
             if task["name"] == "free" {
                 return (NOW, Response::builder().status(204).body(Bytes::new()).unwrap());
             }

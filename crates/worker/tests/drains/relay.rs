@@ -51,7 +51,7 @@ fn call_reaches_the_component_without_the_token() {
             let response = Response::builder().status(429).header("retry-after", "7").header("server", "x");
             Some((Duration::ZERO, response.header("content-type", "text/plain").body("busy".into()).unwrap()))
         });
-        let response = relay(&world).answer(call("crop", TOKEN)).await;
+        let response = relay(&world).respond(call("crop", TOKEN)).await;
         assert_eq!(response.headers()["retry-after"], "7");
         assert_eq!(response.headers()["content-type"], "text/plain");
         assert!(!response.headers().contains_key("server"));
@@ -70,13 +70,13 @@ fn stranger_and_unknown_component_are_refused() {
             ("", TOKEN, StatusCode::NOT_FOUND),
             ("crop/x", TOKEN, StatusCode::NOT_FOUND),
         ] {
-            assert_eq!(worker.answer(call(id, token)).await.status(), status, "{id} {token}");
+            assert_eq!(worker.respond(call(id, token)).await.status(), status, "{id} {token}");
         }
         let mut get = call("crop", TOKEN);
         *get.method_mut() = Method::GET;
-        assert_eq!(worker.answer(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(worker.respond(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
         let closed = world.worker(&[("task_handlers", r#"{"crop":"crop"}"#), ("drain_token", "")]);
-        assert_eq!(closed.answer(call("crop", "")).await.status(), StatusCode::FORBIDDEN);
+        assert_eq!(closed.respond(call("crop", "")).await.status(), StatusCode::FORBIDDEN);
     });
 }
 
@@ -90,7 +90,7 @@ fn progress_is_passed_on_when_it_arrives_and_other_bodies_whole() {
                 Some((Duration::from_secs(20), response.body(Bytes::from_static(body.as_bytes())).unwrap()))
             });
             let started = world.now();
-            let response = relay(&world).answer(call("crop", TOKEN)).await;
+            let response = relay(&world).respond(call("crop", TOKEN)).await;
             let head_after = world.now().since(started).as_secs();
             assert_eq!(head_after, if streams { 10 } else { 20 }, "{media_type}");
             assert_eq!(read(response).await, (StatusCode::OK, body.to_owned()));
@@ -104,7 +104,7 @@ fn call_without_a_response_is_a_problem_that_says_why() {
     run(|world| async move {
         for (error, words) in [
             (TransportError::Denied(String::new()), "the application has no component crop"),
-            (TransportError::Timeout, "did not answer in time"),
+            (TransportError::Timeout, "did not respond in time"),
             (TransportError::Interrupted(String::new()), "the connection to the handler broke"),
         ] {
             world.serve_other_hosts(move |_| {
@@ -112,7 +112,7 @@ fn call_without_a_response_is_a_problem_that_says_why() {
                 response.extensions_mut().insert(error.clone());
                 Some((Duration::ZERO, response))
             });
-            let (status, text) = read(relay(&world).answer(call("crop", TOKEN)).await).await;
+            let (status, text) = read(relay(&world).respond(call("crop", TOKEN)).await).await;
             assert_eq!(status, StatusCode::BAD_GATEWAY);
             assert!(text.contains(words), "{text}");
         }
@@ -127,7 +127,7 @@ fn response_that_is_too_large_for_the_relay_fails_the_task() {
             response.extensions_mut().insert(TransportError::TooLarge(9));
             Some((Duration::ZERO, response))
         });
-        let relayed = relay(&world).answer(call("crop", TOKEN)).await;
+        let relayed = relay(&world).respond(call("crop", TOKEN)).await;
         assert_eq!(relayed.headers()["relay-error"], "too-large");
 
         // A handler cannot say so itself: the relay passes its headers on only if the protocol has them.
@@ -135,7 +135,7 @@ fn response_that_is_too_large_for_the_relay_fails_the_task() {
             let response = Response::builder().status(502).header("relay-error", "too-large");
             Some((Duration::ZERO, response.body(Bytes::new()).unwrap()))
         });
-        assert!(!relay(&world).answer(call("crop", TOKEN)).await.headers().contains_key("relay-error"));
+        assert!(!relay(&world).respond(call("crop", TOKEN)).await.headers().contains_key("relay-error"));
 
         world.serve_other_hosts(|request| {
             let response = Response::builder().status(502).header("relay-error", "too-large");
@@ -242,7 +242,7 @@ fn call_that_outlives_its_deadline_is_reported_by_the_relay() {
             ("handler_watch_host", "http://watch.test"),
             ("storage_connection_string", ""),
         ]);
-        let (status, _) = read(worker.answer(call("crop", TOKEN)).await).await;
+        let (status, _) = read(worker.respond(call("crop", TOKEN)).await).await;
         assert_eq!(status, StatusCode::BAD_GATEWAY);
         assert_eq!(told.get(), Some(62), "after the worker that drains would have reported it");
     });

@@ -64,12 +64,12 @@ fn drain_without_a_configured_token_is_403_with_advice() {
 fn other_methods_and_paths_are_problems() {
     run(|world| async move {
         let worker = world.worker(&[]);
-        let answer = worker.answer(Request::get("http://worker/drain").body(Bytes::new()).unwrap()).await;
+        let response = worker.respond(Request::get("http://worker/drain").body(Bytes::new()).unwrap()).await;
         assert_eq!(
-            (answer.status(), &answer.headers()["allow"]),
+            (response.status(), &response.headers()["allow"]),
             (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
         );
-        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(ask(&worker, Method::GET, "/healthz", None).await.0, StatusCode::OK);
         assert_eq!(ask(&worker, Method::POST, "/healthz", None).await.0, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(ask(&worker, Method::POST, "/drain/", None).await.0, StatusCode::NOT_FOUND);

@@ -56,9 +56,9 @@ async fn sample(world: Rc<World>) -> (f64, usize) {
 }
 
 /// A handler whose tasks take 20 to 80 ms and have a result of `bytes` bytes.
-fn answer_tasks(world: &World, bytes: usize) {
+fn respond_to_tasks(world: &World, bytes: usize) {
     let mut calls = 0;
-    world.answer_tasks(move |_| {
+    world.respond_to_tasks(move |_| {
         calls += 1;
         let time = Duration::from_millis(20 + calls * 7919 % 61);
         (time, Response::new(Bytes::from(vec![b'x'; bytes])))
@@ -79,7 +79,7 @@ fn drain_of_immediate_tasks_keeps_its_slots_full() {
 fn drain_of_tasks_of_different_durations_keeps_its_slots_full() {
     for (latency, least_held) in [(Duration::ZERO, 0.87), (LATENCY, 0.93)] {
         run(|world| async move {
-            answer_tasks(&world, 0);
+            respond_to_tasks(&world, 0);
             let usage = usage(&world, "routed", 320, latency).await;
             assert!(usage.held > least_held, "{latency:?}: {}", usage.held);
             assert!(usage.most_held <= 2 * SLOTS, "{}", usage.most_held);
@@ -91,7 +91,7 @@ fn drain_of_tasks_of_different_durations_keeps_its_slots_full() {
 #[test]
 fn task_with_a_large_result_keeps_its_slot() {
     run(|world| async move {
-        answer_tasks(&world, 20 * 1024);
+        respond_to_tasks(&world, 20 * 1024);
         let usage = usage(&world, "routed", 128, LATENCY).await;
         assert_eq!(usage.most_held, SLOTS, "results in memory are bounded by the slots");
     });

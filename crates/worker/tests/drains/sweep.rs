@@ -32,7 +32,7 @@ fn task_without_a_message_is_found_and_completed() {
 fn task_with_a_message_is_not_requeued() {
     run(|world| async move {
         // A delayed task, a task in its back-off, and one that runs without progress.
-        world.answer_tasks(|_| (Duration::from_secs(1700), http::Response::new(bytes::Bytes::new())));
+        world.respond_to_tasks(|_| (Duration::from_secs(1700), http::Response::new(bytes::Bytes::new())));
         world.submit("routed", |_| {}).await;
         let later = world.now().plus(Duration::from_secs(3000));
         let id = world.submit("checksum", |document| document.not_before = Some(later)).await;
@@ -60,7 +60,7 @@ fn expired_task_is_purged_with_its_result_and_not_earlier() {
             .header("content-type", "image/png")
             .body(bytes::Bytes::from_static(b"x"))
             .unwrap();
-        world.answer_tasks(move |_| (Duration::ZERO, png.clone()));
+        world.respond_to_tasks(move |_| (Duration::ZERO, png.clone()));
         let id = world.submit("routed", |_| {}).await;
         let worker = world.worker(&[("retention_days", "1")]);
         worker.drain().await;

@@ -47,12 +47,14 @@ impl World {
         let env = TestWorld::new();
         env.set_latency(Duration::from_millis(4));
         let world = Self { env, submitted: Cell::new(0) };
-        world.answer_tasks(|_| (Duration::ZERO, Response::builder().status(500).body(Bytes::new()).unwrap()));
+        world.respond_to_tasks(|_| {
+            (Duration::ZERO, Response::builder().status(500).body(Bytes::new()).unwrap())
+        });
         world
     }
 
     /// From now on tasks called `routed` get the response of `handler`, after the time beside it.
-    pub(crate) fn answer_tasks(
+    pub(crate) fn respond_to_tasks(
         &self,
         mut handler: impl FnMut(Value) -> (Duration, Response<Bytes>) + 'static,
     ) {
@@ -208,7 +210,7 @@ impl TestWorker {
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    pub(crate) async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
+    pub(crate) async fn respond(&self, request: Request<Bytes>) -> Response<Body> {
         self.worker.handle(request).await
     }
 }

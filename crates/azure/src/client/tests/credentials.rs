@@ -39,9 +39,9 @@ fn cancelled_fetch_is_taken_over_by_the_next_call() {
         let patience = std::pin::pin!(script.sleep(Duration::from_secs(1)));
         matches!(select(call, patience).await, Either::Right(_))
     };
-    let (gave_up, answered) = script.run(join(impatient, some_call(&storage)));
+    let (gave_up, succeeded) = script.run(join(impatient, some_call(&storage)));
     assert!(gave_up);
-    assert_eq!(answered, Ok(()));
+    assert_eq!(succeeded, Ok(()));
     assert_eq!(fetches(&script, "localhost"), 2);
 }
 
@@ -140,7 +140,7 @@ fn failing_identity_endpoint_is_called_at_growing_intervals() {
     assert_eq!(script.seen().len(), 0, "the pause of a second is not over");
     script.advance(1);
     let error = script.run(some_call(&storage)).unwrap_err();
-    assert_eq!(error.to_string(), "Get Token: not available: the managed identity endpoint answered 500");
+    assert_eq!(error.to_string(), "Get Token: not available: the managed identity endpoint responded 500");
     assert_eq!(script.seen().len(), 3);
     script.advance(1);
     assert_eq!(together(&script, &storage, 1), 0);

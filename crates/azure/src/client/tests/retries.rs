@@ -30,7 +30,7 @@ fn waits_follow_the_random_number_until_tries_are_used() {
     let error = script.run(some_call(&keyed(&script))).unwrap_err();
     let at: Vec<_> = script.requests().iter().map(|(at, _)| (*at - start()).whole_milliseconds()).collect();
     assert_eq!(at, [0, 100, 300, 700, 1500]);
-    assert_eq!(error.to_string(), "Clear Messages: not available: Queue Storage answered 500");
+    assert_eq!(error.to_string(), "Clear Messages: not available: Queue Storage responded 500");
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl TaskBatch {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         let is_bare = body.trim_ascii_start().starts_with(b"[");
         let member = if is_bare { None } else { Members::parse(body)?.raw("tasks") };
-        let array = member.as_deref().map_or(body, |raw| raw.get().as_bytes());
+        let array = member.map_or(body, |raw| raw.get().as_bytes());
         if !is_bare && member.is_none() {
             return Err(ContractError::Missing("tasks"));
         }

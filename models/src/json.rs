@@ -53,7 +53,7 @@ impl Json {
     /// # Errors
     /// If the text is not a single JSON value, has more than [`MAX_JSON_LEVELS`] levels or contains a lone surrogate.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        Self::read(text, MAX_JSON_LEVELS, usize::MAX)
+        Self::of_raw(valid(text)?)
     }
 
     /// Parses like [`Json::parse`], for a value that the .NET side must be able to read: at most `levels` levels, and
@@ -62,12 +62,21 @@ impl Json {
     /// # Errors
     /// [`JsonError`].
     pub fn parse_portable(text: &str, levels: usize) -> Result<Self, JsonError> {
-        Self::read(text, levels.min(MAX_JSON_LEVELS), MAX_NUMBER_CHARS)
+        Self::portable(valid(text)?, levels)
     }
 
-    fn read(text: &str, levels: usize, number_chars: usize) -> Result<Self, JsonError> {
-        // From bytes, as everywhere: the parser is generic, and a second copy is a twentieth of a component's size.
-        serde_json::from_slice::<&RawValue>(text.as_bytes()).map_err(|_| JsonError::Syntax)?;
+    /// Like [`Json::parse`], for text whose syntax is valid.
+    pub(crate) fn of_raw(raw: &RawValue) -> Result<Self, JsonError> {
+        Self::read(raw, MAX_JSON_LEVELS, usize::MAX)
+    }
+
+    /// Like [`Json::parse_portable`], for text whose syntax is valid.
+    pub(crate) fn portable(raw: &RawValue, levels: usize) -> Result<Self, JsonError> {
+        Self::read(raw, levels.min(MAX_JSON_LEVELS), MAX_NUMBER_CHARS)
+    }
+
+    fn read(raw: &RawValue, levels: usize, number_chars: usize) -> Result<Self, JsonError> {
+        let text = raw.get();
         let survey = survey(text);
         if survey.levels > levels {
             return Err(JsonError::TooDeep(levels));
@@ -78,7 +87,11 @@ impl Json {
         if survey.lone_surrogate {
             return Err(JsonError::LoneSurrogate);
         }
-        RawValue::from_string(compact(text)).map(Self).map_err(|_| JsonError::Syntax)
+        if !survey.white_space {
+            return Ok(Self(raw.to_owned()));
+        }
+        // Not `RawValue::from_string`, for the same reason as in `valid`.
+        serde_json::from_slice(compact(text).as_bytes()).map(Self).map_err(|_| JsonError::Syntax)
     }
 
     /// Returns the compact JSON text.
@@ -129,7 +142,7 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Self::parse(raw.get()).map_err(serde::de::Error::custom)
+        Self::of_raw(&raw).map_err(serde::de::Error::custom)
     }
 }
 
@@ -139,6 +152,14 @@ struct Survey {
     levels: usize,
     longest_number: usize,
     lone_surrogate: bool,
+    /// Outside strings.
+    white_space: bool,
+}
+
+/// Checks the syntax. From bytes, as everywhere: the parser is generic, and a second copy is a twentieth of a component's
+/// size.
+fn valid(text: &str) -> Result<&RawValue, JsonError> {
+    serde_json::from_slice(text.as_bytes()).map_err(|_| JsonError::Syntax)
 }
 
 /// Returns whether a string in this JSON text contains a lone surrogate.
@@ -171,6 +192,7 @@ fn survey(text: &str) -> Survey {
                 found.levels = found.levels.max(levels);
             }
             b']' | b'}' => levels = levels.saturating_sub(1),
+            b' ' | b'\t' | b'\n' | b'\r' => found.white_space = true,
             _ => {}
         }
     }

@@ -76,7 +76,7 @@ impl TaskRequest {
     /// A sentence for the client if the body is not a JSON object or a member has the wrong type, value or length.
     /// `null` is refused, except for `Input` and `returnUri`.
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
-        let mut members = Members::parse(body)?;
+        let members = Members::parse(body)?;
         let task_id = match members.required_type::<String>("TaskId", "a GUID in a string")? {
             // The value of an unset .NET `Guid`: no id was given, and two such tasks are different tasks.
             Some(text) => Some(text.parse::<TaskId>()?).filter(|id| !id.is_nil()),
@@ -95,17 +95,17 @@ impl TaskRequest {
         let priority = members.required_type("Priority", TaskPriority::EXPECTED)?.unwrap_or_default();
         members.required_type::<TaskState>("Status", TaskState::EXPECTED)?;
         members.nullable::<String>("returnUri", "a string or null")?;
-        let input = members.json("Input", |text| Json::parse_portable(text, MAX_INPUT_LEVELS))?;
-        let schedule = schedule(&mut members)?;
+        let input = members.json("Input", |raw| Json::portable(raw, MAX_INPUT_LEVELS))?;
+        let schedule = schedule(&members)?;
         let start_by = members.required_type::<Timestamp>("ExpiresAt", MOMENT)?;
         if let (Schedule::At(not_before), Some(start_by)) = (schedule, start_by)
             && start_by <= not_before
         {
             return Err(ContractError::member("ExpiresAt", "must be later than NotBefore"));
         }
-        let timeout_seconds = limit(&mut members, "TimeoutSeconds", MAX_TIMEOUT_SECONDS)?;
-        let max_attempts = limit(&mut members, "MaxAttempts", MAX_ATTEMPTS)?;
-        let unique = unique(&mut members)?;
+        let timeout_seconds = limit(&members, "TimeoutSeconds", MAX_TIMEOUT_SECONDS)?;
+        let max_attempts = limit(&members, "MaxAttempts", MAX_ATTEMPTS)?;
+        let unique = unique(&members)?;
         if unique.is_some() && task_id.is_some() {
             return Err(ContractError::member(
                 "UniqueKey",
@@ -130,7 +130,7 @@ impl TaskRequest {
 const MOMENT: &str = "a date and time as RFC 3339, such as 2026-11-20T10:00:00Z";
 
 /// A whole number from 1 to `max`.
-fn limit(members: &mut Members, member: &'static str, max: u32) -> Result<Option<u32>, ContractError> {
+fn limit(members: &Members<'_>, member: &'static str, max: u32) -> Result<Option<u32>, ContractError> {
     let expected = format!("a whole number from 1 to {max}");
     match members.required_type::<u32>(member, &expected)? {
         Some(number) if !(1..=max).contains(&number) => {
@@ -140,7 +140,7 @@ fn limit(members: &mut Members, member: &'static str, max: u32) -> Result<Option
     }
 }
 
-fn unique(members: &mut Members) -> Result<Option<UniqueKey>, ContractError> {
+fn unique(members: &Members<'_>) -> Result<Option<UniqueKey>, ContractError> {
     let expected = format!("a whole number of seconds from 0 to {MAX_UNIQUE_SECONDS}");
     let key = members.required_type::<String>("UniqueKey", "a string")?;
     let seconds = members.required_type::<u64>("UniqueSeconds", &expected)?;
@@ -160,7 +160,7 @@ fn unique(members: &mut Members) -> Result<Option<UniqueKey>, ContractError> {
     }
 }
 
-fn schedule(members: &mut Members) -> Result<Schedule, ContractError> {
+fn schedule(members: &Members<'_>) -> Result<Schedule, ContractError> {
     let expected = format!("a whole number of seconds from 0 to {MAX_DELAY_SECONDS}");
     let delay = members.required_type::<u64>("DelaySeconds", &expected)?;
     let not_before = members.required_type::<Timestamp>("NotBefore", MOMENT)?;

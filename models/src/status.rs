@@ -238,11 +238,10 @@ impl TaskStatus {
     /// # Errors
     /// If it is not a JSON object, has no valid `TaskId`, or has an invalid member.
     pub fn parse(bytes: &[u8]) -> Result<Self, ContractError> {
-        Self::from_members(Members::parse(bytes)?)
+        Self::from_members(&Members::parse(bytes)?)
     }
 
-    pub(crate) fn from_members(mut members: Members) -> Result<Self, ContractError> {
-        let m = &mut members;
+    pub(crate) fn from_members(m: &Members<'_>) -> Result<Self, ContractError> {
         let moment = "a date and time as RFC 3339";
         let text = "a string or null";
         Ok(Self {
@@ -272,8 +271,8 @@ impl TaskStatus {
                 .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
                 .map(|percent| percent.min(100)),
             message: m.nullable("Message", text)?,
-            input: m.json("Input", Json::parse)?,
-            result: m.json("Result", Json::parse)?,
+            input: m.json("Input", Json::of_raw)?,
+            result: m.json("Result", Json::of_raw)?,
             result_blob: m.nullable("ResultBlob", "an object with Name, ContentType and Size")?,
             error: m.nullable("Error", "an object with Code and Message")?,
             owner: m.nullable("Owner", text)?,

@@ -7,6 +7,7 @@
 //! `docs/operations.md` depend, and brings a dispatcher into components of one thread.
 
 use models::Timestamp;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 /// How much attention a line needs.
@@ -71,11 +72,30 @@ impl Line {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        let mut object = self.fields.clone();
-        object.insert("time".to_owned(), now.to_string().into());
-        object.insert("level".to_owned(), level.into());
-        object.insert("message".to_owned(), self.message.into());
-        Value::Object(object).to_string()
+        let line = Json { time: now, level, message: self.message, fields: &self.fields };
+        // Serialising these types into memory cannot fail.
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+/// The members of a line. Serialised from where they are: copying them into one object took most of the time of a line.
+struct Json<'a> {
+    time: Timestamp,
+    level: &'static str,
+    message: &'static str,
+    fields: &'a Map<String, Value>,
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("time", &self.time)?;
+        map.serialize_entry("level", self.level)?;
+        map.serialize_entry("message", self.message)?;
+        for (name, value) in self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
     }
 }
 

@@ -91,7 +91,10 @@ pub(crate) struct Payload {
 
 impl Payload {
     fn json(value: &serde_json::Value) -> Self {
-        Self { bytes: value.to_string().into_bytes().into(), content_type: "application/json".to_owned() }
+        Self {
+            bytes: serde_json::to_vec(value).unwrap_or_default().into(),
+            content_type: "application/json".to_owned(),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! `POST /tasks:batch`: submits up to 100 tasks, with one outcome for each.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -47,8 +46,14 @@ pub(crate) async fn batch(tasks: &Tasks, request: &ApiRequest, body: &[u8]) -> R
     check_capacity(tasks).await?;
 
     let count = batch.tasks.len();
-    let mut names = HashSet::with_capacity(count);
-    let (mut first, mut repeated, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(count));
+    let mut names = Vec::with_capacity(count);
+    let (mut first, mut repeated) = (Vec::new(), Vec::new());
+    let mut ended: Vec<Option<Ended>> = std::iter::repeat_with(|| None).take(count).collect();
+    let mut end = |position: usize, outcome| {
+        if let Some(place) = ended.get_mut(position) {
+            *place = Some(outcome);
+        }
+    };
     for (position, parsed) in batch.tasks.into_iter().enumerate() {
         match parsed {
             Ok(submission) => {
@@ -56,20 +61,27 @@ pub(crate) async fn batch(tasks: &Tasks, request: &ApiRequest, body: &[u8]) -> R
                 // Tasks with equal names of one kind may be one task.
                 let name =
                     submission.unique.as_ref().map_or_else(|| id.to_string(), |unique| unique.key.clone());
-                let is_new = names.insert((submission.unique.is_some(), name));
+                let name = (submission.unique.is_some(), name);
                 let item = Item { position, id, submission };
-                if is_new { first.push(item) } else { repeated.push(item) }
+                if names.contains(&name) {
+                    repeated.push(item);
+                } else {
+                    names.push(name);
+                    first.push(item);
+                }
             }
-            Err(error) => ended.push((position, Ended { id: None, outcome: Err(error.into()) })),
+            Err(error) => end(position, Ended { id: None, outcome: Err(error.into()) }),
         }
     }
     // Of several tasks with one id or key the first one counts, so the others wait for it.
     for (items, at_a_time) in [(first, MAX_CONCURRENT_SUBMISSIONS), (repeated, 1)] {
         let submissions = items.into_iter().map(|item| submit(tasks, request, item, begin));
-        let outcomes: Vec<_> = stream::iter(submissions).buffered(at_a_time).collect().await;
-        ended.extend(outcomes);
+        let mut outcomes = stream::iter(submissions).buffered(at_a_time);
+        while let Some((position, outcome)) = outcomes.next().await {
+            end(position, outcome);
+        }
     }
-    ended.sort_unstable_by_key(|(position, _)| *position);
+    let ended = ended.into_iter().flatten().collect();
     Ok(respond(tasks, request, &base, ended, begin))
 }
 
@@ -95,18 +107,12 @@ async fn submit(tasks: &Tasks, request: &ApiRequest, item: Item, begin: Instant)
     (position, Ended { id: Some(id), outcome: outcome.await })
 }
 
-fn respond(
-    tasks: &Tasks,
-    request: &ApiRequest,
-    base: &str,
-    ended: Vec<(usize, Ended)>,
-    begin: Instant,
-) -> Response {
+fn respond(tasks: &Tasks, request: &ApiRequest, base: &str, ended: Vec<Ended>, begin: Instant) -> Response {
     let instance = format!("{}{}", tasks.settings.prefix(), request.path());
     let (mut accepted, mut failed, mut retry_after) = (0u32, 0u32, None);
     let value: Vec<_> = ended
         .into_iter()
-        .map(|(_, Ended { id, outcome })| match outcome {
+        .map(|Ended { id, outcome }| match outcome {
             Ok(id) => {
                 accepted += 1;
                 BatchOutcome {

@@ -11,7 +11,12 @@ impl Handlers {
     /// URL has neither user name, path nor query.
     #[must_use]
     pub fn describe(&self) -> Value {
-        self.iter().map(|(pattern, rule)| (pattern.to_owned(), describe(rule))).collect::<Map<_, _>>().into()
+        // Inserted one by one: `collect` would bring a sort of its own into the component.
+        let mut rules = Map::new();
+        for (pattern, rule) in self.iter() {
+            rules.insert(pattern.to_owned(), describe(rule));
+        }
+        rules.into()
     }
 }
 
@@ -33,8 +38,14 @@ fn describe(rule: &Rule) -> Value {
         ("retention_days", seconds(limits.retention).map(|seconds| seconds / 86_400)),
         ("max_result_bytes", number(limits.max_result_bytes)),
     ];
-    let set = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?))));
-    std::iter::once(("handler".to_owned(), Value::from(handler))).chain(set).collect::<Map<_, _>>().into()
+    let mut description = Map::new();
+    description.insert("handler".to_owned(), handler.into());
+    for (name, value) in members {
+        if let Some(value) = value {
+            description.insert(name.to_owned(), value.into());
+        }
+    }
+    description.into()
 }
 
 fn origin(url: &str) -> String {

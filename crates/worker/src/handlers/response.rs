@@ -192,7 +192,7 @@ fn percent(value: f64) -> u8 {
 fn error_line(json: &str) -> HandlerOutcome {
     let Explanation { code, message } = explained(json);
     let message = message.unwrap_or_else(|| "the handler gave no reason".to_owned());
-    let members: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let members: serde_json::Value = serde_json::from_slice(json.as_bytes()).unwrap_or_default();
     if members.get("retryable").and_then(serde_json::Value::as_bool) != Some(true) {
         return HandlerOutcome::failed(code.as_deref().unwrap_or("HandlerFailed"), &message);
     }

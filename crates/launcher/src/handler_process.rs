@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azure::Secret;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::child::Host;
 use crate::health::probe;
 use crate::metrics::Metrics;
+use crate::overrun::{Process, Report};
 use crate::stderr::WriteLine as _;
 use logging::Line;
 
@@ -22,6 +23,8 @@ use logging::Line;
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a response to a health check may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A health check that takes longer shows that handlers block the process: others take milliseconds.
+const BLOCKED_AFTER: Duration = Duration::from_millis(500);
 /// A process that lived longer than this is started again at once.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 /// The first pause before a process that ended early is started again; pauses double.
@@ -60,12 +63,11 @@ enum Reason {
 }
 
 impl HandlerProcess {
-    /// Starts the process and its supervisor. `reports` says how long ago a handler was called that has not ended in
-    /// time.
+    /// Starts the process and its supervisor. `reports` are about handlers that have not ended in time.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn start(plan: Plan, reports: mpsc::Receiver<Duration>, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn start(plan: Plan, reports: mpsc::Receiver<Report>, metrics: Arc<Metrics>) -> io::Result<Self> {
         let host = Host::start(&plan.command, &plan.variables)?;
         let (stop, stopped) = watch::channel(None);
         let supervisor = tokio::spawn(supervise(plan, host, reports, stopped, metrics));
@@ -83,7 +85,7 @@ impl HandlerProcess {
 async fn supervise(
     plan: Plan,
     first: Host,
-    mut reports: mpsc::Receiver<Duration>,
+    mut reports: mpsc::Receiver<Report>,
     mut stop: watch::Receiver<Option<Instant>>,
     metrics: Arc<Metrics>,
 ) {
@@ -91,10 +93,11 @@ async fn supervise(
     let mut pause = FIRST_PAUSE;
     loop {
         let started = Instant::now();
+        let silence = Silence::default();
         let reason = tokio::select! {
             ending = host.ended() => Reason::Ended(ending.exit_code()),
-            () = overrun(&mut reports, started) => Reason::Overrun,
-            () = stall(&plan) => Reason::Stall,
+            () = overrun(&mut reports, started, &plan, &silence) => Reason::Overrun,
+            () = stall(&plan, &silence) => Reason::Stall,
             deadline = stopped(&mut stop) => {
                 host.stop(deadline).await;
                 return;
@@ -148,23 +151,63 @@ fn log(reason: Reason, started: Instant) {
     line.with("seconds", seconds).write();
 }
 
+/// When the process was last seen not to respond.
+#[derive(Debug, Default)]
+struct Silence(Mutex<Option<Instant>>);
+
+impl Silence {
+    /// Checks the health of the process. A late response counts as one, and as a silence.
+    async fn probe(&self, plan: &Plan, limit: Duration) -> bool {
+        let asked = Instant::now();
+        let is_healthy = probe(&plan.health_url, limit).await.is_ok();
+        if !is_healthy || asked.elapsed() > BLOCKED_AFTER {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        is_healthy
+    }
+
+    /// What is known of the last `ago` of the process that was started then.
+    fn process(&self, ago: Duration, started: Instant) -> Process {
+        let since = started.elapsed().saturating_sub(ago);
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_silent = last.is_some_and(|last| last.saturating_duration_since(started) >= since);
+        if started.elapsed() < ago || was_silent { Process::Blocked } else { Process::Responsive }
+    }
+}
+
 /// Waits for a report about a handler of the process that was started then. A report about an earlier process is late.
-async fn overrun(reports: &mut mpsc::Receiver<Duration>, started: Instant) {
-    while let Some(ago) = reports.recv().await {
-        if started.elapsed() >= ago {
+///
+/// Before the process is replaced, every report that waits gets to know whether it was blocked.
+async fn overrun(reports: &mut mpsc::Receiver<Report>, started: Instant, plan: &Plan, silence: &Silence) {
+    while let Some(report) = reports.recv().await {
+        let is_late = started.elapsed() < report.ago;
+        if !is_late {
+            // A handler may block the process since the last check.
+            silence.probe(plan, BLOCKED_AFTER).await;
+        }
+        inform(report, started, silence);
+        if !is_late {
+            while let Ok(report) = reports.try_recv() {
+                inform(report, started, silence);
+            }
             return;
         }
     }
     std::future::pending::<()>().await;
 }
 
+fn inform(report: Report, started: Instant, silence: &Silence) {
+    // The worker may have given up the report.
+    let _ = report.process.send(silence.process(report.ago, started));
+}
+
 /// Waits until the process has not been healthy for too long.
-async fn stall(plan: &Plan) {
+async fn stall(plan: &Plan, silence: &Silence) {
     let mut limit = plan.start_timeout;
     let mut healthy_at = Instant::now();
     loop {
         let asked = Instant::now();
-        if probe(&plan.health_url, PROBE_TIMEOUT.min(limit)).await.is_ok() {
+        if silence.probe(plan, PROBE_TIMEOUT.min(limit)).await {
             (healthy_at, limit) = (Instant::now(), plan.stall);
         } else if healthy_at.elapsed() >= limit {
             return;

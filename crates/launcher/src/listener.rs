@@ -1,6 +1,7 @@
 //! The launcher's own HTTP servers; of them `GET /metrics` and `GET /healthz` when `--metrics-listen` is given.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,26 +33,28 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the address cannot be used.
 pub async fn start(address: SocketAddr, metrics: Arc<Metrics>) -> io::Result<SocketAddr> {
-    serve_at(address, move |head| respond(&head.method, head.uri.path(), &metrics)).await
+    serve_at(address, move |head: Parts| ready(respond(&head.method, head.uri.path(), &metrics))).await
 }
 
 /// Listens on `address` and responds to the heads of requests in the background. Bodies are not read.
 ///
 /// # Errors
 /// When the address cannot be used.
-pub(crate) async fn serve_at(
-    address: SocketAddr,
-    respond: impl Fn(&Parts) -> Response<Full<Bytes>> + Send + Sync + 'static,
-) -> io::Result<SocketAddr> {
+pub(crate) async fn serve_at<F, R>(address: SocketAddr, respond: F) -> io::Result<SocketAddr>
+where
+    F: Fn(Parts) -> R + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     tokio::spawn(serve(listener, Arc::new(respond)));
     Ok(bound)
 }
 
-async fn serve<F>(listener: TcpListener, respond: Arc<F>)
+async fn serve<F, R>(listener: TcpListener, respond: Arc<F>)
 where
-    F: Fn(&Parts) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    F: Fn(Parts) -> R + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -64,8 +67,8 @@ where
         let respond = Arc::clone(&respond);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let response = respond(&request.into_parts().0);
-                async move { Ok::<_, Infallible>(response) }
+                let response = respond(request.into_parts().0);
+                async move { Ok::<_, Infallible>(response.await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

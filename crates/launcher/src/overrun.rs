@@ -1,4 +1,4 @@
-//! `POST /overrun`: a worker reports a handler that did not end in time.
+//! `POST /overrun`: a worker reports a handler that did not end in time, and gets to know whether its process was blocked.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,30 +8,72 @@ use azure::Secret;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::listener::{plain, serve_at};
 
-/// Reports that were not looked at. One is enough to end the process.
-const MAX_WAITING: usize = 8;
+/// Reports that were not looked at: as many as a replica has tasks at a time.
+const MAX_WAITING: usize = 256;
+/// How long a report may wait for what is known of the process. The worker waits a little longer.
+const MAX_WAIT: Duration = Duration::from_millis(1_500);
 
-/// Listens on a free port of the loopback interface. Returns its address, and for each report how long before it the
-/// handler was called.
+/// A handler that did not end in time.
+#[derive(Debug)]
+pub struct Report {
+    /// How long before the report the handler was called.
+    pub ago: Duration,
+    /// Takes whether the process was [`Process::Blocked`] in that time.
+    pub process: oneshot::Sender<Process>,
+}
+
+/// What is known of the process in the time of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// It responded throughout.
+    Responsive,
+    /// It did not respond for a part of it, or was started during it.
+    Blocked,
+}
+
+impl Process {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Responsive => "responsive",
+            Self::Blocked => "blocked",
+        })
+    }
+}
+
+/// Listens on a free port of the loopback interface. Returns its address and the reports.
 ///
 /// # Errors
 /// When there is no port.
-pub async fn listen(token: Secret) -> io::Result<(SocketAddr, mpsc::Receiver<Duration>)> {
+pub async fn listen(token: Secret) -> io::Result<(SocketAddr, mpsc::Receiver<Report>)> {
     let (sender, reports) = mpsc::channel(MAX_WAITING);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let bound = serve_at(address, move |head| {
-        let response = report(head, &token);
-        if let Ok(ago) = response {
-            // A full channel has a report that is as good.
-            let _ = sender.try_send(ago);
+    let bound = serve_at(address, move |head: Parts| {
+        let asked = report(&head, &token).map(|ago| {
+            let (process, known) = oneshot::channel();
+            // A full channel has a report that is as good for the end of the process; this one learns nothing of it.
+            let _ = sender.try_send(Report { ago, process });
+            known
+        });
+        async move {
+            match asked {
+                Ok(known) => {
+                    let mut response = respond(StatusCode::NO_CONTENT);
+                    // Without a statement the attempt counts.
+                    if let Ok(Ok(process)) = timeout(MAX_WAIT, known).await {
+                        response.headers_mut().insert("handler-process", process.header());
+                    }
+                    response
+                }
+                Err(status) => respond(status),
+            }
         }
-        respond(response.map_or_else(|status| status, |_| StatusCode::NO_CONTENT))
     });
     Ok((bound.await?, reports))
 }
@@ -43,7 +85,7 @@ fn report(head: &Parts, token: &Secret) -> Result<Duration, StatusCode> {
     if head.method != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let presented = head.headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    let presented = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     if !is_same(presented, format!("Bearer {}", token.expose()).as_bytes()) {
         return Err(StatusCode::UNAUTHORIZED);
     }

@@ -109,6 +109,11 @@ fn runs(host: &Value) -> bool {
 
 /// Reports an overrun as a worker does; the status of the response.
 async fn report(handlers: &Value, token: &str, milliseconds: u64) -> String {
+    report_about(handlers, token, milliseconds).await.0
+}
+
+/// Reports an overrun; the status of the response, and what it says of the process.
+async fn report_about(handlers: &Value, token: &str, milliseconds: u64) -> (String, String) {
     let host = Replica::variable(handlers, "HANDLER_WATCH_HOST");
     let mut stream = TcpStream::connect(host.strip_prefix("http://").unwrap()).await.unwrap();
     let request = format!(
@@ -118,7 +123,8 @@ async fn report(handlers: &Value, token: &str, milliseconds: u64) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).await.unwrap();
-    response.split(' ').nth(1).unwrap().to_owned()
+    let process = response.lines().find_map(|line| line.strip_prefix("handler-process: "));
+    (response.split(' ').nth(1).unwrap().to_owned(), process.unwrap_or_default().to_owned())
 }
 
 #[tokio::test]
@@ -154,6 +160,28 @@ async fn overrun_kills_and_restarts_the_host_of_the_handlers_alone() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(runs(&replica.handlers));
     assert_eq!(replica.restarts("overrun").await, "1");
+    replica.end().await;
+}
+
+#[tokio::test]
+async fn report_tells_whether_the_process_was_blocked_during_the_attempt() {
+    let mut replica = Replica::start(&[]).await;
+    let token = Replica::variable(&replica.worker, "DRAIN_TOKEN");
+    // Until the health checks succeed, it has not responded.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let said = |process: &str| ("204".to_owned(), process.to_owned());
+    assert_eq!(report_about(&replica.handlers, &token, 0).await, said("responsive"));
+    replica.restarted().await;
+    // Its process is gone.
+    assert_eq!(report_about(&replica.handlers, &token, 3_600_000).await, said("blocked"));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    signal_to(replica.handlers["pid"].as_str().unwrap(), Signal::STOP);
+    let both = tokio::join!(
+        report_about(&replica.handlers, &token, 10),
+        report_about(&replica.handlers, &token, 20)
+    );
+    assert_eq!(both, (said("blocked"), said("blocked")));
+    replica.restarted().await;
     replica.end().await;
 }
 

@@ -25,13 +25,39 @@ pub enum Outcome {
         /// The wait that the handler asked for.
         after: Option<Duration>,
     },
-    /// The process of the handler ended, which another task may have caused. Another attempt follows after the back-off.
-    /// The attempt does not count, unless this has happened to the task as often as attempts are allowed.
+    /// The process of the handler ended or was blocked, which another task may have caused. Another attempt follows after
+    /// the back-off. The attempt does not count, unless this has happened to the task as often as attempts are allowed.
     Interrupted(TaskError),
     /// The handler was stopped because a client cancelled the task.
     Cancelled,
     /// The handler was stopped because its worker stops. Another worker may continue at once.
     Released,
+}
+
+/// What is known of the process of a handler that has not ended in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandlerProcess {
+    /// It responded to other requests throughout the attempt, so only this handler took too long.
+    Responsive,
+    /// It responded to no request for a part of the attempt, or was started during it. Any handler of the process may be
+    /// the cause.
+    Blocked,
+    /// The handler runs elsewhere, or the process was not watched.
+    Unknown,
+}
+
+/// Returns the outcome of an attempt that reached its time limit. `message` says which limit.
+#[must_use]
+pub fn timed_out(message: String, process: HandlerProcess) -> Outcome {
+    match process {
+        HandlerProcess::Responsive | HandlerProcess::Unknown => {
+            Outcome::Retry { error: TaskError { code: "TimedOut".to_owned(), message }, after: None }
+        }
+        HandlerProcess::Blocked => {
+            let message = format!("{message}; during it, a handler blocked the process of the handlers");
+            Outcome::Interrupted(TaskError { code: "HandlerProcessBlocked".to_owned(), message })
+        }
+    }
 }
 
 /// One effect. Perform effects in the order given; if one is refused or fails, do not perform the rest.
@@ -91,7 +117,7 @@ pub fn settle(
             Effect::BackOff { wait, attempt: current.attempt }
         }
         Outcome::Interrupted(error) => {
-            let before = interruptions(current, &error.code);
+            let before = interruptions(current);
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, before, fraction);
             let is_free = before < policy.max_dequeue_count;
             let outcome = if is_free { AttemptOutcome::Released } else { AttemptOutcome::Retried };
@@ -108,15 +134,17 @@ pub fn settle(
     effects
 }
 
-/// Returns how many attempts since the acceptance or the latest explicit retry ended with this error and did not count.
-fn interruptions(document: &TaskStatus, code: &str) -> u32 {
+/// Returns how many attempts since the acceptance or the latest explicit retry ended as [`Outcome::Interrupted`] and did
+/// not count.
+fn interruptions(document: &TaskStatus) -> u32 {
     let recent = document
         .history
         .iter()
         .rev()
         .take_while(|record| record.outcome != Some(AttemptOutcome::RetryRequested))
         .filter(|record| record.outcome == Some(AttemptOutcome::Released))
-        .filter(|record| record.error.as_ref().is_some_and(|error| error.code == code));
+        // An attempt that a stopping worker hands back has no error.
+        .filter(|record| record.error.is_some());
     u32::try_from(recent.count()).unwrap_or(u32::MAX)
 }
 

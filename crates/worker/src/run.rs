@@ -2,8 +2,7 @@
 
 use futures::channel::oneshot;
 use futures::future::FutureExt as _;
-use lifecycle::outcome::{Outcome, Standing};
-use models::TaskError;
+use lifecycle::outcome::{HandlerProcess, Outcome, Standing, timed_out};
 
 use crate::attempt::Attempt;
 use crate::engine::Engine;
@@ -37,9 +36,9 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot, place: Option<Pla
             let is_own = limit < attempt.engine.policy_of(&work.name).task_timeout;
             let name = if is_own { "TimeoutSeconds" } else { "task_timeout_seconds" };
             let message = format!("the attempt was stopped after {} seconds ({name})", limit.as_secs());
-            let error = TaskError { code: "TimedOut".to_owned(), message };
-            report_overrun(&attempt, &work.name).await;
-            settle(attempt, Outcome::Retry { error, after: None }, None).await
+            // Half of the lease is left, far more than a report may take unless the lease has only seconds.
+            let process = report_overrun(&attempt, &work.name).await;
+            settle(attempt, timed_out(message, process), None).await
         }
         Err(Stop::Released) => settle(attempt, Outcome::Released, None).await,
         Err(Stop::Document(Standing::CancelRequested)) => settle(attempt, Outcome::Cancelled, None).await,
@@ -55,14 +54,16 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot, place: Option<Pla
     }
 }
 
-/// Tells the launcher that a handler in a process of its own has not ended, because it may compute without end.
-async fn report_overrun(attempt: &Attempt<'_>, name: &str) {
+/// Tells the launcher that a handler in a process of its own has not ended, because it may compute without end. Returns
+/// whether the process responded meanwhile.
+async fn report_overrun(attempt: &Attempt<'_>, name: &str) -> HandlerProcess {
     let Engine { env, settings, .. } = attempt.engine;
     if let Some(watch) = Watch::of(settings)
         && Watch::covers(settings, name)
     {
-        watch.report(&**env, env.instant().since(attempt.started_at)).await;
+        return watch.report(&**env, env.instant().since(attempt.started_at)).await;
     }
+    HandlerProcess::Unknown
 }
 
 /// Runs the handler, and keeps the lease meanwhile.

@@ -1,7 +1,9 @@
 //! The end of an attempt: what it writes, in which order, and what follows from a conflict.
 
 use crate::samples::{POLICY, at, delivery, in_state, running, secs};
-use lifecycle::outcome::{Effect, Outcome, Product, Standing, is_recorded, settle, standing, with_progress};
+use lifecycle::outcome::{
+    Effect, HandlerProcess, Outcome, Product, Standing, is_recorded, settle, standing, timed_out, with_progress,
+};
 use lifecycle::{cancel, retry};
 use models::{AttemptOutcome, Json, ResultBlob, TaskError, TaskState, TaskStatus};
 
@@ -145,6 +147,37 @@ fn own_terminal_document_is_recognised_after_a_lost_response() {
     let redelivered = running(&mine, &delivery("m1", 2), at(70));
     let theirs = settle(&Outcome::Completed(None), &redelivered, &POLICY, at(71), 0.5);
     assert!(!is_recorded(written(&theirs), &completed), "by another attempt");
+}
+
+#[test]
+fn timed_out_attempt_counts_unless_its_process_was_blocked() {
+    let rows = [
+        (HandlerProcess::Responsive, "TimedOut", 1),
+        (HandlerProcess::Unknown, "TimedOut", 1),
+        (HandlerProcess::Blocked, "HandlerProcessBlocked", 0),
+    ];
+    for (process, code, used) in rows {
+        let outcome = timed_out("stopped after 3 seconds".to_owned(), process);
+        let effects = settle(&outcome, &in_state(TaskState::InProgress), &POLICY, at(7), 0.5);
+        let document = written(&effects);
+        assert_eq!(document.attempts_used(), used, "{process:?}");
+        let error = document.error.as_ref().unwrap();
+        assert_eq!(error.code, code);
+        assert!(error.message.starts_with("stopped after 3 seconds"), "{}", error.message);
+    }
+}
+
+#[test]
+fn interruptions_of_every_kind_count_towards_one_limit() {
+    let mut document = in_state(TaskState::InProgress);
+    for number in 0..POLICY.max_dequeue_count + 1 {
+        let ended = Outcome::Interrupted(error());
+        let blocked = timed_out("stopped".to_owned(), HandlerProcess::Blocked);
+        let outcome = if number % 2 == 0 { ended } else { blocked };
+        let pending = written(&settle(&outcome, &document, &POLICY, at(7), 0.5)).clone();
+        assert_eq!(pending.attempts_used(), u32::from(number >= POLICY.max_dequeue_count), "{number}");
+        document = running(&pending, &delivery("a", number + 2), at(1000 + u64::from(number)));
+    }
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use azure::{Limits, Secret, UNOBSERVED};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use lifecycle::handlers::Target;
+use lifecycle::outcome::HandlerProcess;
 use service::env::Env;
 use service::log::Line;
 use service::settings::WorkerSettings;
@@ -37,21 +38,36 @@ impl Watch {
         is_component && !settings.handler_process.is_empty()
     }
 
-    /// Reports a handler that was called `ago` and had to have ended. The launcher does nothing if the process is younger
-    /// than that.
-    pub(crate) async fn report(&self, env: &dyn Env, ago: Duration) {
+    /// Reports a handler that was called `ago` and had to have ended. The launcher ends the process unless it is younger
+    /// than that. Returns what the launcher knows of the process in that time.
+    pub(crate) async fn report(&self, env: &dyn Env, ago: Duration) -> HandlerProcess {
         let milliseconds = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
-        let Ok(mut token) = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())) else { return };
+        let Ok(mut token) = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())) else {
+            return HandlerProcess::Unknown;
+        };
         token.set_sensitive(true);
         let request =
             Request::post(&self.url).header(AUTHORIZATION, token).header("overrun-ms", milliseconds);
-        let Ok(request) = request.body(Bytes::new()) else { return };
+        let Ok(request) = request.body(Bytes::new()) else { return HandlerProcess::Unknown };
         let limits = Limits::within(TIMEOUT, MAX_RESPONSE_BYTES);
-        if let Err(error) = env.send(request, limits, UNOBSERVED).await {
-            env.log(
-                &Line::error("the launcher was not told of a handler that runs too long")
-                    .with("cause", error.to_string()),
-            );
+        match env.send(request, limits, UNOBSERVED).await {
+            Ok(response) => process(response.headers()),
+            Err(error) => {
+                env.log(
+                    &Line::error("the launcher was not told of a handler that runs too long")
+                        .with("cause", error.to_string()),
+                );
+                HandlerProcess::Unknown
+            }
         }
+    }
+}
+
+/// Reads what the launcher says of the process. An older launcher says nothing.
+fn process(headers: &HeaderMap) -> HandlerProcess {
+    match headers.get("handler-process").map(HeaderValue::as_bytes) {
+        Some(b"blocked") => HandlerProcess::Blocked,
+        Some(b"responsive") => HandlerProcess::Responsive,
+        _ => HandlerProcess::Unknown,
     }
 }

@@ -224,6 +224,40 @@ fn overrun_in_the_handlers_process_is_reported_to_the_launcher() {
 }
 
 #[test]
+fn attempt_in_a_blocked_process_does_not_count() {
+    run(|world| async move {
+        let blocked = std::rc::Rc::new(std::cell::Cell::new(true));
+        let seen = std::rc::Rc::clone(&blocked);
+        world.serve_other_hosts(move |request| {
+            let mut response = Response::builder().status(204);
+            match request.uri().host() {
+                Some("127.0.0.1") => return None,
+                Some("watch.test") => {
+                    let process = if seen.replace(false) { "blocked" } else { "responsive" };
+                    response = response.header("handler-process", process);
+                }
+                _ => return Some((Duration::from_secs(3600), Response::new(Bytes::new()))),
+            }
+            Some((Duration::from_millis(500), response.body(Bytes::new()).unwrap()))
+        });
+        let variables = [
+            ("task_handlers", r#"{"crop":{"handler":"crop","max_dequeue_count":1}}"#),
+            ("handler_process_host", "http://handler.test"),
+            ("handler_watch_host", "http://watch.test"),
+            ("task_timeout_seconds", "30"),
+        ];
+        let id = world.submit("crop", |_| {}).await;
+        world.worker(&variables).drain_until_quiet(&world).await;
+        let document = world.document(id);
+        assert_eq!((document.state, document.attempt), (TaskState::Failed, 2));
+        let codes: Vec<_> =
+            document.history.iter().filter_map(|record| Some(record.error.as_ref()?.code.as_str())).collect();
+        assert_eq!(codes, ["HandlerProcessBlocked", "TimedOut"]);
+        assert!(!blocked.get());
+    });
+}
+
+#[test]
 fn call_that_outlives_its_deadline_is_reported_by_the_relay() {
     run(|world| async move {
         let told = std::rc::Rc::new(std::cell::Cell::new(None));

@@ -16,6 +16,8 @@ use xtask::stack::storage::connection_string;
 /// How long a message stays hidden from other workers after it was received.
 pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(2);
 const DRAIN_TOKEN: &str = "token-of-the-end-to-end-tests";
+/// The largest memory of a handler's instance, in bytes.
+const HANDLERS_MEMORY: &str = "67108864";
 /// How long a part may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -113,7 +115,8 @@ impl System {
         self.set(&mut launcher);
         let url = format!("http://{address}/drain");
         launcher.args(["worker", "--drain-url", &url, "--idle-max", "0.5", "--parallel", "1"]);
-        launcher.args(["--handlers-listen", of_handlers, "--handlers-stall", "5", "--"]).args(words);
+        launcher.args(["--handlers-listen", of_handlers, "--handlers-stall", "5"]);
+        launcher.args(["--handlers-memory", HANDLERS_MEMORY, "--"]).args(words);
         self.start("launcher", &mut launcher)
     }
 

@@ -15,10 +15,11 @@ use xtask::stack::http::Client;
 use xtask::stack::programs::prepare_test_handler;
 
 /// What handlers do, and what the error of their task must say.
-const ROWS: [(&str, &str); 7] = [
+const ROWS: [(&str, &str); 8] = [
     ("trap", "trapped or used up its memory"),
     ("loop", "stopped after 3 seconds"),
     ("loop", "stopped after 3 seconds"),
+    ("allocate", "used up its memory"),
     ("never", "stopped after 3 seconds"),
     ("endless", "larger than 1048576 bytes"),
     ("forbidden", "the host is denied"),

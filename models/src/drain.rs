@@ -40,6 +40,9 @@ pub struct DrainReport {
     /// If storage was busy or failed: seconds in which not to drain again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
+    /// Whether handlers in the worker's process were seen to share instances: a trap of one then ends the others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub handlers_share_instances: bool,
 }
 
 impl DrainReport {

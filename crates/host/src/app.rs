@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::ProxyHandler;
+use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
 
 use crate::component::{RunningComponent, Siblings};
 use crate::incoming::{add_spin_headers, make_absolute};
@@ -16,6 +16,10 @@ use crate::instances::Instances;
 use crate::outbound::{BoxFuture, OutboundError, OutboundResult, empty};
 use crate::route::{Matched, Router};
 use crate::runtime::Service;
+use crate::watched::Caller;
+
+/// In the response that a component gets in place of one that trapped: why, if this host knows. Spin has no such header.
+const TRAP_REASON: HeaderName = HeaderName::from_static("trap-reason");
 
 /// The body of a response; it streams.
 pub type ResponseBody = WasiBody;
@@ -26,9 +30,15 @@ pub enum Failure {
     /// The application was killed, or the instance dropped, before the response.
     #[error("the instance was dropped before it responded")]
     Dropped,
-    /// The component trapped, returned an error or took too long.
+    /// The component returned an error or took too long.
     #[error("{0}")]
     Component(String),
+    /// The component trapped.
+    #[error("{0}")]
+    Trapped(String),
+    /// The component trapped after it was refused memory beyond its limit.
+    #[error("{0}; it has used up its memory")]
+    OutOfMemory(String),
 }
 
 /// In the extensions of a response: Spin sends none here and closes the connection, and so does [`crate::server`].
@@ -177,6 +187,8 @@ impl Siblings for Inner {
                 Ok(response) => Ok(response),
                 Err(Failure::Dropped) => Err(OutboundError::ConnectionTerminated),
                 Err(Failure::Component(_)) => Ok(status_only(StatusCode::INTERNAL_SERVER_ERROR)),
+                Err(Failure::Trapped(_)) => Ok(trapped("trap")),
+                Err(Failure::OutOfMemory(_)) => Ok(trapped("memory")),
             }
         })
     }
@@ -196,13 +208,19 @@ impl Inner {
             return Err(Failure::Dropped);
         }
         add_spin_headers(&mut request, &matched);
-        match handler.proxy.handle((), request).await {
+        let (caller, call) = Caller::new();
+        match handler.proxy.handle(call, request).await {
             _ if instances.is_closed() => Err(Failure::Dropped),
-            Ok(response) => Ok(response),
+            Ok(response) => Ok(response.map(|body| caller.awaits(body))),
             Err(error) => {
                 let reason = format!("{error:#}");
-                handler.component.log(&format!("no response: {reason}"));
-                Err(Failure::Component(reason))
+                let failure = match error.is::<TrapOrPanicError>() {
+                    true if caller.is_out_of_memory() => Failure::OutOfMemory(reason),
+                    true => Failure::Trapped(reason),
+                    false => Failure::Component(reason),
+                };
+                handler.component.log(&format!("no response: {failure}"));
+                Err(failure)
             }
         }
     }
@@ -218,6 +236,13 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The response in place of a component that trapped, for another component.
+fn trapped(reason: &'static str) -> Response<ResponseBody> {
+    let mut response = status_only(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(TRAP_REASON, HeaderValue::from_static(reason));
+    response
 }
 
 fn status_only(status: StatusCode) -> Response<ResponseBody> {

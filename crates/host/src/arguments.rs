@@ -132,6 +132,10 @@ pub struct Up {
     #[arg(long, default_value = "1s", value_parser = value::duration)]
     pub idle_instance_timeout: Duration,
 
+    /// Largest memory of an instance, in bytes
+    #[arg(long, env = "SPIN_MAX_INSTANCE_MEMORY")]
+    pub max_instance_memory: Option<usize>,
+
     /// Wasmtime cache configuration file. Without it, a folder of this host's own in the user's cache
     #[arg(
         long = "cache",
@@ -228,10 +232,6 @@ pub struct Up {
     /// Run a statement against the default database
     #[arg(long = "sqlite", value_name = "SQLITE_STATEMENTS", help_heading = REFUSED)]
     pub sqlite_statements: Vec<String>,
-
-    /// Most memory of an instance, in bytes
-    #[arg(long, env = "SPIN_MAX_INSTANCE_MEMORY", help_heading = REFUSED)]
-    pub max_instance_memory: Option<usize>,
 }
 
 /// The values of `--format`.

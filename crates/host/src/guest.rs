@@ -15,6 +15,7 @@ use crate::instance_tracker::InstanceHandle;
 use crate::log::{GuestOutput, Source};
 use crate::outgoing::Hooks;
 use crate::variables::check_name;
+use crate::watched::Watched;
 
 /// The state behind one instance.
 pub(crate) struct Guest {
@@ -23,6 +24,7 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     table: ResourceTable,
     hooks: Hooks,
+    pub(crate) watched: Watched,
 }
 
 impl Guest {
@@ -57,6 +59,7 @@ impl Guest {
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
             hooks: Hooks::new(Arc::clone(component), instance),
+            watched: Watched::new(component.limits.max_instance_memory),
         })
     }
 

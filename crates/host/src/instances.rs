@@ -17,6 +17,7 @@ use crate::component::RunningComponent;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::runtime::Service;
+use crate::watched::Call;
 
 /// Makes instances of one component.
 pub(crate) struct Instances {
@@ -36,6 +37,13 @@ impl HandlerState for Instances {
         let ended: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = Box::pin(instance.ended());
         let guest = Guest::new(&self.component, instance)?;
         let mut store = Store::new(self.service.engine(), guest);
+        if self.component.limits.max_instance_memory.is_some() {
+            store.limiter(|guest| &mut guest.watched);
+        }
+        if self.service.is_interruptible() {
+            store.set_epoch_deadline(1);
+            store.epoch_deadline_callback(|mut store| store.data_mut().watched.tick());
+        }
         let proxy = self.service.instantiate(&mut store).await?;
         let limits = self.component.limits.clone();
         Ok(Instance {
@@ -98,7 +106,7 @@ pub(crate) struct Usage {
 
 impl WorkerState for Usage {
     type StoreData = Guest;
-    type RequestData = ();
+    type RequestData = Call;
 
     fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
         let limit = if self.is_reused { self.component.limits.max_instance_reuse_count } else { 1 };
@@ -113,10 +121,11 @@ impl WorkerState for Usage {
 
     fn on_request_start(
         &self,
-        _: StoreContextMut<'_, Guest>,
-        (): (),
+        mut store: StoreContextMut<'_, Guest>,
+        call: Call,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        store.data_mut().watched.request_started(call);
         match self.component.limits.request_timeout {
             Some(limit) => Box::pin(tokio::time::sleep(limit)),
             None => Box::pin(std::future::pending()),

@@ -35,6 +35,7 @@ pub mod runtime_config;
 pub mod server;
 pub mod template;
 pub mod variables;
+mod watched;
 
 pub use app::{App, Failure, ResponseBody};
 pub use blueprint::{Blueprint, LoadError, Options};

@@ -13,6 +13,8 @@ pub struct Limits {
     pub idle_instance_timeout: Duration,
     /// Until the head of the response; `None`, Spin's default, is without limit.
     pub request_timeout: Option<Duration>,
+    /// Largest memory of an instance, in bytes; `None`, Spin's default, is without limit.
+    pub max_instance_memory: Option<usize>,
 }
 
 impl Default for Limits {
@@ -22,6 +24,7 @@ impl Default for Limits {
             max_instance_concurrent_reuse_count: 16,
             idle_instance_timeout: Duration::from_secs(1),
             request_timeout: None,
+            max_instance_memory: None,
         }
     }
 }

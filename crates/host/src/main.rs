@@ -99,7 +99,7 @@ fn start(settings: Settings) -> Result<App, LoadError> {
         None => CompileCache::of_user(),
         Some(file) => CompileCache::of_file(file).map_err(LoadError::Refused)?,
     };
-    let runtime = Runtime::new(&cache)?;
+    let runtime = Runtime::interruptible(&cache)?;
     let blueprint = Blueprint::load(&runtime, &settings.manifest, &settings.components)?;
     let manifest = blueprint.manifest();
     let log: Arc<dyn LogSink> = match settings.follow {

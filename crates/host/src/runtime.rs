@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
@@ -13,17 +14,23 @@ use crate::compose::compose;
 use crate::guest::{Guest, add_to_linker};
 use crate::host_calls::HostCalls;
 use crate::manifest;
+use crate::watched::TICK_MILLISECONDS;
 
 /// A compiled component with everything it imports.
 #[derive(Clone)]
 pub(crate) struct Service {
     engine: Engine,
+    is_interruptible: bool,
     // Shared: it has no cheap copy.
     proxy: Arc<ProxyPre<Guest>>,
 }
 
 impl Service {
-    fn new(component: &Component, imports: InstancePre<Guest>) -> wasmtime::Result<Self> {
+    fn new(
+        component: &Component,
+        imports: InstancePre<Guest>,
+        is_interruptible: bool,
+    ) -> wasmtime::Result<Self> {
         let proxy = match p3::bindings::ServicePre::new(imports.clone()) {
             Ok(service) => ProxyPre::P3(service),
             Err(_) if has_export(component, "wasi:http/incoming-handler@0.2.") => {
@@ -31,11 +38,16 @@ impl Service {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { engine: component.engine().clone(), proxy: Arc::new(proxy) })
+        Ok(Self { engine: component.engine().clone(), is_interruptible, proxy: Arc::new(proxy) })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Whether a component that computes yields at every tick of the engine.
+    pub(crate) fn is_interruptible(&self) -> bool {
+        self.is_interruptible
     }
 
     pub(crate) async fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Proxy> {
@@ -122,6 +134,7 @@ pub struct Runtime {
     cache: CompileCache,
     /// Set when the calls of components are counted.
     calls: Option<HostCalls>,
+    is_interruptible: bool,
 }
 
 impl Runtime {
@@ -130,7 +143,17 @@ impl Runtime {
     /// # Errors
     /// [`ComponentError::Engine`] when the machine or the cache folder is unusable.
     pub fn new(cache: &CompileCache) -> Result<Self, ComponentError> {
-        Self::start(cache, None).map_err(|error| ComponentError::Engine(format!("{error:#}")))
+        Self::start(cache, None, false).map_err(|error| ComponentError::Engine(format!("{error:#}")))
+    }
+
+    /// Starts an engine whose components yield while they compute, and end when nobody waits for them any more.
+    ///
+    /// The turns depend on the machine's time, so runs do not repeat exactly; the compiled code is a little slower.
+    ///
+    /// # Errors
+    /// As [`Runtime::new`].
+    pub fn interruptible(cache: &CompileCache) -> Result<Self, ComponentError> {
+        Self::start(cache, None, true).map_err(|error| ComponentError::Engine(format!("{error:#}")))
     }
 
     /// Starts an engine that counts the calls of its components to the host, which makes them slower.
@@ -139,26 +162,34 @@ impl Runtime {
     /// As [`Runtime::new`].
     pub fn counting(cache: &CompileCache) -> Result<(Self, HostCalls), ComponentError> {
         let calls = HostCalls::default();
-        let runtime = Self::start(cache, Some(calls.clone()))
+        let runtime = Self::start(cache, Some(calls.clone()), false)
             .map_err(|error| ComponentError::Engine(format!("{error:#}")))?;
         Ok((runtime, calls))
     }
 
-    fn start(cache: &CompileCache, calls: Option<HostCalls>) -> wasmtime::Result<Self> {
+    fn start(
+        cache: &CompileCache,
+        calls: Option<HostCalls>,
+        is_interruptible: bool,
+    ) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
+        config.epoch_interruption(is_interruptible);
         if let CompileCache::Folder(folder) = cache {
             let mut settings = CacheConfig::new();
             settings.with_directory(folder);
             config.cache(Some(Cache::new(settings)?));
         }
         let engine = Engine::new(&config)?;
+        if is_interruptible {
+            count_time(&engine)?;
+        }
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker)?;
         if let Some(calls) = &calls {
             calls.add_to_linker(&mut linker)?;
         }
-        Ok(Self { engine, linker, cache: cache.clone(), calls })
+        Ok(Self { engine, linker, cache: cache.clone(), calls, is_interruptible })
     }
 
     /// Compiles a component, joined with its dependencies.
@@ -178,8 +209,22 @@ impl Runtime {
                 Some(calls) => Component::from_binary(&self.engine, &calls.count_in(&bytes)?)?,
             };
             drop(one_at_a_time);
-            Service::new(&component, self.linker.instantiate_pre(&component)?)
+            Service::new(&component, self.linker.instantiate_pre(&component)?, self.is_interruptible)
         };
         compile().map_err(|error: wasmtime::Error| unusable(format!("{error:#}")))
     }
+}
+
+/// Increments the epoch of the engine at every tick while it exists. A thread of its own: components may occupy all others.
+fn count_time(engine: &Engine) -> wasmtime::Result<()> {
+    let engine = engine.weak();
+    let count = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(Duration::from_millis(TICK_MILLISECONDS));
+        }
+    };
+    std::thread::Builder::new().name("epochs".to_owned()).spawn(count)?;
+    Ok(())
 }

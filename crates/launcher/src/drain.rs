@@ -25,6 +25,9 @@ use tokio::time::{sleep, timeout};
 use crate::connection::{RequestError, connect, host_header, read_body};
 use crate::signals::Phase;
 
+/// The longest shown detail of a problem, in characters.
+const MAX_DETAIL_CHARS: usize = 500;
+
 /// How a drain ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrainResult {
@@ -36,6 +39,8 @@ pub enum DrainResult {
         status: StatusCode,
         /// From `Retry-After`, when it was a number of seconds.
         retry_after: Option<Duration>,
+        /// The detail of the problem, when the worker cannot use its configuration.
+        problem: Option<String>,
     },
     /// There was no usable response.
     Failed(RequestError),
@@ -147,6 +152,7 @@ fn parse_response(response: &Response<Bytes>) -> DrainResult {
         return DrainResult::Refused {
             status: response.status(),
             retry_after: seconds.map(Duration::from_secs),
+            problem: misconfiguration(response.body()),
         };
     }
     match serde_json::from_slice(response.body()) {
@@ -155,6 +161,15 @@ fn parse_response(response: &Response<Bytes>) -> DrainResult {
             "the response is not the JSON of a drain: is --drain-url right?",
         )),
     }
+}
+
+/// Reads the problem of a worker that cannot use its configuration. Other bodies may come from any server, and are not
+/// shown.
+fn misconfiguration(body: &[u8]) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |name| problem.get(name).and_then(serde_json::Value::as_str);
+    let is_known = text("type").is_some_and(|kind| kind.ends_with("/problems/misconfigured"));
+    text("detail").filter(|_| is_known).map(|detail| detail.chars().take(MAX_DETAIL_CHARS).collect())
 }
 
 /// The open request body.
@@ -212,10 +227,14 @@ mod tests {
         let refused = |status, seconds: Option<u64>| DrainResult::Refused {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: seconds.map(Duration::from_secs),
+            problem: None,
         };
         assert_eq!(outcome(503, &[("retry-after", "7")], "x"), refused(503, Some(7)));
         assert_eq!(outcome(503, &[("retry-after", "soon")], "x"), refused(503, None));
         assert_eq!(outcome(302, &[], ""), refused(302, None));
+        let problem = r#"{"type":"/problems/misconfigured","detail":"task_handlers names the component x"}"#;
+        let DrainResult::Refused { problem, .. } = outcome(503, &[], problem) else { panic!("a refusal") };
+        assert_eq!(problem.as_deref(), Some("task_handlers names the component x"));
         let DrainResult::Failed(error) = outcome(200, &[], "<html>secret</html>") else { panic!("an error") };
         assert!(!error.to_string().contains("secret"));
         assert!(matches!(outcome(200, &[], r#"{"received":-1}"#), DrainResult::Failed(_)));

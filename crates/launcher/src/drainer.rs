@@ -114,16 +114,17 @@ impl Replica {
                 Some(line) => line,
                 None => return,
             },
-            DrainResult::Refused { status, retry_after } => {
+            DrainResult::Refused { status, retry_after, problem } => {
                 let level = if status.is_server_error() { Level::Warn } else { Level::Error };
                 let mut line =
                     Line::new(level, "the worker refused to drain").with("status", status.as_u16());
                 if let Some(seconds) = retry_after {
                     line = line.with("retry_after_seconds", seconds.as_secs());
                 }
-                match advice(status.as_u16()) {
-                    Some(advice) => line.with("advice", advice),
-                    None => line,
+                match (problem, advice(status.as_u16())) {
+                    (Some(problem), _) => line.with("problem", problem.as_str()),
+                    (None, Some(advice)) => line.with("advice", advice),
+                    (None, None) => line,
                 }
             }
             DrainResult::Failed(error) => {

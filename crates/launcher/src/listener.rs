@@ -1,4 +1,4 @@
-//! The launcher's own HTTP servers; of them `GET /metrics` and `GET /healthz` when `--metrics-listen` is given.
+//! The launcher's own HTTP servers; of them `GET /metrics`, `/healthz` and `/readyz` when `--metrics-listen` is given.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::encoding::prometheus_text;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -83,7 +84,7 @@ where
 
 fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
     let (status, kind, text) = match path {
-        "/metrics" | "/healthz" if !matches!(*method, Method::GET | Method::HEAD) => {
+        "/metrics" | "/healthz" | "/readyz" if !matches!(*method, Method::GET | Method::HEAD) => {
             let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
             refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
@@ -95,9 +96,29 @@ fn respond(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Byte
         "/healthz" => {
             (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the host does not respond\n".to_owned())
         }
-        _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics and /healthz\n".to_owned()),
+        "/readyz" => {
+            let (is_ready, text) = readiness(metrics);
+            let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, "application/json", text)
+        }
+        _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics, /healthz and /readyz\n".to_owned()),
     };
     plain(status, kind, text)
+}
+
+/// Returns whether the host responds and its worker drains, and what is known about that. A replica whose first drain has
+/// not ended is ready.
+fn readiness(metrics: &Metrics) -> (bool, String) {
+    let latest = metrics.latest_drain();
+    let is_drained = latest.as_ref().is_none_or(|latest| latest.is_done);
+    let mut text = json!({ "hostResponds": metrics.is_healthy(), "workerDrains": is_drained });
+    if let (Some(latest), Some(members)) = (latest, text.as_object_mut()) {
+        members.extend(latest.problem.map(|problem| ("problem".to_owned(), problem.into())));
+        if latest.handlers_share_instances {
+            members.insert("handlersShareInstances".to_owned(), true.into());
+        }
+    }
+    (metrics.is_healthy() && is_drained, format!("{text}\n"))
 }
 
 pub(crate) fn plain(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
@@ -109,7 +130,10 @@ pub(crate) fn plain(status: StatusCode, kind: &'static str, text: String) -> Res
 
 #[cfg(test)]
 mod tests {
+    use models::DrainReport;
+
     use super::*;
+    use crate::drain::DrainResult;
 
     #[test]
     fn healthz_follows_the_host_and_other_requests_are_refused() {
@@ -121,5 +145,29 @@ mod tests {
         assert_eq!(status(Method::GET, "/metrics"), 200);
         assert_eq!(status(Method::POST, "/metrics"), 405);
         assert_eq!(status(Method::GET, "/drain"), 404);
+    }
+
+    #[test]
+    fn readyz_names_what_the_worker_refuses_and_what_its_handlers_share() {
+        let metrics = Metrics::default();
+        assert!(!readiness(&metrics).0);
+        metrics.set_healthy(true);
+        assert!(readiness(&metrics).0, "the first drain goes on");
+        let drained = |outcome| {
+            metrics.drain_started();
+            metrics.drain_ended(&outcome, Duration::from_secs(1));
+            let (is_ready, text) = readiness(&metrics);
+            (is_ready, serde_json::from_str::<serde_json::Value>(&text).unwrap())
+        };
+        let problem = Some("task_handlers names the component absent".to_owned());
+        let refused = DrainResult::Refused { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None, problem };
+        let expected = json!({
+            "hostResponds": true, "workerDrains": false, "problem": "task_handlers names the component absent"
+        });
+        assert_eq!(drained(refused), (false, expected));
+        let report = DrainReport { handlers_share_instances: true, ..DrainReport::default() };
+        let expected = json!({"hostResponds": true, "workerDrains": true, "handlersShareInstances": true});
+        assert_eq!(drained(DrainResult::Done(report)), (true, expected));
+        assert_eq!(drained(DrainResult::Done(DrainReport::default())).1.as_object().unwrap().len(), 2);
     }
 }

@@ -3,6 +3,7 @@
 //! The components keep no counters: an instance lives for a second or an hour, and each would count only its own
 //! requests. The launcher lives exactly as long as the replica.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use models::DrainReport;
@@ -33,6 +34,18 @@ pub struct Metrics {
     handler_restarts: Counters,
     durations: Histogram,
     registry: Registry,
+    latest_drain: Mutex<Option<LatestDrain>>,
+}
+
+/// How the drain ended that ended last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LatestDrain {
+    /// Whether the worker returned its report.
+    pub(crate) is_done: bool,
+    /// Why it did not, if it said so.
+    pub(crate) problem: Option<String>,
+    /// Whether tasks of a handler were seen to share an instance.
+    pub(crate) handlers_share_instances: bool,
 }
 
 impl Default for Metrics {
@@ -84,6 +97,7 @@ impl Default for Metrics {
             upkeep,
             handler_restarts,
             registry: std::mem::take(registry),
+            latest_drain: Mutex::default(),
         }
     }
 }
@@ -118,6 +132,15 @@ impl Metrics {
     /// Records that a drain ended.
     pub fn drain_ended(&self, outcome: &DrainResult, took: Duration) {
         self.running.dec();
+        let latest = LatestDrain {
+            is_done: matches!(outcome, DrainResult::Done(_)),
+            problem: match outcome {
+                DrainResult::Refused { problem, .. } => problem.clone(),
+                DrainResult::Done(_) | DrainResult::Failed(_) => None,
+            },
+            handlers_share_instances: matches!(outcome, DrainResult::Done(report) if report.handlers_share_instances),
+        };
+        *self.latest_drain.lock().unwrap_or_else(PoisonError::into_inner) = Some(latest);
         let result = match outcome {
             DrainResult::Done(report) if report.did_something() => {
                 self.add(report);
@@ -138,6 +161,11 @@ impl Metrics {
         for (name, count) in report.upkeep() {
             self.upkeep.get_or_create(&[("action", name)]).inc_by(count.into());
         }
+    }
+
+    /// How the latest drain ended; `None` before the end of the first.
+    pub(crate) fn latest_drain(&self) -> Option<LatestDrain> {
+        self.latest_drain.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The text of `GET /metrics`, in the format of [`prometheus_text::CONTENT_TYPE`].

@@ -194,6 +194,7 @@ impl Runner for WasmRunner {
                 max_instance_concurrent_reuse_count: 4_096,
                 idle_instance_timeout: Duration::from_secs(30 * 86_400),
                 request_timeout: None,
+                max_instance_memory: None,
             },
             ..Options::default()
         };
@@ -286,7 +287,7 @@ impl Instance for WasmInstance {
                     }
                 }
                 Err(host::Failure::Dropped) => std::future::pending().await,
-                Err(host::Failure::Component(_)) => status(StatusCode::INTERNAL_SERVER_ERROR),
+                Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR),
             }
         })
     }

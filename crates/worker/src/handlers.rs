@@ -21,7 +21,7 @@ use serde::Serialize;
 use service::media_type::MediaType;
 use service::trace;
 
-pub(crate) use endpoint::{PROCESS_PATH, RELAY_ERROR, TOO_LARGE, component_url};
+pub(crate) use endpoint::{PROCESS_PATH, RELAY_ERROR, TOO_LARGE, TRAP_REASON, component_url};
 pub(crate) use missing::find_missing;
 pub(crate) use overrun::Watch;
 pub(crate) use response::is_json_lines;

@@ -30,6 +30,7 @@ mod redelivery;
 mod relay;
 mod run;
 mod settle;
+mod sharing;
 mod slots;
 mod sweep;
 mod worker;

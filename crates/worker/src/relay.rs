@@ -26,7 +26,9 @@ use service::problem::{HttpError, ProblemKind};
 use service::response::Response;
 use service::settings::WorkerSettings;
 
-use crate::handlers::{MAX_RESPONSE_BYTES, RELAY_ERROR, TOO_LARGE, Watch, component_url, is_json_lines};
+use crate::handlers::{
+    MAX_RESPONSE_BYTES, RELAY_ERROR, TOO_LARGE, TRAP_REASON, Watch, component_url, is_json_lines,
+};
 
 /// The largest task, in bytes: the largest body that the API may accept, and the other members.
 const MAX_TASK_BYTES: usize = 64 * 1024 * 1024 + 64 * 1024;
@@ -47,7 +49,7 @@ const REQUEST_HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("traceparent"),
 ];
 /// The headers of the response that have a meaning for the worker.
-const RESPONSE_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, CONTENT_ENCODING, RETRY_AFTER];
+const RESPONSE_HEADERS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, RETRY_AFTER, TRAP_REASON];
 
 /// Passes tasks on to the handlers of this process. Needs no storage, so that the process needs no credentials.
 pub(crate) struct Relay {

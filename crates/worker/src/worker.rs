@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use service::auth;
 use service::body::RequestBody;
 use service::env::Env;
+use service::log::Line;
 use service::problem::{HttpError, OPERATOR_RETRY_AFTER, ProblemKind};
 use service::response::{self, Response};
 use service::settings::{ConfigurationError, SettingsError, WorkerSettings};
@@ -17,6 +18,7 @@ use crate::engine::Engine;
 use crate::handlers::{PROCESS_PATH, find_missing};
 use crate::places::Places;
 use crate::relay::Relay;
+use crate::sharing::Sharing;
 use crate::{control, drain};
 
 /// The worker of one instance, shared by the requests in flight.
@@ -25,6 +27,7 @@ pub struct Worker {
     engine: Result<Engine, ConfigurationError>,
     /// `None` if the variables are invalid. Needs no storage account.
     relay: Option<Relay>,
+    sharing: Sharing,
 }
 
 impl Worker {
@@ -54,11 +57,12 @@ impl Worker {
         relay: Option<Relay>,
     ) -> Rc<Self> {
         let engine = opened.map(|(settings, storage)| Engine::new(Rc::clone(&env), settings, storage));
-        Rc::new(Self { env, engine, relay })
+        Rc::new(Self { env, engine, relay, sharing: Sharing::default() })
     }
 
     /// Responds to one request. The routes are `POST /drain`, `POST /handlers/{id}` and `GET /healthz`.
     pub async fn handle<B: RequestBody + 'static>(self: &Rc<Self>, request: Request<B>) -> Response {
+        let _in_flight = self.sharing.request();
         let (parts, body) = request.into_parts();
         let outcome = match (parts.uri.path(), &parts.method) {
             ("/healthz", &Method::GET | &Method::HEAD) => Ok(alive()),
@@ -121,12 +125,28 @@ impl Worker {
         }
         let is_stream = headers.get("drain-control").is_some_and(|value| value.as_bytes() == b"stream");
         match drain::drain(engine, &Places::of(headers), control::orders(is_stream.then_some(body))).await {
-            Ok(report) => Ok(response::json(StatusCode::OK, &report)),
+            Ok(mut report) => {
+                report.handlers_share_instances = self.handlers_share_instances(engine);
+                Ok(response::json(StatusCode::OK, &report))
+            }
             // Nothing could be received, for a reason that only an operator can remove.
             Err(error) => Err(HttpError::new(ProblemKind::Misconfigured, error.to_string())
                 .retry_after(OPERATOR_RETRY_AFTER)
                 .caused_by(error.to_string())),
         }
+    }
+
+    /// Returns whether handlers of this process were seen to share instances, and logs that once.
+    fn handlers_share_instances(&self, engine: &Engine) -> bool {
+        let settings = &engine.settings;
+        let is_chained = settings.handler_process.is_empty() && !settings.handlers.components().is_empty();
+        if is_chained && self.sharing.is_news() {
+            self.env.log(
+                &Line::warn("tasks of a handler share an instance, and a trap of one ends the others")
+                    .with("advice", "give the host --max-instance-concurrent-reuse-count 1, or the launcher --handlers-listen"),
+            );
+        }
+        is_chained && self.sharing.was_seen()
     }
 }
 

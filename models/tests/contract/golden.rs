@@ -156,6 +156,7 @@ fn drain_report() -> DrainReport {
         purged: 12,
         more: true,
         retry_after_seconds: Some(13),
+        handlers_share_instances: false,
     }
 }
 

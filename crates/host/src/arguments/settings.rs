@@ -83,6 +83,7 @@ impl Up {
                 max_instance_concurrent_reuse_count: self.max_instance_concurrent_reuse_count,
                 idle_instance_timeout: self.idle_instance_timeout,
                 request_timeout: self.request_timeout,
+                max_instance_memory: self.max_instance_memory,
             },
             cache: !self.disable_cache,
             cache_file: self.cache,
@@ -108,11 +109,6 @@ impl Up {
             (self.experimental_wasi_otel, "--experimental-wasi-otel", "it has no WASI OTel"),
             (!self.key_values.is_empty(), "--key-value", "it has no key-value store"),
             (!self.sqlite_statements.is_empty(), "--sqlite", "it has no database"),
-            (
-                self.max_instance_memory.is_some(),
-                "--max-instance-memory (SPIN_MAX_INSTANCE_MEMORY)",
-                "it does not limit memory",
-            ),
         ];
         match refused.iter().find(|(given, ..)| *given) {
             Some((_, option, reason)) => Err(format!(

@@ -41,7 +41,7 @@ fn definition_is_consistent() {
 fn every_honoured_option_arrives() {
     let line = "--listen localhost:0 -c api --component-id worker -e A=b=c --variable k=v --variable k=w \
                 --max-instance-reuse-count 7 --max-instance-concurrent-reuse-count=3 --idle-instance-timeout 250ms \
-                --request-timeout 120 --find-free-port --http1-max-buf-size 8192 --cache x/cache.toml --follow api";
+                --request-timeout 120 --max-instance-memory 1048576 --find-free-port --http1-max-buf-size 8192 --cache x/cache.toml --follow api";
     let settings = settle(line).unwrap_or_else(|sentence| panic!("{sentence}"));
     assert_eq!(settings.listen.to_string(), "127.0.0.1:0");
     assert_eq!(settings.components, ["api", "worker"]);
@@ -52,6 +52,7 @@ fn every_honoured_option_arrives() {
         max_instance_concurrent_reuse_count: 3,
         idle_instance_timeout: Duration::from_millis(250),
         request_timeout: Some(Duration::from_secs(120)),
+        max_instance_memory: Some(1_048_576),
     };
     assert_eq!(settings.limits, limits);
     assert_eq!((settings.further_ports, settings.max_buffer), (9, Some(8192)));
@@ -155,7 +156,6 @@ fn options_that_cannot_be_honoured_are_refused() {
         "--experimental-wasi-otel",
         "--key-value a=b",
         "--sqlite x",
-        "--max-instance-memory 1000",
     ] {
         let option = line.split_whitespace().next().unwrap_or_default();
         let sentence = settle(line).err().unwrap_or_else(|| panic!("{line} is accepted"));

@@ -21,6 +21,7 @@ mod host_calls;
 mod identity;
 mod journey;
 mod limits;
+mod misbehaving;
 mod streaming;
 mod surface;
 mod wire;

@@ -2,7 +2,8 @@
 
 use crate::samples::{POLICY, at, delivery, in_state, running, secs};
 use lifecycle::outcome::{
-    Effect, HandlerProcess, Outcome, Product, Standing, is_recorded, settle, standing, timed_out, with_progress,
+    Effect, HandlerProcess, Outcome, Product, Standing, is_recorded, settle, standing, timed_out,
+    with_progress,
 };
 use lifecycle::{cancel, retry};
 use models::{AttemptOutcome, Json, ResultBlob, TaskError, TaskState, TaskStatus};

@@ -13,6 +13,9 @@ pub(crate) const RELAY_ERROR: HeaderName = HeaderName::from_static("relay-error"
 /// Its value if the response of the handler was too large.
 pub(crate) const TOO_LARGE: &str = "too-large";
 
+/// A header by which the embedded host says why a component trapped.
+pub(crate) const TRAP_REASON: HeaderName = HeaderName::from_static("trap-reason");
+
 /// Where a task is posted to.
 pub(super) struct Endpoint {
     pub(super) url: String,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::endpoint::component_url;
 use crate::engine::Engine;
-use azure::{Limits, TransportError, UNOBSERVED};
+use azure::{Env, Limits, TransportError, UNOBSERVED};
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Method, Request};
@@ -13,6 +13,9 @@ use http::{Method, Request};
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest response that is read, in bytes. A component with a larger one exists.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+
+/// The worker's own component.
+const OWN_ID: &str = "worker";
 
 /// Returns the id of a handler in this host process that is not part of the application, or that `handler_hosts` does
 /// not allow.
@@ -26,16 +29,25 @@ pub(crate) async fn find_missing(engine: &Engine) -> Option<String> {
     if handlers_exist.get() || !settings.handler_process.is_empty() {
         return None;
     }
-    let limits = Limits::within(TIMEOUT, MAX_RESPONSE_BYTES);
-    let asked = settings.handlers.components().into_iter().map(|id| async move {
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::OPTIONS;
-        *request.uri_mut() = component_url(id).parse().ok()?;
-        let response = env.send(request, limits, UNOBSERVED).await;
-        // Spin denies such a request; other hosts may find nothing to connect to. Within the host nothing else does either.
-        matches!(response, Err(TransportError::Denied(_) | TransportError::Connect(_))).then(|| id.to_owned())
-    });
-    let missing = join_all(asked).await.into_iter().flatten().next();
+    let components = settings.handlers.components();
+    if components.is_empty() {
+        return None;
+    }
+    let asked = components.into_iter().map(|id| async move { is_missing(&**env, id).await.then(|| id.to_owned()) });
+    // The worker asks itself as well: if the instance that drains gets the request, handlers share instances too.
+    let (missing, _) = futures::join!(join_all(asked), is_missing(&**env, OWN_ID));
+    let missing = missing.into_iter().flatten().next();
     handlers_exist.set(missing.is_none());
     missing
+}
+
+/// Returns whether the application has no such component, or the worker may not call it.
+async fn is_missing(env: &dyn Env, id: &str) -> bool {
+    let Ok(uri) = component_url(id).parse() else { return false };
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = Method::OPTIONS;
+    *request.uri_mut() = uri;
+    let response = env.send(request, Limits::within(TIMEOUT, MAX_RESPONSE_BYTES), UNOBSERVED).await;
+    // Spin denies such a request; other hosts may find nothing to connect to. Within the host nothing else does either.
+    matches!(response, Err(TransportError::Denied(_) | TransportError::Connect(_)))
 }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use service::media_type::MediaType;
 use time::OffsetDateTime;
 
+use super::endpoint::TRAP_REASON;
 use super::{HandlerOutcome, Payload, error};
 use crate::progress::Progress;
 
@@ -35,7 +36,7 @@ pub(super) fn outcome(response: Response<Bytes>, progress: &Progress, now: Offse
         StatusCode::OK => HandlerOutcome::Completed(Some(Payload { bytes: body, content_type })),
         _ => {
             let explanation = explanation(&body, &content_type);
-            failure(status, explanation, body.is_empty(), || azure::retry_after(&head.headers, now))
+            failure(status, explanation, body.is_empty(), &head.headers, now)
         }
     }
 }
@@ -45,12 +46,13 @@ fn failure(
     status: StatusCode,
     explanation: Explanation,
     is_empty: bool,
-    retry_after: impl FnOnce() -> Option<Duration>,
+    headers: &HeaderMap,
+    now: OffsetDateTime,
 ) -> HandlerOutcome {
     let number = status.as_u16();
     let message = explanation.message.unwrap_or_else(|| {
         if status == StatusCode::INTERNAL_SERVER_ERROR && is_empty {
-            format!("the handler trapped or used up its memory: its host responded {number} without a body")
+            trapped(headers).to_owned()
         } else {
             format!("the handler responded {number}")
         }
@@ -59,7 +61,10 @@ fn failure(
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     if is_temporary {
         let code = explanation.code.as_deref().unwrap_or("HandlerUnavailable");
-        return HandlerOutcome::Retry { error: error(code, &message), after: retry_after() };
+        return HandlerOutcome::Retry {
+            error: error(code, &message),
+            after: azure::retry_after(headers, now),
+        };
     }
     if status.is_client_error() {
         HandlerOutcome::failed(explanation.code.as_deref().unwrap_or("HandlerFailed"), &message)
@@ -72,6 +77,15 @@ fn failure(
     } else {
         let message = format!("the handler responded {number}; only 200 and 204 complete a task");
         HandlerOutcome::failed("HandlerFailed", &message)
+    }
+}
+
+/// Returns what to say of a 500 without a body, by which hosts respond for a handler that trapped. Spin does not say why.
+fn trapped(headers: &HeaderMap) -> &'static str {
+    match headers.get(TRAP_REASON).map(HeaderValue::as_bytes) {
+        Some(b"memory") => "the handler used up its memory and trapped",
+        Some(b"trap") => "the handler trapped",
+        _ => "the handler trapped or used up its memory: its host responded 500 without a body",
     }
 }
 

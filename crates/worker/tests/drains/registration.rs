@@ -132,7 +132,8 @@ fn handlers_are_asked_for_their_existence_once_an_instance() {
         let asked = Rc::new(RefCell::new(0));
         let count = Rc::clone(&asked);
         world.serve_other_hosts(move |request| {
-            let is_question = request.method() == Method::OPTIONS;
+            let is_own = request.uri().host() == Some("worker.spin.internal");
+            let is_question = request.method() == Method::OPTIONS && !is_own;
             *count.borrow_mut() += i32::from(is_question);
             is_question.then(|| (NOW, Response::builder().status(500).body(Bytes::new()).unwrap()))
         });
@@ -140,6 +141,35 @@ fn handlers_are_asked_for_their_existence_once_an_instance() {
         worker.drain().await;
         worker.drain().await;
         assert_eq!(*asked.borrow(), 1, "any response counts");
+    });
+}
+
+#[test]
+fn worker_says_that_handlers_share_instances_once_it_serves_two_requests() {
+    run(|world| async move {
+        // The host gives the question of the worker to the instance that drains, while that waits for the response.
+        world.serve_other_hosts(move |request| {
+            let is_own = request.uri().host() == Some("worker.spin.internal");
+            let wait = if is_own { Duration::from_secs(1) } else { NOW };
+            let is_question = request.method() == Method::OPTIONS;
+            is_question.then(|| (wait, Response::builder().status(204).body(Bytes::new()).unwrap()))
+        });
+        let rules = [("task_handlers", r#"{"crop":"crop"}"#)];
+        let alone = world.worker(&rules);
+        assert_eq!(alone.drain().await.get("handlersShareInstances"), None);
+        let worker = world.worker(&rules);
+        let (report, _) = futures::join!(worker.drain(), async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            worker.ask(Request::options("http://worker.spin.internal/").body(Bytes::new()).unwrap()).await
+        });
+        assert_eq!(report["handlersShareInstances"], true);
+        assert_eq!(worker.drain().await["handlersShareInstances"], true);
+        assert_eq!(world.logged().matches("tasks of a handler share an instance").count(), 1);
+
+        let own_process = [rules[0], ("handler_process_host", "http://127.0.0.1:3001/")];
+        let worker = world.worker(&own_process);
+        let both = futures::join!(worker.drain(), worker.drain());
+        assert_eq!(both.0.get("handlersShareInstances"), None, "they are in another process");
     });
 }
 

@@ -59,6 +59,12 @@ impl System {
         Ok(Self { kind, programs, blob_port, queue_port, data, log, settings })
     }
 
+    /// Whether the components run on the embedded host.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.kind == HostKind::Embedded
+    }
+
     /// Where the output of every part goes.
     #[must_use]
     pub fn log(&self) -> String {

@@ -146,7 +146,7 @@ impl Runtime {
         Self::start(cache, None, false).map_err(|error| ComponentError::Engine(format!("{error:#}")))
     }
 
-    /// Starts an engine whose components yield while they compute, and end when nobody waits for them any more.
+    /// Starts an engine whose components yield while they compute, and end when no caller waits for them any more.
     ///
     /// The turns depend on the machine's time, so runs do not repeat exactly; the compiled code is a little slower.
     ///

@@ -18,7 +18,7 @@ pub(crate) const TICK_MILLISECONDS: u64 = 10;
 /// The looks after which an instance is ended that computes although no caller waits: one second of computing.
 const MAX_TICKS_WITHOUT_CALLER: u32 = 100;
 
-/// The caller of a request. Held until the response is complete or nobody waits for it.
+/// The caller of a request. Held until the response is complete or no caller waits for it.
 pub(crate) struct Caller {
     _is_waiting: Arc<()>,
     memory: Arc<OnceLock<Arc<AtomicBool>>>,
@@ -104,7 +104,7 @@ impl Watched {
             self.callers.is_empty() || self.callers.iter().any(|caller| caller.strong_count() > 0);
         self.ticks_without_caller = if is_awaited { 0 } else { self.ticks_without_caller + 1 };
         if self.ticks_without_caller >= MAX_TICKS_WITHOUT_CALLER {
-            return Err(wasmtime::format_err!("it computes although nobody waits for a response"));
+            return Err(wasmtime::format_err!("it computes although no caller waits for a response"));
         }
         Ok(UpdateDeadline::Yield(1))
     }

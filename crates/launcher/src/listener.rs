@@ -160,7 +160,8 @@ mod tests {
             (is_ready, serde_json::from_str::<serde_json::Value>(&text).unwrap())
         };
         let problem = Some("task_handlers names the component absent".to_owned());
-        let refused = DrainResult::Refused { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None, problem };
+        let refused =
+            DrainResult::Refused { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None, problem };
         let expected = json!({
             "hostResponds": true, "workerDrains": false, "problem": "task_handlers names the component absent"
         });

@@ -98,7 +98,9 @@ async fn listen(address: Option<SocketAddr>, metrics: &Arc<Metrics>) -> Result<(
     let Some(address) = address else { return Ok(()) };
     match listener::start(address, Arc::clone(metrics)).await {
         Ok(bound) => {
-            Line::info("listening for /metrics, /healthz and /readyz").with("address", bound.to_string()).write();
+            Line::info("listening for /metrics, /healthz and /readyz")
+                .with("address", bound.to_string())
+                .write();
             Ok(())
         }
         Err(error) => {

@@ -33,7 +33,8 @@ pub(crate) async fn find_missing(engine: &Engine) -> Option<String> {
     if components.is_empty() {
         return None;
     }
-    let asked = components.into_iter().map(|id| async move { is_missing(&**env, id).await.then(|| id.to_owned()) });
+    let asked =
+        components.into_iter().map(|id| async move { is_missing(&**env, id).await.then(|| id.to_owned()) });
     // The worker asks itself as well: if the instance that drains gets the request, handlers share instances too.
     let (missing, _) = futures::join!(join_all(asked), is_missing(&**env, OWN_ID));
     let missing = missing.into_iter().flatten().next();

@@ -42,6 +42,7 @@ param queueHost string
 param keyVaultHost string
 
 param queueName string
+param priorityQueues string
 param containerName string
 
 @description('A number as text, because azd passes its variables as text.')
@@ -131,6 +132,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_QUEUE_HOST', value: queueHost }
             { name: 'SPIN_VARIABLE_KEY_VAULT_HOST', value: keyVaultHost }
             { name: 'SPIN_VARIABLE_TASK_QUEUE_NAME', value: queueName }
+            { name: 'SPIN_VARIABLE_PRIORITY_QUEUES', value: priorityQueues }
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_SAS_TOKEN_EXPIRY_MINUTES', value: sasTokenExpiryMinutes }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }

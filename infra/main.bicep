@@ -21,6 +21,10 @@ param credentialMode string = 'keyless'
 @maxLength(53)
 param queueName string = 'taskqueue'
 
+@description('true gives High and Low tasks queues of their own, from which workers receive first and last. As text, because azd passes its variables as text.')
+@allowed(['true', 'false'])
+param priorityQueues string = 'false'
+
 @description('Container of the status documents; the container of poison originals has its name with a suffix.')
 @minLength(3)
 @maxLength(56)
@@ -160,5 +164,6 @@ output ACCEPTED_BLOB_HOST string = storage.outputs.blobHost
 output ACCEPTED_QUEUE_HOST string = storage.outputs.queueHost
 output ACCEPTED_KEY_VAULT_HOST string = credentialMode == 'keyVault' ? 'https://kv-${token}${az.environment().suffixes.keyvaultDns}' : ''
 output ACCEPTED_QUEUE_NAME string = queueName
+output ACCEPTED_PRIORITY_QUEUES string = priorityQueues
 output ACCEPTED_CONTAINER_NAME string = containerName
 output ACCEPTED_RETENTION_DAYS string = retentionDays

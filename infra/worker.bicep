@@ -42,6 +42,7 @@ param queueHost string
 param keyVaultHost string
 
 param queueName string
+param priorityQueues string
 param containerName string
 
 @description('A number as text, because azd passes its variables as text.')
@@ -108,6 +109,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_QUEUE_HOST', value: queueHost }
             { name: 'SPIN_VARIABLE_KEY_VAULT_HOST', value: keyVaultHost }
             { name: 'SPIN_VARIABLE_TASK_QUEUE_NAME', value: queueName }
+            { name: 'SPIN_VARIABLE_PRIORITY_QUEUES', value: priorityQueues }
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
@@ -178,6 +180,25 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
                 end: '5 * * * *'
                 desiredReplicas: '1'
               }
+            }
+          }
+          {
+            // As the first rule, for the queues that priority_queues adds.
+            name: 'high'
+            azureQueue: {
+              accountName: accountName
+              queueName: '${queueName}-high'
+              queueLength: parallelDrains * maxConcurrency
+              identity: identityId
+            }
+          }
+          {
+            name: 'low'
+            azureQueue: {
+              accountName: accountName
+              queueName: '${queueName}-low'
+              queueLength: parallelDrains * maxConcurrency
+              identity: identityId
             }
           }
         ]

@@ -16,7 +16,7 @@ var workerLines = 'ContainerAppConsoleLogs_CL | where ContainerName_s == "worker
 // The time of the oldest PutMessage after the last DeleteMessage. There is no metric for the age of a message, so it comes
 // from the logs of storage. GetMessages does not count, because a message that no worker can process is received
 // repeatedly.
-var queueLines = 'let lines = StorageQueueLogs | where TimeGenerated > ago(2h) | where Uri contains "/${queueName}/messages";'
+var queueLines = 'let lines = StorageQueueLogs | where TimeGenerated > ago(2h) | where Uri matches regex "/${queueName}(-high|-low)?/messages";'
 var lastDeletion = 'let last = toscalar(lines | where OperationName == "DeleteMessage" | summarize max(TimeGenerated));'
 var oldestPut = 'lines | where OperationName == "PutMessage" and (isnull(last) or TimeGenerated > last) | summarize oldest = min(TimeGenerated) | where oldest < ago(${staleMinutes}m)'
 

@@ -55,6 +55,14 @@ resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-0
   }
 ]
 
+// Used with priority_queues. They exist in any case, because the scale rules of a queue that does not exist fail.
+resource priorityQueue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = [
+  for suffix in ['-high', '-low']: {
+    parent: queues
+    name: '${queueName}${suffix}'
+  }
+]
+
 // The workers purge expired tasks; this rule deletes what remains if no worker ever runs. It counts from the last write
 // and does not know states: a task may be delayed by 7 days, and a month without a worker must not delete a task.
 // Operators inspect the copies in the poison queue and their originals.

@@ -139,6 +139,24 @@ test("both apps scale from 0 to 10, by their scale rules", () => {
   assert.equal(sweep.custom.metadata.desiredReplicas, "1");
 });
 
+test("queues of High and Low tasks exist, are scaled by and watched", () => {
+  const { priorityQueue } = trees()["infra/modules/storage.bicep"].resources;
+  const suffixes = priorityQueue.config.loop_type.detail.array_name;
+  assert.deepEqual(suffixes, ["-high", "-low"]);
+  const names = read("crates/storage/src/azure/queue.rs");
+  for (const suffix of suffixes) assert.ok(names.includes(`"${suffix}"`), suffix);
+  const [tasks, , , ...others] = app(APPS.worker).properties.template.scale.rules;
+  assert.deepEqual(others, suffixes.map((suffix) => ({
+    name: suffix.slice(1), azureQueue: { ...tasks.azureQueue, queueName: "${queueName}" + suffix },
+  })));
+  assert.ok(read("infra/modules/alerts.bicep").includes(`(${suffixes.join("|")})?/messages`));
+  for (const file of Object.values(APPS)) {
+    const { value } = container(file).env.find(({ name }) => name === "SPIN_VARIABLE_PRIORITY_QUEUES");
+    assert.equal(value, "priorityQueues");
+  }
+  assert.equal(trees()["infra/main.bicep"].parameters.priorityQueues.default, manifest().defaults.priority_queues);
+});
+
 test("worker has no ingress, and the API only TLS", () => {
   assert.equal(app(APPS.worker).properties.configuration.ingress, undefined);
   assert.equal(app(APPS.api).properties.configuration.ingress.allowInsecure, false);

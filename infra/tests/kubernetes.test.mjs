@@ -62,6 +62,19 @@ test("scale rules equal those of Container Apps", () => {
   }
 });
 
+test("patch for priority queues adds the rules of Container Apps", () => {
+  const { rules } = app("infra/worker.bicep").properties.template.scale;
+  const { spec } = one("ScaledObject", "scaling.yaml");
+  const [tasks] = spec.triggers;
+  const patch = JSON.parse(read(`${FOLDER}/priority-queues.json`));
+  assert.deepEqual(patch.map(({ value }) => value.name), rules.slice(3).map(({ name }) => name));
+  for (const { op, path, value } of patch) {
+    assert.deepEqual([op, path], ["add", "/spec/triggers/-"]);
+    const queueName = `${tasks.metadata.queueName}-${value.name}`;
+    assert.deepEqual(value, { ...tasks, name: value.name, metadata: { ...tasks.metadata, queueName } });
+  }
+});
+
 test("pods run the containers of Container Apps", () => {
   const worker = one("Deployment", "worker.yaml").spec;
   assert.equal(worker.replicas, undefined, "the scaler decides");

@@ -50,9 +50,9 @@ pub(crate) type Readiness = Result<(), StorageError>;
 #[derive(Clone)]
 pub(crate) struct QueueMetrics {
     /// Name and depth of each queue; `None` if storage did not return the depth.
-    pub(crate) depths: [(&'static str, Option<u64>); 3],
-    /// When the oldest visible message of the task queue was sent.
-    pub(crate) oldest: Result<Option<Timestamp>, StorageError>,
+    pub(crate) depths: Vec<(&'static str, Option<u64>)>,
+    /// Name of each task queue, and when its oldest visible message was sent.
+    pub(crate) oldest: Vec<(&'static str, Result<Option<Timestamp>, StorageError>)>,
 }
 
 /// State of the operations: storage, settings, cached values and limits.
@@ -89,9 +89,15 @@ impl Tasks {
         }
     }
 
-    /// Depth of the task queue, at most [`MAX_DEPTH_AGE`] old; `None` if storage does not return it.
+    /// Number of messages in the task queues, at most [`MAX_DEPTH_AGE`] old; `None` if storage does not return it.
     pub(crate) async fn queue_depth(&self) -> Option<u64> {
-        let fetch = async { self.queue.depth(QueueName::Tasks).await.ok() };
+        let fetch = async {
+            let mut depth = 0_u64;
+            for (queue, _) in QueueName::of_tasks(self.settings.storage.priority_queues) {
+                depth = depth.saturating_add(self.queue.depth(*queue).await.ok()?);
+            }
+            Some(depth)
+        };
         self.queue_depth.get(|| self.env.instant(), MAX_DEPTH_AGE, fetch).await.flatten()
     }
 
@@ -107,14 +113,15 @@ impl Tasks {
         }
     }
 
-    /// Sends the message of a stored task: to the task queue, or with a delay to the scheduled queue.
+    /// Sends the message of a stored task: to the queue of its priority, or with a delay to the scheduled queue.
     pub(crate) async fn send_message(
         &self,
         stored: &StoredDocument,
         delay: Duration,
     ) -> Result<(), HttpError> {
         let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
-        let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
+        let queue =
+            if delay.is_zero() { QueueName::of(stored.document.priority) } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)
     }
 

@@ -127,8 +127,15 @@ impl Drain {
 
     /// Records that a receive of up to `requested` messages returned `received`.
     pub fn received(&mut self, requested: usize, received: usize, now: Duration) {
-        self.is_queue_empty = received < requested;
-        self.empty_batches = if received == 0 { self.empty_batches.saturating_add(1) } else { 0 };
+        self.round_received(received, received < requested, now);
+    }
+
+    /// Records the end of a round of [`crate::priority`], which received this many messages. `is_empty` says whether all
+    /// queues count as empty.
+    pub fn round_received(&mut self, received: usize, is_empty: bool, now: Duration) {
+        self.is_queue_empty = is_empty;
+        let is_nothing = is_empty && received == 0;
+        self.empty_batches = if is_nothing { self.empty_batches.saturating_add(1) } else { 0 };
         let doublings = self.empty_batches.saturating_sub(1).min(10);
         let pause = if self.is_queue_empty {
             FIRST_EMPTY_QUEUE_PAUSE.saturating_mul(1 << doublings).min(MAX_EMPTY_QUEUE_PAUSE)
@@ -141,6 +148,13 @@ impl Drain {
     /// Records that messages were promoted to the task queue: receive again at once.
     pub fn promoted(&mut self, now: Duration) {
         self.receive_at = self.receive_at.min(now);
+    }
+
+    /// Records that a queue is known or expected to have messages, although the last batch had fewer than were requested:
+    /// receive at once, also if no task runs.
+    pub fn receive_again(&mut self, now: Duration) {
+        self.is_queue_empty = false;
+        self.promoted(now);
     }
 
     /// Records that storage must not be called for `wait`.

@@ -15,6 +15,7 @@
 //! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
 //! - [`monitor`], [`overload`]: how long a client waits before its next request.
 //! - [`pace`], [`drain`]: when a replica drains next, and the steps of one drain.
+//! - [`priority`]: which queue is asked next, if each priority has its own.
 //! - [`handlers`]: which handler a task has, and the policy of its name.
 //! - [`handler_limit`]: concurrent tasks of handlers outside the application.
 //! - `transition`: the changes of a document, which are the arrows of the state diagram in ARCHITECTURE.md.
@@ -34,6 +35,7 @@ pub mod outcome;
 pub mod overload;
 pub mod pace;
 mod policy;
+pub mod priority;
 mod product;
 pub mod redelivery;
 pub mod retention;

@@ -21,13 +21,15 @@ pub const HANDLER_URL: &str = "http://handler.test/run";
 pub const HANDLER_PROCESS: &str = "http://handler.test";
 /// The queue of tasks.
 pub const QUEUE: &str = "taskqueue";
+/// The queues of tasks from the highest priority to the lowest; without `priority_queues`, the one in the middle.
+pub const TASK_QUEUES: [&str; 3] = ["taskqueue-high", QUEUE, "taskqueue-low"];
 /// The container of documents.
 pub const CONTAINER: &str = "tasks";
 
 /// Which queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QueueKind {
-    /// Messages ready for a worker.
+    /// Messages ready for a worker, of whichever priority.
     Tasks,
     /// Messages that wait for their time.
     Scheduled,
@@ -42,6 +44,8 @@ pub struct Call {
     pub op: Op,
     /// The queue it is about.
     pub queue: Option<QueueKind>,
+    /// The name of that queue.
+    pub queue_name: String,
     /// The message it is about.
     pub message: Option<String>,
     /// The pop receipt it shows, decoded.
@@ -106,11 +110,12 @@ impl Call {
 
     fn read_queue(&mut self, target: &Target) {
         self.queue = match target.name.as_str() {
-            QUEUE => Some(QueueKind::Tasks),
+            name if TASK_QUEUES.contains(&name) => Some(QueueKind::Tasks),
             name if name.ends_with("-scheduled") => Some(QueueKind::Scheduled),
             name if name.ends_with("-poison") => Some(QueueKind::Poison),
             _ => None,
         };
+        self.queue_name.clone_from(&target.name);
         self.message =
             target.rest.as_deref().and_then(|rest| rest.strip_prefix("messages/")).map(str::to_owned);
         self.receipt = target.param("popreceipt").map(str::to_owned);
@@ -135,6 +140,7 @@ mod tests {
         assert_eq!(call("PUT", &queue("taskqueue/messages/x?popreceipt=y")).op, Op::UpdateMessage);
         assert_eq!(call("DELETE", &queue("taskqueue/messages/x?popreceipt=y")).message.unwrap(), "x");
         assert_eq!(call("POST", &queue("taskqueue-poison/messages")).queue, Some(QueueKind::Poison));
+        assert_eq!(call("POST", &queue("taskqueue-low/messages")).queue, Some(QueueKind::Tasks));
         assert_eq!(call("PUT", &queue("taskqueue")).op, Op::Create);
         assert_eq!(call("PUT", &blob(&format!("tasks/{id}-202"))).task.unwrap().to_string(), id);
         assert_eq!(call("PUT", &blob("tasks/m-poison")).op, Op::PutAttachment);

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use time::OffsetDateTime;
 
 use crate::call::{
-    BLOB_ENDPOINT, HANDLER_PROCESS, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE, QUEUE_ENDPOINT, VAULT_URL,
+    BLOB_ENDPOINT, HANDLER_PROCESS, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE_ENDPOINT, TASK_QUEUES, VAULT_URL,
 };
 use crate::random::Rng;
 use crate::scenario::{Credential, Knobs, Scenario};
@@ -86,7 +86,9 @@ impl Cloud {
     /// Ends the invisibility of all messages early, as skewed clocks inside the service do.
     pub fn reveal(&mut self, now: OffsetDateTime) {
         if let Some(fake) = &mut self.fake {
-            fake.reveal_messages(EMULATOR_ACCOUNT, QUEUE, now);
+            for queue in TASK_QUEUES {
+                fake.reveal_messages(EMULATOR_ACCOUNT, queue, now);
+            }
         }
     }
 
@@ -123,6 +125,7 @@ impl Cloud {
                 "sweep_interval_seconds" => knobs.sweep_interval.to_string(),
                 "retention_days" => knobs.retention_days.to_string(),
                 "queue_depth_limit" => knobs.queue_depth_limit.to_string(),
+                "priority_queues" => knobs.priority_queues.to_string(),
                 "simulate_unit_ms" => "60".to_owned(),
                 "public_base_url" => "http://api.test".to_owned(),
                 "task_handlers" => task_handlers(knobs),

@@ -53,6 +53,7 @@ impl Record {
         let message = Message {
             put_at: from.now,
             queue,
+            queue_name: call.queue_name.clone(),
             task,
             is_ours,
             usable,
@@ -121,6 +122,7 @@ impl Record {
         let outage = self.faults_end_at.as_secs() / MIN_PAUSE_SECONDS;
         let waits_for_name = self.waits_for_name.as_secs() / MIN_WAIT_FOR_NAME_SECONDS;
         let ids = texts(body, "MessageId");
+        self.order_of(from, &ids);
         for (id, visible) in ids.into_iter().zip(texts(body, "TimeNextVisible")) {
             let visible_at = from.visible_at(&visible);
             self.count("delivery");

@@ -55,6 +55,7 @@ impl World {
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
         record.slots.draining += 1;
+        record.order_begins();
         let until = record.slots.rest_of(worker);
         if now < until {
             let what = format!("worker {worker} drains {:?} before the time that it was told", until - now);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::crowd;
 use crate::fault_period::{FAULT_PERIOD, moment};
 use crate::garbage;
 use crate::outage;
@@ -58,6 +59,13 @@ pub fn scenario(seed: u64) -> Scenario {
     limits(&mut Rng::fork(seed, 13), &knobs, tasks.get_mut(..of_clients).unwrap_or_default());
     unique(&mut Rng::fork(seed, 14), of_clients, &mut elements);
     retries(&mut Rng::fork(seed, 15), tasks.get(..of_clients).unwrap_or_default(), &mut elements);
+    crowd::priorities(
+        &mut Rng::fork(seed, 16),
+        fault_free && !is_single && !long,
+        &mut knobs,
+        &mut tasks,
+        &mut elements,
+    );
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -101,6 +109,7 @@ fn knobs(rng: &mut Rng) -> Knobs {
         fresh_percent: rng.one_of(0, &[10, 50, 100]),
         scripted_concurrency: usize::try_from(rng.one_of(0, &[1, 2, 3])).unwrap_or(0),
         isolated: rng.chance(50),
+        priority_queues: false,
     }
 }
 

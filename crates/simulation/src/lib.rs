@@ -4,13 +4,14 @@
 //! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers and
 //! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
-//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`responses`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
+//! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`overtaking`], [`responses`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
 //! checks must detect.
 
 pub mod batch;
 pub mod call;
 pub mod clients;
 pub mod cloud;
+mod crowd;
 pub mod deliveries;
 pub mod documents;
 pub mod drains;
@@ -29,6 +30,7 @@ pub mod native;
 pub mod network;
 mod op;
 pub mod outage;
+pub mod overtaking;
 pub mod promise;
 pub mod random;
 pub mod record;

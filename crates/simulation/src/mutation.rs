@@ -61,6 +61,10 @@ pub enum Mutation {
     RestAlone,
     /// A drain receives nothing any more once its budget is over.
     StopAtBudget,
+    /// Low is received before High.
+    TakeLowFirst,
+    /// Low counts as empty.
+    NeverTakeLow,
     /// A drain receives nothing while one of its tasks runs.
     LookWhenIdle,
     /// A second message starts the next attempt before the pause is over.
@@ -89,7 +93,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 37] = [
+    pub const ALL: [(Self, &'static [Promise]); 39] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -116,6 +120,8 @@ impl Mutation {
         (Self::RestAlone, &[Promise::P11]),
         (Self::StopAtBudget, &[Promise::P12]),
         (Self::LookWhenIdle, &[Promise::P12]),
+        (Self::TakeLowFirst, &[Promise::P14]),
+        (Self::NeverTakeLow, &[Promise::P14]),
         (Self::IgnoreRetryAt, &[Promise::P8]),
         (Self::ContainerIsGone, &[Promise::P3]),
         (Self::CountDeliveries, &[Promise::P9]),

@@ -31,11 +31,13 @@ pub enum Promise {
     P11,
     /// A visible message is received within a bounded time while a replica has free slots.
     P12,
+    /// With `priority_queues`, higher priorities are received first, and each priority gets its share.
+    P14,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -48,6 +50,7 @@ impl Promise {
         Self::P10,
         Self::P11,
         Self::P12,
+        Self::P14,
     ];
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It is a second, independent model of storage, with which the checks compare what components do.
 
+pub mod order;
 pub mod slots;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -199,6 +200,8 @@ impl Digest {
 pub struct Message {
     /// Where it is.
     pub queue: QueueKind,
+    /// The name of that queue.
+    pub queue_name: String,
     /// When it was put.
     pub put_at: Duration,
     /// The task it names.
@@ -287,6 +290,8 @@ pub struct Record {
     pub running: HashMap<InstanceId, usize>,
     /// The slots of the workers.
     pub slots: slots::Slots,
+    /// The order in which messages of different priorities are received.
+    pub overtaking: order::Overtaking,
     /// Requests by instance in the current second.
     pub rates: HashMap<InstanceId, (u64, u32)>,
     /// Requests in all.
@@ -325,6 +330,7 @@ impl Record {
             logs: Vec::new(),
             running: HashMap::new(),
             slots: slots::Slots::default(),
+            overtaking: order::Overtaking::default(),
             rates: HashMap::new(),
             requests: 0,
             counts: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::call::{QUEUE, QueueKind};
+use crate::call::{QUEUE, QueueKind, TASK_QUEUES};
 use crate::clients::Clients;
 use crate::fleet::{Fleet, Runner};
 use crate::launcher::Launcher;
@@ -218,7 +218,9 @@ async fn play(
         }
         Element::QueueLost { at } => {
             world.exec.sleep(at).await;
-            world.outside(requests::delete_queue(QUEUE));
+            for queue in TASK_QUEUES {
+                world.outside(requests::delete_queue(queue));
+            }
             world.record.borrow_mut().messages.retain(|_, message| message.queue != QueueKind::Tasks);
         }
         Element::Submit { .. } | Element::Ask { .. } | Element::Fault { .. } | Element::Outage { .. } => {}

@@ -65,6 +65,8 @@ pub struct Knobs {
     pub fresh_percent: u64,
     /// `max_concurrency` of the scripted tasks in `task_handlers`; 0 is no limit of their own.
     pub scripted_concurrency: usize,
+    /// `priority_queues`.
+    pub priority_queues: bool,
     /// Whether the scripted handlers are in a host process of their own, whose end is not counted as an attempt.
     pub isolated: bool,
 }
@@ -417,6 +419,17 @@ impl Scenario {
             _ => None,
         });
         submitted.map(hours).sum()
+    }
+
+    /// Whether the order of deliveries can be judged: one drain at a time, which nothing disturbs.
+    #[must_use]
+    pub fn has_plain_order(&self) -> bool {
+        let knobs = &self.knobs;
+        knobs.priority_queues
+            && (knobs.workers, knobs.parallel, knobs.fresh_percent) == (1, 1, 0)
+            && self.elements.iter().all(|element| {
+                matches!(element, Element::Submit { .. } | Element::Ask { .. } | Element::ClockSet { .. })
+            })
     }
 
     /// Whether clocks differ by no more than the service expects.

@@ -5,7 +5,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use httpdate::fmt_http_date;
 use models::TaskId;
 
-use crate::call::{Call, QueueKind};
+use crate::call::{Call, QueueKind, TASK_QUEUES};
 use crate::deliveries::note_of;
 use crate::edit::{changed, ends_with, is_code, member, with_members};
 use crate::mutation::{Memory, Mutation};
@@ -57,8 +57,8 @@ pub fn apply(
             return plain(signed(request));
         }
         (Mutation::DeleteBeforeWrite, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
-            for (id, receipt) in held_for(world, call.task) {
-                let deletion = signed(requests::delete_message("taskqueue", &id, &receipt));
+            for (queue, id, receipt) in held_for(world, call.task) {
+                let deletion = signed(requests::delete_message(&queue, &id, &receipt));
                 let call = Call::of(&deletion);
                 let body = deletion.body().clone();
                 let response = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
@@ -70,6 +70,12 @@ pub fn apply(
             if world.record.borrow().running.get(&source.instance).is_some_and(|running| *running > 0) =>
         {
             return xml("<QueueMessagesList></QueueMessagesList>");
+        }
+        (Mutation::NeverTakeLow, Op::GetMessages) if call.queue_name == TASK_QUEUES[2] => {
+            return xml("<QueueMessagesList></QueueMessagesList>");
+        }
+        (Mutation::TakeLowFirst, Op::GetMessages | Op::UpdateMessage | Op::DeleteMessage) if is_worker => {
+            request = signed(with_exchanged_queue(request));
         }
         (Mutation::NeverRenew, Op::UpdateMessage) if is_worker => {
             let seconds = visibility(&request);
@@ -83,9 +89,9 @@ pub fn apply(
             if let Some(first) = first {
                 request = signed(match call.op {
                     Op::UpdateMessage => {
-                        requests::update_message("taskqueue", &id, &first, visibility(&request))
+                        requests::update_message(&call.queue_name, &id, &first, visibility(&request))
                     }
-                    _ => requests::delete_message("taskqueue", &id, &first),
+                    _ => requests::delete_message(&call.queue_name, &id, &first),
                 });
             }
         }
@@ -225,13 +231,16 @@ fn remember(memory: &mut Memory, call: &Call, response: &Response<Bytes>) {
     }
 }
 
-fn held_for(world: &World, task: Option<TaskId>) -> Vec<(String, String)> {
+/// Queue, id and newest receipt of the messages of a task that workers hold.
+fn held_for(world: &World, task: Option<TaskId>) -> Vec<(String, String, String)> {
     let record = world.record.borrow();
     let memory = world.memory.borrow();
     let of_task = record.messages.iter().filter(|(_, message)| message.task == task && task.is_some());
     of_task
         .filter(|(_, message)| message.queue == QueueKind::Tasks)
-        .filter_map(|(id, _)| Some((id.clone(), memory.receipts.get(id)?.1.clone())))
+        .filter_map(|(id, message)| {
+            Some((message.queue_name.clone(), id.clone(), memory.receipts.get(id)?.1.clone()))
+        })
         .collect()
 }
 
@@ -266,6 +275,18 @@ fn with_shared_name(request: Request<Bytes>) -> Request<Bytes> {
     }
     let is_json = body.first() == Some(&b'{');
     let body = if is_json { share(&String::from_utf8_lossy(&body)).into_bytes().into() } else { body };
+    Request::from_parts(parts, body)
+}
+
+/// Sends a request to the queue of the highest priority that was meant for that of the lowest, and the other way round.
+fn with_exchanged_queue(request: Request<Bytes>) -> Request<Bytes> {
+    let [high, _, low] = TASK_QUEUES;
+    let uri = request.uri().to_string();
+    let exchanged = if uri.contains(high) { uri.replace(high, low) } else { uri.replace(low, high) };
+    let (mut parts, body) = request.into_parts();
+    if let Ok(uri) = exchanged.parse() {
+        parts.uri = uri;
+    }
     Request::from_parts(parts, body)
 }
 

@@ -75,6 +75,9 @@ impl World {
         if scenario.knobs.scripted_concurrency > 0 {
             record.waits_for_name = record.hours;
         }
+        if scenario.has_plain_order() {
+            record.overtaking.slots = scenario.knobs.max_concurrency;
+        }
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.faults_end_at = scenario.faults_end_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);

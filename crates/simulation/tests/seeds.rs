@@ -33,6 +33,7 @@ fn every_promise_holds_on_the_first_seeds() {
         "explicit retry",
         "drain told to wait",
         "delivery beside a running task",
+        "delivery before one of another queue",
     ] {
         let count = findings.counts.get(what).copied().unwrap_or(0);
         assert!(count > 0, "no seed has seen: {what}");

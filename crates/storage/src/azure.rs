@@ -25,6 +25,6 @@ pub(crate) fn open(
 ) -> Result<(Rc<BlobStore>, Rc<StorageQueues>), ConfigError> {
     let account = Rc::new(Account::open(env, settings)?);
     let store = BlobStore::new(Rc::clone(&account), settings.container_name.clone());
-    let queues = StorageQueues::new(account, &settings.queue_name);
+    let queues = StorageQueues::new(account, &settings.queue_name, settings.priority_queues);
     Ok((Rc::new(store), Rc::new(queues)))
 }

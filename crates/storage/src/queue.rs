@@ -3,24 +3,62 @@
 use std::time::Duration;
 
 use ::azure::LeaseLost;
-use models::Timestamp;
+use models::{TaskPriority, Timestamp};
 
 use crate::StorageFuture;
 
 /// The queues of the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueName {
-    /// `{queue}`: messages that workers receive.
+    /// `{queue}`: messages that workers receive. With `priority_queues`, those of Medium tasks.
     Tasks,
+    /// `{queue}-high`: messages of High tasks. Without `priority_queues`, the same as [`Self::Tasks`].
+    High,
+    /// `{queue}-low`: messages of Low tasks. Without `priority_queues`, the same as [`Self::Tasks`].
+    Low,
     /// `{queue}-scheduled`: messages of delayed tasks, invisible until the tasks are due.
     Scheduled,
     /// `{queue}-poison`: copies of messages that were given up.
     Poison,
 }
 
+impl QueueName {
+    /// Returns the queue of the messages of tasks with this priority.
+    #[must_use]
+    pub fn of(priority: TaskPriority) -> Self {
+        match priority {
+            TaskPriority::High => Self::High,
+            TaskPriority::Medium => Self::Tasks,
+            TaskPriority::Low => Self::Low,
+        }
+    }
+
+    /// Returns the priority whose messages the queue has; Medium for the queues that are not of one priority.
+    #[must_use]
+    pub fn priority(self) -> TaskPriority {
+        match self {
+            Self::High => TaskPriority::High,
+            Self::Low => TaskPriority::Low,
+            Self::Tasks | Self::Scheduled | Self::Poison => TaskPriority::Medium,
+        }
+    }
+
+    /// Returns the queues that workers receive from, with their names in metrics.
+    #[must_use]
+    pub fn of_tasks(priority_queues: bool) -> &'static [(Self, &'static str)] {
+        if priority_queues {
+            &[(Self::High, "high"), (Self::Tasks, "tasks"), (Self::Low, "low")]
+        } else {
+            &[(Self::Tasks, "tasks")]
+        }
+    }
+}
+
 /// A message that was received, with the lease on it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReceivedMessage {
+    /// The queue it was received from, to which the pop receipt belongs.
+    pub queue: QueueName,
     /// Id of the message.
     pub message_id: String,
     /// Proof of the lease. Every update replaces it. It is never logged.
@@ -39,6 +77,7 @@ impl std::fmt::Debug for ReceivedMessage {
     /// Formats it without pop receipt and text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReceivedMessage")
+            .field("queue", &self.queue)
             .field("message_id", &self.message_id)
             .field("dequeue_count", &self.dequeue_count)
             .finish_non_exhaustive()
@@ -81,16 +120,11 @@ pub trait TaskReceiver: TaskQueue {
     /// After [`Unavailable`](crate::StorageError::Unavailable) the old pop receipt may no longer be valid.
     fn update<'a>(
         &'a self,
-        queue: QueueName,
         message: &'a ReceivedMessage,
         visibility: Duration,
         text: Option<&'a str>,
     ) -> StorageFuture<'a, Result<String, LeaseLost>>;
 
     /// Deletes the message.
-    fn delete<'a>(
-        &'a self,
-        queue: QueueName,
-        message: &'a ReceivedMessage,
-    ) -> StorageFuture<'a, Result<(), LeaseLost>>;
+    fn delete<'a>(&'a self, message: &'a ReceivedMessage) -> StorageFuture<'a, Result<(), LeaseLost>>;
 }

@@ -9,6 +9,8 @@ pub struct StorageSettings {
     pub account: AccountConfig,
     /// `task_queue_name`.
     pub queue_name: String,
+    /// `priority_queues`: whether High and Low tasks have queues of their own.
+    pub priority_queues: bool,
     /// `task_blob_container_name`.
     pub container_name: String,
     /// Maximum time for one operation with all its tries, if it is less than the default.

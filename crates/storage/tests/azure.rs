@@ -9,8 +9,8 @@ use bytes::Bytes;
 use fake_azure::{EMULATOR_ACCOUNT, Operation};
 use models::{TaskId, TaskRequest, TaskStatus};
 use storage::{
-    ApiStorage, LeaseLost, MonitoredQueue, PublicStore, QueueName, Read, ResultStore, StorageError,
-    StorageSettings, TaskReceiver, WorkerStorage, Write,
+    ApiStorage, LeaseLost, MonitoredQueue, PublicStore, QueueName, Read, ReceivedMessage, ResultStore,
+    StorageError, StorageSettings, TaskReceiver, WorkerStorage, Write,
 };
 use test_world::{EMULATOR, Fault, TestWorld};
 
@@ -136,20 +136,20 @@ async fn message_is_updated_and_deleted_only_while_the_lease_is_held() {
     let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
     assert_eq!(value(&message.text), value(text), "the same JSON");
 
-    let Ok(receipt) = queues.update(QueueName::Tasks, &message, minute, Some("{\u{fffe}}")).await.unwrap()
-    else {
+    let Ok(receipt) = queues.update(&message, minute, Some("{\u{fffe}}")).await.unwrap() else {
         panic!("lost")
     };
     let stale = message.clone();
     message.pop_receipt = receipt;
-    assert_eq!(queues.update(QueueName::Tasks, &stale, minute, None).await, Ok(Err(LeaseLost)));
-    assert_eq!(queues.delete(QueueName::Tasks, &stale).await, Ok(Err(LeaseLost)));
-    assert_eq!(queues.delete(QueueName::Poison, &message).await, Ok(Err(LeaseLost)), "no such queue");
+    assert_eq!(queues.update(&stale, minute, None).await, Ok(Err(LeaseLost)));
+    assert_eq!(queues.delete(&stale).await, Ok(Err(LeaseLost)));
+    let elsewhere = ReceivedMessage { queue: QueueName::Poison, ..message.clone() };
+    assert_eq!(queues.delete(&elsewhere).await, Ok(Err(LeaseLost)), "no such queue");
     assert_eq!(for_api(&world).1.depth(QueueName::Tasks).await, Ok(1));
     let texts: Vec<_> = world.messages("").into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["{\\ufffe}"], "replaced by the update");
-    assert_eq!(queues.delete(QueueName::Tasks, &message).await, Ok(Ok(())));
-    assert_eq!(queues.delete(QueueName::Tasks, &message).await, Ok(Err(LeaseLost)));
+    assert_eq!(queues.delete(&message).await, Ok(Ok(())));
+    assert_eq!(queues.delete(&message).await, Ok(Err(LeaseLost)));
 }
 
 #[tokio::test(start_paused = true)]

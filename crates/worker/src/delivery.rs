@@ -184,7 +184,7 @@ async fn perform(
             {
                 return Ok(None);
             }
-            poison(engine, QueueName::Tasks, received, &reason).await?;
+            poison(engine, received, &reason).await?;
             DeliveryOutcome::Poisoned
         }
         Step::Discard(_) => {

@@ -8,10 +8,11 @@ use futures::channel::oneshot;
 use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
 use futures::stream::{FuturesUnordered, LocalBoxStream, StreamExt as _};
 use lifecycle::drain::{Drain, Next};
+use lifecycle::priority::Rounds;
 use models::DrainReport;
 use service::env::Instant;
 use service::log::Line;
-use storage::{ReceivedMessage, StorageError};
+use storage::{QueueName, ReceivedMessage, StorageError};
 
 use crate::control::{Order, Released};
 use crate::delivery::deliver;
@@ -19,7 +20,7 @@ use crate::engine::{Engine, OPERATOR_REST, rest_after};
 use crate::outcome::DeliveryEnd;
 use crate::places::Places;
 use crate::promote;
-use crate::receive::{Batch, receive_batch};
+use crate::receive::{self, Batch, receive_batch};
 use crate::slots::Slots;
 use crate::sweep::sweep;
 
@@ -47,10 +48,7 @@ pub(crate) async fn drain(
         let mut wait = None;
         if receiving.is_terminated() {
             match state.next(running, ending, now) {
-                Next::Receive(count) => {
-                    let is_idle = state.report.received == 0;
-                    receiving.set(receive_batch(engine, count, is_idle).fuse());
-                }
+                Next::Receive(free) => receiving.set(receive_batch(engine, state.order(free, now)).fuse()),
                 Next::Wait(pause) => wait = Some(pause),
                 Next::End if upkeep.is_terminated() => break,
                 Next::Finish | Next::End => {}
@@ -88,6 +86,8 @@ struct State<'a> {
     engine: &'a Engine,
     started: Instant,
     schedule: Drain,
+    /// `None` if there is one queue for all priorities.
+    rounds: Option<Rounds>,
     report: DrainReport,
     /// Sending on it stops the handlers.
     release: Option<oneshot::Sender<()>>,
@@ -102,6 +102,7 @@ impl<'a> State<'a> {
             engine,
             started: engine.env.instant(),
             schedule: Drain::new(engine.settings.max_concurrency, engine.settings.drain_budget),
+            rounds: engine.settings.storage.priority_queues.then(|| Rounds::new(engine.env.fraction())),
             report: DrainReport::default(),
             release: Some(release),
             operator_error: None,
@@ -141,18 +142,36 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Returns what to receive into `free` slots.
+    fn order(&mut self, free: usize, now: Duration) -> receive::Order {
+        let is_unused = self.report.received == 0;
+        match &mut self.rounds {
+            None => receive::Order { queue: QueueName::Tasks, count: free, is_idle: is_unused },
+            Some(rounds) => {
+                let (priority, count) = rounds.next(free, now);
+                let is_idle = is_unused && rounds.is_at_last_queue();
+                receive::Order { queue: QueueName::of(priority), count, is_idle }
+            }
+        }
+    }
+
     /// Returns the messages to process.
     fn batch_received(&mut self, batch: Batch) -> Vec<ReceivedMessage> {
         let now = self.elapsed();
-        self.report.promoted += batch.promoted;
         self.operator_error = None;
         match batch.messages {
             Ok(messages) => {
-                self.schedule.received(batch.requested, messages.len(), now);
+                self.count_received(batch.order, messages.len(), now);
+                if batch.promoted > 0 {
+                    self.report.promoted += batch.promoted;
+                    self.promoted(now);
+                    self.schedule.receive_again(now);
+                }
                 self.report.received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
                 messages
             }
             Err(error) => {
+                self.rounds.iter_mut().for_each(Rounds::end_round);
                 self.engine.log_failure("messages could not be received", &error);
                 self.schedule.rest(rest_after(&error).unwrap_or(OPERATOR_REST), now);
                 if !matches!(error, StorageError::Unavailable { .. }) {
@@ -163,6 +182,21 @@ impl<'a> State<'a> {
         }
     }
 
+    fn count_received(&mut self, order: receive::Order, received: usize, now: Duration) {
+        let Some(rounds) = &mut self.rounds else {
+            return self.schedule.received(order.count, received, now);
+        };
+        match rounds.received(order.queue.priority(), order.count, received, now) {
+            Some(end) => self.schedule.round_received(end.received, end.is_empty, now),
+            None => self.schedule.receive_again(now),
+        }
+    }
+
+    fn promoted(&mut self, now: Duration) {
+        self.schedule.promoted(now);
+        self.rounds.iter_mut().for_each(Rounds::promoted);
+    }
+
     fn upkeep_done(&mut self, upkeep: &DrainReport) {
         let now = self.elapsed();
         self.report.promoted += upkeep.promoted;
@@ -170,7 +204,7 @@ impl<'a> State<'a> {
         self.report.purged += upkeep.purged;
         self.schedule.upkeep_done(upkeep.more, now);
         if upkeep.promoted > 0 {
-            self.schedule.promoted(now);
+            self.promoted(now);
         }
         if let Some(rest) = upkeep.retry_after() {
             self.schedule.rest(rest, now);

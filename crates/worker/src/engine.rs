@@ -9,7 +9,7 @@ use lifecycle::pace::MAX_REST;
 use service::env::{Env, Instant};
 use service::log::Line;
 use service::settings::WorkerSettings;
-use storage::{QueueName, ReceivedMessage, ResultStore, StorageError, TaskReceiver, WorkerStorage};
+use storage::{ReceivedMessage, ResultStore, StorageError, TaskReceiver, WorkerStorage};
 
 /// The rest if storage is not available and names no time.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ impl Engine {
     /// Deletes a message that its task does not need any more. If that fails, the message becomes visible again, and
     /// its next delivery deletes it.
     pub(crate) async fn discard(&self, message: &ReceivedMessage) {
-        if let Err(error) = self.queue.delete(QueueName::Tasks, message).await {
+        if let Err(error) = self.queue.delete(message).await {
             self.log_failure("a message could not be deleted", &error);
         }
     }

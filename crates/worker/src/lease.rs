@@ -9,7 +9,7 @@ use futures::future::{Either, FutureExt as _, select};
 use lifecycle::lease::{Renewal, renewal};
 use lifecycle::outcome::{Standing, standing, with_progress};
 use service::env::Instant;
-use storage::{LeaseLost, QueueName, Read, StoredDocument, Write};
+use storage::{LeaseLost, Read, StoredDocument, Write};
 
 use crate::attempt::Attempt;
 use crate::progress::Progress;
@@ -104,7 +104,7 @@ async fn renew_lease(attempt: &mut Attempt<'_>, times: &mut Times) -> Result<(),
     let (engine, now) = (attempt.engine, attempt.engine.env.instant());
     let visibility = engine.policy.visibility;
     let renewed = {
-        let update = engine.queue.update(QueueName::Tasks, &attempt.message, visibility, None);
+        let update = engine.queue.update(&attempt.message, visibility, None);
         // A response after the end of the lease is too late: another worker may have the message.
         let lease_end = engine.env.sleep(attempt.leased_since.plus(visibility).since(now));
         match select(update, lease_end).await {

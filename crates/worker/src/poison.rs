@@ -27,7 +27,6 @@ struct Copy {
 /// The copy was not stored; the message was not deleted.
 pub(crate) async fn poison(
     engine: &Engine,
-    queue: QueueName,
     message: &ReceivedMessage,
     reason: &str,
 ) -> Result<(), StorageError> {
@@ -42,7 +41,7 @@ pub(crate) async fn poison(
             .with("dequeue_count", message.dequeue_count)
             .with("reason", reason),
     );
-    if let Err(error) = engine.queue.delete(queue, message).await {
+    if let Err(error) = engine.queue.delete(message).await {
         engine.log_failure("a message could not be deleted", &error);
     }
     Ok(())
@@ -88,6 +87,7 @@ mod tests {
         for text in ["x", "&", "<", "\"", "\u{1}", "\u{ffff}", "\r"] {
             for length in [0, 1_000, 13_000, 65_536] {
                 let delivery = ReceivedMessage {
+                    queue: QueueName::Tasks,
                     message_id: "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b".to_owned(),
                     pop_receipt: String::new(),
                     dequeue_count: 1,

@@ -1,4 +1,4 @@
-//! Promotion: moves messages that have become visible in the scheduled queue to the task queue.
+//! Promotion: moves messages that have become visible in the scheduled queue to the queue of their task.
 //!
 //! `lifecycle::schedule` decides when. A drain that has work needs no request for it, and a delayed task starts at most
 //! a few seconds late.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use lifecycle::schedule::promotion_is_due;
 use models::TaskMessage;
-use storage::{QueueName, ReceivedMessage, StorageError};
+use storage::{QueueName, Read, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
 use crate::poison::poison;
@@ -51,33 +51,44 @@ pub(crate) async fn promote(engine: &Engine) -> u32 {
     promoted
 }
 
+/// The queue of the task that a message names. A message without a usable document goes to the queue in the middle.
+async fn queue_of(engine: &Engine, text: &str) -> QueueName {
+    if !engine.settings.storage.priority_queues {
+        return QueueName::Tasks;
+    }
+    let Ok(message) = TaskMessage::parse(text) else { return QueueName::Tasks };
+    let priority = match message.document {
+        Some(document) => Some(document.priority),
+        // The document was too large for the message.
+        None => match engine.store.read(message.task_id, None).await {
+            Ok(Read::Found(stored)) => Some(stored.document.priority),
+            _ => None,
+        },
+    };
+    priority.map_or(QueueName::Tasks, QueueName::of)
+}
+
 /// Sends the message before deleting it, so that a crash in between leaves a duplicate. Returns whether it was moved or
 /// given up.
 async fn move_to_tasks(engine: &Engine, message: &ReceivedMessage) -> bool {
     // A message of another program may be too large.
     let sent = match TaskMessage::text_to_forward(&message.text) {
-        Some(text) => engine.queue.send(QueueName::Tasks, &text, Duration::ZERO).await,
+        Some(text) => engine.queue.send(queue_of(engine, &text).await, &text, Duration::ZERO).await,
         None => Err(StorageError::Refused("it does not fit into a message".to_owned())),
     };
     match sent {
         Ok(()) => {}
         Err(StorageError::Refused(reason)) if message.dequeue_count > engine.policy.max_dequeue_count => {
             // Storage refuses this message at every try.
-            return poison(
-                engine,
-                QueueName::Scheduled,
-                message,
-                &format!("cannot be moved to the task queue: {reason}"),
-            )
-            .await
-            .is_ok();
+            let reason = format!("cannot be moved to the task queue: {reason}");
+            return poison(engine, message, &reason).await.is_ok();
         }
         Err(error) => {
             engine.log_failure("a scheduled message could not be moved", &error);
             return false;
         }
     }
-    if let Err(error) = engine.queue.delete(QueueName::Scheduled, message).await {
+    if let Err(error) = engine.queue.delete(message).await {
         engine.log_failure("a moved message could not be deleted", &error);
     }
     true

@@ -7,7 +7,7 @@ use lifecycle::redelivery::{Approach, pause, survived};
 use models::DeliveryNote;
 use service::env::Instant;
 use service::log::Line;
-use storage::{LeaseLost, QueueName, ReceivedMessage, StorageError};
+use storage::{LeaseLost, ReceivedMessage, StorageError};
 
 use crate::engine::{Engine, rest_after};
 use crate::outcome::{DeliveryEnd, DeliveryOutcome};
@@ -27,7 +27,7 @@ pub(crate) async fn prepare(
         Approach::Plain => Ok(None),
         Approach::Announce(note) => Ok(announce(engine, message, leased_since, note).await),
         Approach::GiveUp(reason) => {
-            poison(engine, QueueName::Tasks, message, &reason).await?;
+            poison(engine, message, &reason).await?;
             Ok(Some(DeliveryOutcome::Poisoned.into()))
         }
     }
@@ -96,12 +96,10 @@ pub(crate) async fn give_back(
     note: DeliveryNote,
 ) -> Result<Result<String, LeaseLost>, StorageError> {
     let text = note.written_to(&message.text);
-    let updated = engine.queue.update(QueueName::Tasks, message, wait, text.as_deref()).await;
+    let updated = engine.queue.update(message, wait, text.as_deref()).await;
     match updated {
         // Storage may measure the text differently. Hiding the message matters more than the note.
-        Err(StorageError::Refused(_)) if text.is_some() => {
-            engine.queue.update(QueueName::Tasks, message, wait, None).await
-        }
+        Err(StorageError::Refused(_)) if text.is_some() => engine.queue.update(message, wait, None).await,
         updated => updated,
     }
 }

@@ -188,7 +188,7 @@ async fn requeue(
             _ => return Ok(Action::None),
         },
     };
-    let queue = if delay.is_zero() { QueueName::Tasks } else { QueueName::Scheduled };
+    let queue = if delay.is_zero() { QueueName::of(document.priority) } else { QueueName::Scheduled };
     engine.queue.send(queue, &TaskMessage::text_for(document, Some(&etag)), delay).await?;
     engine.env.log(
         &Line::warn("a task without a message was queued again")

@@ -2,9 +2,10 @@ use fake_azure::Operation;
 use std::time::Duration;
 use test_world::Fault;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
+use models::TaskState;
 
-use crate::world::World;
+use crate::world::{ID, World, id};
 
 #[tokio::test(start_paused = true)]
 async fn metrics_report_queue_lengths_and_the_oldest_message() {
@@ -29,6 +30,53 @@ async fn metrics_report_queue_lengths_and_the_oldest_message() {
     assert_eq!(world.take_operations().len(), 4);
     world.get("/metrics").await;
     assert_eq!(world.take_operations().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_report_the_queue_of_each_priority() {
+    let world = World::with(&[("priority_queues", "true")]);
+    for priority in [0, 0, 1, 2] {
+        world.ask(Method::POST, "/tasks", &[], &format!(r#"{{"Priority":{priority}}}"#)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let text = String::from_utf8(world.get("/metrics").await.body.to_vec()).unwrap();
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            "accepted_storage_up 1",
+            "accepted_queue_messages{queue=\"high\"} 1",
+            "accepted_queue_messages{queue=\"tasks\"} 1",
+            "accepted_queue_messages{queue=\"low\"} 2",
+            "accepted_queue_messages{queue=\"scheduled\"} 0",
+            "accepted_queue_messages{queue=\"poison\"} 0",
+            "accepted_queue_oldest_message_age_seconds{queue=\"high\"} 2.000",
+            "accepted_queue_oldest_message_age_seconds{queue=\"tasks\"} 2.000",
+            "accepted_queue_oldest_message_age_seconds{queue=\"low\"} 2.000",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn depth_limit_counts_the_queues_of_all_priorities() {
+    let world = World::with(&[("priority_queues", "true"), ("queue_depth_limit", "2")]);
+    for priority in [0, 1, 2] {
+        let response = world.ask(Method::POST, "/tasks", &[], &format!(r#"{{"Priority":{priority}}}"#)).await;
+        assert_eq!(response.status, StatusCode::ACCEPTED);
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let refused = world.ask(Method::POST, "/tasks", &[], "{}").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retried_task_is_queued_by_its_priority() {
+    let world = World::with(&[("priority_queues", "true")]);
+    world.ask(Method::POST, "/tasks", &[], &format!(r#"{{"TaskId":"{ID}","Priority":2}}"#)).await;
+    world.change_document(id(), |document| document.state = TaskState::Failed);
+    assert_eq!(world.messages("-high").len(), 1);
+    world.ask(Method::POST, &format!("/tasks/{ID}/retry"), &[], "").await;
+    assert_eq!((world.messages("-high").len(), world.messages("").len()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]

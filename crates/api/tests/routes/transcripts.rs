@@ -183,6 +183,20 @@ async fn originals() -> Vec<(&'static str, String)> {
     found
 }
 
+async fn priorities() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[("priority_queues", "true")]);
+    for (index, priority) in [0, 0, 2].into_iter().enumerate() {
+        let id = ID.replace('0', &index.to_string());
+        let body = format!(r#"{{"TaskId":"{id}","TaskName":"simulate","Priority":{priority}}}"#);
+        scribe.sent(&Method::POST, "/tasks", &[], &body);
+        let response = scribe.world.ask(Method::POST, "/tasks", &[], &body).await;
+        scribe.received(response.status, &HeaderMap::new());
+        scribe.text.push('\n');
+    }
+    scribe.ask(Method::GET, "/metrics", &[], "").await;
+    vec![("priorities", scribe.take())]
+}
+
 async fn batches() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     let second = ID.replace('0', "1");
@@ -345,6 +359,7 @@ async fn documented_transcripts_equal_the_responses() {
     let mut found = Vec::new();
     found.extend(follow().await);
     found.extend(originals().await);
+    found.extend(priorities().await);
     found.extend(batches().await);
     found.extend(limits().await);
     found.extend(streams().await);

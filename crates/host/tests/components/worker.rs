@@ -78,6 +78,35 @@ async fn handler_component_is_called_only_when_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn high_task_starts_before_low_ones_that_came_earlier() {
+    let world = Setup::with_account_key()
+        .set("priority_queues", "true")
+        .set("max_concurrency", "2")
+        .set("simulate_unit_ms", "500")
+        .start();
+    let mut low = Vec::new();
+    for _ in 0..40 {
+        low.push(id_of(&world.submit(&json!({"TaskName": "simulate", "Priority": 0})).await));
+    }
+    let high = id_of(&world.submit(&json!({"TaskName": "simulate", "Priority": 2})).await);
+    let counts = |queue| world.cloud.messages(queue);
+    assert_eq!((counts("taskqueue-high"), counts("taskqueue"), counts("taskqueue-low")), (1, 0, 40));
+    while world.drain().await["more"] == true {}
+    assert_eq!(
+        (counts("taskqueue-high"), counts("taskqueue-low")),
+        (0, 0),
+        "each was deleted from its own queue"
+    );
+    let mut earlier = 0;
+    let started = json(&world.get(&format!("/tasks/{high}")).await)["startedDateTime"].to_string();
+    for id in low {
+        let other = json(&world.get(&format!("/tasks/{id}")).await)["startedDateTime"].to_string();
+        earlier += usize::from(other < started);
+    }
+    assert!(earlier <= 1, "{earlier} Low tasks started earlier than the High task");
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_is_poisoned_and_the_batch_goes_on() {
     let world = Setup::with_account_key().start();
     let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);

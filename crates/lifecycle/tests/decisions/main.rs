@@ -15,6 +15,8 @@ mod outcome;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod priority;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod redelivery;

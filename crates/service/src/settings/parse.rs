@@ -137,6 +137,7 @@ impl Reader<'_> {
             account,
             // Room for the suffixes of the scheduled and poison queues, and of the container of poisoned originals.
             queue_name: self.name("task_queue_name", 53)?,
+            priority_queues: self.parsed("priority_queues", |_| true)?,
             container_name: self.name("task_blob_container_name", 56)?,
             deadline: None,
         })

@@ -81,6 +81,7 @@ pub const VARIABLES: &[Variable] = &[
         "3 to 53 lower-case letters, digits and single hyphens",
     )
     .was("TaskQueueName"),
+    variable("priority_queues", Role::Both, "false", "true or false"),
     variable(
         "task_blob_container_name",
         Role::Both,

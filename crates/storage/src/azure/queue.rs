@@ -12,19 +12,26 @@ use crate::{
     TaskReceiver,
 };
 
-/// The three queues: `{queue}`, `{queue}-scheduled` and `{queue}-poison`.
+/// The queues: `{queue}`, `{queue}-scheduled`, `{queue}-poison`, and with `priority_queues` `{queue}-high` and
+/// `{queue}-low`.
 pub(crate) struct StorageQueues {
     account: Rc<Account>,
     tasks: String,
+    high: String,
+    low: String,
     scheduled: String,
     poison: String,
 }
 
 impl StorageQueues {
-    pub(super) fn new(account: Rc<Account>, name: &str) -> Self {
+    pub(super) fn new(account: Rc<Account>, name: &str, priority_queues: bool) -> Self {
+        let of_priority =
+            |suffix: &str| if priority_queues { format!("{name}{suffix}") } else { name.to_owned() };
         Self {
             account,
             tasks: name.to_owned(),
+            high: of_priority("-high"),
+            low: of_priority("-low"),
             scheduled: format!("{name}-scheduled"),
             poison: format!("{name}-poison"),
         }
@@ -33,6 +40,8 @@ impl StorageQueues {
     fn queue(&self, queue: QueueName) -> Queue {
         let name = match queue {
             QueueName::Tasks => &self.tasks,
+            QueueName::High => &self.high,
+            QueueName::Low => &self.low,
             QueueName::Scheduled => &self.scheduled,
             QueueName::Poison => &self.poison,
         };
@@ -69,8 +78,9 @@ fn for_xml(json: &str) -> Cow<'_, str> {
     }
 }
 
-fn received_message(message: azure::ReceivedMessage) -> ReceivedMessage {
+fn received_message(queue: QueueName, message: azure::ReceivedMessage) -> ReceivedMessage {
     ReceivedMessage {
+        queue,
         message_id: message.message_id,
         pop_receipt: message.pop_receipt.expose().to_owned(),
         dequeue_count: message.dequeue_count,
@@ -115,25 +125,24 @@ impl MonitoredQueue for StorageQueues {
 impl TaskReceiver for StorageQueues {
     fn receive(
         &self,
-        queue: QueueName,
+        name: QueueName,
         count: u32,
         visibility: Duration,
     ) -> StorageFuture<'_, Vec<ReceivedMessage>> {
         Box::pin(async move {
-            let queue = self.queue(queue);
+            let queue = self.queue(name);
             let mut outcome = queue.get(count, visibility).await;
             if outcome.as_ref().is_err_and(is_missing) {
                 queue.create().await.map_err(|error| self.account.error(&error))?;
                 outcome = queue.get(count, visibility).await;
             }
             let messages = outcome.map_err(|error| self.account.error(&error))?;
-            Ok(messages.into_iter().map(received_message).collect())
+            Ok(messages.into_iter().map(|message| received_message(name, message)).collect())
         })
     }
 
     fn update<'a>(
         &'a self,
-        queue: QueueName,
         message: &'a ReceivedMessage,
         visibility: Duration,
         text: Option<&'a str>,
@@ -141,20 +150,16 @@ impl TaskReceiver for StorageQueues {
         Box::pin(async move {
             let receipt = Secret::new(message.pop_receipt.as_str());
             let text = text.map(for_xml);
-            let queue = self.queue(queue);
+            let queue = self.queue(message.queue);
             let outcome = queue.update(&message.message_id, &receipt, visibility, text.as_deref()).await;
             Ok(self.with_lease(outcome)?.map(|lease| lease.pop_receipt.expose().to_owned()))
         })
     }
 
-    fn delete<'a>(
-        &'a self,
-        queue: QueueName,
-        message: &'a ReceivedMessage,
-    ) -> StorageFuture<'a, Result<(), LeaseLost>> {
+    fn delete<'a>(&'a self, message: &'a ReceivedMessage) -> StorageFuture<'a, Result<(), LeaseLost>> {
         Box::pin(async move {
             let receipt = Secret::new(message.pop_receipt.as_str());
-            let outcome = self.queue(queue).delete(&message.message_id, &receipt).await;
+            let outcome = self.queue(message.queue).delete(&message.message_id, &receipt).await;
             self.with_lease(outcome)
         })
     }

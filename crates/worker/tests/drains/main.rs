@@ -21,6 +21,8 @@ mod outages;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod priorities;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod relay;

@@ -229,7 +229,6 @@ impl TaskReceiver for Storage {
 
     fn update<'a>(
         &'a self,
-        _: QueueName,
         _: &'a ReceivedMessage,
         _: Duration,
         _: Option<&'a str>,
@@ -237,11 +236,7 @@ impl TaskReceiver for Storage {
         Box::pin(async move { panic!("nothing is received") })
     }
 
-    fn delete<'a>(
-        &'a self,
-        _: QueueName,
-        _: &'a ReceivedMessage,
-    ) -> StorageFuture<'a, Result<(), LeaseLost>> {
+    fn delete<'a>(&'a self, _: &'a ReceivedMessage) -> StorageFuture<'a, Result<(), LeaseLost>> {
         Box::pin(async move { panic!("nothing is received") })
     }
 }

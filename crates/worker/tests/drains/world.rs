@@ -153,7 +153,7 @@ impl World {
                 break;
             }
             for delivery in batch {
-                self.storage().queue.delete(QueueName::Tasks, &delivery).await.unwrap().unwrap();
+                self.storage().queue.delete(&delivery).await.unwrap().unwrap();
             }
         }
         self.forget_requests();

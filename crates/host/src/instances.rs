@@ -133,6 +133,9 @@ impl WorkerState for Usage {
     }
 
     fn drop(&self, store: Store<Guest>, result: Result<(), wasmtime::Error>) {
+        if result.is_err() {
+            store.data().watched.failed();
+        }
         if let Err(error) = result
             && !store.data().is_ended()
         {

@@ -21,13 +21,14 @@ const MAX_TICKS_WITHOUT_CALLER: u32 = 100;
 /// The caller of a request. Held until the response is complete or no caller waits for it.
 pub(crate) struct Caller {
     _is_waiting: Arc<()>,
-    memory: Arc<OnceLock<Arc<AtomicBool>>>,
+    instance: Arc<OnceLock<Arc<Condition>>>,
 }
 
 /// The body of a response, and its caller.
 struct Awaited {
     body: WasiBody,
-    _caller: Caller,
+    caller: Caller,
+    is_broken: bool,
 }
 
 impl Body for Awaited {
@@ -38,7 +39,12 @@ impl Body for Awaited {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) && self.caller.has_failed() && !self.is_broken {
+            self.is_broken = true;
+            return Poll::Ready(Some(Err(OutboundError::HttpResponseIncomplete)));
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -50,27 +56,39 @@ impl Body for Awaited {
     }
 }
 
+/// What the callers of an instance learn of it.
+#[derive(Default)]
+struct Condition {
+    is_out_of_memory: AtomicBool,
+    has_failed: AtomicBool,
+}
+
 /// What an instance gets with a request.
 pub(crate) struct Call {
     is_waiting: Weak<()>,
-    memory: Arc<OnceLock<Arc<AtomicBool>>>,
+    instance: Arc<OnceLock<Arc<Condition>>>,
 }
 
 impl Caller {
     pub(crate) fn new() -> (Self, Call) {
-        let (is_waiting, memory) = (Arc::new(()), Arc::default());
-        let call = Call { is_waiting: Arc::downgrade(&is_waiting), memory: Arc::clone(&memory) };
-        (Self { _is_waiting: is_waiting, memory }, call)
+        let (is_waiting, instance) = (Arc::new(()), Arc::default());
+        let call = Call { is_waiting: Arc::downgrade(&is_waiting), instance: Arc::clone(&instance) };
+        (Self { _is_waiting: is_waiting, instance }, call)
     }
 
     /// Keeps the caller for as long as the body is read.
     pub(crate) fn awaits(self, body: WasiBody) -> WasiBody {
-        Awaited { body, _caller: self }.boxed_unsync()
+        Awaited { body, caller: self, is_broken: false }.boxed_unsync()
+    }
+
+    /// Returns whether the instance that took the request has failed. Its bodies then end as if they were complete.
+    fn has_failed(&self) -> bool {
+        self.instance.get().is_some_and(|instance| instance.has_failed.load(Ordering::Relaxed))
     }
 
     /// Returns whether the instance that took the request was refused memory.
     pub(crate) fn is_out_of_memory(&self) -> bool {
-        self.memory.get().is_some_and(|memory| memory.load(Ordering::Relaxed))
+        self.instance.get().is_some_and(|instance| instance.is_out_of_memory.load(Ordering::Relaxed))
     }
 }
 
@@ -79,19 +97,24 @@ pub(crate) struct Watched {
     callers: Vec<Weak<()>>,
     ticks_without_caller: u32,
     max_memory: Option<usize>,
-    is_out_of_memory: Arc<AtomicBool>,
+    condition: Arc<Condition>,
 }
 
 impl Watched {
     pub(crate) fn new(max_memory: Option<usize>) -> Self {
-        Self { callers: Vec::new(), ticks_without_caller: 0, max_memory, is_out_of_memory: Arc::default() }
+        Self { callers: Vec::new(), ticks_without_caller: 0, max_memory, condition: Arc::default() }
     }
 
     pub(crate) fn request_started(&mut self, call: Call) {
         self.callers.retain(|caller| caller.strong_count() > 0);
         self.callers.push(call.is_waiting);
         // It was empty: a call starts in one instance.
-        let _ = call.memory.set(Arc::clone(&self.is_out_of_memory));
+        let _ = call.instance.set(Arc::clone(&self.condition));
+    }
+
+    /// Records that the instance trapped, before its streams are closed.
+    pub(crate) fn failed(&self) {
+        self.condition.has_failed.store(true, Ordering::Relaxed);
     }
 
     /// Decides about an instance that computes at a tick: others have their turn, and an instance whose callers are all
@@ -114,7 +137,7 @@ impl ResourceLimiter for Watched {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let is_allowed = self.max_memory.is_none_or(|max| desired <= max);
         if !is_allowed {
-            self.is_out_of_memory.store(true, Ordering::Relaxed);
+            self.condition.is_out_of_memory.store(true, Ordering::Relaxed);
         }
         Ok(is_allowed)
     }

@@ -13,10 +13,9 @@ use crate::environment::spin_name;
 
 /// The component that passes calls on to the handlers, see `crates/worker/src/relay.rs`.
 const RELAY: &str = "worker";
-/// The requests of an instance at a time: a trap ends all requests of its instance.
-const CONCURRENT_REUSE: &str = "1";
-/// The requests of an instance in turn, as in Spin's default: handlers may leak.
-const REUSE: &str = "128";
+/// The requests of an instance, at a time and in turn: a trap ends all requests of its instance. A request whose response
+/// still arrives does not count as one at a time, so the second limit is needed too.
+const REUSE: &str = "1";
 /// Variables of the platform and of the components that give access to storage. The process needs none of them.
 const CREDENTIALS: [&str; 12] = [
     "StorageCS",
@@ -79,7 +78,7 @@ pub fn command(
     }
     add("--listen", &listen.to_string());
     add("--max-instance-reuse-count", REUSE);
-    add("--max-instance-concurrent-reuse-count", CONCURRENT_REUSE);
+    add("--max-instance-concurrent-reuse-count", REUSE);
     if let Some(bytes) = memory {
         add("--max-instance-memory", &bytes.to_string());
     }
@@ -162,7 +161,7 @@ mod tests {
         );
         let listen = "127.0.0.1:3001".parse().unwrap();
         let expected = "spin up --from a.toml --direct-mounts --idle-instance-timeout 60s --component-id worker \
-                        --component-id crop --component-id scale --listen 127.0.0.1:3001 --max-instance-reuse-count 128 \
+                        --component-id crop --component-id scale --listen 127.0.0.1:3001 --max-instance-reuse-count 1 \
                         --max-instance-concurrent-reuse-count 1";
         assert_eq!(line(&command(&worker, &["crop", "scale"], listen, None)), expected);
         let limited = format!("{expected} --max-instance-memory 1024");

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use host::{App, Blueprint, Captured, Limits, Options, Outbound, OutboundError, Outgoing};
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 use crate::harness::{json, problem, runtime};
 
@@ -66,6 +70,38 @@ async fn typed_handler_streams_its_progress_and_then_its_result() {
     // The SHA-256 of 3,000,000 times "a".
     let sha256 = "2a152c894398719c0570f83fac34ac03a0f6e8e474b995c2403aa5434f7b9dd4";
     assert_eq!(last["result"], json!({"sha256": sha256, "bytes": 3_000_000}));
+}
+
+/// Serves a file of 1 GB, a megabyte every 20 ms, and returns when the client has closed the connection.
+async fn serve_slowly(listener: TcpListener) -> std::io::Error {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    loop {
+        if let Err(error) = stream.write_all(&[b'a'; 1_000_000]).await {
+            return error;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn cancelled_typed_handler_stops_at_its_next_report() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let closed = tokio::spawn(serve_slowly(listener));
+    let blueprint = load(&CHECKSUM.replace("http://files.example", &format!("http://{address}"))).unwrap();
+    let app = blueprint.start(Options { log: Arc::new(Captured::default()), ..Options::default() }).unwrap();
+    let task =
+        json!({"id": "a", "name": "checksum", "attempt": 1, "input": {"url": format!("http://{address}/")}});
+    let request = Request::post("http://a/").body(Full::new(Bytes::from(task.to_string()))).unwrap();
+    let mut body = app.try_handle(request).await.unwrap().into_body();
+    // Its first progress, 1 %.
+    let line = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert!(line.starts_with(b"{"), "{line:?}");
+    drop(body);
+    // The worker has closed the connection: the handler ends, and with it its own request. It would take 20 s.
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the handler goes on").unwrap();
 }
 
 #[tokio::test]

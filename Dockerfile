@@ -25,7 +25,7 @@ RUN apk add --no-cache musl-dev
 RUN ["rustup", "target", "add", "wasm32-wasip2"]
 WORKDIR /src
 COPY . .
-RUN ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--package", "api-component", "--package", "worker-component"]
+RUN ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--package", "api-component", "--package", "worker-component", "--package", "handler-adapter", "--package", "handler-adapter-progress"]
 RUN ["cargo", "build", "--locked", "--release", "--package", "launcher"]
 
 # No shell, no package manager: Spin is one static binary.
@@ -33,7 +33,9 @@ FROM ghcr.io/spinframework/spin:${SPIN_VERSION}-distroless
 WORKDIR /app
 # The manifest names the components by their path in the build folder.
 COPY spin.toml runtime-config.toml infra/container/compile-cache.toml ./
-COPY --from=build /src/target/wasm32-wasip2/release/api_component.wasm /src/target/wasm32-wasip2/release/worker_component.wasm target/wasm32-wasip2/release/
+COPY --from=build /src/target/wasm32-wasip2/release/api_component.wasm /src/target/wasm32-wasip2/release/worker_component.wasm /src/target/wasm32-wasip2/release/handler_adapter.wasm /src/target/wasm32-wasip2/release/handler_adapter_progress.wasm target/wasm32-wasip2/release/
+# Task handlers, as they were built beside their sources (`cargo xtask build`, `spin build`): their languages are not in this image.
+COPY handlers handlers
 COPY --from=pages /src/web/pages web/pages
 COPY --from=build /src/target/release/launcher /usr/local/bin/launcher
 
@@ -68,5 +70,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/
 #   --max-instance-concurrent-reuse-count  api: 16, Spin's default, the number of requests that share the caches of an
 #                           instance and that a trap would end. worker: 1, so that a trap ends only one of the two
 #                           drains of a replica. The launcher runs the handlers in a process of their own
-#                           (--handlers-listen) with one task per instance and --handlers-memory per instance
+#                           (--handlers-listen) with an instance for each task and --handlers-memory per instance
 CMD ["api", "--grace", "15", "--", "spin", "up", "--from", "/app/spin.toml", "--component-id", "api", "--direct-mounts", "--runtime-config-file", "/app/runtime-config.toml", "--cache", "/app/compile-cache.toml", "--state-dir", "", "--listen", "0.0.0.0:3000", "--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16", "--idle-instance-timeout", "60s"]

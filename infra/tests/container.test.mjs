@@ -178,7 +178,7 @@ test("build context contains all sources of the workspace", () => {
   const wanted = steps
     .filter(({ word, text }) => word === "RUN" && text.includes('"cargo"'))
     .flatMap(({ text }) => exec(text).filter((_, index, words) => words[index - 1] === "--package"));
-  assert.deepEqual(wanted, ["api-component", "worker-component", "launcher"]);
+  assert.deepEqual(wanted, ["api-component", "worker-component", "handler-adapter", "handler-adapter-progress", "launcher"]);
   for (const name of wanted) assert.ok(packages.includes(name), name);
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!/^(api-component|worker-component|models|crates\/(azure|service|guest|lifecycle|launcher))\/src\/.*\.rs$/.test(name)) continue;
@@ -187,7 +187,7 @@ test("build context contains all sources of the workspace", () => {
     }
   }
   // What the two cargo commands would leave behind.
-  for (const component of ["api_component", "worker_component"]) {
+  for (const component of ["api_component", "worker_component", "handler_adapter", "handler_adapter_progress"]) {
     const path = `target/wasm32-wasip2/release/${component}.wasm`;
     mkdirSync(join(folder, dirname(path)), { recursive: true });
     copyFileSync(ROOT + path, join(folder, path));

@@ -24,10 +24,10 @@ test("Dockerfile explains every option of Spin in use", () => {
 test("build context contains only sources", () => {
   const ignore = read(".dockerignore");
   const isIn = (path) => included(ignore, path);
-  for (const path of [".env", "target/debug/host", "node_modules/x/y.js", "crates/host/.env", "web/node_modules/x", ".git/config", "docs/x.md", "infra/main.bicep", "a.wasm", "models/a.wasm"]) {
+  for (const path of [".env", "target/debug/host", "node_modules/x/y.js", "crates/host/.env", "web/node_modules/x", ".git/config", "docs/x.md", "infra/main.bicep", "a.wasm", "models/a.wasm", "handlers/x/node_modules/y.js", "handlers/x/.venv/bin/python", "handlers/x/target/release/x"]) {
     assert.equal(isIn(path), false, path);
   }
-  for (const path of ["Cargo.lock", "crates/azure/src/lib.rs", "web/pages/app.js", "web/pages/vendor/README.md", "infra/container/compile-cache.toml"]) {
+  for (const path of ["Cargo.lock", "crates/azure/src/lib.rs", "web/pages/app.js", "web/pages/vendor/README.md", "infra/container/compile-cache.toml", "handlers/x/handler.wasm", "handlers/x/target/wasm32-wasip2/release/x.wasm"]) {
     assert.equal(isIn(path), true, path);
   }
 });

@@ -74,6 +74,26 @@ impl Blobs {
         responses::put(&self.storage.send(&call).await?, condition)
     }
 
+    /// Stores block `number` of a blob that [`Self::commit_blocks`] makes later. A block that is stored again is replaced.
+    /// The service discards blocks that belong to no blob after a week.
+    ///
+    /// # Errors
+    /// [`Error`]; `NotFound` with code `ContainerNotFound` when there is no such container.
+    pub async fn put_block(&self, name: &str, number: u32, bytes: Bytes) -> Result<(), Error> {
+        let call = requests::put_block(&self.container, name, number, bytes);
+        responses::stored(&self.storage.send(&call).await?)
+    }
+
+    /// Makes a blob of its blocks 0 to `count` - 1, replacing content, type and metadata together. Repeating the call has
+    /// no further effect.
+    ///
+    /// # Errors
+    /// [`Error`]; `Refused` with code `InvalidBlockList` when a block is missing.
+    pub async fn commit_blocks(&self, name: &str, count: u32, content_type: &str) -> Result<(), Error> {
+        let call = requests::put_block_list(&self.container, name, count, content_type);
+        responses::stored(&self.storage.send(&call).await?)
+    }
+
     /// Reads a blob or a part of it.
     ///
     /// # Errors

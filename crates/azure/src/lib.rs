@@ -51,4 +51,6 @@ pub use response::retry_after;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use source::{AccountConfig, AccountSource, Identity, VaultSecret};
-pub use transport::{Clock, Env, Instant, Limits, Observer, Random, Transport, TransportError, UNOBSERVED};
+pub use transport::{
+    Clock, Env, Instant, Limits, Observer, Random, Spill, Transport, TransportError, UNOBSERVED,
+};

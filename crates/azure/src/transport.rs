@@ -81,6 +81,22 @@ pub type Observer<'a> = &'a dyn Fn(&Parts, &[u8]);
 /// The observer for requests whose response is only used as a whole.
 pub const UNOBSERVED: Observer<'static> = &|_, _| {};
 
+/// Takes the parts of a large response while it arrives, so that no more than a part is in memory.
+pub trait Spill {
+    /// Returns the size of a part in bytes, for a response with this head. `None`: the body is not taken in parts, and
+    /// [`Limits::max_response_bytes`] holds.
+    fn part_bytes(&self, head: &Parts) -> Option<usize>;
+
+    /// The largest body that is taken in parts, in bytes.
+    fn max_bytes(&self) -> usize;
+
+    /// Takes the next part. The transport reads on when it was taken.
+    ///
+    /// # Errors
+    /// The error with which the request ends.
+    fn take<'a>(&'a self, head: &'a Parts, part: Bytes) -> LocalBoxFuture<'a, Result<(), TransportError>>;
+}
+
 /// Sends one request, once. Every HTTP status is a response, not an error.
 pub trait Transport {
     /// Sends `request` (absolute URI, whole body) and reads the whole response. `observe` is called for each chunk of
@@ -96,6 +112,36 @@ pub trait Transport {
         limits: Limits,
         observe: Observer<'a>,
     ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>>;
+
+    /// As [`Self::send`], but passes the beginning of a large body to `spill` in parts. The body of the response is the
+    /// rest, at least one byte if there were parts.
+    ///
+    /// A transport that does not stream reads the whole body first.
+    ///
+    /// # Errors
+    /// As [`Self::send`], and those of [`Spill::take`].
+    fn send_spilling<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        limits: Limits,
+        observe: Observer<'a>,
+        spill: &'a dyn Spill,
+    ) -> LocalBoxFuture<'a, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let whole = limits.max_response_bytes;
+            let limits = Limits { max_response_bytes: whole.max(spill.max_bytes()), ..limits };
+            let (head, mut body) = self.send(request, limits, observe).await?.into_parts();
+            let part_bytes = spill.part_bytes(&head);
+            let limit = part_bytes.map_or(whole, |_| spill.max_bytes());
+            if body.len() > limit {
+                return Err(TransportError::TooLarge(limit));
+            }
+            while let Some(size) = part_bytes.filter(|size| body.len() > *size) {
+                spill.take(&head, body.split_to(size)).await?;
+            }
+            Ok(Response::from_parts(head, body))
+        })
+    }
 }
 
 /// A reading of the monotonic clock, comparable with other readings in the same process.

@@ -1,6 +1,7 @@
 //! Blob Storage: containers and block blobs written in one piece.
 //! <https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>
 
+mod blocks;
 mod condition;
 mod container;
 mod delegation;
@@ -39,7 +40,8 @@ pub enum Block {
 impl Block {
     /// What the service says to `operation` on such a blob.
     fn check(self, operation: Operation) -> Result<(), ServiceError> {
-        let is_write = matches!(operation, Operation::PutBlob | Operation::SetBlobMetadata);
+        let is_write =
+            matches!(operation, Operation::PutBlob | Operation::PutBlockList | Operation::SetBlobMetadata);
         let is_deletion = operation == Operation::DeleteBlob;
         match self {
             Self::Leased if is_write || is_deletion => Err(ServiceError::new(
@@ -100,6 +102,8 @@ pub(crate) fn perform(
         Operation::DeleteContainer => container::delete(&mut context),
         Operation::ListBlobs => list::blobs(&context),
         Operation::PutBlob => object::put(&mut context),
+        Operation::PutBlock => blocks::put(&mut context),
+        Operation::PutBlockList => blocks::commit(&mut context),
         Operation::GetBlob => object::get(&context),
         Operation::GetBlobProperties => object::properties(&context),
         Operation::SetBlobMetadata => object::set_metadata(&mut context),

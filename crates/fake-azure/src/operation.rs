@@ -17,6 +17,8 @@ pub enum Operation {
     DeleteContainer,
     ListBlobs,
     PutBlob,
+    PutBlock,
+    PutBlockList,
     GetBlob,
     GetBlobProperties,
     SetBlobMetadata,
@@ -87,7 +89,9 @@ impl Operation {
             Self::DeleteContainer => need("d", 'c', false, &[Action::ContainersDelete]),
             Self::ListBlobs => need("l", 'c', true, &[Action::BlobsRead]),
             // Creating needs less than overwriting; which of the two it is, is known only with the blob at hand.
-            Self::PutBlob => need("wc", 'o', true, &[Action::BlobsWrite, Action::BlobsAdd]),
+            Self::PutBlob | Self::PutBlock | Self::PutBlockList => {
+                need("wc", 'o', true, &[Action::BlobsWrite, Action::BlobsAdd])
+            }
             Self::GetBlob | Self::GetBlobProperties => need("r", 'o', true, &[Action::BlobsRead]),
             Self::SetBlobMetadata => need("w", 'o', true, &[Action::BlobsWrite]),
             Self::DeleteBlob => need("d", 'o', true, &[Action::BlobsDelete]),
@@ -120,6 +124,8 @@ fn blob(method: &Method, target: &Target) -> Operation {
         ("DELETE", false, false, Some("container"), None) => Operation::DeleteContainer,
         ("GET", false, false, Some("container"), Some("list")) => Operation::ListBlobs,
         ("PUT", false, true, None, None) => Operation::PutBlob,
+        ("PUT", false, true, None, Some("block")) => Operation::PutBlock,
+        ("PUT", false, true, None, Some("blocklist")) => Operation::PutBlockList,
         ("GET", false, true, None, None) => Operation::GetBlob,
         ("HEAD", false, true, None, None) | ("GET" | "HEAD", false, true, None, Some("metadata")) => {
             Operation::GetBlobProperties

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 pub(crate) use moment::Moment;
 
-use blob::{Blob, Container, ContainerInfo};
+use blob::{Blob, Block, Container, ContainerInfo};
 use queue::{Message, Queue, QueueInfo};
 
 /// One account's data.
@@ -47,6 +47,13 @@ pub(crate) enum Change {
         container: String,
         name: String,
         blob: Box<Blob>,
+    },
+    /// A block is there that belongs to no blob yet.
+    Block {
+        account: String,
+        container: String,
+        name: String,
+        block: Block,
     },
     BlobGone {
         account: String,
@@ -130,7 +137,14 @@ impl State {
                 account.containers_going.insert(name, until.0);
             }
             Change::Blob { account, container, name, blob } => {
-                self.account(&account).containers.entry(container).or_default().blobs.insert(name, *blob);
+                let container = self.account(&account).containers.entry(container).or_default();
+                // A blob that is written takes the blocks, or discards them.
+                container.uncommitted.retain(|(of, _), _| *of != name);
+                container.blobs.insert(name, *blob);
+            }
+            Change::Block { account, container, name, block } => {
+                let container = self.account(&account).containers.entry(container).or_default();
+                container.uncommitted.insert((name, block.id), block.content);
             }
             Change::BlobGone { account, container, name } => {
                 if let Some(container) = self.account(&account).containers.get_mut(&container) {
@@ -173,12 +187,20 @@ impl State {
                     name: name.clone(),
                     container: info,
                 });
-                head.into_iter().chain(container.blobs.iter().map(move |(blob_name, blob)| Change::Blob {
+                let blobs = container.blobs.iter().map(move |(blob_name, blob)| Change::Blob {
                     account: account.clone(),
                     container: name.clone(),
                     name: blob_name.clone(),
                     blob: Box::new(blob.clone()),
-                }))
+                });
+                // After the blobs, whose changes would discard them.
+                let blocks = container.uncommitted.iter().map(move |((of, id), content)| Change::Block {
+                    account: account.clone(),
+                    container: name.clone(),
+                    name: of.clone(),
+                    block: Block { id: id.clone(), content: content.clone() },
+                });
+                head.into_iter().chain(blobs).chain(blocks)
             });
             let queues = data.queues.iter().flat_map(move |(name, queue)| {
                 let head =

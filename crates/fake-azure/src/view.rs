@@ -107,6 +107,7 @@ impl FakeAzure {
             content_type: content_type.to_owned(),
             properties: Vec::new(),
             metadata: Vec::new(),
+            blocks: Vec::new(),
         };
         self.state.apply(Change::Blob {
             account: account.to_owned(),

@@ -41,11 +41,23 @@ pub(crate) fn is_legal(character: char) -> bool {
 /// The text of each leaf below the root element `root`, by element name; `None` when `body` is not such a
 /// document.
 pub(crate) fn leaves(body: &[u8], root: &str) -> Option<BTreeMap<String, String>> {
+    Some(elements(body, root)?.into_iter().collect())
+}
+
+/// The blocks of a block list in order: where each is looked for, and its id.
+pub(crate) fn block_list(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut blocks = elements(body, "BlockList")?;
+    blocks.retain(|(place, _)| matches!(place.as_str(), "Latest" | "Uncommitted" | "Committed"));
+    Some(blocks)
+}
+
+/// The text of each element at or below `root`, in the order of their ends.
+fn elements(body: &[u8], root: &str) -> Option<Vec<(String, String)>> {
     let text = std::str::from_utf8(body).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::from_str(text);
     let mut open: Vec<String> = Vec::new();
-    let mut leaves = BTreeMap::new();
+    let mut leaves = Vec::new();
     let mut content = String::new();
     let mut seen_root = false;
     loop {
@@ -65,10 +77,10 @@ pub(crate) fn leaves(body: &[u8], root: &str) -> Option<BTreeMap<String, String>
                     return None;
                 }
                 seen_root = true;
-                leaves.insert(name, String::new());
+                leaves.push((name, String::new()));
             }
             Event::End(_) => {
-                leaves.insert(open.pop()?, std::mem::take(&mut content));
+                leaves.push((open.pop()?, std::mem::take(&mut content)));
             }
             Event::Text(piece) => {
                 if open.is_empty() && !piece.trim().is_empty() {
@@ -84,7 +96,8 @@ pub(crate) fn leaves(body: &[u8], root: &str) -> Option<BTreeMap<String, String>
             Event::DocType(_) => return None,
         }
     }
-    (seen_root && open.is_empty() && leaves.values().all(|text| text.chars().all(is_legal))).then_some(leaves)
+    (seen_root && open.is_empty() && leaves.iter().all(|(_, text)| text.chars().all(is_legal)))
+        .then_some(leaves)
 }
 
 fn resolve(reference: &str) -> Option<char> {

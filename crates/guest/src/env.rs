@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use azure::{Clock, Instant, Limits, Observer, Random, Transport, TransportError};
+use azure::{Clock, Instant, Limits, Observer, Random, Spill, Transport, TransportError};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use service::log::{Level, Line, Log};
@@ -32,7 +32,17 @@ impl Transport for WasiEnv {
         limits: Limits,
         observe: Observer<'a>,
     ) -> LocalBoxFuture<'a, Result<http::Response<Bytes>, TransportError>> {
-        Box::pin(transport::send(request, limits, observe))
+        Box::pin(transport::send(request, limits, observe, None))
+    }
+
+    fn send_spilling<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+        observe: Observer<'a>,
+        spill: &'a dyn Spill,
+    ) -> LocalBoxFuture<'a, Result<http::Response<Bytes>, TransportError>> {
+        Box::pin(transport::send(request, limits, observe, Some(spill)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use azure::{Limits, Observer, TransportError};
+use azure::{Limits, Observer, Spill, TransportError};
 use bytes::Bytes;
 use futures::future::{Either, Fuse, FutureExt as _, select};
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
@@ -27,15 +27,18 @@ thread_local! {
 ///
 /// The host keeps the limits by the request options. A timer beside each request cost 4 % of the CPU time of a submission.
 /// The total limit is checked at each chunk of a body, so it is exceeded by at most the time between two of them.
+///
+/// With `spill`, passes the beginning of a large body to it in parts.
 pub(crate) async fn send(
     request: http::Request<Bytes>,
     limits: Limits,
     observe: Observer<'_>,
+    spill: Option<&dyn Spill>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     if !is_chained(request.uri()) {
-        return exchange(request, limits, observe).await;
+        return exchange(request, limits, observe, spill).await;
     }
-    let exchange = pin!(exchange(request, limits, observe));
+    let exchange = pin!(exchange(request, limits, observe, spill));
     let deadline = pin!(spin_sdk::time::sleep(limits.total));
     match select(exchange, deadline).await {
         Either::Left((response, _)) => response,
@@ -52,6 +55,7 @@ async fn exchange(
     request: http::Request<Bytes>,
     limits: Limits,
     observe: Observer<'_>,
+    spill: Option<&dyn Spill>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     let began = monotonic_clock::now();
     let (parts, body) = request.into_parts();
@@ -68,7 +72,7 @@ async fn exchange(
     let response = with_background(client::send(outgoing), writing.as_mut()).await;
     let response = response.map_err(|code| error(&code))?;
     // A server may respond before it has read the complete request; the write continues until the response is complete.
-    with_background(receive(response, &parts.method, began, limits, observe), writing).await
+    with_background(receive(response, &parts.method, began, limits, observe, spill), writing).await
 }
 
 /// Runs `main` to its end. Polls `background` after each poll of `main` that is pending, and ignores its outcome.
@@ -91,6 +95,7 @@ async fn receive(
     began: u64,
     limits: Limits,
     observe: Observer<'_>,
+    spill: Option<&dyn Spill>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     let invalid = || TransportError::Interrupted("the response is not valid".to_owned());
     let (mut head, ()) = http::Response::new(()).into_parts();
@@ -100,12 +105,14 @@ async fn receive(
     if method == Method::HEAD || matches!(head.status.as_u16(), 204 | 304) || length == Some(0) {
         return Ok(http::Response::from_parts(head, Bytes::new()));
     }
-    let limit = limits.max_response_bytes;
+    let parts = spill.and_then(|spill| Some((spill, spill.part_bytes(&head)?)));
+    let limit = parts.map_or(limits.max_response_bytes, |(spill, _)| spill.max_bytes());
     if length.is_some_and(|length| length > limit as u64) {
         return Err(TransportError::TooLarge(limit));
     }
     let mut reader = Reader::new(length, |consumed| Response::consume_body(response, consumed));
     let mut whole = reader.buffer();
+    let mut spilled = 0;
     loop {
         let received = whole.len();
         let (buffer, result) = reader.append(whole).await;
@@ -113,11 +120,18 @@ async fn receive(
         if !result.map_err(|code| error(&code))? {
             return Ok(http::Response::from_parts(head, whole.into()));
         }
-        if whole.len() > limit {
+        if spilled + whole.len() > limit {
             return Err(TransportError::TooLarge(limit));
         }
         observe(&head, whole.get(received..).unwrap_or_default());
-        let is_complete = length.is_some_and(|length| whole.len() as u64 >= length);
+        if let Some((spill, size)) = parts {
+            while whole.len() > size {
+                let rest = whole.split_off(size);
+                spilled += size;
+                spill.take(&head, std::mem::replace(&mut whole, rest).into()).await?;
+            }
+        }
+        let is_complete = length.is_some_and(|length| (spilled + whole.len()) as u64 >= length);
         if !is_complete && monotonic_clock::now().saturating_sub(began) > nanoseconds(limits.total) {
             return Err(TransportError::Timeout);
         }

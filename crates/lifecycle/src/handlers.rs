@@ -14,8 +14,10 @@ use crate::Policy;
 
 /// The names with a handler in the worker itself. A rule must name them exactly to replace the handler.
 pub const BUILT_IN: [&str; 3] = ["checksum", "simulate", "text-statistics"];
-/// The largest result of any task, in bytes.
+/// The largest result of a task whose rule names no limit, in bytes.
 pub const MAX_RESULT_BYTES: usize = 8 * 1024 * 1024;
+/// The largest limit that a rule can name, in bytes. Results above [`MAX_RESULT_BYTES`] are stored while they arrive.
+pub const MAX_LARGE_RESULT_BYTES: usize = 1024 * 1024 * 1024;
 
 /// The rules of `task_handlers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub struct Limits {
     pub retry_cap: Option<Duration>,
     /// `retention_days`.
     pub retention: Option<Duration>,
-    /// `max_result_bytes`: the largest result, at most [`MAX_RESULT_BYTES`].
+    /// `max_result_bytes`: the largest result, at most [`MAX_LARGE_RESULT_BYTES`].
     pub max_result_bytes: Option<usize>,
 }
 

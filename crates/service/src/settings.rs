@@ -100,6 +100,8 @@ pub struct WorkerSettings {
     /// `handler_process_host`: the host process of the handlers that are components, without a slash at the end; empty
     /// if they are in the worker's own process.
     pub handler_process: String,
+    /// The size of the parts in which a large result is stored, in bytes. Not a variable.
+    pub result_part_bytes: usize,
     /// `handler_watch_host`: where the launcher is told of a handler that does not end in time; empty for nowhere.
     pub handler_watch: String,
 }

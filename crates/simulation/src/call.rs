@@ -52,6 +52,8 @@ pub struct Call {
     pub receipt: Option<String>,
     /// The blob it is about, without the container.
     pub blob: Option<String>,
+    /// The block of it.
+    pub block: Option<String>,
     /// The task whose status document it is about.
     pub task: Option<TaskId>,
     /// Whether it depends on the version that is stored.
@@ -102,6 +104,7 @@ impl Call {
     }
 
     fn read_blob(&mut self, request: &Request<Bytes>, target: Target) {
+        self.block = target.param("blockid").map(str::to_owned);
         self.blob = target.rest.filter(|name| !name.is_empty());
         self.task = self.blob.as_deref().and_then(|name| name.strip_suffix("-202")?.parse().ok());
         let headers = request.headers();

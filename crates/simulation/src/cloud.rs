@@ -142,7 +142,8 @@ fn task_handlers(knobs: &Knobs) -> String {
         0 => String::new(),
         most => format!(r#","max_concurrency":{most}"#),
     };
-    format!(r#"{{"script*":{{"handler":"{handler}"{limit}}}}}"#)
+    // With a limit above 8 MiB, results are stored while they arrive.
+    format!(r#"{{"script*":{{"handler":"{handler}","max_result_bytes":16777216{limit}}}}}"#)
 }
 
 fn connection_string(key: &str) -> String {

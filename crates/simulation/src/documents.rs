@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::promise::Promise;
 use crate::record::{Content, Digest, Document, Record, Role};
 use crate::watch::Source;
+use crate::xml::texts;
 
 /// How long a task may take once nothing goes wrong: all its tries with their pauses, and a full pass of
 /// the sweep, of which there is one an hour.
@@ -191,6 +192,28 @@ impl Record {
         if let Some(id) = overwritten {
             self.broken(Promise::P4, from.now, format!("task {id}: its result was written again"));
         }
+    }
+
+    pub(crate) fn part_written(&mut self, call: &Call, body: &Bytes) {
+        let (Some(name), Some(block)) = (call.blob.clone(), call.block.clone()) else { return };
+        self.parts.insert((name, block), body.clone());
+    }
+
+    pub(crate) fn parts_joined(&mut self, from: Source, call: &Call, list: &Bytes) {
+        let Some(name) = call.blob.clone() else { return };
+        let mut whole = Vec::new();
+        for block in texts(list, "Latest") {
+            match self.parts.get(&(name.clone(), block)) {
+                Some(part) => whole.extend_from_slice(part),
+                None => self.broken(
+                    Promise::P4,
+                    from.now,
+                    format!("{name}: a part was joined that was not stored"),
+                ),
+            }
+        }
+        self.count("result stored in parts");
+        self.attachment_written(from, call, &whole.into());
     }
 
     pub(crate) fn blob_deleted(&mut self, from: Source, call: &Call) {

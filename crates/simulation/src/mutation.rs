@@ -37,6 +37,8 @@ pub enum Mutation {
     KeepOldReceipt,
     /// All attempts of a task share one result blob.
     ShareResultName,
+    /// The parts of a large result are stored and not joined.
+    LeavePartsApart,
     /// Any content counts as the same content.
     AcceptOtherContent,
     /// The idempotency key is not used.
@@ -93,7 +95,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 39] = [
+    pub const ALL: [(Self, &'static [Promise]); 40] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -107,6 +109,7 @@ impl Mutation {
         (Self::NeverRenew, &[Promise::P4]),
         (Self::KeepOldReceipt, &[Promise::P4]),
         (Self::ShareResultName, &[Promise::P4]),
+        (Self::LeavePartsApart, &[Promise::P4]),
         (Self::AcceptOtherContent, &[Promise::P5]),
         (Self::IgnoreKey, &[Promise::P5]),
         (Self::JudgeByWallClock, &[Promise::P2, Promise::P4, Promise::P8, Promise::P11]),

@@ -16,6 +16,9 @@ use crate::fleet::{Input, Instance, Runner};
 use crate::record::{InstanceId, Role};
 use crate::world::World;
 
+/// The size of the parts of a large result, in bytes: the largest results of the handlers have several.
+const PART_BYTES: usize = 60_000;
+
 /// See the module.
 pub struct Native;
 
@@ -28,7 +31,11 @@ impl Runner for Native {
                 let settings = ApiSettings::from_variables(&lookup);
                 Rc::new(NativeApi(Api::new(env, settings, Box::new(NoAssets))))
             }
-            _ => Rc::new(NativeWorker(Worker::new(env, WorkerSettings::from_variables(&lookup)))),
+            _ => {
+                let settings = WorkerSettings::from_variables(&lookup)
+                    .map(|settings| WorkerSettings { result_part_bytes: PART_BYTES, ..settings });
+                Rc::new(NativeWorker(Worker::new(env, settings)))
+            }
         }
     }
 }

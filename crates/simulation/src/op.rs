@@ -11,6 +11,10 @@ pub enum Op {
     PutStatus,
     /// Put Blob of anything else.
     PutAttachment,
+    /// Put Block of a large result.
+    PutPart,
+    /// Put Block List of a large result.
+    JoinParts,
     /// Get Blob or its properties.
     GetBlob,
     /// Delete Blob.
@@ -44,6 +48,8 @@ impl Op {
             Operation::CreateContainer | Operation::CreateQueue => Self::Create,
             Operation::PutBlob | Operation::SetBlobMetadata if status => Self::PutStatus,
             Operation::PutBlob | Operation::SetBlobMetadata => Self::PutAttachment,
+            Operation::PutBlock => Self::PutPart,
+            Operation::PutBlockList => Self::JoinParts,
             Operation::GetBlob | Operation::GetBlobProperties | Operation::GetContainerProperties => {
                 Self::GetBlob
             }
@@ -66,6 +72,8 @@ impl Op {
             Self::Create => "request: create",
             Self::PutStatus => "request: put status",
             Self::PutAttachment => "request: put attachment",
+            Self::PutPart => "request: put part",
+            Self::JoinParts => "request: join parts",
             Self::GetBlob => "request: get blob",
             Self::DeleteBlob => "request: delete blob",
             Self::ListBlobs => "request: list blobs",

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use models::{TaskId, Timestamp};
 use serde::Deserialize;
 
@@ -272,6 +273,8 @@ pub struct Record {
     pub poisoned: BTreeSet<String>,
     /// Blobs that are not status documents.
     pub attachments: BTreeMap<String, Digest>,
+    /// Contents of stored blocks, by the names of the blob and of the block.
+    pub parts: BTreeMap<(String, String), Bytes>,
     /// Leases whose loss a response told an instance, until it receives a message of that task again.
     pub lost: BTreeMap<(InstanceId, TaskId), Duration>,
     /// Messages that an instance has received and not seen the end of.
@@ -321,6 +324,7 @@ impl Record {
             kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),
             attachments: BTreeMap::new(),
+            parts: BTreeMap::new(),
             lost: BTreeMap::new(),
             held: BTreeMap::new(),
             in_hand: BTreeSet::new(),

@@ -95,7 +95,8 @@ pub fn apply(
                 });
             }
         }
-        (Mutation::ShareResultName, Op::PutAttachment | Op::PutStatus) => {
+        (Mutation::LeavePartsApart, Op::JoinParts) => return put_blob_done(),
+        (Mutation::ShareResultName, Op::PutAttachment | Op::PutPart | Op::JoinParts | Op::PutStatus) => {
             request = signed(with_shared_name(request));
         }
         (Mutation::CountReleased, Op::PutStatus) if is_worker => {

@@ -111,6 +111,8 @@ impl Record {
             (Op::Credential, true) => self.credential_given(response.body()),
             (Op::PutStatus, true) => self.status_written(from, call, request),
             (Op::PutAttachment, true) => self.attachment_written(from, call, request),
+            (Op::PutPart, true) => self.part_written(call, request),
+            (Op::JoinParts, true) => self.parts_joined(from, call, request),
             (Op::DeleteBlob, true) => self.blob_deleted(from, call),
             (Op::PutMessage, true) => self.message_put(from, call, request, response.body()),
             (Op::GetMessages, true) => self.messages_received(from, call, response.body()),

@@ -139,6 +139,18 @@ pub trait ResultStore: StatusStore {
         bytes: Bytes,
     ) -> StorageFuture<'a, ()>;
 
+    /// Stores part `number` of an attachment that [`Self::complete_attachment`] makes later. A part that is stored again is
+    /// replaced.
+    fn put_attachment_part<'a>(&'a self, name: &'a str, number: u32, bytes: Bytes) -> StorageFuture<'a, ()>;
+
+    /// Makes an attachment of its parts 0 to `count` - 1, and replaces one of the same name. It may be repeated.
+    fn complete_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        count: u32,
+    ) -> StorageFuture<'a, ()>;
+
     /// Replaces version `etag` of an attachment, or creates it if `etag` is `None`. Returns [`Write::Conflict`] for
     /// another version, and if the container does not exist.
     fn swap_attachment<'a>(

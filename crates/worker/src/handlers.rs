@@ -4,6 +4,7 @@ mod checksum;
 mod endpoint;
 mod missing;
 mod overrun;
+mod parts;
 mod response;
 mod routed;
 mod simulate;
@@ -21,11 +22,17 @@ use serde::Serialize;
 use service::media_type::MediaType;
 use service::trace;
 
-pub(crate) use endpoint::{PROCESS_PATH, RELAY_ERROR, TOO_LARGE, TRAP_REASON, component_url};
+pub(crate) use endpoint::{
+    PROCESS_PATH, RELAY_BROKEN, RELAY_COMPLETE, RELAY_ERROR, RELAY_MAX_BYTES, RELAY_PARTS, TOO_LARGE,
+    TRAP_REASON, component_url,
+};
 pub(crate) use missing::find_missing;
 pub(crate) use overrun::Watch;
+pub(crate) use parts::is_result;
 pub(crate) use response::is_json_lines;
 pub(crate) use routed::MAX_RESPONSE_BYTES;
+
+use parts::PartWriter;
 
 use crate::attempt::Attempt;
 use crate::progress::Progress;
@@ -78,24 +85,48 @@ pub(crate) enum HandlerOutcome {
     Failed(TaskError),
     /// The work failed temporarily. `after` is the wait that the handler asked for.
     Retry { error: TaskError, after: Option<Duration> },
-    /// The process of the handler ended or is being started, which another task may have caused.
-    ProcessEnded(TaskError),
+    /// The process of the handler ended or is being started, which another task may have caused, or the result could not
+    /// be stored.
+    Interrupted(TaskError),
 }
 
 /// A result as the handler returned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Payload {
+    /// The beginning of a large result.
+    pub(crate) stored: Stored,
+    /// The result, or what follows the stored parts.
     pub(crate) bytes: Bytes,
     pub(crate) content_type: String,
 }
 
 impl Payload {
-    fn json(value: &serde_json::Value) -> Self {
-        Self {
-            bytes: serde_json::to_vec(value).unwrap_or_default().into(),
-            content_type: "application/json".to_owned(),
-        }
+    /// The size of the result in bytes.
+    fn len(&self) -> usize {
+        self.stored.bytes + self.bytes.len()
     }
+
+    fn json(value: &serde_json::Value) -> Self {
+        let content_type = "application/json".to_owned();
+        let bytes = serde_json::to_vec(value).unwrap_or_default().into();
+        Self { stored: Stored::default(), bytes, content_type }
+    }
+}
+
+/// The parts of a result that are stored already. They become a blob only with the end of the attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stored {
+    pub(crate) parts: u32,
+    pub(crate) bytes: usize,
+}
+
+/// A result that gets a blob of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LargeResult {
+    /// The number of parts that are stored already.
+    pub(crate) parts: u32,
+    /// The bytes after them.
+    pub(crate) last: Bytes,
 }
 
 impl HandlerOutcome {
@@ -109,18 +140,18 @@ impl HandlerOutcome {
         Self::Retry { error: error(code, message), after: None }
     }
 
-    /// Returns the outcome to record, and the bytes of a result that gets a blob of its own.
+    /// Returns the outcome to record, and a result that gets a blob of its own.
     ///
     /// A result of more than `max_result_bytes` fails the task.
     pub(crate) fn into_outcome(
         self,
         max_result_bytes: usize,
         result_name: impl FnOnce() -> String,
-    ) -> (Outcome, Option<Bytes>) {
+    ) -> (Outcome, Option<LargeResult>) {
         match self {
             Self::Completed(None) => (Outcome::Completed(None), None),
-            Self::Completed(Some(payload)) if payload.bytes.is_empty() => (Outcome::Completed(None), None),
-            Self::Completed(Some(payload)) if payload.bytes.len() > max_result_bytes => {
+            Self::Completed(Some(payload)) if payload.len() == 0 => (Outcome::Completed(None), None),
+            Self::Completed(Some(payload)) if payload.len() > max_result_bytes => {
                 (Outcome::Failed(too_large(max_result_bytes)), None)
             }
             Self::Completed(Some(payload)) => match inline(&payload) {
@@ -128,15 +159,16 @@ impl HandlerOutcome {
                 None => {
                     let blob = ResultBlob {
                         name: result_name(),
-                        size: payload.bytes.len() as u64,
+                        size: payload.len() as u64,
                         content_type: payload.content_type,
                     };
-                    (Outcome::Completed(Some(Product::Blob(blob))), Some(payload.bytes))
+                    let result = LargeResult { parts: payload.stored.parts, last: payload.bytes };
+                    (Outcome::Completed(Some(Product::Blob(blob))), Some(result))
                 }
             },
             Self::Failed(error) => (Outcome::Failed(error), None),
             Self::Retry { error, after } => (Outcome::Retry { error, after }, None),
-            Self::ProcessEnded(error) => (Outcome::Interrupted(error), None),
+            Self::Interrupted(error) => (Outcome::Interrupted(error), None),
         }
     }
 }
@@ -145,7 +177,7 @@ impl HandlerOutcome {
 /// the document can parse it.
 fn inline(payload: &Payload) -> Option<Json> {
     let is_json = MediaType::parse(&payload.content_type).is_some_and(|media_type| media_type.is_json());
-    if !is_json || payload.bytes.len() > MAX_INLINE_RESULT_BYTES {
+    if !is_json || payload.len() > MAX_INLINE_RESULT_BYTES {
         return None;
     }
     let text = std::str::from_utf8(&payload.bytes).ok()?;
@@ -202,12 +234,22 @@ pub(crate) fn start<'a>(
     let settings = &engine.settings;
     let target = settings.handlers.find(&work.name).and_then(|(_, rule)| rule.handler.as_ref());
     if let Some(target) = target {
+        let max_result_bytes = max_result_bytes(attempt, &work.name);
         let call = routed::Call {
             endpoint: endpoint::of(target, settings),
             timeout: attempt.policy.task_timeout,
-            max_result_bytes: max_result_bytes(attempt, &work.name),
+            max_result_bytes,
         };
-        return Box::pin(routed::run(&*engine.env, call, work, progress));
+        let parts = (max_result_bytes > MAX_RESULT_BYTES).then(|| {
+            PartWriter::new(
+                &*engine.store,
+                attempt.result_name(),
+                settings.result_part_bytes,
+                // Another worker may add a byte, see `RELAY_PARTS`.
+                max_result_bytes + 1,
+            )
+        });
+        return Box::pin(routed::run(&*engine.env, call, work, progress, parts));
     }
     let handler: Box<dyn Handler> = match work.name.as_str() {
         "checksum" => Box::new(Immediate(checksum::run)),

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use azure::{Limits, Secret, TransportError};
+use azure::{Limits, Secret, Spill, TransportError};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use futures::stream::{self, StreamExt as _};
@@ -18,7 +18,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER,
 };
 use http::response::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use lifecycle::handlers::Handlers;
 use service::body::{Body, BodyError, RequestBody};
 use service::env::Env;
@@ -27,7 +27,8 @@ use service::response::Response;
 use service::settings::WorkerSettings;
 
 use crate::handlers::{
-    MAX_RESPONSE_BYTES, RELAY_ERROR, TOO_LARGE, TRAP_REASON, Watch, component_url, is_json_lines,
+    MAX_RESPONSE_BYTES, RELAY_BROKEN, RELAY_COMPLETE, RELAY_ERROR, RELAY_MAX_BYTES, RELAY_PARTS, TOO_LARGE,
+    TRAP_REASON, Watch, component_url, is_json_lines, is_result,
 };
 
 /// The largest task, in bytes: the largest body that the API may accept, and the other members.
@@ -58,13 +59,18 @@ pub(crate) struct Relay {
     watch: Option<Rc<Watch>>,
 }
 
+/// The parts in which a large result is passed on, in bytes.
+const PART_BYTES: usize = 64 * 1024;
+
 /// A response that arrives.
 #[derive(Default)]
 struct Arriving {
-    /// Set with the first chunk of a response with progress.
+    /// Set with the first chunk of a response with progress, or with the first part of a large result.
     head: Option<Parts>,
     /// What has arrived and was not passed on, at most [`MAX_RESPONSE_BYTES`].
     chunks: VecDeque<Bytes>,
+    /// Whether a large result is passed on.
+    is_in_parts: bool,
 }
 
 type Sending = LocalBoxFuture<'static, Result<http::Response<Bytes>, TransportError>>;
@@ -75,8 +81,9 @@ impl Relay {
         Self { token, handlers, watch: Watch::of(settings).map(Rc::new) }
     }
 
-    /// Passes the request on to the component `id`, and its response back. Progress is passed on when it arrives; any
-    /// other response when it is complete, so that one that breaks off is not taken for a complete one.
+    /// Passes the request on to the component `id`, and its response back. Progress is passed on when it arrives, and so is
+    /// a large result if the caller allows one; any other response when it is complete, so that one that breaks off is not
+    /// taken for a complete one.
     ///
     /// # Errors
     /// `id` is no handler, or there is no response.
@@ -95,10 +102,13 @@ impl Relay {
             BodyError::TooLarge(_) => HttpError::new(ProblemKind::BodyTooLarge, error.to_string()),
             BodyError::Broken(_) => HttpError::new(ProblemKind::InvalidBody, error.to_string()),
         })?;
+        let max_bytes = headers.get(RELAY_MAX_BYTES).and_then(|value| value.to_str().ok()?.parse().ok());
         let (request, limits) = request(id, headers, task)
             .ok_or_else(|| HttpError::new(ProblemKind::NotFound, "The address of the handler is invalid."))?;
         let arriving = Rc::new(RefCell::new(Arriving::default()));
-        let mut sending = send(Rc::clone(env), request, limits, Rc::clone(&arriving), self.watch.clone());
+        let parts = max_bytes.map(|max_bytes| InParts { arriving: Rc::clone(&arriving), max_bytes });
+        let mut sending =
+            send(Rc::clone(env), request, limits, Rc::clone(&arriving), parts, self.watch.clone());
         let complete = poll_fn(|context| match sending.as_mut().poll(context) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending if arriving.borrow().head.is_some() => Poll::Ready(None),
@@ -144,6 +154,7 @@ fn send(
     request: Request<Bytes>,
     limits: Limits,
     arriving: Rc<RefCell<Arriving>>,
+    parts: Option<InParts>,
     watch: Option<Rc<Watch>>,
 ) -> Sending {
     Box::pin(async move {
@@ -154,7 +165,11 @@ fn send(
                 arriving.chunks.push_back(Bytes::copy_from_slice(chunk));
             }
         };
-        let response = env.send(request, limits, &observe).await;
+        let response = match &parts {
+            Some(parts) => env.send_spilling(request, limits, &observe, parts).await,
+            None => env.send(request, limits, &observe).await,
+        };
+        arriving.borrow_mut().end(response.as_ref().ok());
         if let (Err(TransportError::Timeout), Some(watch)) = (&response, watch) {
             watch.report(&*env, limits.total).await;
         }
@@ -162,9 +177,51 @@ fn send(
     })
 }
 
+/// Passes the parts of a large result on. Each is read when the previous one was taken.
+struct InParts {
+    arriving: Rc<RefCell<Arriving>>,
+    max_bytes: usize,
+}
+
+impl Spill for InParts {
+    fn part_bytes(&self, head: &Parts) -> Option<usize> {
+        is_result(head).then_some(PART_BYTES)
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    fn take<'a>(&'a self, head: &'a Parts, part: Bytes) -> LocalBoxFuture<'a, Result<(), TransportError>> {
+        {
+            let mut arriving = self.arriving.borrow_mut();
+            arriving.is_in_parts = true;
+            arriving.head.get_or_insert_with(|| head.clone());
+            arriving.chunks.push_back(part);
+        }
+        // The body polls the request before it takes a chunk, so this is polled again after the chunk was taken.
+        Box::pin(poll_fn(move |_| {
+            let is_taken = self.arriving.borrow().chunks.is_empty();
+            if is_taken { Poll::Ready(Ok(())) } else { Poll::Pending }
+        }))
+    }
+}
+
+impl Arriving {
+    /// Adds what follows the parts of a large result: the rest, and whether it is complete.
+    fn end(&mut self, response: Option<&http::Response<Bytes>>) {
+        if self.is_in_parts {
+            self.chunks.extend(response.map(|response| response.body().clone()));
+            let last = if response.is_some() { RELAY_COMPLETE } else { RELAY_BROKEN };
+            self.chunks.push_back(Bytes::copy_from_slice(&[last]));
+        }
+    }
+}
+
 /// Returns a response whose body is passed on while it arrives. If it breaks off, the body ends: the worker sees that
 /// the last line is missing.
 fn streamed(head: &Parts, arriving: Rc<RefCell<Arriving>>, sending: Sending) -> Response {
+    let is_in_parts = arriving.borrow().is_in_parts;
     let state = (arriving, Some(sending));
     let chunks = stream::unfold(state, |(arriving, mut sending)| async move {
         let chunk = poll_fn(|context| {
@@ -182,7 +239,11 @@ fn streamed(head: &Parts, arriving: Rc<RefCell<Arriving>>, sending: Sending) -> 
         let chunk = chunk.await?;
         Some((chunk, (arriving, sending)))
     });
-    with_head(head, Body::Stream(chunks.boxed_local()))
+    let mut response = with_head(head, Body::Stream(chunks.boxed_local()));
+    if is_in_parts {
+        response.headers_mut().insert(RELAY_PARTS, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 fn with_head(head: &Parts, body: Body) -> Response {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use lifecycle::outcome::{self, Effect, Outcome, Product, Standing, standing};
 use lifecycle::redelivery::{backed_off, survived};
 use models::{DeliveryNote, TaskStatus};
 use storage::{Read, StorageError, Write};
 
 use crate::attempt::Attempt;
+use crate::handlers::LargeResult;
 use crate::outcome::DeliveryOutcome;
 use crate::redelivery::give_back;
 
@@ -27,8 +27,8 @@ struct Settlement<'a> {
 /// The blob of a result that does not fit into the document.
 enum ResultBlob {
     None,
-    /// These bytes are not stored yet.
-    Unstored(Bytes),
+    /// Not stored yet, or only in part.
+    Unstored(LargeResult),
     /// Stored. Only this attempt writes the blob, so once is enough.
     Stored,
 }
@@ -48,9 +48,13 @@ enum Written {
     Conflict(Standing),
 }
 
-/// Records `outcome` and its result in storage, and deletes or hides the message. `result` holds the bytes of a
-/// result that gets a blob of its own.
-pub(crate) async fn settle(attempt: Attempt<'_>, outcome: Outcome, result: Option<Bytes>) -> DeliveryOutcome {
+/// Records `outcome` and its result in storage, and deletes or hides the message. `result` is a result that gets a blob
+/// of its own.
+pub(crate) async fn settle(
+    attempt: Attempt<'_>,
+    outcome: Outcome,
+    result: Option<LargeResult>,
+) -> DeliveryOutcome {
     let result = result.map_or(ResultBlob::None, ResultBlob::Unstored);
     let mut settlement = Settlement { attempt, outcome, result };
     let recorded = apply_with_retry(&mut settlement).await;
@@ -128,11 +132,16 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
 }
 
 async fn store_result(settlement: &mut Settlement<'_>, name: &str) -> Result<(), StorageError> {
-    if let ResultBlob::Unstored(bytes) = &settlement.result
+    if let ResultBlob::Unstored(LargeResult { parts, last }) = &settlement.result
         && let Outcome::Completed(Some(Product::Blob(blob))) = &settlement.outcome
     {
         let store = &settlement.attempt.engine.store;
-        store.put_attachment(name, &blob.content_type, bytes.clone()).await?;
+        if *parts == 0 {
+            store.put_attachment(name, &blob.content_type, last.clone()).await?;
+        } else {
+            store.put_attachment_part(name, *parts, last.clone()).await?;
+            store.complete_attachment(name, &blob.content_type, parts + 1).await?;
+        }
         settlement.result = ResultBlob::Stored;
     }
     Ok(())

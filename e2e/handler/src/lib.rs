@@ -5,11 +5,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::stream::{self, StreamExt};
 use http::{Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::{Value, json};
 use spin_sdk::http::body::IncomingBodyExt as _;
 use spin_sdk::http::{EmptyBody, IntoResponse, Request};
@@ -20,6 +20,8 @@ use spin_sdk::time::sleep;
 const MUCH_LONGER: Duration = Duration::from_secs(86_400);
 /// How long work takes that is done.
 const WORK: Duration = Duration::from_secs(2);
+/// The size of a large result, in bytes.
+const LARGE_BYTES: usize = 100 * 1024 * 1024;
 /// A piece of a body without end, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -37,6 +39,7 @@ async fn handle(request: Request) -> impl IntoResponse {
             sleep(MUCH_LONGER).await;
             response(StatusCode::OK, "application/json", whole("{}"))
         }
+        "large" => response(StatusCode::OK, "application/octet-stream", large()),
         "endless" => response(StatusCode::OK, "application/octet-stream", endless()),
         "forbidden" => forbidden().await,
         "forge" => response(StatusCode::OK, "application/x-ndjson", whole(forged())),
@@ -64,9 +67,15 @@ fn whole(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
+/// 100 MiB, of which a piece is in memory.
+fn large() -> Body {
+    let pieces = stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![b'.'; PIECE_BYTES]))));
+    BodyExt::boxed(StreamBody::new(StreamExt::take(pieces, LARGE_BYTES / PIECE_BYTES)))
+}
+
 fn endless() -> Body {
     let pieces = stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![b'.'; PIECE_BYTES]))));
-    StreamBody::new(pieces).boxed()
+    BodyExt::boxed(StreamBody::new(pieces))
 }
 
 fn compute_without_end() -> ! {

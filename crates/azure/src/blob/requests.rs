@@ -49,6 +49,32 @@ pub(super) fn put(
     on_condition(call, condition)
 }
 
+/// The id of a block: base64, and of one length for all blocks of a blob.
+fn block_id(number: u32) -> String {
+    encode::base64(format!("{number:09}").as_bytes())
+}
+
+pub(super) fn put_block(container: &str, name: &str, number: u32, bytes: Bytes) -> Call {
+    let mut call = blob_call("Put Block", Method::PUT, container, name)
+        .query("blockid", block_id(number))
+        .query("comp", "block");
+    call.body = bytes;
+    call
+}
+
+pub(super) fn put_block_list(container: &str, name: &str, count: u32, content_type: &str) -> Call {
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
+    for number in 0..count {
+        // The latest block of this id: a repeated call finds the blocks of the blob that the first one made.
+        xml.extend(["<Latest>", &block_id(number), "</Latest>"]);
+    }
+    xml.push_str("</BlockList>");
+    blob_call("Put Block List", Method::PUT, container, name)
+        .query("comp", "blocklist")
+        .xml_body(xml)
+        .header("x-ms-blob-content-type", content_type)
+}
+
 pub(super) fn get(container: &str, name: &str, options: &GetOptions<'_>) -> Call {
     let mut call = blob_call("Get Blob", Method::GET, container, name);
     if let Some(range) = &options.range {

@@ -51,6 +51,11 @@ pub(super) fn put(response: &ServiceResponse, condition: Condition<'_>) -> Resul
     }
 }
 
+/// Put Block and Put Block List.
+pub(super) fn stored(response: &ServiceResponse) -> Result<(), Error> {
+    if response.status == 201 { Ok(()) } else { Err(response.error()) }
+}
+
 pub(super) fn get(response: ServiceResponse) -> Result<Read, Error> {
     match response.status {
         200 | 206 => {

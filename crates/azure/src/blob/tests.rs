@@ -39,6 +39,20 @@ fn requests_are_the_documented_ones() {
         line(&noted),
         "PUT /t/b  [content-type: text/plain, x-ms-blob-type: BlockBlob, x-ms-meta-note: runs]"
     );
+    assert_eq!(
+        line(&requests::put_block("t", "b", 7, Bytes::new())),
+        "PUT /t/b blockid=MDAwMDAwMDA3&comp=block []"
+    );
+    let list = requests::put_block_list("t", "b", 2, "image/png");
+    assert_eq!(
+        line(&list),
+        "PUT /t/b comp=blocklist [content-type: application/xml, x-ms-blob-content-type: image/png]"
+    );
+    let blocks = "<Latest>MDAwMDAwMDAw</Latest><Latest>MDAwMDAwMDAx</Latest>";
+    assert_eq!(
+        list.body,
+        format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{blocks}</BlockList>")
+    );
     let range =
         |range| line(&requests::get("t", "b", &GetOptions { range: Some(range), ..GetOptions::default() }));
     assert_eq!(range(0..10), "GET /t/b  [range: bytes=0-9]");

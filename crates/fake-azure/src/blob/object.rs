@@ -1,5 +1,6 @@
 //! Put, get, describe and delete a blob.
 
+use bytes::Bytes;
 use http::StatusCode;
 
 use super::condition::{Conditions, Unmet};
@@ -50,6 +51,17 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceE
     if call.body.len() > MAX_BLOB {
         return Err(ServiceError::body_too_large(MAX_BLOB));
     }
+    write(context, name, call.body.clone(), Vec::new())
+}
+
+/// Stores a blob with this content, with the conditions and properties of the call.
+pub(super) fn write(
+    context: &mut Context<'_>,
+    name: String,
+    content: Bytes,
+    blocks: Vec<(String, usize)>,
+) -> Result<ServiceResponse, ServiceError> {
+    let call = context.call;
     let conditions = Conditions::of(call)?;
     let stored = context.container()?.blobs.get(&name);
     conditions.check(stored).map_err(|unmet| match unmet {
@@ -61,7 +73,9 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceE
         check_overwrite(&context.caller)?;
     }
     let created = stored.map_or(Moment(context.now), |blob| blob.created);
-    let content_type = call.header("x-ms-blob-content-type").or_else(|| call.header("content-type"));
+    // The body of Put Block List is XML, whatever the blob is.
+    let plain = if blocks.is_empty() { call.header("content-type") } else { None };
+    let content_type = call.header("x-ms-blob-content-type").or(plain);
     let properties = PROPERTIES
         .into_iter()
         .filter_map(|(blob, plain, stored)| {
@@ -70,7 +84,8 @@ pub(super) fn put(context: &mut Context<'_>) -> Result<ServiceResponse, ServiceE
         })
         .collect();
     let blob = Blob {
-        content: call.body.clone(),
+        content,
+        blocks,
         etag: context.ids.etag(),
         created,
         modified: Moment(context.now),

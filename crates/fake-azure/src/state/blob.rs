@@ -12,6 +12,8 @@ use super::Moment;
 pub(crate) struct Container {
     pub(crate) info: Option<ContainerInfo>,
     pub(crate) blobs: BTreeMap<String, Blob>,
+    /// Blocks that belong to no blob yet, by the names of the blob and of the block.
+    pub(crate) uncommitted: BTreeMap<(String, String), Bytes>,
 }
 
 /// A container without its blobs.
@@ -35,6 +37,17 @@ pub(crate) struct Blob {
     /// Headers that come back as they were given: name and value.
     pub(crate) properties: Vec<(String, String)>,
     pub(crate) metadata: Vec<(String, String)>,
+    /// Names and lengths of the blocks that the content was made of.
+    #[serde(default)]
+    pub(crate) blocks: Vec<(String, usize)>,
+}
+
+/// A block that belongs to no blob yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Block {
+    pub(crate) id: String,
+    #[serde(with = "base64_bytes")]
+    pub(crate) content: Bytes,
 }
 
 /// Bytes as base64 text.

@@ -248,3 +248,22 @@ pub(crate) async fn put_without_a_type_is_refused(ground: &Ground) {
     differences::NO_BLOB_TYPE.check(ground.kind, &response);
     assert_eq!(blobs.head("blob").await.unwrap(), None);
 }
+
+pub(crate) async fn blocks_become_a_blob_in_the_order_of_their_numbers(ground: &Ground) {
+    let blobs = ground.container().await;
+    for (number, content) in [(1, "second"), (0, "to be replaced"), (0, "first, ")] {
+        blobs.put_block("large", number, Bytes::from_static(content.as_bytes())).await.unwrap();
+    }
+    assert_eq!(blobs.head("large").await.unwrap(), None, "blocks alone are no blob");
+    // The second time the blocks are those of the blob.
+    for _ in 0..2 {
+        blobs.commit_blocks("large", 2, "image/png").await.unwrap();
+        let blob = read(&blobs, "large").await;
+        assert_eq!((&blob.bytes[..], blob.content_type.as_str()), (&b"first, second"[..], "image/png"));
+    }
+    let missing = blobs.commit_blocks("large", 3, "image/png").await.unwrap_err();
+    assert!(matches!(missing.kind(), ErrorKind::Refused { status: 400, .. }), "{missing}");
+    assert_eq!(read(&blobs, "large").await.bytes, "first, second");
+    put(&blobs, "large", "whole").await;
+    assert_eq!(read(&blobs, "large").await.bytes, "whole");
+}

@@ -48,6 +48,7 @@ macro_rules! scenarios {
 scenarios! { every_scenario:
     blobs::creating_a_container_twice_is_fine,
     blobs::blob_is_read_back_as_it_was_put,
+    blobs::blocks_become_a_blob_in_the_order_of_their_numbers,
     blobs::blob_names_may_hold_anything,
     blobs::putting_again_replaces_the_blob,
     blobs::create_if_absent_creates_once,

@@ -19,6 +19,13 @@ fn lived_in() -> (World, String) {
     for (method, url, body) in [
         ("PUT", format!("{BLOB}/tasks?restype=container"), "".to_owned()),
         ("PUT", format!("{BLOB}/tasks/kept"), "{\"a\":1}".to_owned()),
+        ("PUT", format!("{BLOB}/tasks/parts?comp=block&blockid=MQ=="), "joined".to_owned()),
+        (
+            "PUT",
+            format!("{BLOB}/tasks/parts?comp=blocklist"),
+            "<BlockList><Latest>MQ==</Latest></BlockList>".to_owned(),
+        ),
+        ("PUT", format!("{BLOB}/tasks/parts?comp=block&blockid=Mg=="), "apart".to_owned()),
         ("PUT", format!("{BLOB}/tasks/gone"), "x".to_owned()),
         ("DELETE", format!("{BLOB}/tasks/gone"), String::new()),
         ("PUT", format!("{BLOB}/other?restype=container"), String::new()),

@@ -20,6 +20,7 @@ mod harness;
 mod host_calls;
 mod identity;
 mod journey;
+mod large;
 mod limits;
 mod misbehaving;
 mod streaming;

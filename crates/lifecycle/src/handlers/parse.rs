@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Limits, MAX_RESULT_BYTES, Rule, Target};
+use super::{Limits, MAX_LARGE_RESULT_BYTES, Rule, Target};
 
 /// The most rules. Each delivery looks at all of them.
 const MAX_RULES: usize = 256;
@@ -84,7 +84,7 @@ fn object(members: &Map<String, Value>) -> Result<Rule, String> {
             "retry_cap_seconds" => limits.retry_cap = seconds(604_800)?,
             "retention_days" => limits.retention = Some(Duration::from_secs(whole(1..=3650)? * DAY)),
             "max_result_bytes" => {
-                limits.max_result_bytes = usize::try_from(whole(1..=MAX_RESULT_BYTES as u64)?).ok();
+                limits.max_result_bytes = usize::try_from(whole(1..=MAX_LARGE_RESULT_BYTES as u64)?).ok();
             }
             _ => return Err(format!("has the unknown member {name:?}")),
         }

@@ -103,7 +103,7 @@ fn invalid_rule_is_refused_with_its_pattern_and_without_its_url() {
         (r#"{"a":{"retry_base_seconds":1.5}}"#, "as retry_base_seconds"),
         (r#"{"a":{"retry_cap_seconds":-1}}"#, "as retry_cap_seconds"),
         (r#"{"a":{"retention_days":3651}}"#, "as retention_days"),
-        (r#"{"a":{"max_result_bytes":8388609}}"#, "from 1 to 8388608 as max_result_bytes"),
+        (r#"{"a":{"max_result_bytes":1073741825}}"#, "from 1 to 1073741824 as max_result_bytes"),
     ] {
         let why = Handlers::parse(text).unwrap_err();
         assert!(why.contains(words) && !why.to_lowercase().contains("hidden"), "{text}: {why}");

@@ -36,6 +36,9 @@ pub enum ConfigurationError {
 const BESIDE_OUTSIDE_HANDLERS: &str = "at most 200 while task_handlers names a host outside of the application, \
      because each of these tasks holds one of the host's 256 connections and storage needs the rest";
 
+/// The size of the parts of a large result: as the client libraries of storage have it, and 50,000 blocks suffice for all.
+const RESULT_PART_BYTES: usize = 4 * 1024 * 1024;
+
 /// Reads variables and checks them. An absent variable has its default.
 struct Reader<'a>(&'a dyn Fn(&str) -> Option<String>);
 
@@ -313,6 +316,7 @@ impl WorkerSettings {
             log_level: reader.log_level()?,
             handlers,
             handler_process,
+            result_part_bytes: RESULT_PART_BYTES,
             handler_watch,
         })
     }

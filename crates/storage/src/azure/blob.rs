@@ -248,6 +248,25 @@ impl ResultStore for BlobStore {
         })
     }
 
+    fn put_attachment_part<'a>(&'a self, name: &'a str, number: u32, bytes: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let stored = self.blobs().put_block(name, number, bytes).await;
+            stored.map_err(|error| self.error(&error))
+        })
+    }
+
+    fn complete_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        count: u32,
+    ) -> StorageFuture<'a, ()> {
+        Box::pin(async move {
+            let committed = self.blobs().commit_blocks(name, count, content_type).await;
+            committed.map_err(|error| self.error(&error))
+        })
+    }
+
     fn swap_attachment<'a>(
         &'a self,
         name: &'a str,

@@ -13,6 +13,15 @@ pub(crate) const RELAY_ERROR: HeaderName = HeaderName::from_static("relay-error"
 /// Its value if the response of the handler was too large.
 pub(crate) const TOO_LARGE: &str = "too-large";
 
+/// A header of a request by which the worker that drains allows a large result, in bytes.
+pub(crate) const RELAY_MAX_BYTES: HeaderName = HeaderName::from_static("relay-max-bytes");
+/// A header of a response that is passed on while it arrives. One more byte follows its body.
+pub(crate) const RELAY_PARTS: HeaderName = HeaderName::from_static("relay-parts");
+/// That byte if the body is complete.
+pub(crate) const RELAY_COMPLETE: u8 = 1;
+/// That byte if the body broke off. A response that merely ends could be taken for a complete one.
+pub(crate) const RELAY_BROKEN: u8 = 0;
+
 /// A header by which the embedded host says why a component trapped.
 pub(crate) const TRAP_REASON: HeaderName = HeaderName::from_static("trap-reason");
 

@@ -13,7 +13,7 @@ use service::media_type::MediaType;
 use time::OffsetDateTime;
 
 use super::endpoint::TRAP_REASON;
-use super::{HandlerOutcome, Payload, error};
+use super::{HandlerOutcome, Payload, Stored, error};
 use crate::progress::Progress;
 
 /// The longest progress line, in bytes.
@@ -21,7 +21,14 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Returns the outcome of a response that arrived `now`: 200 and 204 complete the task, 408, 429 and 5xx request another
 /// attempt, and other statuses fail the task.
-pub(super) fn outcome(response: Response<Bytes>, progress: &Progress, now: OffsetDateTime) -> HandlerOutcome {
+///
+/// `stored` are the parts of a result that precede its body.
+pub(super) fn outcome(
+    response: Response<Bytes>,
+    stored: Stored,
+    progress: &Progress,
+    now: OffsetDateTime,
+) -> HandlerOutcome {
     let (head, body) = response.into_parts();
     let content_type = content_type(&head.headers);
     let status = head.status;
@@ -33,7 +40,7 @@ pub(super) fn outcome(response: Response<Bytes>, progress: &Progress, now: Offse
              must respond without one",
         ),
         _ if is_json_lines(status, &head.headers) => last_line(&body, progress),
-        StatusCode::OK => HandlerOutcome::Completed(Some(Payload { bytes: body, content_type })),
+        StatusCode::OK => HandlerOutcome::Completed(Some(Payload { stored, bytes: body, content_type })),
         _ => {
             let explanation = explanation(&body, &content_type);
             failure(status, explanation, body.is_empty(), &head.headers, now)
@@ -184,9 +191,11 @@ fn last_line(body: &[u8], progress: &Progress) -> HandlerOutcome {
         match line.result {
             Some(result) if result.get() != "null" => {
                 let bytes = result.get().as_bytes().to_vec().into();
+                let content_type = "application/json".to_owned();
                 return HandlerOutcome::Completed(Some(Payload {
+                    stored: Stored::default(),
                     bytes,
-                    content_type: "application/json".to_owned(),
+                    content_type,
                 }));
             }
             Some(_) if lines.peek().is_none() && line.is_final() => return HandlerOutcome::Completed(None),

@@ -5,11 +5,13 @@ use std::time::Duration;
 use azure::{Env, Limits, TransportError};
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Request};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use lifecycle::handlers::MAX_RESULT_BYTES;
 use models::Timestamp;
 
-use super::endpoint::{Endpoint, RELAY_ERROR, TOO_LARGE};
+use super::endpoint::{Endpoint, RELAY_COMPLETE, RELAY_ERROR, RELAY_MAX_BYTES, RELAY_PARTS, TOO_LARGE};
+use super::parts::PartWriter;
 use super::{HandlerOutcome, Work, response};
 use crate::progress::Progress;
 
@@ -22,6 +24,9 @@ pub(crate) const MAX_RESPONSE_BYTES: usize = MAX_RESULT_BYTES + 64 * 1024;
 /// The time by which a request may take longer than an attempt.
 const REQUEST_MARGIN: Duration = Duration::from_secs(30);
 
+/// The bytes by which the worker in the process of the handlers passes on more than a result may have.
+const RELAY_EXCESS_BYTES: usize = 1024 * 1024;
+
 /// One call of a handler.
 pub(super) struct Call {
     pub(super) endpoint: Endpoint,
@@ -30,8 +35,15 @@ pub(super) struct Call {
     pub(super) max_result_bytes: usize,
 }
 
-/// Posts the task to its handler.
-pub(super) async fn run(env: &dyn Env, call: Call, work: &Work, progress: &Progress) -> HandlerOutcome {
+/// Posts the task to its handler. A result of more than [`MAX_RESULT_BYTES`], if the rule allows it, is stored by `parts`
+/// while it arrives.
+pub(super) async fn run(
+    env: &dyn Env,
+    call: Call,
+    work: &Work,
+    progress: &Progress,
+    parts: Option<PartWriter<'_>>,
+) -> HandlerOutcome {
     let Some(request) = request(env, &call, work) else {
         return HandlerOutcome::retry(
             "HandlerMisconfigured",
@@ -42,13 +54,37 @@ pub(super) async fn run(env: &dyn Env, call: Call, work: &Work, progress: &Progr
     let longest = call.timeout + REQUEST_MARGIN;
     let limits = Limits { connect: Duration::from_secs(5), ..Limits::within(longest, MAX_RESPONSE_BYTES) };
     let lines = response::Lines::default();
-    match env.send(request, limits, &|head, piece| lines.observe(head, piece, progress)).await {
+    let observe = |head: &Parts, piece: &[u8]| lines.observe(head, piece, progress);
+    let exchange = match &parts {
+        Some(parts) => env.send_spilling(request, limits, &observe, parts).await,
+        None => env.send(request, limits, &observe).await,
+    };
+    let stored = parts.as_ref().map(PartWriter::stored).unwrap_or_default();
+    if let Some(error) = parts.as_ref().and_then(PartWriter::take_error) {
+        let message = format!("a part of the result could not be stored: {error}");
+        return HandlerOutcome::Interrupted(super::error("ResultNotStored", &message));
+    }
+    match exchange {
         Ok(response) if call.endpoint.token.is_some() && is_too_large(response.headers()) => {
             HandlerOutcome::Failed(super::too_large(call.max_result_bytes))
         }
-        Ok(response) => response::outcome(response, progress, env.now()),
+        Ok(response) if call.endpoint.token.is_some() && response.headers().contains_key(RELAY_PARTS) => {
+            match relayed(response) {
+                Some(response) => response::outcome(response, stored, progress, env.now()),
+                None => HandlerOutcome::retry("HandlerUnavailable", "the connection to the handler broke"),
+            }
+        }
+        Ok(response) => response::outcome(response, stored, progress, env.now()),
         Err(error) => failure(&error, &call),
     }
+}
+
+/// Removes the last byte of a body that the worker in the process of the handlers passed on in parts: whether it was
+/// complete.
+fn relayed(response: Response<Bytes>) -> Option<Response<Bytes>> {
+    let (head, mut body) = response.into_parts();
+    let last = body.split_off(body.len().checked_sub(1)?);
+    (*last == [RELAY_COMPLETE]).then(|| Response::from_parts(head, body))
 }
 
 /// Returns whether the worker in the process of the handlers gave up a response for its size.
@@ -82,6 +118,10 @@ fn request(env: &dyn Env, call: &Call, work: &Work) -> Option<Request<Bytes>> {
         }
     }
     if let Some(token) = &call.endpoint.token {
+        if call.max_result_bytes > MAX_RESULT_BYTES {
+            // A little more, so that this worker is the one that sees a result that is too large.
+            headers.insert(RELAY_MAX_BYTES, (call.max_result_bytes + RELAY_EXCESS_BYTES).into());
+        }
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
@@ -105,7 +145,7 @@ fn failure(error: &TransportError, call: &Call) -> HandlerOutcome {
         }
         // The worker in the process of the handlers responds to everything that a single handler does.
         TransportError::Connect(_) | TransportError::Interrupted(_) if call.endpoint.token.is_some() => {
-            HandlerOutcome::ProcessEnded(super::error(
+            HandlerOutcome::Interrupted(super::error(
                 "HandlerProcessEnded",
                 "the process of the handlers ended during the attempt or is being started",
             ))

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use fake_azure::Operation::{DeleteMessage, PutBlob, PutBlock, PutBlockList};
 use http::Response;
 use models::{Json, TaskState, TaskStatus};
 use serde_json::{Value, json};
+use test_world::Fault;
 
 use crate::world::{World, run};
 
@@ -90,6 +92,69 @@ fn result_above_the_limit_fails_the_task() {
         assert_eq!(document.state, TaskState::Failed);
         assert_eq!(document.error.unwrap().code, "ResultTooLarge");
         assert!(world.results(document.task_id).is_empty());
+    });
+}
+
+/// The rule of a name whose results may be large.
+fn large(max_bytes: usize) -> String {
+    let url = "http://handler.test/run";
+    json!({"large": {"handler": url, "max_result_bytes": max_bytes, "max_dequeue_count": 1}}).to_string()
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// A result that differs from place to place.
+fn bytes_of(length: usize) -> Vec<u8> {
+    (0..length).map(|place| place.to_le_bytes()[place % 3]).collect()
+}
+
+#[test]
+fn large_result_is_stored_in_parts_before_the_outcome() {
+    run(|world| async move {
+        let body = bytes_of(9 * MIB);
+        let reply = reply(200, "image/png", body.clone());
+        world.respond_to_tasks(move |_| (NOW, reply.clone()));
+        let id = world.submit("large", |_| {}).await;
+        let worker = world.worker(&[("task_handlers", &large(16 * MIB))]);
+        world.take_operations();
+        assert_eq!(worker.drain().await["completed"], 1);
+        let mut operations = world.take_operations();
+        operations.retain(|operation| matches!(operation, PutBlob | PutBlock | PutBlockList | DeleteMessage));
+        let expected = [PutBlob, PutBlock, PutBlock, PutBlock, PutBlockList, PutBlob, DeleteMessage];
+        assert_eq!(operations, expected, "4, 4 and 1 MiB between the start and the outcome");
+        let kept = world.document(id).result_blob.unwrap();
+        assert_eq!((kept.size, kept.content_type.as_str()), (body.len() as u64, "image/png"));
+        let blob = world.blob(&kept.name).unwrap();
+        assert!(blob.content == body && blob.content_type == "image/png");
+    });
+}
+
+#[test]
+fn large_result_above_its_limit_fails_the_task_without_a_blob() {
+    run(|world| async move {
+        let reply = reply(200, "image/png", vec![7; 16 * MIB + 1]);
+        world.respond_to_tasks(move |_| (NOW, reply.clone()));
+        let id = world.submit("large", |_| {}).await;
+        world.worker(&[("task_handlers", &large(16 * MIB))]).drain().await;
+        let document = world.document(id);
+        assert_eq!(document.error.unwrap().message, format!("the result is larger than {} bytes", 16 * MIB));
+        assert!(world.results(id).is_empty());
+    });
+}
+
+#[test]
+fn part_that_storage_refuses_is_no_attempt() {
+    run(|world| async move {
+        let reply = reply(200, "image/png", vec![7; 9 * MIB]);
+        world.respond_to_tasks(move |_| (NOW, reply.clone()));
+        let id = world.submit("large", |_| {}).await;
+        world.fail_once(PutBlock, Fault::status(403));
+        let worker = world.worker(&[("task_handlers", &large(16 * MIB))]);
+        worker.drain_until_quiet(&world).await;
+        let document = world.document(id);
+        assert_eq!((document.state, document.attempt), (TaskState::Completed, 2));
+        assert_eq!(document.history[0].error.as_ref().unwrap().code, "ResultNotStored");
+        assert_eq!(world.results(id).len(), 1);
     });
 }
 

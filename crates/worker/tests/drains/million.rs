@@ -188,6 +188,14 @@ impl ResultStore for Storage {
         Box::pin(async move { panic!("the sweep stores no result") })
     }
 
+    fn put_attachment_part<'a>(&'a self, _: &'a str, _: u32, _: Bytes) -> StorageFuture<'a, ()> {
+        Box::pin(async move { panic!("the sweep stores no result") })
+    }
+
+    fn complete_attachment<'a>(&'a self, _: &'a str, _: &'a str, _: u32) -> StorageFuture<'a, ()> {
+        Box::pin(async move { panic!("the sweep stores no result") })
+    }
+
     fn swap_attachment<'a>(
         &'a self,
         _: &'a str,

@@ -224,6 +224,55 @@ fn overrun_in_the_handlers_process_is_reported_to_the_launcher() {
 }
 
 #[test]
+fn large_result_is_passed_on_in_parts_with_its_completeness() {
+    run(|world| async move {
+        let body = "0123456789".repeat(20_000);
+        let of_handler = body.clone();
+        world.serve_other_hosts(move |_| {
+            let response = Response::builder().header("content-type", "text/plain");
+            Some((Duration::ZERO, response.body(of_handler.clone().into()).unwrap()))
+        });
+        let mut request = call("crop", TOKEN);
+        request.headers_mut().insert("relay-max-bytes", 16_777_216.into());
+        let response = relay(&world).respond(request).await;
+        assert_eq!(
+            (&response.headers()["relay-parts"], &response.headers()["content-type"]),
+            (&"1".parse().unwrap(), &"text/plain".parse().unwrap())
+        );
+        assert_eq!(read(response).await, (StatusCode::OK, format!("{body}\u{1}")));
+        let small = relay(&world).respond(call("crop", TOKEN)).await;
+        assert!(!small.headers().contains_key("relay-parts"), "no large result was allowed");
+        assert_eq!(read(small).await, (StatusCode::OK, body));
+    });
+}
+
+#[test]
+fn relayed_result_counts_only_if_it_is_complete() {
+    run(|world| async move {
+        for (end, state) in [("\u{1}", TaskState::Completed), ("\u{0}", TaskState::Pending)] {
+            world.serve_other_hosts(move |request| {
+                (request.uri().host() == Some("handler.test")).then(|| {
+                    assert_eq!(request.headers()["relay-max-bytes"], "10048576");
+                    let response = Response::builder().header("content-type", "text/plain");
+                    let response =
+                        response.header("relay-parts", "1").body(Bytes::from(format!("text{end}")));
+                    (Duration::ZERO, response.unwrap())
+                })
+            });
+            let id = world.submit("crop", |_| {}).await;
+            let rules = r#"{"crop":{"handler":"crop","max_result_bytes":9000000}}"#;
+            let variables = [("task_handlers", rules), ("handler_process_host", "http://handler.test")];
+            world.worker(&variables).drain().await;
+            let document = world.document(id);
+            assert_eq!(document.state, state);
+            if let Some(kept) = document.result_blob {
+                assert_eq!(world.blob(&kept.name).unwrap().content, "text");
+            }
+        }
+    });
+}
+
+#[test]
 fn attempt_in_a_blocked_process_does_not_count() {
     run(|world| async move {
         let blocked = std::rc::Rc::new(std::cell::Cell::new(true));

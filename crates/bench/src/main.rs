@@ -6,6 +6,7 @@
 mod cpu;
 mod floor;
 mod growth;
+mod handlers;
 mod ratios;
 mod sizes;
 mod start;
@@ -27,7 +28,7 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value = "15", value_parser = rounds())]
     rounds: usize,
 
-    /// What to measure; without it all but sizes and growth.
+    /// What to measure; without it all but sizes, growth and handlers.
     #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "floor", "waits", "start"], hide_default_value = true)]
     what: Vec<What>,
 }
@@ -50,6 +51,8 @@ enum What {
     Waits,
     /// How the cost grows up to 100,000 stored tasks (minutes); exact.
     Growth,
+    /// What handlers cost that are components of their own, in each language; needs the examples.
+    Handlers,
     /// What a filled compile cache saves.
     Start,
     /// Builds the components with other optimisation (minutes) and compares size and speed.
@@ -73,6 +76,7 @@ async fn measure(rounds: usize, wanted: &[What]) -> Result<()> {
             What::Floor => vec![floor::measure(rounds).await?],
             What::Waits => vec![waits::measure(&world::blueprint(&manifest)?).await?],
             What::Growth => vec![growth::measure(&world::blueprint(&manifest)?).await?],
+            What::Handlers => handlers::measure(rounds).await?,
             What::Start => vec![start::measure(&manifest)?],
             What::Sizes => sizes::compare(rounds).await?,
         };

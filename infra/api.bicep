@@ -58,6 +58,9 @@ param apiAuth string = 'none'
 @description('SHA-256 digests of the accepted API keys, lower-case hexadecimal, comma-separated. Required by api-key.')
 param apiKeyHashes string = ''
 
+@description('Callers with the rights of an operator: digests of their keys with api-key, their principal ids with easy-auth; comma-separated. Empty means no caller, unless apiAuth is none.')
+param apiOperators string = ''
+
 @description('Client id of the app registration in Microsoft Entra ID for which callers have tokens. Required by easy-auth.')
 param easyAuthClientId string = ''
 
@@ -138,6 +141,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_API_AUTH', value: checkedAuth }
             { name: 'SPIN_VARIABLE_API_KEY_HASHES', value: apiKeyHashes }
+            { name: 'SPIN_VARIABLE_API_OPERATORS', value: apiOperators }
             // Set here, with trust_forwarded off: since the end of 2025 the ingress does not set X-Forwarded-Host but
             // passes on what the caller sent.
             { name: 'SPIN_VARIABLE_PUBLIC_BASE_URL', value: empty(publicBaseUrl) ? 'https://${appName}.${defaultDomain}' : publicBaseUrl }

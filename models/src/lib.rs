@@ -46,7 +46,7 @@ pub use json::{Json, JsonError, MAX_INPUT_LEVELS, MAX_JSON_LEVELS, MAX_NUMBER_CH
 pub use message::{MAX_MESSAGE_BYTES, MessageError, TaskMessage, fits_message};
 pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState};
 pub use note::DeliveryNote;
-pub use poison::PoisonCopy;
+pub use poison::{PoisonCopy, PoisonList, PoisonMessage, PoisonReport};
 pub use problem::Problem;
 pub use request::{
     MAX_ATTEMPTS, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,

@@ -15,8 +15,9 @@ use service::response::{self, Response};
 use service::settings::{ApiAuth, ApiSettings, ConfigurationError, SettingsError};
 
 use crate::http::request::ApiRequest;
-use crate::http::route::{BulkAction, Resource};
+use crate::http::route::{BulkAction, MessageId, PoisonAction, Resource};
 use crate::http::{auth, body, media_type};
+use crate::poison;
 use crate::system::pages::{Asset, Assets};
 use crate::system::{health, metrics, pages};
 use crate::tasks::submit::ResponseBody;
@@ -58,6 +59,10 @@ enum Operation {
     Cancel(TaskId),
     Retry(TaskId),
     Delete(TaskId),
+    PoisonList,
+    PoisonMessage(MessageId),
+    PoisonOne(MessageId, PoisonAction),
+    PoisonAll(PoisonAction),
 }
 
 impl Admitted {
@@ -81,6 +86,13 @@ impl Admitted {
             Resource::Result(id) => Operation::Result(id),
             Resource::Cancel(id) => Operation::Cancel(id),
             Resource::Retry(id) => Operation::Retry(id),
+            Resource::PoisonList => Operation::PoisonList,
+            Resource::PoisonAll(action) => Operation::PoisonAll(action),
+            Resource::PoisonMessage(id) if request.method() == Method::DELETE => {
+                Operation::PoisonOne(id, PoisonAction::Remove)
+            }
+            Resource::PoisonMessage(id) => Operation::PoisonMessage(id),
+            Resource::PoisonReplay(id) => Operation::PoisonOne(id, PoisonAction::Replay),
         };
         Self::Operation(operation)
     }
@@ -138,7 +150,7 @@ impl Api {
         run(tasks, request, operation, &body).await
     }
 
-    /// Checks the size of the head, the caller, the path and the method.
+    /// Checks the size of the head, the caller and its rights, the path and the method.
     fn admit(&self, request: &mut ApiRequest) -> Result<Admitted, HttpError> {
         request.check_size()?;
         if Resource::needs_authentication(request.path()) {
@@ -159,6 +171,12 @@ impl Api {
         if !allow.split(", ").any(|allowed| allowed == request.method().as_str()) {
             let detail = format!("Allowed here: {allow}.");
             return Err(HttpError::new(ProblemKind::MethodNotAllowed, detail).header(ALLOW, allow));
+        }
+        if let Target::Resource(resource) = &target
+            && resource.is_for_operators()
+        {
+            let settings = &self.configured()?.settings;
+            auth::require_operator(settings, &request.caller, request.headers())?;
         }
         Ok(match target {
             Target::Resource(resource) => Admitted::of(resource, request),
@@ -216,5 +234,9 @@ async fn run(
         Operation::Cancel(id) => cancel::cancel(tasks, request, id, &|_| true).await,
         Operation::Retry(id) => retry::retry(tasks, request, id, &|_| true).await,
         Operation::Delete(id) => delete::delete(tasks, request, id, &|_| true).await,
+        Operation::PoisonList => poison::list(tasks, request).await,
+        Operation::PoisonMessage(id) => poison::show(tasks, request, id).await,
+        Operation::PoisonOne(id, action) => poison::change_one(tasks, request, id, action).await,
+        Operation::PoisonAll(action) => poison::change_all(tasks, request, action).await,
     }
 }

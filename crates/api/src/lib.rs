@@ -4,11 +4,13 @@
 //! - [`Api`]: the way of a request from its head to its response.
 //! - `http`: reading a request, without storage: route, headers, authentication, preconditions, query, ranges.
 //! - `tasks`: the operations on tasks, one file each.
+//! - `poison`: the poison queue for operators.
 //! - `system`: health, metrics, static pages.
 
 mod api;
 mod http;
 mod permit;
+mod poison;
 mod system;
 mod tasks;
 mod ttl_cache;

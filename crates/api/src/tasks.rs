@@ -19,6 +19,8 @@ mod shared_reads;
 pub(crate) mod submit;
 mod unique;
 
+pub(crate) use selection::page_size;
+
 use std::rc::Rc;
 use std::time::Duration;
 

@@ -11,6 +11,7 @@
 //! - [`outcome`]: the end of an attempt, and how it continues after a conflict.
 //! - [`lease`]: when to renew a lease and when to stop the attempt.
 //! - [`cancel`], [`retry`]: requests of clients to cancel or retry a task.
+//! - [`replay`]: a message that was given up and is to be replayed.
 //! - [`schedule`]: delayed tasks.
 //! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
 //! - [`monitor`], [`overload`]: how long a client waits before its next request.
@@ -38,6 +39,7 @@ mod policy;
 pub mod priority;
 mod product;
 pub mod redelivery;
+pub mod replay;
 pub mod retention;
 pub mod retry;
 pub mod schedule;

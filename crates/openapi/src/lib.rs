@@ -60,6 +60,7 @@ pub fn document() -> OpenApi {
         .components(Some(components.build()))
         .tags(Some([
             tag("tasks", "Submit, follow and manage tasks."),
+            tag("poison", "Messages that were given up, for operators."),
             tag("system", "Health, metrics and this document."),
         ]))
         .build()

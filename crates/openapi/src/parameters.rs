@@ -31,7 +31,11 @@ pub(crate) fn all() -> Vec<Entry> {
 
 fn path() -> Vec<Entry> {
     let id = parameter("id", ParameterIn::Path, guid(), "Id of the task, with hyphens.");
-    vec![("TaskId", ParameterBuilder::from(id).required(Required::True).build())]
+    let message = parameter("id", ParameterIn::Path, guid(), "Id of the message in the poison queue.");
+    vec![
+        ("TaskId", ParameterBuilder::from(id).required(Required::True).build()),
+        ("MessageId", ParameterBuilder::from(message).required(Required::True).build()),
+    ]
 }
 
 fn list_filters() -> Vec<Entry> {
@@ -39,11 +43,13 @@ fn list_filters() -> Vec<Entry> {
     let status = text().enum_values(Some(states));
     let name = text().max_length(Some(MAX_NAME_CHARS));
     let top = plain(Type::Integer).minimum(Some(1)).maximum(Some(200)).default(Some(json!(50)));
+    let messages = plain(Type::Integer).minimum(Some(1)).maximum(Some(200)).default(Some(json!(50)));
     vec![
         ("Status", query("status", status, "Only tasks in this state.")),
         ("Name", query("name", name, "Only tasks with exactly this name.")),
         ("CreatedAfter", query("createdAfter", date_time(), "Only tasks accepted after this time.")),
         ("Top", query("top", top, "Maximum number of tasks per page.")),
+        ("TopMessages", query("top", messages, "Maximum number of messages.")),
         ("Continuation", query("continuation", text(), "Start of the page; taken from `nextLink`.")),
     ]
 }

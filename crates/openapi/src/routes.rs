@@ -1,6 +1,7 @@
 //! The routes: parameters, responses and problems of each.
 
 mod bulk;
+mod poison;
 mod results;
 mod system;
 mod tasks;
@@ -117,6 +118,12 @@ pub(crate) fn all() -> Vec<Route> {
         bulk::cancel(),
         bulk::retry(),
         bulk::delete(),
+        poison::list(),
+        poison::get(),
+        poison::replay(),
+        poison::remove(),
+        poison::replay_all(),
+        poison::remove_all(),
         tasks::list(),
         tasks::monitor(),
         tasks::delete(),

@@ -3,7 +3,8 @@
 use models::{
     AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, MAX_ATTEMPTS, MAX_BATCH_TASKS,
     MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS, MAX_UNIQUE_SECONDS,
-    Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState, Problem,
+    Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState, PoisonList, PoisonMessage,
+    PoisonReport, Problem,
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
@@ -29,6 +30,9 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema_from::<MonitorError>()
         .schema_from::<MonitorList>()
         .schema_from::<MonitorState>()
+        .schema_from::<PoisonList>()
+        .schema_from::<PoisonMessage>()
+        .schema_from::<PoisonReport>()
         .schema_from::<Problem>()
         .schema("TaskBatch", task_batch())
         .schema("TaskEvent", task_event())

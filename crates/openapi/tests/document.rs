@@ -94,7 +94,7 @@ fn operation_ids_are_unique() {
     let all = names.len();
     names.sort();
     names.dedup();
-    assert_eq!((names.len(), all), (18, 18));
+    assert_eq!((names.len(), all), (24, 24));
 }
 
 #[test]

@@ -48,9 +48,11 @@ kinds! {
     InvalidHeader 400 "invalid-header" "A request header is not acceptable";
     Unauthorized 401 "unauthorized" "The caller is not identified";
     DrainClosed 403 "drain-closed" "The drain route is closed";
+    OperatorsOnly 403 "operators-only" "The caller is not an operator";
     NotFound 404 "not-found" "There is nothing at this address";
     TaskNotFound 404 "task-not-found" "There is no such task";
     NoResult 404 "no-result" "The task ended without a result";
+    PoisonMessageNotFound 404 "poison-message-not-found" "There is no such message in the poison queue";
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here";
     BodyTimeout 408 "body-timeout" "The request body did not arrive in time";
     TaskIdTaken 409 "task-id-taken" "The task id cannot be used";
@@ -58,6 +60,7 @@ kinds! {
     TaskEnded 409 "task-ended" "The task has already ended";
     TaskNotEnded 409 "task-not-ended" "The task has not ended";
     TaskNotFailed 409 "task-not-failed" "Only a failed task can be tried again";
+    NotReplayable 409 "not-replayable" "The message cannot be replayed";
     ResultExpired 410 "result-expired" "The result is no longer kept";
     PreconditionFailed 412 "precondition-failed" "A precondition of the request does not hold";
     BodyTooLarge 413 "body-too-large" "The request body is too large";

@@ -24,6 +24,15 @@ pub enum ApiAuth {
     EasyAuth,
 }
 
+/// The callers with the rights of an operator (`api_operators`). Without authentication every caller has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Operators {
+    /// SHA-256 digests of their keys, with [`ApiAuth::ApiKey`].
+    pub keys: Vec<[u8; 32]>,
+    /// Their principal ids, with [`ApiAuth::EasyAuth`].
+    pub principals: Vec<String>,
+}
+
 /// Settings of the API component.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
@@ -37,6 +46,8 @@ pub struct ApiSettings {
     pub trust_forwarded: bool,
     /// `api_auth` and `api_key_hashes`.
     pub auth: ApiAuth,
+    /// `api_operators`.
+    pub operators: Operators,
     /// `body_limit_bytes`.
     pub body_limit: usize,
     /// `queue_depth_limit`; `None` is off.

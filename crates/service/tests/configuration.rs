@@ -112,6 +112,7 @@ fn defaults_are_valid_and_wrong_values_refused_by_name() {
         ("sas_token_expiry_minutes", "NaN"),
         ("body_limit_bytes", "-1"),
         ("api_auth", "everyone"),
+        ("api_operators", "everyone"),
         ("trust_forwarded", "yes"),
         ("log_level", "debug"),
         ("task_queue_name", "Tasks"),

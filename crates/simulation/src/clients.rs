@@ -264,6 +264,8 @@ impl Clients {
             Ask::CancelAll => (Method::POST, "/tasks:cancel".to_owned()),
             Ask::RetryAll => (Method::POST, "/tasks:retry".to_owned()),
             Ask::DeleteAll => (Method::POST, "/tasks:delete".to_owned()),
+            Ask::ReplayPoison => (Method::POST, "/poison:replay".to_owned()),
+            Ask::RemovePoison => (Method::POST, "/poison:delete".to_owned()),
         };
         let _ = self.call(request(method, &path, "")).await;
     }

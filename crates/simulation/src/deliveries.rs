@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::Response;
-use models::{MessageError, TaskMessage};
+use models::{MessageError, TaskId, TaskMessage};
 
 use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
@@ -29,6 +29,9 @@ impl Record {
         let Some(queue) = call.queue else { return };
         if queue == QueueKind::Poison {
             self.poison_put(from, &text);
+            if let Some(task) = self.task_given_up(&text) {
+                self.given_up.insert(id, (task, from.now));
+            }
             return;
         }
         let parsed = TaskMessage::parse(&text);
@@ -117,6 +120,12 @@ impl Record {
             self.secrets.add_receipt(&receipt);
         }
         if call.queue == Some(QueueKind::Poison) {
+            for id in texts(body, "MessageId") {
+                self.count("poison message received");
+                if let Some((_, at)) = self.given_up.get_mut(&id) {
+                    *at = from.now;
+                }
+            }
             return;
         }
         let outage = self.faults_end_at.as_secs() / MIN_PAUSE_SECONDS;
@@ -168,9 +177,41 @@ impl Record {
         self.count("lease renewed or returned");
     }
 
+    /// The task of the original of a poison copy; `None` if it is in a blob and was deleted before the copy arrived.
+    fn task_given_up(&self, text: &str) -> Option<Option<TaskId>> {
+        let copy: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let member = |name: &str| copy.get(name).and_then(serde_json::Value::as_str);
+        if let Some(original) = member("MessageId").and_then(|id| self.messages.get(id)) {
+            return Some(original.task);
+        }
+        match TaskMessage::parse(member("Message")?) {
+            Ok(message) => Some(Some(message.task_id)),
+            Err(MessageError::Unusable { task_id, .. }) => Some(Some(task_id)),
+            Err(MessageError::Unreadable(_)) => Some(None),
+        }
+    }
+
+    /// P3: an API instance deletes a message of the poison queue after a message of its task was put since it was received.
+    fn poison_deleted(&mut self, from: Source, id: &str) {
+        let Some((task, received_at)) = self.given_up.remove(id) else { return };
+        self.count("poison message deleted");
+        let is_put = |queue| {
+            let at = task.and_then(|task| self.moved.get(&(task, queue)));
+            at.is_some_and(|at| *at >= received_at)
+        };
+        if !self.operator_removes && !is_put(QueueKind::Tasks) && !is_put(QueueKind::Scheduled) {
+            let what = format!("message {id} was deleted from the poison queue before its task was queued");
+            self.broken(Promise::P3, from.now, what);
+        }
+    }
+
     /// P3: what was deleted must not have been needed any more.
     pub(crate) fn message_deleted(&mut self, from: Source, call: &Call) {
         let Some(id) = &call.message else { return };
+        if call.queue == Some(QueueKind::Poison) {
+            self.poison_deleted(from, id);
+            return;
+        }
         let Some(message) = self.messages.remove(id) else { return };
         if message.kills > 0 {
             self.kills_of_deleted.insert(id.clone(), message.kills);

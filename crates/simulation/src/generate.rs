@@ -66,6 +66,9 @@ pub fn scenario(seed: u64) -> Scenario {
         &mut tasks,
         &mut elements,
     );
+    if !fault_free {
+        operators(&mut Rng::fork(seed, 18), &mut elements);
+    }
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -385,6 +388,18 @@ fn bulk(rng: &mut Rng, fault_free: bool, elements: &mut Vec<Element>) {
     }
 }
 
+/// An operator replays what is in the poison queue by then, mostly when there is something, or removes it.
+fn operators(rng: &mut Rng, elements: &mut Vec<Element>) {
+    if !rng.chance(20) {
+        return;
+    }
+    for _ in 0..rng.between(1, 3) {
+        let at = Duration::from_secs(rng.between(5, FAULT_PERIOD.as_secs()));
+        let ask = if rng.chance(85) { Ask::ReplayPoison } else { Ask::RemovePoison };
+        elements.push(Element::Ask { at, task: 0, ask });
+    }
+}
+
 /// Clocks that are set, forwards and back: by hours in a run with faults; in one without by no more than the service
 /// tolerates, and then it must have no effect.
 fn clocks(rng: &mut Rng, knobs: &Knobs, fault_free: bool, elements: &mut Vec<Element>) {
@@ -459,6 +474,8 @@ mod tests {
             "CancelAll",
             "RetryAll",
             "DeleteAll",
+            "ReplayPoison",
+            "RemovePoison",
             "Garbage",
             "SecondMessage",
             "DotNet",

@@ -91,6 +91,8 @@ pub enum Mutation {
     IgnoreExpiry,
     /// The number of attempts that a submission allows is not used.
     IgnoreMaxAttempts,
+    /// A message of the poison queue is deleted when it is received, before its task is queued again.
+    DeleteBeforeReplay,
 }
 
 impl Mutation {
@@ -136,6 +138,7 @@ impl Mutation {
         (Self::ClaimWithoutCondition, &[Promise::P5]),
         (Self::IgnoreExpiry, &[Promise::P8]),
         (Self::IgnoreMaxAttempts, &[Promise::P8]),
+        (Self::DeleteBeforeReplay, &[Promise::P3]),
     ];
 
     /// The mutation of that name.

@@ -271,6 +271,10 @@ pub struct Record {
     pub kills_of_deleted: BTreeMap<String, u32>,
     /// Ids of messages of which there is a copy in the poison queue.
     pub poisoned: BTreeSet<String>,
+    /// Messages in the poison queue, by their ids there: the task that each names, and when it was put or received last.
+    pub given_up: BTreeMap<String, (Option<TaskId>, Duration)>,
+    /// Whether an operator removes messages from the poison queue in this run.
+    pub operator_removes: bool,
     /// Blobs that are not status documents.
     pub attachments: BTreeMap<String, Digest>,
     /// Contents of stored blocks, by the names of the blob and of the block.
@@ -323,6 +327,8 @@ impl Record {
             messages: BTreeMap::new(),
             kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),
+            given_up: BTreeMap::new(),
+            operator_removes: false,
             attachments: BTreeMap::new(),
             parts: BTreeMap::new(),
             lost: BTreeMap::new(),

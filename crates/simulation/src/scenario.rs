@@ -175,6 +175,10 @@ pub enum Ask {
     RetryAll,
     /// `POST /tasks:delete`, for all tasks.
     DeleteAll,
+    /// `POST /poison:replay`.
+    ReplayPoison,
+    /// `POST /poison:delete`.
+    RemovePoison,
 }
 
 /// A message or a document that another program wrote.

@@ -65,6 +65,18 @@ pub fn apply(
                 world.record.borrow_mut().done(source, &call, &body, &response);
             }
         }
+        (Mutation::DeleteBeforeReplay, Op::GetMessages) if is_api => {
+            let response = plain(request);
+            let ids = texts(response.body(), "MessageId");
+            for (id, receipt) in ids.into_iter().zip(texts(response.body(), "PopReceipt")) {
+                let deletion = signed(requests::delete_message("taskqueue-poison", &id, &receipt));
+                let call = Call::of(&deletion);
+                let body = deletion.body().clone();
+                let deleted = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
+                world.record.borrow_mut().done(source, &call, &body, &deleted);
+            }
+            return response;
+        }
         (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
         (Mutation::LookWhenIdle, Op::GetMessages)
             if world.record.borrow().running.get(&source.instance).is_some_and(|running| *running > 0) =>

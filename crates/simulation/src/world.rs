@@ -14,7 +14,7 @@ use crate::executor::{Executor, Group};
 use crate::mutation::{self, Memory, Mutation};
 use crate::random::Rng;
 use crate::record::{InstanceId, Record, Role};
-use crate::scenario::{Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
+use crate::scenario::{Ask, Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
 use crate::watch::Source;
 
 /// True time at the beginning of every run: 2026-11-22T05:00:00Z.
@@ -78,6 +78,10 @@ impl World {
         if scenario.has_plain_order() {
             record.overtaking.slots = scenario.knobs.max_concurrency;
         }
+        record.operator_removes = scenario
+            .elements
+            .iter()
+            .any(|element| matches!(element, Element::Ask { ask: Ask::RemovePoison, .. }));
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.faults_end_at = scenario.faults_end_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);

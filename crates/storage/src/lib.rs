@@ -2,8 +2,8 @@
 //!
 //! Both are used as objects, so that a variable can select another store or queue. An object adds all of its methods to
 //! a component, so methods that only one component calls are in separate traits: [`PublicStore`] and
-//! [`MonitoredQueue`] for the API, [`ResultStore`] and [`TaskReceiver`] for the worker. Signing links is 21 KB that
-//! the worker does not contain, receiving is 10 KB that the API does not contain.
+//! [`MonitoredQueue`] for the API, [`ResultStore`] for the worker; both receive messages by [`TaskReceiver`]. Signing
+//! links is 21 KB that the worker does not contain.
 //!
 //! # Layout
 //! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
@@ -29,7 +29,7 @@ pub use ::azure::{LeaseLost, Write};
 pub use error::{StorageError, StorageFuture};
 pub use etag::ETag;
 pub use key_marker::{KeyMarker, key_marker_name, read_key_marker, release_key};
-pub use queue::{MonitoredQueue, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
+pub use queue::{MonitoredQueue, PeekedMessage, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
 pub use settings::StorageSettings;
 pub use store::{
     AttachmentPart, ListedDocument, Page, PublicStore, Read, ResultStore, StatusStore, StoredDocument,
@@ -41,7 +41,7 @@ pub trait ComponentStorage: Sized {
     fn of<S, Q>(store: Rc<S>, queue: Rc<Q>) -> Self
     where
         S: PublicStore + ResultStore + 'static,
-        Q: MonitoredQueue + TaskReceiver + 'static;
+        Q: MonitoredQueue + 'static;
 }
 
 /// The storage that the API uses.

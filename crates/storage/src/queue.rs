@@ -84,6 +84,24 @@ impl std::fmt::Debug for ReceivedMessage {
     }
 }
 
+/// A message as it is in the queue, read without a lease.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PeekedMessage {
+    /// Id of the message.
+    pub message_id: String,
+    /// When the message was put.
+    pub inserted_at: Timestamp,
+    /// Text of the message.
+    pub text: String,
+}
+
+impl std::fmt::Debug for PeekedMessage {
+    /// Formats it without text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PeekedMessage").field("message_id", &self.message_id).finish_non_exhaustive()
+    }
+}
+
 /// The queues as a sender uses them. They are created on first use. Every call can fail with
 /// [`StorageError`](crate::StorageError).
 pub trait TaskQueue {
@@ -94,13 +112,16 @@ pub trait TaskQueue {
     fn send<'a>(&'a self, queue: QueueName, text: &'a str, delay: Duration) -> StorageFuture<'a, ()>;
 }
 
-/// The queues as the API monitors them.
-pub trait MonitoredQueue: TaskQueue {
+/// The queues as the API uses them: it monitors all of them, and receives from the poison queue for operators.
+pub trait MonitoredQueue: TaskReceiver {
     /// Returns the number of messages, visible or not. It is at least the true number.
     fn depth(&self, queue: QueueName) -> StorageFuture<'_, u64>;
 
     /// Returns when the oldest of the first 32 visible messages was put; `None` if there is none.
     fn oldest(&self, queue: QueueName) -> StorageFuture<'_, Option<Timestamp>>;
+
+    /// Returns the first 32 visible messages without receiving them. Storage Queue has no way to read further.
+    fn peek(&self, queue: QueueName) -> StorageFuture<'_, Vec<PeekedMessage>>;
 }
 
 /// The queues as a receiver uses them. A lease hides a received message from other receivers.

@@ -121,6 +121,9 @@ pub trait PublicStore: StatusStore {
         etag: Option<&'a str>,
     ) -> StorageFuture<'a, Write>;
 
+    /// Reads the original of a given-up message that did not fit into its copy; `None` if it does not exist.
+    fn read_poisoned<'a>(&'a self, name: &'a str) -> StorageFuture<'a, Option<Bytes>>;
+
     /// Sends one cheap request to check that the store is reachable and the credentials are valid.
     fn probe(&self) -> StorageFuture<'_, ()>;
 }

@@ -3,6 +3,7 @@
 use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_message};
 use lifecycle::handlers::slots::pause;
 use lifecycle::redelivery::{approach, backed_off, survived};
+use lifecycle::replay::task_of;
 use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
 use service::env::Instant;
 use service::log::Line;
@@ -272,13 +273,5 @@ async fn write(engine: &Engine, document: &TaskStatus, etag: Option<&str>) -> Re
     match etag {
         Some(etag) => engine.store.replace(document, etag).await,
         None => engine.store.create(document).await,
-    }
-}
-
-fn task_of(message: &Result<TaskMessage, MessageError>) -> Option<TaskId> {
-    match message {
-        Ok(message) => Some(message.task_id),
-        Err(MessageError::Unusable { task_id, .. }) => Some(*task_id),
-        Err(MessageError::Unreadable(_)) => None,
     }
 }

@@ -53,6 +53,7 @@ fn copy_of(received: &ReceivedMessage, reason: &str, now: models::Timestamp) -> 
     let is_plain = original.chars().all(xml_can_carry);
     let message = if is_plain { original.clone().into_owned() } else { STANDARD.encode(&*original) };
     let mut copy = PoisonCopy {
+        kind: None,
         reason: reason.chars().take(MAX_REASON_CHARS).collect(),
         message: Some(message),
         encoding: (!is_plain).then(|| "base64".to_owned()),

@@ -76,6 +76,7 @@ fn monitors_problems_and_poison_copies_equal_their_golden_files() {
     };
     assert_golden("monitor-list.json", &pretty(serde_json::to_value(&list).unwrap()));
     let copy = PoisonCopy {
+        kind: None,
         reason: "the message cannot be read: not JSON at line 1, column 1".to_owned(),
         message: Some("not \"JSON\"".to_owned()),
         encoding: None,
@@ -85,6 +86,7 @@ fn monitors_problems_and_poison_copies_equal_their_golden_files() {
         poisoned_at: at(0),
     };
     assert_golden("poison-copy.json", &serde_json::to_vec(&copy).unwrap());
+    assert_eq!(PoisonCopy::parse(&serde_json::to_string(&copy).unwrap()), Some(copy));
     let problem = Problem {
         kind: "/problems/task-not-found".to_owned(),
         title: "There is no such task".to_owned(),

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, WWW_AUTHENTICATE};
 use service::auth::{bearer, is_known};
 use service::problem::{HttpError, ProblemKind};
-use service::settings::ApiAuth;
+use service::settings::{ApiAuth, ApiSettings};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::headers::text;
@@ -27,9 +27,7 @@ pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Ht
     match auth {
         ApiAuth::None => Ok(None),
         ApiAuth::ApiKey(hashes) => {
-            let presented = bearer(headers).or_else(|| text(headers, API_KEY).map(str::as_bytes));
-            let digest = presented.filter(|key| !key.is_empty()).map(Sha256::digest);
-            let known = digest.filter(|digest| is_known(digest, hashes));
+            let known = key_digest(headers).filter(|digest| is_known(digest, hashes));
             let Some(digest) = known else {
                 return Err(unauthorized("Send a known key as Authorization: Bearer, or as api-key."));
             };
@@ -45,6 +43,35 @@ pub(crate) fn identify(auth: &ApiAuth, headers: &HeaderMap) -> Result<Caller, Ht
             Ok(Some(principal.to_owned()))
         }
     }
+}
+
+/// The digest of the key that the request presents.
+fn key_digest(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let presented = bearer(headers).or_else(|| text(headers, API_KEY).map(str::as_bytes));
+    presented.filter(|key| !key.is_empty()).map(|key| Sha256::digest(key).into())
+}
+
+/// Requires the rights of an operator of `caller`, who was identified by these headers.
+///
+/// # Errors
+/// [`ProblemKind::OperatorsOnly`] if the caller is not in `api_operators`. Without authentication every caller has the
+/// rights.
+pub(crate) fn require_operator(
+    settings: &ApiSettings,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<(), HttpError> {
+    let operators = &settings.operators;
+    let is_operator = match settings.auth {
+        ApiAuth::None => true,
+        ApiAuth::ApiKey(_) => key_digest(headers).is_some_and(|digest| is_known(&digest, &operators.keys)),
+        ApiAuth::EasyAuth => caller.as_ref().is_some_and(|caller| operators.principals.contains(caller)),
+    };
+    if is_operator {
+        return Ok(());
+    }
+    let detail = "This address is for operators. The variable api_operators names them.";
+    Err(HttpError::new(ProblemKind::OperatorsOnly, detail))
 }
 
 /// Whether `caller` may see a task of `owner`. An authenticated caller only sees its own tasks: a task without an owner

@@ -33,6 +33,24 @@ impl BulkAction {
     }
 }
 
+/// An action on messages in the poison queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PoisonAction {
+    Replay,
+    Remove,
+}
+
+/// Id of a message in the poison queue. Storage Queue gives messages GUIDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MessageId(TaskId);
+
+impl MessageId {
+    /// Whether this is the id of a message, as storage returned it.
+    pub(crate) fn is(self, id: &str) -> bool {
+        id.parse() == Ok(self.0)
+    }
+}
+
 /// A resource with its own address. Static pages are not listed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
@@ -54,6 +72,14 @@ pub(crate) enum Resource {
     Cancel(TaskId),
     /// `/tasks/{id}/retry`
     Retry(TaskId),
+    /// `/poison`
+    PoisonList,
+    /// `/poison:replay`, `/poison:delete`
+    PoisonAll(PoisonAction),
+    /// `/poison/{id}`
+    PoisonMessage(MessageId),
+    /// `/poison/{id}/replay`
+    PoisonReplay(MessageId),
     /// `/healthz`
     Health,
     /// `/readyz`
@@ -68,6 +94,9 @@ impl Resource {
         match path {
             "/tasks" => return Some(Self::Tasks),
             "/tasks:batch" => return Some(Self::Batch),
+            "/poison" => return Some(Self::PoisonList),
+            "/poison:replay" => return Some(Self::PoisonAll(PoisonAction::Replay)),
+            "/poison:delete" => return Some(Self::PoisonAll(PoisonAction::Remove)),
             "/healthz" => return Some(Self::Health),
             "/readyz" => return Some(Self::Ready),
             "/metrics" => return Some(Self::Metrics),
@@ -77,10 +106,15 @@ impl Resource {
         if let Some(action) = BulkAction::ALL.into_iter().find(|action| action.path() == path) {
             return Some(Self::Bulk(action));
         }
-        let rest = path.strip_prefix("/tasks/")?;
-        let (id, part) = rest.split_once('/').map_or((rest, None), |(id, part)| (id, Some(part)));
-        // Only the hyphenated form, so that a task has one address (except for letter case).
-        let id: TaskId = Some(id).filter(|id| id.len() == 36)?.parse().ok()?;
+        if let Some(rest) = path.strip_prefix("/poison/") {
+            let (id, part) = id_and_part(rest)?;
+            return match part {
+                None => Some(Self::PoisonMessage(MessageId(id))),
+                Some("replay") => Some(Self::PoisonReplay(MessageId(id))),
+                Some(_) => None,
+            };
+        }
+        let (id, part) = id_and_part(path.strip_prefix("/tasks/")?)?;
         match part {
             None => Some(Self::Task(id)),
             Some("events") => Some(Self::Events(id)),
@@ -91,26 +125,47 @@ impl Resource {
         }
     }
 
-    /// Whether `path` needs authentication: `/tasks`, everything below it and its actions, and `/metrics`.
+    /// Whether the caller needs the rights of an operator.
+    pub(crate) fn is_for_operators(self) -> bool {
+        matches!(self, Self::PoisonList | Self::PoisonAll(_) | Self::PoisonMessage(_) | Self::PoisonReplay(_))
+    }
+
+    /// Whether `path` needs authentication: `/metrics`, and `/tasks` and `/poison` with everything below them and their
+    /// actions.
     pub(crate) fn needs_authentication(path: &str) -> bool {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let first = decoded.trim_start_matches('/').split(['/', ':']).next().unwrap_or_default();
-        first.eq_ignore_ascii_case("tasks") || first.eq_ignore_ascii_case("metrics") || is_queue_task(path)
+        ["tasks", "metrics", "poison"].iter().any(|closed| first.eq_ignore_ascii_case(closed))
+            || is_queue_task(path)
     }
 
     /// The value of `Allow`.
     pub(crate) fn allow(self) -> &'static str {
         match self {
             Self::Tasks => "GET, HEAD, POST, OPTIONS",
-            Self::QueueTask | Self::Batch | Self::Bulk(_) | Self::Cancel(_) | Self::Retry(_) => {
-                "POST, OPTIONS"
-            }
-            Self::Task(_) => "GET, HEAD, DELETE, OPTIONS",
-            Self::Events(_) | Self::Result(_) | Self::Health | Self::Ready | Self::Metrics => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::QueueTask
+            | Self::Batch
+            | Self::Bulk(_)
+            | Self::Cancel(_)
+            | Self::Retry(_)
+            | Self::PoisonAll(_)
+            | Self::PoisonReplay(_) => "POST, OPTIONS",
+            Self::Task(_) | Self::PoisonMessage(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::Events(_)
+            | Self::Result(_)
+            | Self::PoisonList
+            | Self::Health
+            | Self::Ready
+            | Self::Metrics => "GET, HEAD, OPTIONS",
         }
     }
+}
+
+/// The id at the start of a path, and what follows it. Only the hyphenated form of an id, so that a resource has one address
+/// (except for letter case).
+fn id_and_part(rest: &str) -> Option<(TaskId, Option<&str>)> {
+    let (id, part) = rest.split_once('/').map_or((rest, None), |(id, part)| (id, Some(part)));
+    Some((Some(id).filter(|id| id.len() == 36)?.parse().ok()?, part))
 }
 
 /// Compares like the router of ASP.NET Core: decodes escapes (except that of a slash), then resolves dot segments, and
@@ -204,6 +259,10 @@ mod tests {
             "/Tasks:delete",
             "/tasks%3Adelete",
             "//tasks:other",
+            "/poison",
+            "/Poison:delete",
+            "/poison%3Areplay",
+            "//poison/x",
         ] {
             assert!(Resource::needs_authentication(path), "{path}");
         }

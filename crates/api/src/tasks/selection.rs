@@ -197,7 +197,8 @@ fn invalid_continuation() -> HttpError {
     invalid_parameter("continuation: must come from the nextLink of a list with the same filters.")
 }
 
-fn page_size(query: &Query) -> Result<usize, HttpError> {
+/// The parameter `top`.
+pub(crate) fn page_size(query: &Query) -> Result<usize, HttpError> {
     let Some(text) = query.get("top") else { return Ok(DEFAULT_TOP) };
     let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     number

@@ -24,6 +24,7 @@ mod lost_responses;
 mod metrics;
 mod monitor;
 mod pages;
+mod poison;
 mod prefix;
 mod problems;
 mod result;

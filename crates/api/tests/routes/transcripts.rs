@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderMap, Method, StatusCode};
-use models::{ResultBlob, TaskState};
+use models::{PoisonCopy, ResultBlob, TaskState};
 use service::body::Body;
 use service::settings::WorkerSettings;
 use worker::Worker;
@@ -325,6 +325,32 @@ async fn ends() -> Vec<(&'static str, String)> {
     found
 }
 
+async fn poison() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[]);
+    scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
+    let [message] = &scribe.world.messages("")[..] else { panic!("one message") };
+    let copy = PoisonCopy {
+        kind: None,
+        reason: "5 attempts started without success: the handler responded 503".to_owned(),
+        message: Some(message.text.clone()),
+        encoding: None,
+        blob: None,
+        message_id: message.id.clone(),
+        dequeue_count: 6,
+        poisoned_at: scribe.world.now(),
+    };
+    scribe.world.change_document(id(), |document| document.state = TaskState::Failed);
+    scribe.world.put_message("-poison", &serde_json::to_string(&copy).unwrap());
+    scribe.world.put_message("-poison", "not a task");
+    let list = scribe.ask(Method::GET, "/poison", &[], "").await.json();
+    let message = |index: usize| list["value"][index]["id"].as_str().unwrap().to_owned();
+    scribe.ask(Method::POST, &format!("/poison/{}/replay", message(0)), &[], "").await;
+    scribe.ask(Method::GET, &format!("/poison/{}", message(1)), &[], "").await;
+    scribe.ask(Method::POST, "/poison:replay", &[], "").await;
+    scribe.ask(Method::POST, "/poison:delete", &[], "").await;
+    vec![("poison", scribe.take())]
+}
+
 async fn refusals() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     let mut found = Vec::new();
@@ -366,6 +392,7 @@ async fn documented_transcripts_equal_the_responses() {
     found.extend(results().await);
     found.extend(lists().await);
     found.extend(ends().await);
+    found.extend(poison().await);
     found.extend(refusals().await);
 
     let mut document = std::fs::read_to_string(DOCUMENT).unwrap();

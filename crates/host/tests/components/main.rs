@@ -23,6 +23,7 @@ mod journey;
 mod large;
 mod limits;
 mod misbehaving;
+mod operators;
 mod streaming;
 mod surface;
 mod wire;

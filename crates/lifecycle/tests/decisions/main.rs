@@ -21,6 +21,8 @@ mod properties;
 #[cfg(test)]
 mod redelivery;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod samples;

@@ -7,7 +7,7 @@ use lifecycle::handlers::Handlers;
 use logging::Level;
 
 use super::variables::VARIABLES;
-use super::{ApiAuth, ApiSettings, StorageSettings, WorkerSettings};
+use super::{ApiAuth, ApiSettings, Operators, StorageSettings, WorkerSettings};
 
 /// A variable with an invalid value. Names the variable and the accepted values, and never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,6 +146,25 @@ impl Reader<'_> {
         })
     }
 
+    /// The operators. With API keys, their keys become known ones.
+    fn operators(&self, auth: &mut ApiAuth) -> Result<Operators, SettingsError> {
+        let list = self.text("api_operators");
+        let mut operators = Operators::default();
+        match auth {
+            _ if list.is_empty() => {}
+            ApiAuth::None => return Err(refused("api_operators", "it is set, and api_auth is none")),
+            ApiAuth::ApiKey(known) => {
+                operators.keys = hashes(&list).map_err(|why| refused("api_operators", why))?;
+                known.extend(&operators.keys);
+            }
+            ApiAuth::EasyAuth => {
+                let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+                operators.principals = items.map(str::to_owned).collect();
+            }
+        }
+        Ok(operators)
+    }
+
     fn log_level(&self) -> Result<Level, SettingsError> {
         match self.text("log_level").as_str() {
             "info" => Ok(Level::Info),
@@ -249,7 +268,7 @@ impl ApiSettings {
             .ok_or_else(|| {
                 refused("sas_token_expiry_minutes", "it is outside that range, or no such number")
             })?;
-        let auth = match reader.text("api_auth").as_str() {
+        let mut auth = match reader.text("api_auth").as_str() {
             // Must not be empty, because its default disables authentication.
             _ if reader.is_blank("api_auth") => return Err(refused("api_auth", "it is empty")),
             "none" => ApiAuth::None,
@@ -259,6 +278,7 @@ impl ApiSettings {
             ),
             _ => return Err(refused("api_auth", "it is something else")),
         };
+        let operators = reader.operators(&mut auth)?;
         let depth: u64 = reader.parsed("queue_depth_limit", |_| true)?;
         Ok(Self {
             storage: reader.storage()?,
@@ -266,6 +286,7 @@ impl ApiSettings {
             public_base_url: Some(reader.url("public_base_url")?).filter(|url| !url.is_empty()),
             trust_forwarded: reader.parsed("trust_forwarded", |_| true)?,
             auth,
+            operators,
             body_limit: reader.parsed("body_limit_bytes", |n| (1024..=67_108_864).contains(n))?,
             queue_depth_limit: Some(depth).filter(|depth| *depth > 0),
             retention: reader.retention()?,

@@ -106,6 +106,12 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "lower-case hexadecimal SHA-256 digests, comma-separated; needed by api-key",
     ),
+    variable(
+        "api_operators",
+        Role::Api,
+        "",
+        "comma-separated: digests as in api_key_hashes with api-key, principal ids with easy-auth; or empty",
+    ),
     variable("body_limit_bytes", Role::Api, "1048576", "a whole number from 1024 to 67108864"),
     variable("queue_depth_limit", Role::Api, "0", "a whole number; 0 is off"),
     variable("retention_days", Role::Both, "30", "a whole number from 1 to 3650"),

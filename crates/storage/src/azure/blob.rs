@@ -311,6 +311,18 @@ impl PublicStore for BlobStore {
         })
     }
 
+    fn read_poisoned<'a>(&'a self, name: &'a str) -> StorageFuture<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let blobs = self.account.storage.blobs(&self.poison);
+            match blobs.get(name, GetOptions::default()).await {
+                Ok(azure::Read::Found(blob)) => Ok(Some(blob.bytes)),
+                Ok(azure::Read::Missing | azure::Read::Changed | azure::Read::Unchanged) => Ok(None),
+                Err(error) if is_missing(&error) => Ok(None),
+                Err(error) => Err(self.account.error(&error)),
+            }
+        })
+    }
+
     fn probe(&self) -> StorageFuture<'_, ()> {
         Box::pin(async move {
             // Any name will do: storage reports a missing blob or container only to valid credentials.

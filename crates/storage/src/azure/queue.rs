@@ -8,8 +8,8 @@ use models::Timestamp;
 use super::account::Account;
 use super::error::is_missing;
 use crate::{
-    LeaseLost, MonitoredQueue, QueueName, ReceivedMessage, StorageError, StorageFuture, TaskQueue,
-    TaskReceiver,
+    LeaseLost, MonitoredQueue, PeekedMessage, QueueName, ReceivedMessage, StorageError, StorageFuture,
+    TaskQueue, TaskReceiver,
 };
 
 /// The queues: `{queue}`, `{queue}-scheduled`, `{queue}-poison`, and with `priority_queues` `{queue}-high` and
@@ -118,6 +118,20 @@ impl MonitoredQueue for StorageQueues {
             let outcome = self.queue(queue).peek(azure::MAX_MESSAGES).await;
             let messages = self.read(outcome)?;
             Ok(messages.into_iter().map(|message| message.inserted_at.into()).min())
+        })
+    }
+
+    fn peek(&self, queue: QueueName) -> StorageFuture<'_, Vec<PeekedMessage>> {
+        Box::pin(async move {
+            let outcome = self.queue(queue).peek(azure::MAX_MESSAGES).await;
+            let messages = self.read(outcome)?.into_iter();
+            Ok(messages
+                .map(|message| PeekedMessage {
+                    message_id: message.message_id,
+                    inserted_at: message.inserted_at.into(),
+                    text: message.text,
+                })
+                .collect())
         })
     }
 }

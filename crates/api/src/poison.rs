@@ -1,0 +1,25 @@
+//! The poison queue for operators: list, look at, replay and remove messages.
+//!
+//! Storage Queue has no operation on one message by its id: Peek Messages returns the first 32 visible messages without a
+//! pop receipt, and only Get Messages returns pop receipts, of the first messages. A request for one message therefore
+//! receives from the front until it has the message, at most [`find::MAX_SCANNED`], and makes the others visible again.
+
+mod change;
+mod copy;
+mod find;
+mod list;
+mod replay;
+
+pub(crate) use change::{change_all, change_one};
+pub(crate) use list::{list, show};
+
+use service::problem::{HttpError, ProblemKind};
+
+fn not_found() -> HttpError {
+    let detail = format!(
+        "No message with this id is among the first {} of the poison queue, or another request holds it for up to {} s.",
+        find::MAX_SCANNED,
+        find::LEASE.as_secs()
+    );
+    HttpError::new(ProblemKind::PoisonMessageNotFound, detail)
+}

@@ -73,6 +73,9 @@ param defaultDomain string
 @description('Address of the API behind a custom domain or a gateway: scheme, host and optionally a path. Empty means the address of the app.')
 param publicBaseUrl string = ''
 
+@description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that events are off.')
+param callbackHost string = ''
+
 // With easy-auth the API trusts a header that names the caller. Only the platform's authentication prevents callers from
 // sending that header, so one must not be deployed without the other. json() of a sentence ends the deployment with that
 // sentence (the policy scanner does not know Bicep's fail() and would skip the whole file).
@@ -139,6 +142,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_SAS_TOKEN_EXPIRY_MINUTES', value: sasTokenExpiryMinutes }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
             { name: 'SPIN_VARIABLE_API_AUTH', value: checkedAuth }
             { name: 'SPIN_VARIABLE_API_KEY_HASHES', value: apiKeyHashes }
             { name: 'SPIN_VARIABLE_API_OPERATORS', value: apiOperators }

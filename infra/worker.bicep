@@ -48,12 +48,22 @@ param containerName string
 @description('A number as text, because azd passes its variables as text.')
 param retentionDays string
 
+@description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that events are off.')
+param callbackHost string = ''
+
+@description('Address of the Key Vault secret with the keys of the signatures (callback_secrets), which the identity of this app can read; needed by callbackHost.')
+param callbackSecretsUri string = ''
+
 // With the name of the account the components use their identity for storage.
 var storageAccountName = credentialMode == 'keyless' ? accountName : ''
 
 // One replica runs 2 drains of 32 tasks at a time.
 var parallelDrains = 2
 var maxConcurrency = 32
+
+// The platform reads the secret; the components get its value.
+var callbackSecrets = empty(callbackSecretsUri) ? [] : [{ name: 'callback-secrets', keyVaultUrl: callbackSecretsUri, identity: identityId }]
+var callbackVariables = empty(callbackSecretsUri) ? [] : [{ name: 'SPIN_VARIABLE_CALLBACK_SECRETS', secretRef: 'callback-secrets' }]
 
 // The scaler's name of this cloud.
 var scalerClouds = {
@@ -77,6 +87,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
       // With several active revisions, each would receive from the queue.
       activeRevisionsMode: 'Single'
       registries: [{ server: registryServer, identity: pullIdentityId }]
+      secrets: callbackSecrets
       // The running container cannot get a token for the pull identity.
       identitySettings: [
         { identity: pullIdentityId, lifecycle: 'None' }
@@ -101,7 +112,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             '--idle-instance-timeout', '60s'
           ]
           resources: { cpu: json('0.5'), memory: '1Gi' }
-          env: [
+          env: concat([
             { name: 'AzureADManagedIdentityClientId', value: identityClientId }
             { name: 'SPIN_VARIABLE_STORAGE_ACCOUNT_NAME', value: storageAccountName }
             { name: 'SPIN_VARIABLE_KEY_VAULT_URL', value: keyVaultHost }
@@ -113,7 +124,8 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
-          ]
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
+          ], callbackVariables)
           // The launcher responds 200 while Spin is healthy, and 503 before that and after three failures in a row.
           probes: [
             {
@@ -180,6 +192,22 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
                 end: '5 * * * *'
                 desiredReplicas: '1'
               }
+            }
+          }
+          {
+            // Starts a worker when an event of an ended task is to be delivered. Events that wait for their next attempt are
+            // invisible and must not keep a replica running.
+            name: 'events'
+            custom: {
+              type: 'azure-queue'
+              metadata: {
+                accountName: accountName
+                queueName: '${queueName}-events'
+                queueLength: '1000'
+                queueLengthStrategy: 'visibleonly'
+                cloud: scalerClouds[environment().name]
+              }
+              identity: identityId
             }
           }
           {

@@ -49,7 +49,7 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
 }
 
 resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = [
-  for suffix in ['', '-scheduled', '-poison']: {
+  for suffix in ['', '-scheduled', '-events', '-poison']: {
     parent: queues
     name: '${queueName}${suffix}'
   }

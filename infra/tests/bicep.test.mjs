@@ -112,9 +112,9 @@ test("default queue and container names equal those of the manifest", () => {
   assert.ok(parameters.containerName.default.length + "-poison".length <= 63);
   assert.equal(String(parameters.retentionDays.default), defaults.retention_days);
   const { queue } = trees()["infra/modules/storage.bicep"].resources;
-  assert.deepEqual(queue.config.loop_type.detail.array_name, ["", "-scheduled", "-poison"]);
+  assert.deepEqual(queue.config.loop_type.detail.array_name, ["", "-scheduled", "-events", "-poison"]);
   const names = read("crates/storage/src/queue.rs") + read("crates/storage/src/azure/queue.rs");
-  for (const suffix of ["-scheduled", "-poison"]) assert.ok(names.includes(suffix), suffix);
+  for (const suffix of ["-scheduled", "-events", "-poison"]) assert.ok(names.includes(suffix), suffix);
 });
 
 test("both apps scale from 0 to 10, by their scale rules", () => {
@@ -123,7 +123,7 @@ test("both apps scale from 0 to 10, by their scale rules", () => {
     assert.deepEqual([scale.minReplicas, scale.maxReplicas, scale.cooldownPeriod], [0, 10, 300]);
   }
   assert.deepEqual(app(APPS.api).properties.template.scale.rules.map(({ name }) => name), ["http"]);
-  const [tasks, scheduled, sweep] = app(APPS.worker).properties.template.scale.rules;
+  const [tasks, scheduled, sweep, events] = app(APPS.worker).properties.template.scale.rules;
   const options = args(APPS.worker);
   const atOnce = Number(options[options.indexOf("--parallel") + 1]) * Number(
     container(APPS.worker).env.find(({ name }) => name === "SPIN_VARIABLE_MAX_CONCURRENCY").value,
@@ -137,6 +137,9 @@ test("both apps scale from 0 to 10, by their scale rules", () => {
   for (const text of Object.values(scheduled.custom.metadata)) assert.ok(typeof text !== "number", "metadata is text");
   assert.equal(sweep.custom.type, "cron");
   assert.equal(sweep.custom.metadata.desiredReplicas, "1");
+  assert.equal(events.custom.metadata.queueName, "${queueName}-events");
+  assert.equal(events.custom.metadata.queueLengthStrategy, "visibleonly");
+  assert.equal(events.custom.identity, "identityId");
 });
 
 test("queues of High and Low tasks exist, are scaled by and watched", () => {
@@ -145,7 +148,7 @@ test("queues of High and Low tasks exist, are scaled by and watched", () => {
   assert.deepEqual(suffixes, ["-high", "-low"]);
   const names = read("crates/storage/src/azure/queue.rs");
   for (const suffix of suffixes) assert.ok(names.includes(`"${suffix}"`), suffix);
-  const [tasks, , , ...others] = app(APPS.worker).properties.template.scale.rules;
+  const [tasks, , , , ...others] = app(APPS.worker).properties.template.scale.rules;
   assert.deepEqual(others, suffixes.map((suffix) => ({
     name: suffix.slice(1), azureQueue: { ...tasks.azureQueue, queueName: "${queueName}" + suffix },
   })));

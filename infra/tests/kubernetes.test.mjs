@@ -48,16 +48,18 @@ test("scale rules equal those of Container Apps", () => {
     [spec.minReplicaCount, spec.maxReplicaCount, spec.pollingInterval, spec.cooldownPeriod],
     [scale.minReplicas, scale.maxReplicas, scale.pollingInterval, scale.cooldownPeriod],
   );
-  const [tasks, scheduled, sweep] = spec.triggers;
+  const [tasks, scheduled, sweep, events] = spec.triggers;
   assert.equal(tasks.metadata.queueLength, String(scale.rules[0].azureQueue.queueLength));
   assert.equal(tasks.metadata.queueLengthStrategy, "all");
   assert.equal(scheduled.metadata.queueName, `${tasks.metadata.queueName}-scheduled`);
   for (const name of ["queueLength", "queueLengthStrategy"]) {
     assert.equal(scheduled.metadata[name], scale.rules[1].custom.metadata[name]);
+    assert.equal(events.metadata[name], scale.rules[3].custom.metadata[name]);
   }
   assert.deepEqual(sweep.metadata, scale.rules[2].custom.metadata);
   assert.equal(spec.scaleTargetRef.name, one("Deployment", "worker.yaml").metadata.name);
-  for (const trigger of [tasks, scheduled]) {
+  assert.equal(events.metadata.queueName, `${tasks.metadata.queueName}-events`);
+  for (const trigger of [tasks, scheduled, events]) {
     assert.equal(trigger.authenticationRef.name, one("TriggerAuthentication", "scaling.yaml").metadata.name);
   }
 });
@@ -67,7 +69,7 @@ test("patch for priority queues adds the rules of Container Apps", () => {
   const { spec } = one("ScaledObject", "scaling.yaml");
   const [tasks] = spec.triggers;
   const patch = JSON.parse(read(`${FOLDER}/priority-queues.json`));
-  assert.deepEqual(patch.map(({ value }) => value.name), rules.slice(3).map(({ name }) => name));
+  assert.deepEqual(patch.map(({ value }) => value.name), rules.slice(4).map(({ name }) => name));
   for (const { op, path, value } of patch) {
     assert.deepEqual([op, path], ["add", "/spec/triggers/-"]);
     const queueName = `${tasks.metadata.queueName}-${value.name}`;

@@ -22,8 +22,10 @@
 //! ```
 
 mod batch;
+mod callback;
 mod drain;
 mod error;
+mod event;
 mod json;
 mod members;
 mod message;
@@ -40,11 +42,13 @@ mod task_id;
 mod timestamp;
 
 pub use batch::{BatchOutcome, BatchResponse, BulkReport, MAX_BATCH_TASKS, TaskBatch};
+pub use callback::{CallbackRecord, CallbackState, MAX_CALLBACK_URI_BYTES};
 pub use drain::DrainReport;
 pub use error::ContractError;
+pub use event::EventMessage;
 pub use json::{Json, JsonError, MAX_INPUT_LEVELS, MAX_JSON_LEVELS, MAX_NUMBER_CHARS, MAX_RESULT_LEVELS};
 pub use message::{MAX_MESSAGE_BYTES, MessageError, TaskMessage, fits_message};
-pub use monitor::{Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState};
+pub use monitor::{Monitor, MonitorAttempt, MonitorCallback, MonitorError, MonitorList, MonitorState};
 pub use note::DeliveryNote;
 pub use poison::{PoisonCopy, PoisonList, PoisonMessage, PoisonReport};
 pub use problem::Problem;

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptOutcome, AttemptRecord, Json, TaskError, TaskId, TaskPriority, TaskState, TaskStatus, Timestamp,
+    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, Json, TaskError, TaskId, TaskPriority,
+    TaskState, TaskStatus, Timestamp,
 };
 
 /// The state of a task, with the values of the Azure REST API guidelines for long-running operations.
@@ -118,6 +119,9 @@ pub struct Monitor {
     /// The key of which no two tasks of one caller wait or run at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_key: Option<String>,
+    /// Delivery of the task's event to its `CallbackUri`; absent before the end of the task, and without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<MonitorCallback>,
     /// When the task may be purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
@@ -184,6 +188,40 @@ impl From<&AttemptRecord> for MonitorAttempt {
     }
 }
 
+/// The delivery of an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MonitorCallback {
+    /// State of the delivery.
+    pub status: CallbackState,
+    /// Number of calls of the receiver so far.
+    pub attempts: u32,
+    /// When the latest call ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub last_attempt_date_time: Option<Timestamp>,
+    /// How the latest call ended, such as `HTTP 503` or `no response in time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_outcome: Option<String>,
+    /// The next call does not start before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
+    pub next_attempt_date_time: Option<Timestamp>,
+}
+
+impl From<&CallbackRecord> for MonitorCallback {
+    fn from(record: &CallbackRecord) -> Self {
+        Self {
+            status: record.state,
+            attempts: record.attempts,
+            last_attempt_date_time: record.last_attempt_at,
+            last_outcome: record.last_outcome.clone(),
+            next_attempt_date_time: record.next_attempt_at,
+        }
+    }
+}
+
 /// An error in the format of the Azure REST API guidelines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -245,6 +283,7 @@ impl Monitor {
             max_attempts: document.max_attempts,
             timeout_seconds: document.timeout_seconds,
             unique_key: document.unique_key.clone(),
+            callback: document.callback.as_ref().map(MonitorCallback::from),
             expires_date_time: document.expires_at,
             cancel_requested: document.cancel_requested_at.is_some(),
             result: document.result.clone(),

@@ -11,7 +11,8 @@ use crate::{TaskId, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PoisonCopy {
-    /// What was given up, if it is not the message of a task. A copy with a kind is never replayed as a task.
+    /// What was given up, if it is not the message of a task: `event` for the delivery of an event. A copy with a kind is
+    /// never replayed as a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Why the message was given up, as text for people.

@@ -1,5 +1,7 @@
 use crate::members::Members;
-use crate::{ContractError, Json, MAX_INPUT_LEVELS, TaskId, TaskPriority, TaskState, Timestamp};
+use crate::{
+    ContractError, Json, MAX_CALLBACK_URI_BYTES, MAX_INPUT_LEVELS, TaskId, TaskPriority, TaskState, Timestamp,
+};
 
 /// Maximum length of `TaskName` in Unicode characters.
 pub const MAX_NAME_CHARS: usize = 4096;
@@ -64,6 +66,9 @@ pub struct TaskRequest {
     pub timeout_seconds: Option<u32>,
     /// `MaxAttempts`: maximum number of attempts, if it is less than the operator's limit.
     pub max_attempts: Option<u32>,
+    /// `CallbackUri`: where the event of the task's end is delivered, an absolute http(s) address of at most
+    /// [`MAX_CALLBACK_URI_BYTES`]. The service refuses hosts that the operator does not allow.
+    pub callback_uri: Option<String>,
     /// `UniqueKey`. Not together with `TaskId`, because the key determines the task.
     pub unique: Option<UniqueKey>,
 }
@@ -112,6 +117,7 @@ impl TaskRequest {
                 "cannot be given together with TaskId; the key determines the task",
             ));
         }
+        let callback_uri = callback_uri(&members)?;
         Ok(Self {
             task_id,
             task_name,
@@ -122,6 +128,7 @@ impl TaskRequest {
             start_by,
             timeout_seconds,
             max_attempts,
+            callback_uri,
             unique,
         })
     }
@@ -137,6 +144,16 @@ fn limit(members: &Members<'_>, member: &'static str, max: u32) -> Result<Option
             Err(ContractError::member(member, format!("must be {expected}")))
         }
         number => Ok(number),
+    }
+}
+
+fn callback_uri(members: &Members<'_>) -> Result<Option<String>, ContractError> {
+    match members.required_type::<String>("CallbackUri", "a string")? {
+        Some(uri) if uri.is_empty() || uri.len() > MAX_CALLBACK_URI_BYTES => Err(ContractError::member(
+            "CallbackUri",
+            format!("must have 1 to {MAX_CALLBACK_URI_BYTES} bytes"),
+        )),
+        uri => Ok(uri),
     }
 }
 

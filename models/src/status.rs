@@ -3,7 +3,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
-use crate::{ContractError, Json, TaskId, TaskPriority, TaskRequest, TaskState, Timestamp};
+use crate::{
+    CallbackRecord, CallbackState, ContractError, Json, TaskId, TaskPriority, TaskRequest, TaskState,
+    Timestamp,
+};
 
 /// Maximum number of records in [`TaskStatus::history`]; the oldest are dropped first.
 pub const MAX_HISTORY_RECORDS: usize = 20;
@@ -76,6 +79,12 @@ pub struct TaskStatus {
     /// The task keeps its key until this time even if it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unique_until: Option<Timestamp>,
+    /// Where the event of the task's end is delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_uri: Option<String>,
+    /// How far that delivery is, once the task has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackRecord>,
     /// When a client requested the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -219,6 +228,8 @@ impl TaskStatus {
             generation: 0,
             unique_key: request.unique.map(|unique| unique.key),
             unique_until: window.filter(|window| !window.is_zero()).map(|window| now.plus(window)),
+            callback_uri: request.callback_uri,
+            callback: None,
             cancel_requested_at: None,
             percent_complete: None,
             message: None,
@@ -266,6 +277,8 @@ impl TaskStatus {
             generation: m.nullable("Generation", "a number of retries")?.unwrap_or(0),
             unique_key: m.nullable("UniqueKey", text)?,
             unique_until: m.nullable("UniqueUntil", moment)?,
+            callback_uri: m.nullable("CallbackUri", text)?,
+            callback: CallbackRecord::of(m)?,
             cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
             percent_complete: m
                 .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
@@ -292,6 +305,13 @@ impl TaskStatus {
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.created_at.is_some()
+    }
+
+    /// Returns whether the task has ended and its event is still to be delivered.
+    #[must_use]
+    pub fn is_event_due(&self) -> bool {
+        self.state.is_terminal()
+            && self.callback.as_ref().is_some_and(|callback| callback.state == CallbackState::Due)
     }
 
     /// Returns whether `request` has the same content: name, description, priority and input.

@@ -26,8 +26,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
-use models::{Monitor, MonitorState, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp};
+use models::{EventMessage, Monitor, MonitorState, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp};
 use service::env::Env;
+use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use service::settings::ApiSettings;
@@ -125,6 +126,17 @@ impl Tasks {
         let queue =
             if delay.is_zero() { QueueName::of(stored.document.priority) } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)
+    }
+
+    /// Puts the message of the event of a task that this request has ended, if one is due. The client is not told of a
+    /// failure: a worker puts the message when it receives that of the task, or in the sweep.
+    pub(crate) async fn put_event(&self, stored: &StoredDocument) {
+        let Some(message) = EventMessage::of(&stored.document) else { return };
+        if let Err(error) = self.queue.send(QueueName::Events, &message.text(), Duration::ZERO).await {
+            let task_id = stored.document.task_id.to_string();
+            let line = Line::warn("an event could not be queued; a worker queues it later");
+            self.env.log(&line.with("task_id", task_id).with("cause", error.to_string()));
+        }
     }
 
     /// A response whose body is the status monitor.

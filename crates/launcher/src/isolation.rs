@@ -16,8 +16,9 @@ const RELAY: &str = "worker";
 /// The requests of an instance, at a time and in turn: a trap ends all requests of its instance. A request whose response
 /// still arrives does not count as one at a time, so the second limit is needed too.
 const REUSE: &str = "1";
-/// Variables of the platform and of the components that give access to storage. The process needs none of them.
-const CREDENTIALS: [&str; 12] = [
+/// Variables of the platform and of the components that give access to storage or to receivers of events. The process needs
+/// none of them; the hosts of receivers go with the keys, without which they are no valid configuration.
+const CREDENTIALS: [&str; 17] = [
     "StorageCS",
     "keyvault",
     "IDENTITY_ENDPOINT",
@@ -30,6 +31,11 @@ const CREDENTIALS: [&str; 12] = [
     "SPIN_VARIABLE_KEY_VAULT_URL",
     "SPIN_VARIABLE_IDENTITY_ENDPOINT",
     "SPIN_VARIABLE_IDENTITY_HEADER",
+    "SPIN_VARIABLE_CALLBACK_HOSTS",
+    "SPIN_VARIABLE_CALLBACK_HOSTS_B",
+    "SPIN_VARIABLE_CALLBACK_HOSTS_C",
+    "SPIN_VARIABLE_CALLBACK_HOSTS_D",
+    "SPIN_VARIABLE_CALLBACK_SECRETS",
 ];
 
 /// Returns `command` with the handlers among the components that it selects. A command that selects none runs all.
@@ -172,7 +178,13 @@ mod tests {
     fn process_has_no_credentials() {
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let environment = BTreeMap::from(
-            [("STORAGECS", "hidden"), ("IDENTITY_HEADER", "hidden"), ("PATH", "/bin")].map(pair),
+            [
+                ("STORAGECS", "hidden"),
+                ("IDENTITY_HEADER", "hidden"),
+                ("SPIN_VARIABLE_CALLBACK_SECRETS", "hidden"),
+                ("PATH", "/bin"),
+            ]
+            .map(pair),
         );
         let of_worker = [
             ("SPIN_VARIABLE_STORAGE_CONNECTION_STRING", "hidden"),

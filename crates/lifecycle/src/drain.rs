@@ -68,6 +68,8 @@ pub struct Drain {
     /// When to receive a small batch, or to check an empty queue again.
     receive_at: Duration,
     upkeep_at: Duration,
+    /// Whether something else than tasks goes on, for which the drain must not end.
+    is_held: bool,
 }
 
 impl Drain {
@@ -87,6 +89,7 @@ impl Drain {
             received_at: Duration::ZERO,
             receive_at: Duration::ZERO,
             upkeep_at: UPKEEP_INTERVAL,
+            is_held: false,
         }
     }
 
@@ -96,7 +99,7 @@ impl Drain {
         let rest = self.rest_until.saturating_sub(now);
         let is_over = self.stopped || self.is_queue_empty || !rest.is_zero() || now >= self.round_ends_at;
         let held = running.saturating_add(ending);
-        if held == 0 && is_over {
+        if held == 0 && is_over && !self.is_held {
             return Next::End;
         }
         let free = self.slots.saturating_sub(running).min(self.slots.saturating_mul(2).saturating_sub(held));
@@ -166,6 +169,12 @@ impl Drain {
     #[must_use]
     pub fn rest_left(&self, now: Duration) -> Option<Duration> {
         Some(self.rest_until.saturating_sub(now)).filter(|rest| !rest.is_zero())
+    }
+
+    /// Says whether something else than tasks goes on, such as the delivery of events. Until it is over the drain does not
+    /// end, and continues to receive.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
     }
 
     /// Stops receiving. Running tasks go on.

@@ -10,6 +10,7 @@
 //! - [`delivery`]: one delivery of a message.
 //! - [`outcome`]: the end of an attempt, and how it continues after a conflict.
 //! - [`lease`]: when to renew a lease and when to stop the attempt.
+//! - [`events`]: the event of a task's end, and its delivery.
 //! - [`cancel`], [`retry`]: requests of clients to cancel or retry a task.
 //! - [`replay`]: a message that was given up and is to be replayed.
 //! - [`schedule`]: delayed tasks.
@@ -27,6 +28,7 @@
 pub mod cancel;
 pub mod delivery;
 pub mod drain;
+pub mod events;
 pub mod handler_limit;
 pub mod handlers;
 pub mod intake;

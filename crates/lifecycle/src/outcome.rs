@@ -67,6 +67,9 @@ pub enum Effect {
     StoreResult(String),
     /// Write the document over the version that was read.
     Write(Box<TaskStatus>),
+    /// Put the message of the event of the task's end. If that fails, leave the message of the task: its next delivery
+    /// puts the event.
+    PutEvent,
     /// Hide the message for the back-off of this attempt, and note in it for which attempt it was hidden.
     BackOff {
         /// How long to hide it.
@@ -92,7 +95,7 @@ pub fn settle(
     fraction: f64,
 ) -> Vec<Effect> {
     let mut next = current.clone();
-    let mut effects = Vec::with_capacity(3);
+    let mut effects = Vec::with_capacity(4);
     let last = match outcome {
         Outcome::Completed(product) => {
             if let Some(Product::Blob(blob)) = product {
@@ -129,7 +132,11 @@ pub fn settle(
             Effect::Release
         }
     };
+    let is_event_due = next.is_event_due();
     effects.push(Effect::Write(Box::new(next)));
+    if is_event_due {
+        effects.push(Effect::PutEvent);
+    }
     effects.push(last);
     effects
 }

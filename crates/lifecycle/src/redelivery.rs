@@ -20,7 +20,7 @@ const MIN_LOST_WORKERS: u32 = 5;
 /// the message should be delivered soon after storage works again.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 /// The longest of these pauses.
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// How to process a message.
 #[derive(Debug, Clone, PartialEq, Eq)]

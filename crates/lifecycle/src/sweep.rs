@@ -3,7 +3,7 @@
 //! Workers list all documents in small steps, one complete listing being a pass. They do so only while the task
 //! queue is empty; otherwise a task without a write may just wait in a long queue. A pass lists every document and
 //! reads few: each document is stored with a [`Mark`] that the listing returns, and the pass reads those that are
-//! due. Documents without a mark, which the .NET side and earlier releases wrote, are read if they changed since the
+//! due. A task that has ended and whose event is due gets a new message of that event. Documents without a mark, which the .NET side and earlier releases wrote, are read if they changed since the
 //! previous pass, if their retention may end, and once a day in a full pass.
 
 use std::fmt;
@@ -12,7 +12,8 @@ use std::time::Duration;
 use models::{TaskState, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Policy, retention, schedule, transition};
+use crate::redelivery::MAX_PAUSE as MAX_ERROR_PAUSE;
+use crate::{Policy, events, retention, schedule, transition};
 
 /// The assumed maximum difference between the clocks of workers and storage.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ pub enum Mark {
     Runs,
     /// The task is terminal and may be purged at this time; `None` means never.
     Ended(Option<Timestamp>),
+    /// The task is terminal and its event is due, not before this time if there is one.
+    OwesEvent(Option<Timestamp>),
 }
 
 impl Mark {
@@ -41,6 +44,7 @@ impl Mark {
         match document.state {
             TaskState::Pending => Self::Waits(document.not_before.max(document.retry_at)),
             TaskState::InProgress => Self::Runs,
+            _ if document.is_event_due() => Self::OwesEvent(next_call(document)),
             TaskState::Completed | TaskState::Failed | TaskState::Cancelled => {
                 Self::Ended(document.expires_at)
             }
@@ -58,6 +62,7 @@ impl Mark {
             ("waits", moment) => Some(Self::Waits(moment)),
             ("runs", None) => Some(Self::Runs),
             ("ended", moment) => Some(Self::Ended(moment)),
+            ("event", moment) => Some(Self::OwesEvent(moment)),
             _ => None,
         }
     }
@@ -71,6 +76,9 @@ impl Mark {
             }
             Self::Runs => Some(last_written.plus(silence(TaskState::InProgress, policy))),
             Self::Ended(expires) => expires,
+            Self::OwesEvent(next) => {
+                Some(last_written.max(next.unwrap_or(last_written)).plus(event_silence(policy)))
+            }
         }
     }
 }
@@ -81,6 +89,7 @@ impl fmt::Display for Mark {
             Self::Waits(moment) => ("waits", *moment),
             Self::Runs => ("runs", None),
             Self::Ended(moment) => ("ended", *moment),
+            Self::OwesEvent(moment) => ("event", *moment),
         };
         match moment {
             Some(moment) => write!(f, "{word} {}", moment.unix_millis()),
@@ -97,6 +106,9 @@ pub enum Review {
     /// Its message is missing: write this document (If-Match, so that one worker succeeds), then send its message with
     /// this delay. If the process crashes in between, a later pass finds the document again.
     Requeue(Box<TaskStatus>, Duration),
+    /// The message of its event is missing: write this document (If-Match, so that one worker succeeds), then put the
+    /// message.
+    PutEvent(Box<TaskStatus>),
     /// Its retention is over: delete these attachments, then the document.
     Purge(Vec<String>),
 }
@@ -104,6 +116,11 @@ pub enum Review {
 /// Decides on one document. `last_written` is the time of its last write by storage's clock.
 #[must_use]
 pub fn review(document: &TaskStatus, last_written: Timestamp, policy: &Policy, now: Timestamp) -> Review {
+    if document.is_event_due() && !is_event_forgotten(document, now) {
+        let alive_at = last_written.max(next_call(document).unwrap_or(last_written));
+        let is_silent = alive_at.plus(event_silence(policy)) <= now;
+        return if is_silent { Review::PutEvent(Box::new(document.clone())) } else { Review::Leave };
+    }
     if document.state.is_terminal() {
         let expired = retention::is_expired(document, now);
         return if expired { Review::Purge(retention::attachments(document)) } else { Review::Leave };
@@ -131,6 +148,23 @@ fn silence(state: TaskState, policy: &Policy) -> Duration {
     let hidden = policy.visibility.max(policy.retry_cap);
     let working = if state == TaskState::InProgress { policy.task_timeout } else { Duration::ZERO };
     hidden + working + MAX_CLOCK_SKEW
+}
+
+/// When the receiver of a due event is called next, if it was called before.
+fn next_call(document: &TaskStatus) -> Option<Timestamp> {
+    document.callback.as_ref().and_then(|callback| callback.next_attempt_at)
+}
+
+/// Returns how long the document of a due event can stay without a write while the message of the event exists and may
+/// be received: while a lease hides it, or the pause after an error.
+fn event_silence(policy: &Policy) -> Duration {
+    events::lease(policy.visibility).max(MAX_ERROR_PAUSE) + MAX_CLOCK_SKEW
+}
+
+/// Returns whether an event is so old that its task is purged with it. Workers give an event up earlier; this bounds what
+/// is kept if none of them delivers events any more.
+fn is_event_forgotten(document: &TaskStatus, now: Timestamp) -> bool {
+    document.expires_at.is_some_and(|expires| expires.plus(events::MAX_AGE) <= now)
 }
 
 /// The state of the sweep. It is stored as JSON and shared by all workers.

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use models::{
-    AttemptOutcome, AttemptRecord, DeliveryId, Schedule, TaskError, TaskRequest, TaskState, TaskStatus,
-    Timestamp,
+    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, Schedule, TaskError,
+    TaskRequest, TaskState, TaskStatus, Timestamp,
 };
 
 use crate::product::Product;
@@ -28,6 +28,7 @@ pub(crate) fn create(described: &TaskStatus, inserted_at: Timestamp) -> TaskStat
         start_by: None,
         timeout_seconds: None,
         max_attempts: None,
+        callback_uri: None,
         unique: None,
     };
     let mut created = TaskStatus::accepted(described.task_id, request, String::new(), inserted_at);
@@ -157,6 +158,7 @@ pub(crate) fn retry(document: &mut TaskStatus, by: Option<&str>, now: Timestamp)
     document.attempts_used = Some(0);
     document.generation = document.generation.saturating_add(1);
     document.cancel_requested_at = None;
+    document.callback = None;
     document.percent_complete = None;
     document.message = None;
     document.record(AttemptRecord {
@@ -168,6 +170,24 @@ pub(crate) fn retry(document: &mut TaskStatus, by: Option<&str>, now: Timestamp)
         by: by.map(str::to_owned),
         delivery: None,
     });
+}
+
+/// A terminal state → the same: records a call of the task's receiver. The task itself does not change, and neither does
+/// the time of its last change.
+pub(crate) fn event_called(
+    document: &mut TaskStatus,
+    state: CallbackState,
+    outcome: String,
+    next_attempt_at: Option<Timestamp>,
+    now: Timestamp,
+) {
+    if let Some(callback) = &mut document.callback {
+        callback.state = state;
+        callback.attempts = callback.attempts.saturating_add(1);
+        callback.last_attempt_at = Some(now);
+        callback.last_outcome = Some(outcome);
+        callback.next_attempt_at = next_attempt_at;
+    }
 }
 
 /// The record of the attempt that has not ended, if there is one.
@@ -199,6 +219,7 @@ fn end(
     document.finished_at = Some(now);
     document.expires_at = Some(retention::expires_at(now, keep_for));
     document.error = error;
+    document.callback = document.callback_uri.as_ref().map(|_| CallbackRecord::due());
 }
 
 fn end_attempt(

@@ -1,10 +1,10 @@
 //! Schemas: those of `models`, and the request body, whose parser is written by hand and hence its schema as well.
 
 use models::{
-    AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, MAX_ATTEMPTS, MAX_BATCH_TASKS,
-    MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS, MAX_UNIQUE_SECONDS,
-    Monitor, MonitorAttempt, MonitorError, MonitorList, MonitorState, PoisonList, PoisonMessage,
-    PoisonReport, Problem,
+    AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, CallbackState, MAX_ATTEMPTS, MAX_BATCH_TASKS,
+    MAX_CALLBACK_URI_BYTES, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
+    MAX_UNIQUE_SECONDS, Monitor, MonitorAttempt, MonitorCallback, MonitorError, MonitorList, MonitorState,
+    PoisonList, PoisonMessage, PoisonReport, Problem,
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
@@ -27,6 +27,8 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema_from::<BulkReport>()
         .schema_from::<Monitor>()
         .schema_from::<MonitorAttempt>()
+        .schema_from::<CallbackState>()
+        .schema_from::<MonitorCallback>()
         .schema_from::<MonitorError>()
         .schema_from::<MonitorList>()
         .schema_from::<MonitorState>()
@@ -126,6 +128,12 @@ fn task_request() -> Object {
                 .minimum(Some(1))
                 .maximum(Some(MAX_ATTEMPTS))
                 .description(Some("Maximum number of attempts; the operator's limit is not exceeded.")),
+        )
+        .property(
+            "CallbackUri",
+            plain(Type::String).min_length(Some(1)).max_length(Some(MAX_CALLBACK_URI_BYTES)).description(Some(
+                "Absolute http(s) address that is called when the task has ended, of a host that the operator allows.",
+            )),
         )
         .property(
             "UniqueKey",

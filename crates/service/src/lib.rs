@@ -1,8 +1,9 @@
-//! What the API and the worker share: settings, environment, authentication, log lines, bodies, media types and one
+//! What the API and the worker share: settings, environment, authentication, log lines, receivers of events, bodies, media types and one
 //! table of problems.
 
 pub mod auth;
 pub mod body;
+pub mod callback;
 pub mod env;
 pub mod media_type;
 pub mod problem;

@@ -9,6 +9,8 @@ use azure::Secret;
 use lifecycle::handlers::Handlers;
 use logging::Level;
 
+use crate::callback::{CallbackHosts, Callbacks};
+
 pub use parse::{ConfigurationError, SettingsError};
 pub use storage::StorageSettings;
 pub use variables::{Role, VARIABLES, Variable};
@@ -58,6 +60,8 @@ pub struct ApiSettings {
     pub log_level: Level,
     /// `task_handlers`: which handler a task has, and the policy of its name.
     pub handlers: Handlers,
+    /// `callback_hosts`: the receivers that a `CallbackUri` may name.
+    pub callback_hosts: CallbackHosts,
 }
 
 impl ApiSettings {
@@ -108,6 +112,8 @@ pub struct WorkerSettings {
     pub log_level: Level,
     /// `task_handlers`: which handler a task has, and the policy of its name.
     pub handlers: Handlers,
+    /// How events of ended tasks are delivered; `None` if `callback_hosts` lists no receiver.
+    pub callbacks: Option<Callbacks>,
     /// `handler_process_host`: the host process of the handlers that are components, without a slash at the end; empty
     /// if they are in the worker's own process.
     pub handler_process: String,

@@ -78,6 +78,10 @@ fn components_connect_only_to_configured_hosts() {
         "{{ handler_hosts_d }}",
         "{{ handler_process_host }}",
         "{{ handler_watch_host }}",
+        "{{ callback_hosts }}",
+        "{{ callback_hosts_b }}",
+        "{{ callback_hosts_c }}",
+        "{{ callback_hosts_d }}",
     ];
     assert_eq!(hosts("worker"), toml::Value::from([&storage[..], &handlers[..]].concat()));
 }

@@ -33,6 +33,8 @@ pub enum QueueKind {
     Tasks,
     /// Messages that wait for their time.
     Scheduled,
+    /// Events of ended tasks.
+    Events,
     /// Copies of messages that were given up.
     Poison,
 }
@@ -77,6 +79,10 @@ impl Call {
                 (call.op, call.part) = (Op::Handler, Some(Part::Handler));
                 return call;
             }
+            (Some("receiver.test"), _) => {
+                call.op = Op::Receiver;
+                return call;
+            }
             _ => return call,
         };
         call.part = Some(part);
@@ -115,6 +121,7 @@ impl Call {
         self.queue = match target.name.as_str() {
             name if TASK_QUEUES.contains(&name) => Some(QueueKind::Tasks),
             name if name.ends_with("-scheduled") => Some(QueueKind::Scheduled),
+            name if name.ends_with("-events") => Some(QueueKind::Events),
             name if name.ends_with("-poison") => Some(QueueKind::Poison),
             _ => None,
         };

@@ -15,6 +15,7 @@ use crate::fleet::{Fleet, Input};
 use crate::mutation::Mutation;
 use crate::promise::Promise;
 use crate::random::Rng;
+use crate::receive::RECEIVER_HOST;
 use crate::record::Role;
 use crate::scenario::{Ask, Element, Identity, Index, Route};
 use crate::world::World;
@@ -131,6 +132,10 @@ impl Clients {
                 if task.expires > 0 {
                     let expires = self.world.true_time() + Duration::from_secs(task.expires);
                     members.insert("ExpiresAt".to_owned(), Timestamp::from(expires).to_string().into());
+                }
+                if !task.calls.is_empty() {
+                    let receiver = format!("{RECEIVER_HOST}/{}", what.task);
+                    members.insert("CallbackUri".to_owned(), receiver.into());
                 }
                 if task.max_attempts > 0 {
                     members.insert("MaxAttempts".to_owned(), task.max_attempts.into());

@@ -13,6 +13,7 @@ use crate::call::{
     BLOB_ENDPOINT, HANDLER_PROCESS, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE_ENDPOINT, TASK_QUEUES, VAULT_URL,
 };
 use crate::random::Rng;
+use crate::receive::{MAX_ATTEMPTS, RECEIVER_HOST, RECEIVER_SECRET};
 use crate::scenario::{Credential, Knobs, Scenario};
 use crate::secrets::Secrets;
 
@@ -45,7 +46,7 @@ impl Cloud {
             VAULT.to_owned(),
             BTreeMap::from([("StorageCS".to_owned(), connection_string(EMULATOR_KEY))]),
         )]);
-        for secret in [EMULATOR_KEY, DRAIN_TOKEN, IDENTITY_HEADER] {
+        for secret in [EMULATOR_KEY, DRAIN_TOKEN, IDENTITY_HEADER, RECEIVER_SECRET] {
             secrets.add(secret);
         }
         Self { fake: FakeAzure::new(config).ok(), key_text: EMULATOR_KEY.to_owned(), credential }
@@ -129,6 +130,9 @@ impl Cloud {
                 "simulate_unit_ms" => "60".to_owned(),
                 "public_base_url" => "http://api.test".to_owned(),
                 "task_handlers" => task_handlers(knobs),
+                "callback_hosts" if knobs.events => RECEIVER_HOST.to_owned(),
+                "callback_secrets" if knobs.events => RECEIVER_SECRET.to_owned(),
+                "callback_max_attempts" if knobs.events => MAX_ATTEMPTS.to_string(),
                 "handler_process_host" if knobs.isolated => HANDLER_PROCESS.to_owned(),
                 _ => return None,
             })

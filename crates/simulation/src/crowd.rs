@@ -36,6 +36,7 @@ pub(crate) fn priorities(
             priority,
             expires: 0,
             max_attempts: 0,
+            calls: Vec::new(),
         });
         elements.push(Element::Submit {
             at: Duration::from_millis(rng.below(2_000)),

@@ -8,6 +8,7 @@ use models::{MessageError, TaskId, TaskMessage};
 
 use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
+use crate::record::events::EventKey;
 use crate::record::{Content, Message, Record, Role};
 use crate::watch::Source;
 use crate::xml::{text, texts};
@@ -33,6 +34,9 @@ impl Record {
                 self.given_up.insert(id, (task, from.now));
             }
             return;
+        }
+        if let Some(key) = EventKey::of_message(&text).filter(|_| queue == QueueKind::Events) {
+            self.event(&key).is_put = true;
         }
         let parsed = TaskMessage::parse(&text);
         let usable = parsed.is_ok();
@@ -111,6 +115,9 @@ impl Record {
                 from.now,
                 format!("the poison copy of message {id} is not the whole message"),
             );
+        }
+        if member("Kind") == "event" {
+            self.event_poisoned(&copy);
         }
         self.poisoned.insert(id);
     }
@@ -216,6 +223,10 @@ impl Record {
         if message.kills > 0 {
             self.kills_of_deleted.insert(id.clone(), message.kills);
         }
+        if message.queue == QueueKind::Events {
+            self.event_message_deleted(from.now, call, &message.text);
+            return;
+        }
         if from.role == Role::ExternalWriter || self.poisoned.contains(id) {
             return;
         }
@@ -258,6 +269,7 @@ impl Record {
             let what = format!("message {id} of task {task} was deleted while there was {state}");
             self.broken(Promise::P3, from.now, what);
         }
+        self.event_was_put(from.now, task);
     }
 }
 

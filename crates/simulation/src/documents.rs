@@ -57,6 +57,14 @@ impl Record {
             );
         }
         let old = self.life(id).document().cloned();
+        if let Some(old) = &old
+            && from.role == Role::Worker
+            && old.differs_only_in_delivery(&new)
+        {
+            self.event_recorded(from.now, id, &new);
+            self.life(id).content = Some(Content::Readable(Box::new(new)));
+            return;
+        }
         if let Some(old) = old.filter(|old| old.created_at.is_some()) {
             self.transition(from, id, &old, &new);
         }
@@ -68,6 +76,7 @@ impl Record {
         if new.is_terminal() {
             self.outcome_recorded(from, id, &new);
             self.in_time(from, id);
+            self.ended_with_event(from.now, id, &new);
         }
         let life = self.life(id);
         if life.content.is_none() {

@@ -1,5 +1,7 @@
 //! From a seed to a scenario.
 
+mod submissions;
+
 use std::time::Duration;
 
 use crate::crowd;
@@ -7,6 +9,7 @@ use crate::fault_period::{FAULT_PERIOD, moment};
 use crate::garbage;
 use crate::outage;
 use crate::random::Rng;
+use crate::receiver;
 use crate::scenario::{
     Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step,
     TOLERATED_SKEW_MS, Task,
@@ -56,8 +59,8 @@ pub fn scenario(seed: u64) -> Scenario {
         trouble(&mut rng, &knobs, &mut elements);
     }
     bulk(&mut Rng::fork(seed, 12), fault_free, &mut elements);
-    limits(&mut Rng::fork(seed, 13), &knobs, tasks.get_mut(..of_clients).unwrap_or_default());
-    unique(&mut Rng::fork(seed, 14), of_clients, &mut elements);
+    submissions::limits(&mut Rng::fork(seed, 13), &knobs, tasks.get_mut(..of_clients).unwrap_or_default());
+    submissions::unique(&mut Rng::fork(seed, 14), of_clients, &mut elements);
     retries(&mut Rng::fork(seed, 15), tasks.get(..of_clients).unwrap_or_default(), &mut elements);
     crowd::priorities(
         &mut Rng::fork(seed, 16),
@@ -69,6 +72,8 @@ pub fn scenario(seed: u64) -> Scenario {
     if !fault_free {
         operators(&mut Rng::fork(seed, 18), &mut elements);
     }
+    let mut of_events = Rng::fork(seed, 41);
+    receiver::receivers(&mut of_events, fault_free, &mut knobs, &mut tasks, &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -113,6 +118,7 @@ fn knobs(rng: &mut Rng) -> Knobs {
         scripted_concurrency: usize::try_from(rng.one_of(0, &[1, 2, 3])).unwrap_or(0),
         isolated: rng.chance(50),
         priority_queues: false,
+        events: false,
     }
 }
 
@@ -143,6 +149,7 @@ fn task(rng: &mut Rng, knobs: &Knobs, fault_free: bool) -> Task {
         priority: u8::try_from(rng.below(3)).unwrap_or(1),
         expires: 0,
         max_attempts: 0,
+        calls: Vec::new(),
     }
 }
 
@@ -172,7 +179,8 @@ fn hours(rng: &mut Rng, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
         let steps = vec![Step::Complete];
         let (expires, max_attempts) = (0, 0);
         let (name, padding, strange) = ("scripted", 0, false);
-        tasks.push(Task { id, steps, name, padding, strange, delay, priority, expires, max_attempts });
+        let calls = Vec::new();
+        tasks.push(Task { id, steps, name, padding, strange, delay, priority, expires, max_attempts, calls });
         elements.push(Element::Submit {
             at: Duration::from_secs(rng.between(60, 230)),
             task: tasks.len() - 1,
@@ -318,45 +326,6 @@ fn trouble(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
     }
     if rng.chance(2) {
         elements.push(Element::QueueLost { at: moment(rng) });
-    }
-}
-
-/// Lets tasks expire, and lowers the number of their attempts.
-fn limits(rng: &mut Rng, knobs: &Knobs, tasks: &mut [Task]) {
-    for task in tasks {
-        if rng.chance(8) {
-            // Before or after a delayed task is due; the others have to wait for a worker.
-            task.expires = rng.one_of(task.delay + 20, &[1, 5, task.delay / 2 + 1, task.delay + 2]);
-        }
-        if rng.chance(10) {
-            let most = u64::from(knobs.max_dequeue_count);
-            task.max_attempts = u32::try_from(rng.between(1, most)).unwrap_or(1);
-        }
-    }
-}
-
-/// Gives tasks a unique key in place of their identity, and submits them several times at once.
-fn unique(rng: &mut Rng, tasks: usize, elements: &mut Vec<Element>) {
-    for index in 0..tasks {
-        if !rng.chance(7) {
-            continue;
-        }
-        let mut copies = Vec::new();
-        for element in &mut *elements {
-            let Element::Submit { at, task, identity, .. } = element else { continue };
-            if *task != index {
-                continue;
-            }
-            *identity = Identity::Unique;
-            let at = *at + Duration::from_millis(rng.below(40));
-            copies.push((at, element.clone()));
-        }
-        for (moment, mut copy) in copies {
-            if let Element::Submit { at, .. } = &mut copy {
-                *at = moment;
-            }
-            elements.push(copy);
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Runs the API and the worker under seeded faults in virtual time and checks the promises of the design.
 //!
 //! A [`scenario`] comes from a seed ([`generate`], [`outage`]) and says everything that happens. The [`world`] plays it:
-//! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers and
-//! handlers. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
+//! machines and clocks ([`executor`]), the [`network`] with its faults, storage ([`cloud`]), clients, launchers,
+//! handlers and receivers of events. The components run in a [`fleet`]: natively ([`native`]), or as the shipped WebAssembly (feature
 //! `wasm`). Every request passes the [`record`], a second picture of storage, which checks each [`promise`] as
 //! it is kept or broken ([`watch`], [`documents`], [`deliveries`], [`drains`], [`overtaking`], [`responses`], [`verdict`]). A [`mutation`] is a deliberate mistake that the
 //! checks must detect.
@@ -33,6 +33,8 @@ pub mod outage;
 pub mod overtaking;
 pub mod promise;
 pub mod random;
+pub mod receive;
+pub mod receiver;
 pub mod record;
 pub mod requests;
 pub mod responses;

@@ -93,11 +93,21 @@ pub enum Mutation {
     IgnoreMaxAttempts,
     /// A message of the poison queue is deleted when it is received, before its task is queued again.
     DeleteBeforeReplay,
+    /// The event of a task is put after the message of the task is deleted.
+    DeleteBeforeEvent,
+    /// The event of a task is not put.
+    ForgetEvent,
+    /// An event whose receiver did not accept it counts as delivered.
+    BelieveReceiver,
+    /// An event is given up without a copy in the poison queue.
+    GiveUpEventSilently,
+    /// A receiver is called without a limit.
+    CallForEver,
 }
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 41] = [
+    pub const ALL: [(Self, &'static [Promise]); 46] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -139,6 +149,11 @@ impl Mutation {
         (Self::IgnoreExpiry, &[Promise::P8]),
         (Self::IgnoreMaxAttempts, &[Promise::P8]),
         (Self::DeleteBeforeReplay, &[Promise::P3]),
+        (Self::DeleteBeforeEvent, &[Promise::P13]),
+        (Self::ForgetEvent, &[Promise::P13]),
+        (Self::BelieveReceiver, &[Promise::P13]),
+        (Self::GiveUpEventSilently, &[Promise::P13]),
+        (Self::CallForEver, &[Promise::P8]),
     ];
 
     /// The mutation of that name.
@@ -155,6 +170,7 @@ impl Mutation {
             (Self::TooManyOfName, "task_handlers") => {
                 value.map(|rules| rules.replace("max_concurrency\":", "max_concurrency\":3"))
             }
+            (Self::CallForEver, "callback_max_attempts") => value.map(|_| "1000".to_owned()),
             (Self::RetryForEver, "max_dequeue_count") => Some("1000".to_owned()),
             _ => value,
         }

@@ -112,7 +112,7 @@ impl World {
         responder: oneshot::Sender<Response<Bytes>>,
     ) {
         let world = Rc::clone(self);
-        if call.op != Op::Handler {
+        if !matches!(call.op, Op::Handler | Op::Receiver) {
             world.under_way.set(world.under_way.get() + 1);
         }
         self.exec.spawn(NETWORK, async move {
@@ -125,6 +125,13 @@ impl World {
             if call.op == Op::Handler {
                 let response = crate::handler::respond(&world, &request, &responder).await;
                 if let Some(response) = response {
+                    // The worker may have stopped waiting.
+                    let _ = responder.send(response);
+                }
+                return;
+            }
+            if call.op == Op::Receiver {
+                if let Some(response) = crate::receiver::respond(&world, &request).await {
                     // The worker may have stopped waiting.
                     let _ = responder.send(response);
                 }

@@ -35,6 +35,8 @@ pub enum Op {
     Credential,
     /// A call of a task handler.
     Handler,
+    /// A call of a receiver of events.
+    Receiver,
     /// Anything else.
     #[default]
     Other,
@@ -84,6 +86,7 @@ impl Op {
             Self::DeleteMessage => "request: delete message",
             Self::Credential => "request: credential",
             Self::Handler => "request: handler",
+            Self::Receiver => "request: receiver",
             Self::Other => "request: other",
         }
     }

@@ -31,13 +31,15 @@ pub enum Promise {
     P11,
     /// A visible message is received within a bounded time while a replica has free slots.
     P12,
+    /// The end of every task with a receiver is delivered to it, or given up with its reason.
+    P13,
     /// With `priority_queues`, higher priorities are received first, and each priority gets its share.
     P14,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -50,6 +52,7 @@ impl Promise {
         Self::P10,
         Self::P11,
         Self::P12,
+        Self::P13,
         Self::P14,
     ];
 }

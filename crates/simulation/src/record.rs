@@ -2,6 +2,7 @@
 //!
 //! It is a second, independent model of storage, with which the checks compare what components do.
 
+pub mod events;
 pub mod order;
 pub mod slots;
 
@@ -47,6 +48,12 @@ pub struct Document {
     pub created_at: Option<String>,
     /// When a client first asked to cancel.
     pub cancel_requested_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// The receiver of its event.
+    pub callback_uri: Option<String>,
+    /// How far the delivery of its event is.
+    pub callback: Option<events::Callback>,
     /// When it may be purged.
     pub expires_at: Option<String>,
     /// Not to be started earlier.
@@ -265,6 +272,8 @@ pub struct Record {
     pub violations: Vec<Violation>,
     /// Tasks by id.
     pub tasks: BTreeMap<TaskId, Life>,
+    /// Events of ended tasks.
+    pub events: BTreeMap<events::EventKey, events::EventLife>,
     /// Messages that exist.
     pub messages: BTreeMap<String, Message>,
     /// Workers that each deleted message killed: a copy of it may arrive in the poison queue late.
@@ -324,6 +333,7 @@ impl Record {
             swept_at: BTreeMap::new(),
             violations: Vec::new(),
             tasks: BTreeMap::new(),
+            events: BTreeMap::new(),
             messages: BTreeMap::new(),
             kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),
@@ -413,8 +423,10 @@ impl Record {
     /// From when on the first of the tasks that have not ended may start.
     #[must_use]
     pub fn next_start(&self) -> Option<Duration> {
-        let open =
-            |life: &&Life| life.document().is_some_and(|it| !it.is_terminal() && it.created_at.is_some());
+        let open = |life: &&Life| {
+            life.document()
+                .is_some_and(|it| (!it.is_terminal() || it.is_event_due()) && it.created_at.is_some())
+        };
         self.tasks.values().filter(open).map(|life| life.starts_at).min()
     }
 
@@ -423,7 +435,7 @@ impl Record {
     pub fn all_ended(&self) -> bool {
         self.tasks.values().filter_map(Life::document).all(|document| {
             // A document of the .NET side that no message mentions is not ours to finish.
-            document.is_terminal() || document.created_at.is_none()
+            document.is_terminal() && !document.is_event_due() || document.created_at.is_none()
         })
     }
 }

@@ -76,7 +76,12 @@ impl Run {
         let world = &self.world;
         if world.knobs().storage_exists {
             world.outside(requests::create_container());
-            for queue in [QUEUE.to_owned(), format!("{QUEUE}-scheduled"), format!("{QUEUE}-poison")] {
+            for queue in [
+                QUEUE.to_owned(),
+                format!("{QUEUE}-scheduled"),
+                format!("{QUEUE}-events"),
+                format!("{QUEUE}-poison"),
+            ] {
                 world.outside(requests::create_queue(&queue));
             }
         }

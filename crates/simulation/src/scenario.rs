@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use crate::op::Op;
+pub use crate::receive::Receive;
 
 /// Which instance of a role, counted from 0.
 pub type Index = usize;
@@ -69,6 +70,8 @@ pub struct Knobs {
     pub priority_queues: bool,
     /// Whether the scripted handlers are in a host process of their own, whose end is not counted as an attempt.
     pub isolated: bool,
+    /// Whether events are delivered: a task has a receiver.
+    pub events: bool,
 }
 
 /// By how much clocks may differ before a task counts as one that lost its message (`lifecycle::sweep`).
@@ -128,6 +131,8 @@ pub struct Task {
     pub expires: u64,
     /// `MaxAttempts`; 0 is none.
     pub max_attempts: u32,
+    /// What the receiver of its event does on the first, second, … call; the last is repeated. Empty: it has none.
+    pub calls: Vec<Receive>,
 }
 
 /// How a submission says which task it means.

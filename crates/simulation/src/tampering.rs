@@ -9,6 +9,7 @@ use crate::call::{Call, QueueKind, TASK_QUEUES};
 use crate::deliveries::note_of;
 use crate::edit::{changed, ends_with, is_code, member, with_members};
 use crate::mutation::{Memory, Mutation};
+use crate::record::events::EventKey;
 use crate::record::{Document, Role};
 use crate::requests;
 use crate::scenario::Op;
@@ -36,6 +37,21 @@ pub fn apply(
         (Mutation::PoisonWithoutCopy, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
             return put_message_done();
         }
+        (Mutation::ForgetEvent, Op::PutMessage) if is_worker && call.queue == Some(QueueKind::Events) => {
+            return put_message_done();
+        }
+        (Mutation::GiveUpEventSilently, Op::PutMessage)
+            if call.queue == Some(QueueKind::Poison)
+                && text(request.body(), "MessageText").contains("EventOf") =>
+        {
+            return put_message_done();
+        }
+        (Mutation::DeleteBeforeEvent, Op::PutMessage)
+            if is_worker && call.queue == Some(QueueKind::Events) =>
+        {
+            let event = EventKey::of_message(&text(request.body(), "MessageText"));
+            delete_held(world, source, event.map(|event| event.task));
+        }
         (Mutation::PoisonWithoutReason, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
             return plain(signed(requests::put_message("taskqueue-poison", &without_reason(request.body()))));
         }
@@ -57,13 +73,7 @@ pub fn apply(
             return plain(signed(request));
         }
         (Mutation::DeleteBeforeWrite, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
-            for (queue, id, receipt) in held_for(world, call.task) {
-                let deletion = signed(requests::delete_message(&queue, &id, &receipt));
-                let call = Call::of(&deletion);
-                let body = deletion.body().clone();
-                let response = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
-                world.record.borrow_mut().done(source, &call, &body, &response);
-            }
+            delete_held(world, source, call.task);
         }
         (Mutation::DeleteBeforeReplay, Op::GetMessages) if is_api => {
             let response = plain(request);
@@ -183,6 +193,7 @@ pub fn falsified(
             response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
             response
         }
+        (Mutation::BelieveReceiver, Op::Receiver, Role::Worker) => status(200),
         (Mutation::HandlerErrorIsFinal, Op::Handler, Role::Worker) if status_code >= 500 => status(422),
         (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
             response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
@@ -241,6 +252,18 @@ fn remember(memory: &mut Memory, call: &Call, response: &Response<Bytes>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Deletes the messages of `task` that are out.
+fn delete_held(world: &World, source: Source, task: Option<TaskId>) {
+    for (queue, id, receipt) in held_for(world, task) {
+        let mut deletion = requests::delete_message(&queue, &id, &receipt);
+        world.cloud.borrow().sign(&mut deletion, world.storage_clock());
+        let call = Call::of(&deletion);
+        let body = deletion.body().clone();
+        let response = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
+        world.record.borrow_mut().done(source, &call, &body, &response);
     }
 }
 

@@ -18,6 +18,8 @@ pub enum QueueName {
     Low,
     /// `{queue}-scheduled`: messages of delayed tasks, invisible until the tasks are due.
     Scheduled,
+    /// `{queue}-events`: events of ended tasks, which are delivered to receivers.
+    Events,
     /// `{queue}-poison`: copies of messages that were given up.
     Poison,
 }
@@ -39,7 +41,7 @@ impl QueueName {
         match self {
             Self::High => TaskPriority::High,
             Self::Low => TaskPriority::Low,
-            Self::Tasks | Self::Scheduled | Self::Poison => TaskPriority::Medium,
+            Self::Tasks | Self::Scheduled | Self::Events | Self::Poison => TaskPriority::Medium,
         }
     }
 

@@ -11,6 +11,7 @@ use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Wr
 
 use crate::attempt::Attempt;
 use crate::engine::{Engine, rest_after};
+use crate::events::put_event;
 use crate::outcome::{DeliveryEnd, DeliveryOutcome};
 use crate::places::{Place, Places};
 use crate::poison::poison;
@@ -58,6 +59,14 @@ impl Document {
             Self::Missing | Self::Unreadable(_) => carried(),
         };
         document.map_or("", |document| &document.task_name)
+    }
+
+    /// Puts the event of a task that has ended, if it is due.
+    async fn put_event(&self, engine: &Engine) -> Result<(), StorageError> {
+        match self {
+            Self::Found(stored) => put_event(engine, &stored.document).await,
+            Self::Missing | Self::Unreadable(_) => Ok(()),
+        }
     }
 
     fn etag(&self) -> Option<&str> {
@@ -174,21 +183,27 @@ async fn perform(
         },
         Step::Cancel(next) => match write(engine, &next, document.etag()).await? {
             Write::Done(_) => {
+                put_event(engine, &next).await?;
                 engine.discard(received).await;
                 DeliveryOutcome::Cancelled
             }
             Write::Conflict => return Ok(None),
         },
         Step::Poison { reason, document: next } => {
-            if let Some(next) = next
-                && write(engine, &next, document.etag()).await? == Write::Conflict
-            {
-                return Ok(None);
+            if let Some(next) = next {
+                if write(engine, &next, document.etag()).await? == Write::Conflict {
+                    return Ok(None);
+                }
+                put_event(engine, &next).await?;
+            } else {
+                document.put_event(engine).await?;
             }
             poison(engine, received, &reason).await?;
             DeliveryOutcome::Poisoned
         }
         Step::Discard(_) => {
+            // The worker, or the request to cancel, that ended the task may have crashed before it put the event.
+            document.put_event(engine).await?;
             engine.discard(received).await;
             DeliveryOutcome::Discarded
         }

@@ -17,6 +17,7 @@ use storage::{QueueName, ReceivedMessage, StorageError};
 use crate::control::{Order, Released};
 use crate::delivery::deliver;
 use crate::engine::{Engine, OPERATOR_REST, rest_after};
+use crate::events::{check_in, deliver_events};
 use crate::outcome::DeliveryEnd;
 use crate::places::Places;
 use crate::promote;
@@ -41,15 +42,26 @@ pub(crate) async fn drain(
     let mut deliveries = FuturesUnordered::new();
     let mut receiving = pin!(Fuse::terminated());
     let mut upkeep = pin!(Fuse::terminated());
+    let mut delivering = pin!(Fuse::terminated());
     loop {
         let now = state.elapsed();
         let running = slots.taken();
         let ending = deliveries.len().saturating_sub(running);
         let mut wait = None;
+        if delivering.is_terminated() {
+            match state.events_in(running + ending == 0, now) {
+                Some(Duration::ZERO) => {
+                    state.has_checked_events = true;
+                    delivering.set(deliver_events(engine).fuse());
+                }
+                due => wait = due,
+            }
+        }
+        state.schedule.hold(!delivering.is_terminated());
         if receiving.is_terminated() {
             match state.next(running, ending, now) {
                 Next::Receive(free) => receiving.set(receive_batch(engine, state.order(free, now)).fuse()),
-                Next::Wait(pause) => wait = Some(pause),
+                Next::Wait(pause) => wait = Some(wait.map_or(pause, |wait: Duration| wait.min(pause))),
                 Next::End if upkeep.is_terminated() => break,
                 Next::Finish | Next::End => {}
             }
@@ -75,6 +87,7 @@ pub(crate) async fn drain(
                 }
             }
             report = upkeep => state.upkeep_done(&report),
+            rest = delivering => state.events_delivered(rest),
             () = timer => {}
         }
     }
@@ -91,6 +104,8 @@ struct State<'a> {
     report: DrainReport,
     /// Sending on it stops the handlers.
     release: Option<oneshot::Sender<()>>,
+    /// Whether this drain has checked the queue of events.
+    has_checked_events: bool,
     /// Why the last receive failed, if only an operator can remove the cause.
     operator_error: Option<StorageError>,
 }
@@ -105,6 +120,7 @@ impl<'a> State<'a> {
             rounds: engine.settings.storage.priority_queues.then(|| Rounds::new(engine.env.fraction())),
             report: DrainReport::default(),
             release: Some(release),
+            has_checked_events: false,
             operator_error: None,
         };
         (state, released.shared())
@@ -195,6 +211,21 @@ impl<'a> State<'a> {
     fn promoted(&mut self, now: Duration) {
         self.schedule.promoted(now);
         self.rounds.iter_mut().for_each(Rounds::promoted);
+    }
+
+    /// The time until events are delivered; `None` if events are off, or nothing more is to be received. Without tasks the
+    /// drain checks once, and again only for what it knows to be there, so that it ends.
+    fn events_in(&self, is_idle: bool, now: Duration) -> Option<Duration> {
+        let is_over = self.schedule.is_stopped()
+            || is_idle && self.has_checked_events && !self.engine.is_event_put.get();
+        let due = check_in(self.engine, is_idle).filter(|_| !is_over)?;
+        Some(due.max(self.schedule.rest_left(now).unwrap_or_default()))
+    }
+
+    fn events_delivered(&mut self, rest: Option<Duration>) {
+        if let Some(rest) = rest {
+            self.schedule.rest(rest, self.elapsed());
+        }
     }
 
     fn upkeep_done(&mut self, upkeep: &DrainReport) {

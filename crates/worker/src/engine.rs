@@ -32,6 +32,12 @@ pub(crate) struct Engine {
     pub(crate) started_at: Instant,
     /// When this instance last checked the scheduled queue.
     pub(crate) promoted_at: Cell<Option<Instant>>,
+    /// Whether this instance has put an event since it last checked the queue of events.
+    pub(crate) is_event_put: Cell<bool>,
+    /// When this instance last checked the queue of events.
+    pub(crate) events_checked_at: Cell<Option<Instant>>,
+    /// Whether that check received all visible events.
+    pub(crate) events_drained: Cell<bool>,
     /// The state of the sweep is not read before this.
     pub(crate) sweep_check_at: Cell<Instant>,
 }
@@ -61,6 +67,9 @@ impl Engine {
             handlers_exist,
             started_at,
             promoted_at,
+            is_event_put: Cell::new(false),
+            events_checked_at: Cell::new(None),
+            events_drained: Cell::new(false),
             sweep_check_at,
         }
     }

@@ -8,6 +8,7 @@
 //!   workers; `poison`: giving a message up.
 //! - `run`: one `attempt` of a task; `lease`: renewing the lease and writing the `progress` while its handler runs;
 //!   `settle`: recording its outcome.
+//! - `events`: events of ended tasks, and their delivery to receivers.
 //! - `promote`: delayed tasks that are due; `sweep`: tasks whose message is missing, and expired tasks. Both happen when a
 //!   worker has no work, or only tasks that run for long.
 //! - `handlers`: the work itself. `relay`: handlers of this host process for the worker of another. `engine`: what all
@@ -18,6 +19,7 @@ mod control;
 mod delivery;
 mod drain;
 mod engine;
+mod events;
 mod handlers;
 mod lease;
 mod outcome;

@@ -30,7 +30,8 @@ pub(crate) async fn poison(
     message: &ReceivedMessage,
     reason: &str,
 ) -> Result<(), StorageError> {
-    let copy = copy_of(message, reason, engine.env.timestamp());
+    let kind = (message.queue == QueueName::Events).then_some("event");
+    let copy = copy_of(message, kind, reason, engine.env.timestamp());
     if let Some((name, bytes)) = copy.blob {
         engine.store.put_poisoned(&name, bytes).await?;
     }
@@ -47,13 +48,13 @@ pub(crate) async fn poison(
     Ok(())
 }
 
-fn copy_of(received: &ReceivedMessage, reason: &str, now: models::Timestamp) -> Copy {
+fn copy_of(received: &ReceivedMessage, kind: Option<&str>, reason: &str, now: models::Timestamp) -> Copy {
     // As it was sent, without the notes of workers.
     let original = DeliveryNote::removed_from(&received.text);
     let is_plain = original.chars().all(xml_can_carry);
     let message = if is_plain { original.clone().into_owned() } else { STANDARD.encode(&*original) };
     let mut copy = PoisonCopy {
-        kind: None,
+        kind: kind.map(str::to_owned),
         reason: reason.chars().take(MAX_REASON_CHARS).collect(),
         message: Some(message),
         encoding: (!is_plain).then(|| "base64".to_owned()),
@@ -97,7 +98,7 @@ mod tests {
                     text: text.repeat(length),
                 };
                 for reason in ["why".to_owned(), text.repeat(200_000)] {
-                    let copy = copy_of(&delivery, &reason, Timestamp::from_unix_millis(0));
+                    let copy = copy_of(&delivery, None, &reason, Timestamp::from_unix_millis(0));
                     assert!(fits_message(&copy.text), "{length} of {text:?}");
                     let read: PoisonCopy = serde_json::from_str(&copy.text).unwrap();
                     assert!(read.message.is_some() != copy.blob.is_some(), "the original is kept once");

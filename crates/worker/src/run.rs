@@ -11,7 +11,7 @@ use crate::lease::{Stop, keep_lease};
 use crate::outcome::DeliveryOutcome;
 use crate::places::Place;
 use crate::progress::Progress;
-use crate::settle::settle;
+use crate::settle::{discard_ended, settle};
 use crate::slots::Slot;
 
 /// Runs the handler until it ends or has to be stopped, and records the outcome.
@@ -43,7 +43,7 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot, place: Option<Pla
         Err(Stop::Released) => settle(attempt, Outcome::Released, None).await,
         Err(Stop::Document(Standing::CancelRequested)) => settle(attempt, Outcome::Cancelled, None).await,
         Err(Stop::Document(Standing::Terminal)) => {
-            attempt.engine.discard(&attempt.message).await;
+            discard_ended(&attempt).await;
             attempt.log(DeliveryOutcome::Discarded);
             DeliveryOutcome::Discarded
         }

@@ -8,6 +8,7 @@ use models::{DeliveryNote, TaskStatus};
 use storage::{Read, StorageError, Write};
 
 use crate::attempt::Attempt;
+use crate::events::put_event;
 use crate::handlers::LargeResult;
 use crate::outcome::DeliveryOutcome;
 use crate::redelivery::give_back;
@@ -111,12 +112,17 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
                 }
                 Written::Conflict(Standing::Superseded) => return Ok(Applied::Ended(DeliveryOutcome::Lost)),
                 Written::Conflict(Standing::Terminal) => {
-                    attempt.engine.discard(&attempt.message).await;
+                    discard_ended(attempt).await;
                     let is_own = outcome::is_recorded(&attempt.stored.document, &document);
                     let ended = if is_own { ended(&settlement.outcome) } else { DeliveryOutcome::Discarded };
                     return Ok(Applied::Ended(ended));
                 }
             },
+            Effect::PutEvent => {
+                if !is_event_put(attempt).await {
+                    break;
+                }
+            }
             Effect::BackOff { wait, attempt: number } => {
                 hide(attempt, wait, backed_off(attempt.id.dequeue_count, number)).await;
             }
@@ -129,6 +135,23 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
         }
     }
     Ok(Applied::Ended(ended(&settlement.outcome)))
+}
+
+/// Deletes the message of a task that has ended, after the message of its event is put. If that fails, the message of the
+/// task stays, and its next delivery puts the event.
+pub(crate) async fn discard_ended(attempt: &Attempt<'_>) {
+    if is_event_put(attempt).await {
+        attempt.engine.discard(&attempt.message).await;
+    }
+}
+
+/// Puts the message of the event, if one is due. Returns false if that failed.
+async fn is_event_put(attempt: &Attempt<'_>) -> bool {
+    let put = put_event(attempt.engine, &attempt.stored.document).await;
+    if let Err(error) = &put {
+        attempt.engine.log_failure("an event could not be queued; the message of its task comes back", error);
+    }
+    put.is_ok()
 }
 
 async fn store_result(settlement: &mut Settlement<'_>, name: &str) -> Result<(), StorageError> {

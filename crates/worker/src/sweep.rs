@@ -12,6 +12,7 @@ use service::log::Line;
 use storage::{ETag, Page, QueueName, Read, StorageError, Write, release_key};
 
 use crate::engine::{Engine, rest_after};
+use crate::events::put_event;
 
 const STATE_BLOB: &str = "sweep-state";
 const MAX_STATE_BYTES: u64 = 64 * 1024;
@@ -168,6 +169,7 @@ async fn sweep_document(engine: &Engine, id: TaskId, written: Timestamp) -> Resu
     match review(&stored.document, written, &engine.sweep_policy, engine.env.timestamp()) {
         Review::Leave => Ok(Action::None),
         Review::Requeue(document, delay) => requeue(engine, &document, &stored.etag, delay).await,
+        Review::PutEvent(document) => put_lost_event(engine, &document, &stored.etag).await,
         Review::Purge(attachments) => purge(engine, &stored.document, &stored.etag, &attachments).await,
     }
 }
@@ -194,6 +196,21 @@ async fn requeue(
         &Line::warn("a task without a message was queued again")
             .with("task_id", document.task_id.to_string())
             .with("state", document.state.name()),
+    );
+    Ok(Action::Requeued)
+}
+
+/// Puts the message of an event again whose message is missing. While many events wait, a missing message cannot be
+/// distinguished from one that waits with them; the document is then only written, so that a later pass reads it again.
+async fn put_lost_event(engine: &Engine, document: &TaskStatus, etag: &str) -> Result<Action, StorageError> {
+    // The write comes first, so that one worker puts the message.
+    if engine.store.replace(document, etag).await? == Write::Conflict || !engine.events_drained.get() {
+        return Ok(Action::None);
+    }
+    put_event(engine, document).await?;
+    engine.env.log(
+        &Line::warn("an event without a message was queued again")
+            .with("task_id", document.task_id.to_string()),
     );
     Ok(Action::Requeued)
 }

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { trees } from "./tools.mjs";
 
-/** The value of an expression of a file: variables and string() and the product of numbers are worked out. */
+/** The value of an expression of a file: variables, string(), the product of numbers and the fixed lists of concat() are worked out. */
 export function value(file, expression) {
   const variables = trees()[file].variables ?? {};
   const evaluate = (node) => {
@@ -13,6 +13,9 @@ export function value(file, expression) {
     if (Array.isArray(node)) return node.map(evaluate);
     if (node === null || typeof node !== "object") return node;
     if (node.function?.type === "string") return String(evaluate(node.function.parameters.value_to_convert));
+    if (node.function?.type === "concat") {
+      return Object.values(node.function.parameters).flatMap((list) => [evaluate(list)].filter(Array.isArray).flat());
+    }
     if (node.operator?.type === "multiply") {
       const { operand_1, operand_2 } = node.operator.operands;
       return evaluate(operand_1) * evaluate(operand_2);

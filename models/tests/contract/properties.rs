@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use models::{
-    AttemptOutcome, AttemptRecord, DeliveryId, DeliveryNote, Json, MAX_HISTORY_RECORDS, MAX_MESSAGE_BYTES,
-    ResultBlob, TaskError, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
+    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, DeliveryNote, Json,
+    MAX_HISTORY_RECORDS, MAX_MESSAGE_BYTES, ResultBlob, TaskError, TaskId, TaskMessage, TaskPriority,
+    TaskRequest, TaskState, TaskStatus, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -77,6 +78,16 @@ fn record() -> impl Strategy<Value = AttemptRecord> {
 }
 
 prop_compose! {
+    fn callback()(
+        state in prop::sample::select(vec![CallbackState::Due, CallbackState::Delivered, CallbackState::GivenUp]),
+        (attempts, last_outcome) in (any::<u32>(), of(text())),
+        (last_attempt_at, next_attempt_at) in (of(moment()), of(moment())),
+    ) -> CallbackRecord {
+        CallbackRecord { state, attempts, last_attempt_at, last_outcome, next_attempt_at }
+    }
+}
+
+prop_compose! {
     fn document()(
         (task_name, task_description, return_uri) in (text(), text(), of(text())),
         state in prop::sample::select(TaskState::ALL.to_vec()),
@@ -87,6 +98,7 @@ prop_compose! {
         (retry_at, attempts_used, generation) in (of(moment()), of(any::<u32>()), any::<u32>()),
         (start_by, max_attempts, timeout_seconds, unique_key, unique_until) in
             (of(moment()), of(any::<u32>()), of(any::<u32>()), of(text()), of(moment())),
+        (callback_uri, callback) in (of(text()), of(callback())),
         (attempt, percent_complete, message) in (any::<u32>(), of(0u8..=100), of(text())),
         (input, result, error) in (of(kept_json()), of(kept_json()), of(error())),
         result_blob in of((text(), text(), any::<u64>())),
@@ -96,7 +108,7 @@ prop_compose! {
         TaskStatus {
             task_name, task_description, state, task_id: TaskId::from_random_bytes(id), priority, return_uri,
             created_at, updated_at, started_at, finished_at, not_before, expires_at, retry_at, attempt,
-            attempts_used, generation, cancel_requested_at, start_by, max_attempts, timeout_seconds, unique_key, unique_until,
+            attempts_used, generation, cancel_requested_at, start_by, max_attempts, timeout_seconds, unique_key, unique_until, callback_uri, callback,
             percent_complete, message, input, result, result_blob, error, owner, trace_parent, history,
         }
     }

@@ -1,6 +1,6 @@
 use models::{
-    AttemptOutcome, AttemptRecord, DeliveryId, Json, ResultBlob, Schedule, TaskError, TaskId, TaskPriority,
-    TaskRequest, TaskState, TaskStatus, Timestamp,
+    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, Json, ResultBlob, Schedule,
+    TaskError, TaskId, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
 };
 
 pub(crate) fn id() -> TaskId {
@@ -25,6 +25,7 @@ pub(crate) fn accepted() -> TaskStatus {
         start_by: None,
         timeout_seconds: None,
         max_attempts: None,
+        callback_uri: None,
         unique: None,
     };
     let uri = "https://account.blob.core.windows.net/tasks/0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b-202";
@@ -50,6 +51,14 @@ pub(crate) fn full() -> TaskStatus {
         generation: 3,
         unique_key: Some("picture 7".to_owned()),
         unique_until: Some(at(60)),
+        callback_uri: Some("https://hooks.example/done?of=7".to_owned()),
+        callback: Some(CallbackRecord {
+            state: CallbackState::Due,
+            attempts: 2,
+            last_attempt_at: Some(at(11)),
+            last_outcome: Some("HTTP 503".to_owned()),
+            next_attempt_at: Some(at(13)),
+        }),
         cancel_requested_at: Some(at(8)),
         percent_complete: Some(40),
         message: Some("half".to_owned()),

@@ -54,6 +54,13 @@ function fact(name, ...value) {
   return value[0] ? [el("dt", {}, name), el("dd", {}, ...value)] : [];
 }
 
+function callback(delivery) {
+  if (!delivery) return "";
+  const { status, attempts, lastOutcome } = delivery;
+  const word = { Due: attempts ? "Not reached yet" : "Being called", Delivered: "Told", GivenUp: "Given up" }[status] ?? status;
+  return attempts ? `${word} · ${attempts === 1 ? "1 call" : `${attempts} calls`} · ${lastOutcome}` : word;
+}
+
 function facts(task) {
   const end = task.finishedDateTime;
   const took = end && task.startedDateTime ? ` · took ${span(Date.parse(end) - Date.parse(task.startedDateTime))}` : "";
@@ -67,6 +74,7 @@ function facts(task) {
     ...fact("Started", time(task.startedDateTime), waited),
     ...fact("Finished", time(end), took),
     ...fact("Last change", !end && time(task.lastActionDateTime)),
+    ...fact("Receiver", callback(task.callback)),
     ...fact("Kept until", time(task.expiresDateTime)),
   ];
 }

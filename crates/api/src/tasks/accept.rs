@@ -16,13 +16,17 @@ use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, unique};
 /// Returns the document of a task that is accepted now. Sends no request.
 ///
 /// # Errors
-/// If the start is too far ahead.
+/// If the start is too far ahead, or `CallbackUri` names a receiver that the operator does not allow.
 pub(crate) fn new_document(
     tasks: &Tasks,
     request: &ApiRequest,
     id: TaskId,
     submission: TaskRequest,
 ) -> Result<TaskStatus, HttpError> {
+    if let Some(address) = &submission.callback_uri {
+        let refused = |why| HttpError::new(ProblemKind::InvalidBody, format!("CallbackUri: {why}."));
+        tasks.settings.callback_hosts.check(address).map_err(refused)?;
+    }
     let now = tasks.env.timestamp();
     let not_before = schedule::start_time(submission.schedule, now).map_err(|_| {
         HttpError::new(ProblemKind::InvalidBody, "NotBefore: must not be more than seven days away.")

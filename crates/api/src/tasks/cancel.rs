@@ -25,6 +25,7 @@ pub(crate) async fn cancel(
         if let Some((written, status)) = &tried
             && decision::is_recorded(&stored.document, written)
         {
+            tasks.put_event(&stored).await;
             return tasks.monitor_response(request, *status, &stored);
         }
         if !selects(&stored.document) {
@@ -52,7 +53,9 @@ pub(crate) async fn cancel(
                     .with("at_once", status == StatusCode::OK)
                     .with("trace_id", request.trace_id.as_str()),
             );
-            return tasks.monitor_response(request, status, &StoredDocument { document: *document, etag });
+            let stored = StoredDocument { document: *document, etag };
+            tasks.put_event(&stored).await;
+            return tasks.monitor_response(request, status, &stored);
         }
         tried = Some((document, status));
     }

@@ -13,6 +13,7 @@ mod auth;
 mod batch;
 mod broken_parts;
 mod bulk;
+mod callbacks;
 mod cancel;
 mod clients;
 mod conditions;

@@ -1,6 +1,7 @@
 //! Runs the requests of the transcripts in `docs/api.md` and compares the responses. `UPDATE_SNAPSHOTS=1` writes the
 //! transcripts anew.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
@@ -111,7 +112,12 @@ impl Scribe {
 }
 
 async fn drain(env: &Rc<TestWorld>) {
-    let variables = [("drain_token", "token"), ("drain_seconds", "1"), ("simulate_unit_ms", "1000")];
+    drain_with(env, &[]).await;
+}
+
+async fn drain_with(env: &Rc<TestWorld>, more: &[(&str, &str)]) {
+    let usual = [("drain_token", "token"), ("drain_seconds", "1"), ("simulate_unit_ms", "1000")];
+    let variables = [&usual[..], more].concat();
     let settings = WorkerSettings::from_variables(&test_world::variables(&variables));
     let worker = Worker::new(env.clone(), settings);
     let drain = request(Method::POST, "/drain", &[("authorization", "Bearer token")], "");
@@ -225,6 +231,36 @@ async fn limits() -> Vec<(&'static str, String)> {
     scribe.ask(Method::POST, "/tasks", &[], &body.replace("report", "another")).await;
     found.push(("unique", scribe.take()));
     found
+}
+
+async fn callbacks() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[("callback_hosts", "https://hooks.example")]);
+    let calls = Rc::new(RefCell::new(String::new()));
+    let seen = Rc::clone(&calls);
+    scribe.world.serve_other_hosts(move |request| {
+        (request.uri().host() == Some("hooks.example")).then(|| {
+            let mut text = seen.borrow_mut();
+            let _ = writeln!(text, "> POST {}", request.uri());
+            for name in ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature"] {
+                let _ = writeln!(text, "> {}: {}", capital(name), request.headers()[name].to_str().unwrap());
+            }
+            let body: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
+            let _ = write!(text, "{}\n< 204 No Content\n\n", serde_json::to_string_pretty(&body).unwrap());
+            (Duration::from_millis(30), http::Response::builder().status(204).body(Bytes::new()).unwrap())
+        })
+    });
+    let body = submission(r#","CallbackUri":"https://elsewhere.example/done""#);
+    scribe.ask(Method::POST, "/tasks", &[], &body).await;
+    let body = format!(
+        r#"{{"TaskId":"{ID}","TaskName":"checksum","Input":"a","CallbackUri":"https://hooks.example/done"}}"#
+    );
+    scribe.ask(Method::POST, "/tasks", &[], &body).await;
+    scribe.says("a worker runs the task and then calls the receiver");
+    let secret = ("callback_secrets", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    drain_with(&scribe.world.env, &[("callback_hosts", "https://hooks.example"), secret]).await;
+    scribe.text.push_str(&calls.borrow());
+    scribe.ask(Method::GET, &task(), &[], "").await;
+    vec![("callback", scribe.take())]
 }
 
 async fn streams() -> Vec<(&'static str, String)> {
@@ -388,6 +424,7 @@ async fn documented_transcripts_equal_the_responses() {
     found.extend(priorities().await);
     found.extend(batches().await);
     found.extend(limits().await);
+    found.extend(callbacks().await);
     found.extend(streams().await);
     found.extend(results().await);
     found.extend(lists().await);

@@ -49,6 +49,8 @@ pub(crate) enum NetworkCondition {
     Slow(Duration),
     /// Refuses the connection.
     Down,
+    /// Responds 204 to everything.
+    Confirms,
 }
 
 /// Storage, vault and identity endpoint, with everything that was asked of them.
@@ -102,6 +104,9 @@ impl Cloud {
         match condition {
             Some(NetworkCondition::Slow(delay)) => tokio::time::sleep(delay).await,
             Some(NetworkCondition::Down) => return Err(OutboundError::ConnectionRefused),
+            Some(NetworkCondition::Confirms) => {
+                return Ok(Response::builder().status(204).body(Bytes::new()).unwrap());
+            }
             None => {}
         }
         let now = self.now();

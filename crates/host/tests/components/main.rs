@@ -14,6 +14,7 @@ mod bulk;
 mod configuration;
 mod cost;
 mod credentials;
+mod events;
 mod growth;
 mod handlers;
 mod harness;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use crate::events::with_receiver;
 use crate::samples::{POLICY, at, delivery, ours, pending, theirs, unusable};
 use lifecycle::Policy;
 use lifecycle::cancel::{Cancel, cancel};
 use lifecycle::delivery::{DocumentRead, Step, decide};
+use lifecycle::events::{self, Called, decide as decide_event, record};
 use lifecycle::outcome::{Effect, Outcome, settle, with_progress};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Review, review};
-use models::{TaskError, TaskMessage, TaskState, TaskStatus, Timestamp};
+use models::{CallbackState, EventMessage, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp};
 
 /// From, to, event. [`NONE`] stands for no document.
 type Arrow = (String, String, String);
@@ -76,6 +78,14 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
         }
         steps.push(("progress", Some(with_progress(document, Some(1), None, now))));
     }
+    if let Some(event) = EventMessage::of(document)
+        && decide_event(&event, Some(document), 1, now) == events::Step::Call
+    {
+        for called in [Called::response(200, None), Called::response(503, None), Called::response(410, None)]
+        {
+            steps.push(("call receiver", Some(record(document, &called, 2, now, 1.0).0)));
+        }
+    }
     match cancel(document, SHORT.retention, now) {
         Cancel::Now(next) => steps.push(("cancel", Some(*next))),
         Cancel::Request(next) => steps.push(("request cancel", Some(*next))),
@@ -86,6 +96,7 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
     }
     match review(document, at(0), &SHORT, now) {
         Review::Requeue(next, _) => steps.push(("requeue", Some(*next))),
+        Review::PutEvent(next) => steps.push(("requeue event", Some(*next))),
         Review::Purge(_) => steps.push(("purge", None)),
         Review::Leave => {}
     }
@@ -93,14 +104,16 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
 }
 
 /// What decisions distinguish: documents with the same key have the same next events.
-fn key(document: &TaskStatus) -> (TaskState, bool, bool, u32, u32) {
+fn key(document: &TaskStatus) -> (TaskState, bool, bool, bool, u32, u32, Option<CallbackState>) {
     let cancel_requested = document.cancel_requested_at.is_some();
     (
         document.state,
         cancel_requested,
         document.retry_at.is_some(),
+        document.callback_uri.is_some(),
         document.attempts_used(),
         document.generation.min(1),
+        document.callback.as_ref().map(|callback| callback.state),
     )
 }
 
@@ -116,7 +129,7 @@ fn computed() -> BTreeSet<Arrow> {
         arrow(NONE, started.state.name(), "start"),
     ]);
     let mut seen = BTreeSet::new();
-    let mut open = vec![(pending(), 0), (*started, 0)];
+    let mut open = vec![(pending(), 0), (with_receiver(pending()), 0), (*started, 0)];
     while let Some((document, now)) = open.pop() {
         if !seen.insert(key(&document)) {
             continue;

@@ -7,6 +7,8 @@ mod diagram;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod handlers;
 #[cfg(test)]
 mod limits;

@@ -87,7 +87,7 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
         },
         Event::Swept => match review(document, document.updated_at.unwrap(), &POLICY, now) {
             Review::Requeue(next, _) => Some(*next),
-            Review::Leave | Review::Purge(_) => None,
+            Review::Leave | Review::PutEvent(_) | Review::Purge(_) => None,
         },
     }
 }

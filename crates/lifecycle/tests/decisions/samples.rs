@@ -42,6 +42,7 @@ pub(crate) fn request() -> TaskRequest {
         start_by: None,
         timeout_seconds: None,
         max_attempts: None,
+        callback_uri: None,
         unique: None,
     }
 }

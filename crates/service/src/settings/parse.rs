@@ -6,8 +6,9 @@ use lifecycle::handler_limit;
 use lifecycle::handlers::Handlers;
 use logging::Level;
 
-use super::variables::VARIABLES;
+use super::variables::{CALLBACK_HOSTS, VARIABLES};
 use super::{ApiAuth, ApiSettings, Operators, StorageSettings, WorkerSettings};
+use crate::callback::{CallbackHosts, Callbacks, MAX_KEYS, SigningKey};
 
 /// A variable with an invalid value. Names the variable and the accepted values, and never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -192,6 +193,32 @@ impl Reader<'_> {
         Ok(origin)
     }
 
+    fn callback_hosts(&self) -> Result<CallbackHosts, SettingsError> {
+        CallbackHosts::parse(&CALLBACK_HOSTS.map(|name| self.text(name))).map_err(|index| {
+            refused(CALLBACK_HOSTS.get(index).unwrap_or(&"callback_hosts"), "it is something else")
+        })
+    }
+
+    /// `None` without a receiver. A receiver without a key is refused: it could not verify what it receives.
+    fn callbacks(&self) -> Result<Option<Callbacks>, SettingsError> {
+        let (hosts, name) = (self.callback_hosts()?, "callback_secrets");
+        let max_attempts = self.parsed("callback_max_attempts", |n| (1..=1000).contains(n))?;
+        let text = self.text(name);
+        let secrets = text.split([',', ' ']).map(str::trim).filter(|secret| !secret.is_empty()).enumerate();
+        let keys: Result<Vec<_>, _> = secrets
+            .map(|(index, secret)| {
+                let why = || refused(name, format!("number {} is no such secret", index + 1));
+                SigningKey::parse(secret).ok_or_else(why)
+            })
+            .collect();
+        let keys = keys?;
+        match keys.len() {
+            0 if !hosts.is_empty() => Err(refused(name, "it is empty while callback_hosts is set")),
+            count if count > MAX_KEYS => Err(refused(name, format!("it has {count} secrets"))),
+            _ => Ok((!hosts.is_empty()).then_some(Callbacks { hosts, keys, max_attempts })),
+        }
+    }
+
     fn retention(&self) -> Result<Duration, SettingsError> {
         let days: u64 = self.parsed("retention_days", |days| (1..=3650).contains(days))?;
         Ok(Duration::from_secs(days * 86_400))
@@ -292,6 +319,7 @@ impl ApiSettings {
             retention: reader.retention()?,
             log_level: reader.log_level()?,
             handlers: reader.handlers()?,
+            callback_hosts: reader.callback_hosts()?,
         })
     }
 }
@@ -336,6 +364,7 @@ impl WorkerSettings {
             simulate_unit: Duration::from_millis(unit),
             log_level: reader.log_level()?,
             handlers,
+            callbacks: reader.callbacks()?,
             handler_process,
             result_part_bytes: RESULT_PART_BYTES,
             handler_watch,

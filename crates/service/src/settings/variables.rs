@@ -42,6 +42,13 @@ impl Variable {
     }
 }
 
+/// Accepted values of a variable that names one receiver of events.
+const ONE_HOST: &str = "one scheme://host[:port], no path; or empty";
+
+/// The variables that name receivers of events. An entry of `allowed_outbound_hosts` has one host.
+pub(super) const CALLBACK_HOSTS: [&str; 4] =
+    ["callback_hosts", "callback_hosts_b", "callback_hosts_c", "callback_hosts_d"];
+
 /// All variables. A test compares `spin.toml` and `docs/configuration.md` with this table.
 pub const VARIABLES: &[Variable] = &[
     variable("storage_connection_string", Role::Both, "", "a storage connection string, or empty")
@@ -126,6 +133,18 @@ pub const VARIABLES: &[Variable] = &[
     variable("sweep_interval_seconds", Role::Worker, "300", "a whole number from 1 to 86400"),
     variable("simulate_unit_ms", Role::Worker, "1000", "a whole number from 1 to 3600000"),
     variable("task_handlers", Role::Both, "{}", "a JSON object, see docs/handlers.md"),
+    variable("callback_hosts", Role::Both, "", ONE_HOST),
+    variable("callback_hosts_b", Role::Both, "", ONE_HOST),
+    variable("callback_hosts_c", Role::Both, "", ONE_HOST),
+    variable("callback_hosts_d", Role::Both, "", ONE_HOST),
+    variable(
+        "callback_secrets",
+        Role::Worker,
+        "",
+        "1 to 4 secrets, each whsec_ and the base64 of 24 to 64 bytes, comma-separated; needed by callback_hosts",
+    )
+    .secret(),
+    variable("callback_max_attempts", Role::Worker, "20", "a whole number from 1 to 1000"),
     variable("handler_process_host", Role::Worker, "", "http://host:port, which the launcher sets; or empty"),
     variable("handler_watch_host", Role::Worker, "", "http://host:port, which the launcher sets; or empty"),
 ];

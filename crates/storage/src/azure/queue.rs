@@ -12,14 +12,15 @@ use crate::{
     TaskQueue, TaskReceiver,
 };
 
-/// The queues: `{queue}`, `{queue}-scheduled`, `{queue}-poison`, and with `priority_queues` `{queue}-high` and
-/// `{queue}-low`.
+/// The queues: `{queue}`, `{queue}-scheduled`, `{queue}-events`, `{queue}-poison`, and with `priority_queues`
+/// `{queue}-high` and `{queue}-low`.
 pub(crate) struct StorageQueues {
     account: Rc<Account>,
     tasks: String,
     high: String,
     low: String,
     scheduled: String,
+    events: String,
     poison: String,
 }
 
@@ -33,6 +34,7 @@ impl StorageQueues {
             high: of_priority("-high"),
             low: of_priority("-low"),
             scheduled: format!("{name}-scheduled"),
+            events: format!("{name}-events"),
             poison: format!("{name}-poison"),
         }
     }
@@ -43,6 +45,7 @@ impl StorageQueues {
             QueueName::High => &self.high,
             QueueName::Low => &self.low,
             QueueName::Scheduled => &self.scheduled,
+            QueueName::Events => &self.events,
             QueueName::Poison => &self.poison,
         };
         self.account.storage.queue(name)

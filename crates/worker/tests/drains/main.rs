@@ -9,6 +9,8 @@ mod clocks;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod handlers;
 #[cfg(test)]
 mod leases;

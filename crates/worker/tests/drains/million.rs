@@ -79,6 +79,7 @@ impl Million {
         match mark {
             Mark::Waits(not_before) => TaskStatus { not_before, ..document },
             Mark::Runs => TaskStatus { state: TaskState::InProgress, ..document },
+            Mark::OwesEvent(_) => panic!("no task of this account has a receiver"),
             Mark::Ended(expires_at) => TaskStatus { state: TaskState::Completed, expires_at, ..document },
         }
     }

@@ -92,6 +92,7 @@ impl World {
             start_by: None,
             timeout_seconds: None,
             max_attempts: None,
+            callback_uri: None,
             unique: None,
         };
         let WorkerStorage { store: documents, queue: queues } = self.storage();

@@ -1,0 +1,87 @@
+//! One call of a receiver.
+
+use azure::{Limits, TransportError};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use lifecycle::events::{CALL_TIMEOUT, Called, event_type};
+use models::{EventMessage, Monitor, TaskStatus, Timestamp};
+use serde::Serialize;
+use service::callback::Callbacks;
+use service::env::Env;
+
+use crate::events::signature::signatures;
+
+/// The largest response that is read, in bytes. Only its status and `Retry-After` are used.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+
+/// The body: the form that Standard Webhooks recommends. It is the same for every attempt.
+#[derive(Serialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: Timestamp,
+    data: Monitor,
+}
+
+/// Posts the event of `document` to its receiver, once. A redirect is not followed.
+pub(super) async fn call(
+    env: &dyn Env,
+    callbacks: &Callbacks,
+    message: &EventMessage,
+    document: &TaskStatus,
+) -> Called {
+    // Checked again: the operator may have removed the host, and other programs can write documents.
+    let Ok(uri) = callbacks.hosts.check(document.callback_uri.as_deref().unwrap_or_default()) else {
+        return Called::Refused("the receiver's host is not in callback_hosts".to_owned());
+    };
+    let event = Event {
+        kind: event_type(document.state),
+        timestamp: message.ended_at,
+        data: Monitor { callback: None, ..Monitor::of(document) },
+    };
+    let body = serde_json::to_vec(&event).unwrap_or_default();
+    let (id, seconds) = (message.id(), env.timestamp().unix_millis().div_euclid(1000));
+    let texts = [
+        ("webhook-id", id.clone()),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-signature", signatures(&callbacks.keys, &id, seconds, &body)),
+    ];
+    let mut request = Request::post(uri);
+    for (name, text) in texts {
+        request = request.header(HeaderName::from_static(name), text);
+    }
+    let request = request
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(CONTENT_LENGTH, body.len())
+        .header(USER_AGENT, HeaderValue::from_static("accepted"))
+        .body(Bytes::from(body));
+    let Ok(request) = request else { return failed("the request cannot be sent") };
+    // The status counts, even if the rest of the response does not arrive.
+    let status = std::cell::Cell::new(None);
+    let limits = Limits::within(CALL_TIMEOUT, MAX_RESPONSE_BYTES);
+    match env.send(request, limits, &|head, _| status.set(Some(head.status))).await {
+        Ok(response) => {
+            let wait = azure::retry_after(response.headers(), env.now());
+            Called::response(response.status().as_u16(), wait)
+        }
+        Err(error) => match status.get() {
+            Some(status) if StatusCode::is_success(&status) => Called::Accepted(status.as_u16()),
+            _ => failure(&error),
+        },
+    }
+}
+
+fn failure(error: &TransportError) -> Called {
+    failed(match error {
+        TransportError::Denied(_) => "the receiver's host is not in allowed_outbound_hosts",
+        TransportError::Timeout => "no response in time",
+        TransportError::Connect(_) => "the receiver cannot be reached",
+        TransportError::Interrupted(_) => "the connection broke",
+        TransportError::TooLarge(_) => "the response is too large",
+    })
+}
+
+fn failed(outcome: &str) -> Called {
+    Called::Failed { outcome: outcome.to_owned(), retry_after: None }
+}

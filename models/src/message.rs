@@ -15,6 +15,10 @@ const MAX_ESCAPED_BYTES: usize = 131_584 - 256;
 /// which a character takes up to six bytes.
 #[must_use]
 pub fn fits_message(text: &str) -> bool {
+    // No character takes more than five times its own bytes, and in the message twice.
+    if text.len() <= MAX_ESCAPED_BYTES / 5 {
+        return true;
+    }
     let (mut sent, mut escaped) = (0, 0);
     for character in text.chars() {
         let (plain, xml) = match character {

@@ -11,12 +11,12 @@ const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Encodes a query value or one path segment.
 pub(crate) fn value(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    utf8_percent_encode(text, RESERVED).collect()
 }
 
 /// Encodes a path; slashes are kept.
 pub(crate) fn path(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED_IN_PATH).to_string()
+    utf8_percent_encode(text, RESERVED_IN_PATH).collect()
 }
 
 /// Encodes with the standard alphabet and padding.

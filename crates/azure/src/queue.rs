@@ -64,6 +64,21 @@ impl Queue {
         responses::put(&self.storage.send(&call).await?)
     }
 
+    /// Like [`Self::put`], for a message that this program neither changes nor deletes: what the response says about it is
+    /// not parsed.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub async fn send(
+        &self,
+        text: &str,
+        visibility: Duration,
+        time_to_live: TimeToLive,
+    ) -> Result<(), Error> {
+        let call = requests::put(&self.name, text, visibility, time_to_live)?;
+        responses::sent(&self.storage.send(&call).await?)
+    }
+
     /// Receives at most `count` messages (1 to [`MAX_MESSAGES`], clamped) and hides them from other receivers for
     /// `visibility` (rounded up to whole seconds; 1 s to [`MAX_VISIBILITY`]).
     ///

@@ -67,11 +67,17 @@ impl Grant<'_> {
         let own =
             [("sv", self.version), ("sr", "b"), ("sp", "r"), ("se", expiry.as_str()), ("spr", self.protocol)];
         let sig = [("sig", signature)];
-        let pairs = own.iter().chain(delegation).chain(&sig).map(|(name, value)| {
+        let mut query = String::with_capacity(256);
+        for (name, value) in own.iter().chain(delegation).chain(&sig) {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            query.push_str(name);
+            query.push('=');
             // The signature covers the decoded values.
-            format!("{name}={}", encode::value(value))
-        });
-        pairs.collect::<Vec<_>>().join("&")
+            query.push_str(&encode::value(value));
+        }
+        query
     }
 
     /// The query of a service SAS, signed with the account key.

@@ -176,17 +176,28 @@ impl State {
 /// The first character that XML 1.0 does not allow, even escaped.
 pub(crate) fn escape(text: &str) -> Result<String, char> {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
+    // By bytes, because almost all text is copied as it is. `copied` is the end of what is in `escaped`.
+    let mut copied = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let replacement = match byte {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
             // Unescaped, it would be read as a line feed.
-            '\r' => escaped.push_str("&#xD;"),
-            '\t' | '\n' | '\u{20}'..='\u{fffd}' | '\u{10000}'.. => escaped.push(character),
-            _ => return Err(character),
-        }
+            b'\r' => "&#xD;",
+            // The first byte of U+F000 to U+FFFF.
+            0xef => match text.get(at..).and_then(|rest| rest.chars().next()) {
+                Some(character @ '\u{fffe}'..='\u{ffff}') => return Err(character),
+                _ => continue,
+            },
+            b'\t' | b'\n' | b' '.. => continue,
+            _ => return Err(char::from(byte)),
+        };
+        escaped.push_str(text.get(copied..at).unwrap_or_default());
+        escaped.push_str(replacement);
+        copied = at + 1;
     }
+    escaped.push_str(text.get(copied..).unwrap_or_default());
     Ok(escaped)
 }
 

@@ -115,6 +115,10 @@ fn entries<T>(
     document.records.iter().map(|fields| entry(&Entry { response, fields })).collect()
 }
 
+pub(super) fn sent(response: &ServiceResponse) -> Result<(), Error> {
+    if response.status == 201 { Ok(()) } else { Err(response.error()) }
+}
+
 pub(super) fn put(response: &ServiceResponse) -> Result<PutMessage, Error> {
     let mut put = entries(response, 201, put_message)?;
     put.pop().ok_or_else(|| response.unexpected("no message"))

@@ -74,7 +74,8 @@ impl StorageQueues {
 /// Escapes the two characters that JSON allows and XML does not: the message is sent within XML. They only occur in JSON
 /// strings, where the escape is equivalent.
 fn for_xml(json: &str) -> Cow<'_, str> {
-    if json.contains(['\u{fffe}', '\u{ffff}']) {
+    // One search for each: a search for one character is by bytes.
+    if json.contains('\u{fffe}') || json.contains('\u{ffff}') {
         json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff").into()
     } else {
         json.into()
@@ -98,12 +99,12 @@ impl TaskQueue for StorageQueues {
         Box::pin(async move {
             let queue = self.queue(queue);
             let text = for_xml(text);
-            let mut outcome = queue.put(&text, delay, TimeToLive::Forever).await;
+            let mut outcome = queue.send(&text, delay, TimeToLive::Forever).await;
             if outcome.as_ref().is_err_and(is_missing) {
                 queue.create().await.map_err(|error| self.account.error(&error))?;
-                outcome = queue.put(&text, delay, TimeToLive::Forever).await;
+                outcome = queue.send(&text, delay, TimeToLive::Forever).await;
             }
-            outcome.map(drop).map_err(|error| self.account.error(&error))
+            outcome.map_err(|error| self.account.error(&error))
         })
     }
 }

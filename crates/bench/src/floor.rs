@@ -49,7 +49,7 @@ pub(crate) async fn measure(rounds: usize) -> Result<Table> {
 }
 
 /// Builds the floor component.
-fn build() -> Result<()> {
+pub(crate) fn build() -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.current_dir(root()).args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
@@ -63,8 +63,8 @@ fn build() -> Result<()> {
 /// Starts the application of a manifest. Both get the same responses from storage, which checks nothing.
 fn start(manifest: &str) -> Result<App> {
     let blueprint = blueprint(&root().join(manifest))?;
-    let variables =
-        if blueprint.manifest().variables.is_empty() { BTreeMap::new() } else { shared_key_variables() };
+    let is_product = blueprint.manifest().variables.contains_key("storage_connection_string");
+    let variables = if is_product { shared_key_variables() } else { BTreeMap::new() };
     Ok(blueprint.start(Options {
         providers: Providers::only(variables),
         outbound: Outbound::in_process(|outgoing: Outgoing| async move {
@@ -81,7 +81,7 @@ fn start(manifest: &str) -> Result<App> {
 }
 
 /// The responses to Put Blob and Put Message.
-fn respond(request: &Request<Bytes>) -> http::Result<Response<Bytes>> {
+pub(crate) fn respond(request: &Request<Bytes>) -> http::Result<Response<Bytes>> {
     let response = Response::builder().status(201).header("date", "Fri, 20 Nov 2026 10:00:00 GMT");
     if *request.method() == Method::PUT {
         return response

@@ -9,6 +9,7 @@ mod growth;
 mod handlers;
 mod ratios;
 mod sizes;
+mod spin;
 mod start;
 mod trips;
 mod waits;
@@ -28,6 +29,14 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value = "15", value_parser = rounds())]
     rounds: usize,
 
+    /// Compare the components of these target folders with the shipped ones, instead of building levels.
+    #[arg(long, value_name = "FOLDER")]
+    against: Vec<std::path::PathBuf>,
+
+    /// Where `floor` is measured.
+    #[arg(long, value_enum, default_value_t = Host::Embedded)]
+    host: Host,
+
     /// What to measure; without it all but sizes, growth and handlers.
     #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "floor", "waits", "start"], hide_default_value = true)]
     what: Vec<What>,
@@ -35,6 +44,14 @@ struct Arguments {
 
 fn rounds() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(u64::try_from(MIN_ROUNDS).unwrap_or(0)..)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Host {
+    /// The host in `crates/host`, without sockets.
+    Embedded,
+    /// The Spin of `ACCEPTED_SPIN` or the one on PATH: processes and sockets, with the real time.
+    Spin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,14 +78,22 @@ enum What {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if arguments.host == Host::Spin {
+        anyhow::ensure!(arguments.what == [What::Floor], "--host spin is for `floor` alone");
+        for table in spin::measure(arguments.rounds)? {
+            println!("{table}");
+        }
+        return Ok(());
+    }
     // One thread: then its CPU time is that of what is measured. Time is virtual: nothing waits for a lease.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    runtime.block_on(measure(arguments.rounds, &arguments.what))
+    runtime.block_on(measure(&arguments))
 }
 
-async fn measure(rounds: usize, wanted: &[What]) -> Result<()> {
+async fn measure(arguments: &Arguments) -> Result<()> {
     let manifest = world::root().join("spin.toml");
-    for what in wanted {
+    let rounds = arguments.rounds;
+    for what in &arguments.what {
         let tables = match what {
             What::Shipped => vec![sizes::shipped()?],
             What::Trips => vec![trips::measure(&world::blueprint(&manifest)?).await?],
@@ -78,6 +103,9 @@ async fn measure(rounds: usize, wanted: &[What]) -> Result<()> {
             What::Growth => vec![growth::measure(&world::blueprint(&manifest)?).await?],
             What::Handlers => handlers::measure(rounds).await?,
             What::Start => vec![start::measure(&manifest)?],
+            What::Sizes if !arguments.against.is_empty() => {
+                sizes::compare_with(&arguments.against, rounds).await?
+            }
             What::Sizes => sizes::compare(rounds).await?,
         };
         for table in tables {

@@ -50,6 +50,28 @@ pub(crate) async fn compare(rounds: usize) -> Result<Vec<Table>> {
     Ok(vec![sizes, speeds])
 }
 
+/// Measures the components of other target folders against what is shipped.
+pub(crate) async fn compare_with(others: &[PathBuf], rounds: usize) -> Result<Vec<Table>> {
+    let mut sizes = Table::new(&["target folder", "api-component", "worker-component"]);
+    let mut speeds = Table::new(&["CPU time of … / of …", "ratio", "middle half", "µs", "µs"]);
+    let shipped = Built::start("shipped", &root().join("spin.toml"))?;
+    let own = root().join("target");
+    for target in std::iter::once(&own).chain(others) {
+        let mut row = vec![target.display().to_string()];
+        for (_, file) in COMPONENTS {
+            row.push(size(target, file)?.to_string());
+        }
+        sizes.row(&row);
+    }
+    for target in others {
+        let folder = target.parent().context("a target folder is in another")?;
+        let name = folder.file_name().context("a target folder is in a named one")?.to_string_lossy();
+        let other = Built::start(&name, &manifest_for(target)?)?;
+        other.against(&shipped, rounds, &mut speeds).await?;
+    }
+    Ok(vec![sizes, speeds])
+}
+
 /// An application from one build of the components.
 struct Built {
     name: String,

@@ -6,6 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::client;
@@ -13,12 +14,15 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Method, Request, Response
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
-/// Where the requests go. The benchmark responds there.
-const BLOBS: &str = "127.0.0.1:10000";
-const QUEUES: &str = "127.0.0.1:10001";
+/// Where the requests go if `STORAGE` does not name another authority. The benchmark responds there.
+const STORAGE: &str = "127.0.0.1:10000";
 /// Bytes of a stored document, and of a message that contains it.
 const DOCUMENT_BYTES: usize = 600;
 const MESSAGE_BYTES: usize = 1000;
+
+thread_local! {
+    static AUTHORITY: Rc<str> = std::env::var("STORAGE").map_or_else(|_| STORAGE.into(), Into::into);
+}
 
 struct Floor;
 
@@ -27,8 +31,9 @@ spin_sdk::wasip3::http::service::export!(Floor);
 impl Guest for Floor {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let read = read(|consumed| Request::consume_body(request, consumed)).await;
-        exchange(&Method::Put, BLOBS, "/account/tasks/document", vec![b'x'; DOCUMENT_BYTES]).await?;
-        exchange(&Method::Post, QUEUES, "/account/taskqueue/messages", vec![b'x'; MESSAGE_BYTES]).await?;
+        let storage = AUTHORITY.with(Rc::clone);
+        exchange(&Method::Put, &storage, "/account/tasks/document", vec![b'x'; DOCUMENT_BYTES]).await?;
+        exchange(&Method::Post, &storage, "/account/taskqueue/messages", vec![b'x'; MESSAGE_BYTES]).await?;
         let text = read.len().to_string().into_bytes();
         let headers = fields(text.len())?;
         let (mut contents, reader) = wit_stream::new();

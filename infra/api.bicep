@@ -48,6 +48,10 @@ param containerName string
 @description('A number as text, because azd passes its variables as text.')
 param retentionDays string
 
+@description('The lowest level of log lines that the components write. Alerts need warn; the lines about accepted and completed tasks are info.')
+@allowed(['info', 'warn', 'error'])
+param logLevel string = 'info'
+
 @description('Minutes until the SAS in Location expires.')
 param sasTokenExpiryMinutes string = '10'
 
@@ -142,6 +146,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_SAS_TOKEN_EXPIRY_MINUTES', value: sasTokenExpiryMinutes }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
+            { name: 'SPIN_VARIABLE_LOG_LEVEL', value: logLevel }
             { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
             { name: 'SPIN_VARIABLE_API_AUTH', value: checkedAuth }
             { name: 'SPIN_VARIABLE_API_KEY_HASHES', value: apiKeyHashes }

@@ -48,6 +48,10 @@ param containerName string
 @description('A number as text, because azd passes its variables as text.')
 param retentionDays string
 
+@description('The lowest level of log lines that the components write. Alerts need warn; the lines about accepted and completed tasks are info.')
+@allowed(['info', 'warn', 'error'])
+param logLevel string = 'info'
+
 @description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that events are off.')
 param callbackHost string = ''
 
@@ -123,6 +127,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_PRIORITY_QUEUES', value: priorityQueues }
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
+            { name: 'SPIN_VARIABLE_LOG_LEVEL', value: logLevel }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
             { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
           ], callbackVariables)

@@ -160,6 +160,15 @@ test("queues of High and Low tasks exist, are scaled by and watched", () => {
   assert.equal(trees()["infra/main.bicep"].parameters.priorityQueues.default, manifest().defaults.priority_queues);
 });
 
+test("log level reaches both apps, with the default of the manifest", () => {
+  for (const [role, file] of Object.entries(APPS)) {
+    const { value } = container(file).env.find(({ name }) => name === "SPIN_VARIABLE_LOG_LEVEL");
+    assert.equal(value, "logLevel");
+    const given = read(`infra/${role}.parameters.json`).match(/"logLevel": \{ "value": "\$\{ACCEPTED_LOG_LEVEL=(\w+)\}" \}/);
+    assert.equal(given[1], manifest().defaults.log_level);
+  }
+});
+
 test("worker has no ingress, and the API only TLS", () => {
   assert.equal(app(APPS.worker).properties.configuration.ingress, undefined);
   assert.equal(app(APPS.api).properties.configuration.ingress.allowInsecure, false);

@@ -14,6 +14,15 @@ pub struct EventMessage {
     pub event_of: TaskId,
     /// When it ended. It distinguishes the ends of a task that was retried, or deleted and submitted again.
     pub ended_at: Timestamp,
+    /// Number of recorded calls after which the message was hidden for a pause. It says that storage's clock has measured the
+    /// pause after that call.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub called: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl EventMessage {
@@ -21,7 +30,7 @@ impl EventMessage {
     #[must_use]
     pub fn of(document: &TaskStatus) -> Option<Self> {
         let ended_at = document.finished_at.filter(|_| document.is_event_due())?;
-        Some(Self { event_of: document.task_id, ended_at })
+        Some(Self { event_of: document.task_id, ended_at, called: 0 })
     }
 
     /// Parses the text of a message.
@@ -33,7 +42,8 @@ impl EventMessage {
             let members = Members::parse(text.as_bytes()).ok()?;
             let event_of = members.nullable("EventOf", "a GUID").ok()??;
             let ended_at = members.nullable("EndedAt", "a date and time").ok()??;
-            Some(Self { event_of, ended_at })
+            let called = members.nullable("Called", "a number of calls").ok()?.unwrap_or(0);
+            Some(Self { event_of, ended_at, called })
         };
         parse().ok_or("the message is not a JSON object with EventOf and EndedAt")
     }

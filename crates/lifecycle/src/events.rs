@@ -43,8 +43,9 @@ pub fn lease(visibility: Duration) -> Duration {
 pub enum Step {
     /// Call the receiver and record how the call ended ([`record`]).
     Call,
-    /// Another message of the event was called for meanwhile: hide this one for this time.
-    Wait(Duration),
+    /// A call was made that this message was not hidden for, by another message of the event or before a crash: hide it for
+    /// this pause.
+    Wait(Pause),
     /// Delete the message: nothing is left to deliver.
     Discard,
     /// Write this document, if there is one, then give the message up with this reason.
@@ -81,16 +82,28 @@ pub fn decide(
             Step::GiveUp { reason: reason(&next), document: Some(Box::new(next)) }
         }
         CallbackState::Due => {
-            // The message that carries the event was hidden for the whole pause; a worker's clock that is behind must
-            // not hide it for longer than that.
+            if message.called == callback.attempts {
+                // Storage's clock has measured the pause; that of a worker may be wrong.
+                return Step::Call;
+            }
+            // A clock that is behind must not hide the message for longer than the whole pause.
             let next_at = callback.next_attempt_at.unwrap_or(now);
             let whole = callback.last_attempt_at.map_or(Duration::ZERO, |last| next_at.since(last));
             match whole_seconds(next_at.since(now).min(whole)) {
                 Duration::ZERO => Step::Call,
-                wait => Step::Wait(wait),
+                wait => Step::Wait(Pause { wait, called: callback.attempts }),
             }
         }
     }
+}
+
+/// How long to hide a message, and what to note in it ([`EventMessage::called`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long.
+    pub wait: Duration,
+    /// Number of recorded calls.
+    pub called: u32,
 }
 
 /// How one call of a receiver ended.
@@ -128,8 +141,8 @@ impl Called {
 pub enum Next {
     /// Delete it.
     Delete,
-    /// Hide it for this time, then call again.
-    Wait(Duration),
+    /// Hide it for this pause, then call again.
+    Wait(Pause),
     /// Give it up with this reason.
     GiveUp(String),
 }
@@ -163,7 +176,7 @@ pub fn record(
             let wait = pause(attempts - 1, *retry_after, fraction);
             let next_at = Some(now.plus(wait));
             transition::event_called(&mut next, CallbackState::Due, outcome.clone(), next_at, now);
-            (next, Next::Wait(wait))
+            (next, Next::Wait(Pause { wait, called: attempts }))
         }
         Called::Failed { outcome, .. } | Called::Refused(outcome) => {
             transition::event_called(&mut next, CallbackState::GivenUp, outcome.clone(), None, now);

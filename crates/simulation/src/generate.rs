@@ -73,7 +73,8 @@ pub fn scenario(seed: u64) -> Scenario {
         operators(&mut Rng::fork(seed, 18), &mut elements);
     }
     let mut of_events = Rng::fork(seed, 41);
-    receiver::receivers(&mut of_events, fault_free, &mut knobs, &mut tasks, &mut elements);
+    let submitted = tasks.get_mut(..of_clients).unwrap_or_default();
+    receiver::receivers(&mut of_events, fault_free, &mut knobs, submitted, &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);

@@ -27,6 +27,19 @@ const MAX_WRITES: u32 = 4;
 /// The pause of a message whose call could not be recorded because of such conflicts.
 const CONTENDED_PAUSE: Duration = Duration::from_secs(5);
 
+/// What is to be done with a message.
+enum Ended {
+    Next(Next),
+    /// Hide it for this time without a note: nothing was decided.
+    Hide(Duration),
+}
+
+impl From<Next> for Ended {
+    fn from(next: Next) -> Self {
+        Self::Next(next)
+    }
+}
+
 /// Puts the message of the event of `document`, if one is due.
 ///
 /// # Errors
@@ -77,22 +90,38 @@ pub(crate) async fn deliver_events(engine: &Engine) -> Option<Duration> {
 /// Never fails: a message that is neither deleted nor hidden becomes visible when its lease expires.
 async fn deliver(engine: &Engine, callbacks: &Callbacks, received: &ReceivedMessage) -> Option<Duration> {
     let ended = match process(engine, callbacks, received).await {
-        Ok(Next::Delete) => {
+        Ok(Ended::Next(Next::Delete)) => {
             delete(engine, received).await;
             Ok(())
         }
-        Ok(Next::Wait(wait)) => {
-            hide(engine, received, wait).await;
+        Ok(Ended::Hide(wait)) => {
+            hide(engine, received, wait, None).await;
             Ok(())
         }
-        Ok(Next::GiveUp(reason)) => poison(engine, received, &reason).await,
+        Ok(Ended::Next(Next::Wait(pause))) => {
+            let text = noted(received, pause.called);
+            hide(engine, received, pause.wait, text.as_deref()).await;
+            Ok(())
+        }
+        Ok(Ended::Next(Next::GiveUp(reason))) => {
+            // As it was sent, without the note.
+            let text = noted(received, 0).unwrap_or_else(|| received.text.clone());
+            poison(engine, &ReceivedMessage { text, ..received.clone() }, &reason).await
+        }
         Err(error) => Err(error),
     };
     let error = ended.err()?;
     engine.log_failure("an event could not be dealt with; its message comes back", &error);
     let rest = rest_after(&error);
-    hide(engine, received, redelivery::pause(received.dequeue_count, rest, engine.env.fraction())).await;
+    let wait = redelivery::pause(received.dequeue_count, rest, engine.env.fraction());
+    hide(engine, received, wait, None).await;
     rest
+}
+
+/// Returns the text of the message with this note; `None` if it is no event.
+fn noted(received: &ReceivedMessage, called: u32) -> Option<String> {
+    let message = EventMessage::parse(&received.text).ok()?;
+    Some(EventMessage { called, ..message }.text())
 }
 
 /// Decides, and calls the receiver if that is the decision. Returns what is to be done with the message.
@@ -100,14 +129,14 @@ async fn process(
     engine: &Engine,
     callbacks: &Callbacks,
     received: &ReceivedMessage,
-) -> Result<Next, StorageError> {
+) -> Result<Ended, StorageError> {
     let message = match EventMessage::parse(&received.text) {
         Ok(message) => message,
-        Err(reason) => return Ok(Next::GiveUp(reason.to_owned())),
+        Err(reason) => return Ok(Next::GiveUp(reason.to_owned()).into()),
     };
     let stored = match read(engine, &message).await {
         Err(StorageError::Unreadable { reason, .. }) => {
-            return Ok(Next::GiveUp(format!("the stored document cannot be read: {reason}")));
+            return Ok(Next::GiveUp(format!("the stored document cannot be read: {reason}")).into());
         }
         stored => stored?,
     };
@@ -122,18 +151,18 @@ async fn process(
         }
         (Step::GiveUp { reason, document: Some(document) }, Some(stored)) => {
             match engine.store.replace(&document, &stored.etag).await? {
-                Write::Done(_) => Ok(Next::GiveUp(reason)),
-                Write::Conflict => Ok(Next::Wait(CONTENDED_PAUSE)),
+                Write::Done(_) => Ok(Next::GiveUp(reason).into()),
+                Write::Conflict => Ok(Ended::Hide(CONTENDED_PAUSE)),
             }
         }
-        (step, _) => Ok(without_call(step)),
+        (step, _) => Ok(without_call(step).into()),
     }
 }
 
 /// What a step without a call, and without a document to write, means for the message.
 fn without_call(step: Step) -> Next {
     match step {
-        Step::Wait(wait) => Next::Wait(wait),
+        Step::Wait(pause) => Next::Wait(pause),
         Step::GiveUp { reason, .. } => Next::GiveUp(reason),
         Step::Discard | Step::Call => Next::Delete,
     }
@@ -147,18 +176,18 @@ async fn record_call(
     message: &EventMessage,
     called: &Called,
     mut stored: StoredDocument,
-) -> Result<Next, StorageError> {
+) -> Result<Ended, StorageError> {
     let fraction = engine.env.fraction();
     for _ in 0..MAX_WRITES {
         let now = engine.env.timestamp();
         let (document, next) = record(&stored.document, called, callbacks.max_attempts, now, fraction);
         if let Write::Done(_) = engine.store.replace(&document, &stored.etag).await? {
-            return Ok(next);
+            return Ok(next.into());
         }
-        let Some(current) = read(engine, message).await? else { return Ok(Next::Delete) };
+        let Some(current) = read(engine, message).await? else { return Ok(Next::Delete.into()) };
         if current.document == document {
             // The response to the write was lost.
-            return Ok(next);
+            return Ok(next.into());
         }
         stored = current;
         match decide(message, Some(&stored.document), received.dequeue_count, now) {
@@ -166,10 +195,10 @@ async fn record_call(
             Step::Call | Step::Wait(_) => {}
             // Also if the message was received too often: the next delivery finds that again.
             Step::GiveUp { document: Some(_), .. } => break,
-            step => return Ok(without_call(step)),
+            step => return Ok(without_call(step).into()),
         }
     }
-    Ok(Next::Wait(CONTENDED_PAUSE))
+    Ok(Ended::Hide(CONTENDED_PAUSE))
 }
 
 async fn read(engine: &Engine, message: &EventMessage) -> Result<Option<StoredDocument>, StorageError> {
@@ -179,9 +208,9 @@ async fn read(engine: &Engine, message: &EventMessage) -> Result<Option<StoredDo
     }
 }
 
-/// Hides the message. If that fails, it stays hidden until its lease expires.
-async fn hide(engine: &Engine, received: &ReceivedMessage, wait: Duration) {
-    if let Err(error) = engine.queue.update(received, wait, None).await {
+/// Hides the message and replaces its text if one is given. If that fails, it stays hidden until its lease expires.
+async fn hide(engine: &Engine, received: &ReceivedMessage, wait: Duration, text: Option<&str>) {
+    if let Err(error) = engine.queue.update(received, wait, text).await {
         engine.log_failure("a message could not be given back early", &error);
     }
 }

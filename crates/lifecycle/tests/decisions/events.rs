@@ -3,7 +3,7 @@
 use crate::samples::{POLICY, at, delivery, in_state, ours, pending, running, secs, unusable};
 use lifecycle::cancel::{Cancel, cancel};
 use lifecycle::delivery::{DocumentRead, Step as TaskStep, decide as decide_task};
-use lifecycle::events::{Called, MAX_AGE, Next, Step, check_in, decide, event_type, record};
+use lifecycle::events::{Called, MAX_AGE, Next, Pause, Step, check_in, decide, event_type, record};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Mark, Review, review};
@@ -96,7 +96,10 @@ fn pauses_double_from_a_second_to_four_hours_until_attempts_are_used() {
         let (next, then) = record(&document, &failed("HTTP 503"), 20, at(3), 1.0);
         document = next;
         match then {
-            Next::Wait(wait) => pauses.push(wait.as_secs()),
+            Next::Wait(Pause { wait, called }) => {
+                pauses.push(wait.as_secs());
+                assert_eq!(called as usize, pauses.len());
+            }
             Next::GiveUp(reason) => {
                 assert!(reason.contains("calls of the receiver: 20") && reason.ends_with("HTTP 503"));
                 break;
@@ -118,7 +121,7 @@ fn half_of_each_pause_is_jitter() {
     let (document, _) = record(&ended(), &failed("x"), 9, at(3), 0.0);
     let (document, _) = record(&document, &failed("x"), 9, at(3), 0.0);
     let (_, then) = record(&document, &failed("x"), 9, at(3), 0.0);
-    assert_eq!(then, Next::Wait(secs(2)), "between 2 s and 4 s");
+    assert_eq!(then, Next::Wait(Pause { wait: secs(2), called: 3 }), "between 2 s and 4 s");
 }
 
 #[test]
@@ -132,7 +135,11 @@ fn responses_mean_what_standard_webhooks_says() {
         assert_eq!(outcomes(status), (CallbackState::Delivered, Next::Delete));
     }
     for status in [100, 301, 307, 400, 401, 404, 408, 429, 500, 502, 503] {
-        assert_eq!(outcomes(status), (CallbackState::Due, Next::Wait(secs(120))), "{status}");
+        assert_eq!(
+            outcomes(status),
+            (CallbackState::Due, Next::Wait(Pause { wait: secs(120), called: 1 })),
+            "{status}"
+        );
     }
     let (state, then) = outcomes(410);
     assert_eq!(state, CallbackState::GivenUp);
@@ -142,7 +149,10 @@ fn responses_mean_what_standard_webhooks_says() {
 #[test]
 fn receiver_cannot_ask_for_more_than_a_day() {
     let called = Called::response(503, Some(secs(900_000)));
-    assert_eq!(record(&ended(), &called, 5, at(3), 1.0).1, Next::Wait(secs(86_400)));
+    assert_eq!(
+        record(&ended(), &called, 5, at(3), 1.0).1,
+        Next::Wait(Pause { wait: secs(86_400), called: 1 })
+    );
 }
 
 #[test]
@@ -158,11 +168,15 @@ fn second_message_waits_for_the_pause_of_the_first() {
     let document = ended();
     let message = EventMessage::of(&document).unwrap();
     let (document, _) = record(&document, &Called::response(429, Some(secs(60))), 20, at(10), 1.0);
-    assert_eq!(decide(&message, Some(&document), 1, at(30)), Step::Wait(secs(40)));
+    assert_eq!(decide(&message, Some(&document), 1, at(30)), Step::Wait(Pause { wait: secs(40), called: 1 }));
     assert_eq!(decide(&message, Some(&document), 1, at(70)), Step::Call);
     // A clock that is hours behind does not hide it for hours.
     let behind = at(0).minus(secs(7200));
-    assert_eq!(decide(&message, Some(&document), 1, behind), Step::Wait(secs(60)));
+    assert_eq!(decide(&message, Some(&document), 1, behind), Step::Wait(Pause { wait: secs(60), called: 1 }));
+    // Storage has hidden it for that pause, whatever a worker's clock says.
+    let hidden = EventMessage { called: 1, ..message };
+    assert_eq!(EventMessage::parse(&hidden.text()), Ok(hidden));
+    assert_eq!(decide(&hidden, Some(&document), 2, behind), Step::Call);
 }
 
 #[test]

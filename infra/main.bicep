@@ -25,6 +25,10 @@ param queueName string = 'taskqueue'
 @allowed(['true', 'false'])
 param priorityQueues string = 'false'
 
+@description('true lets operators pause the queue: each worker then reads the pause before it receives, at most every 5 s.')
+@allowed(['true', 'false'])
+param queuePause string = 'false'
+
 @description('Container of the status documents; the container of poison originals has its name with a suffix.')
 @minLength(3)
 @maxLength(56)
@@ -165,5 +169,6 @@ output ACCEPTED_QUEUE_HOST string = storage.outputs.queueHost
 output ACCEPTED_KEY_VAULT_HOST string = credentialMode == 'keyVault' ? 'https://kv-${token}${az.environment().suffixes.keyvaultDns}' : ''
 output ACCEPTED_QUEUE_NAME string = queueName
 output ACCEPTED_PRIORITY_QUEUES string = priorityQueues
+output ACCEPTED_QUEUE_PAUSE string = queuePause
 output ACCEPTED_CONTAINER_NAME string = containerName
 output ACCEPTED_RETENTION_DAYS string = retentionDays

@@ -43,6 +43,9 @@ param keyVaultHost string
 
 param queueName string
 param priorityQueues string
+
+@description('true lets operators pause the queue: each worker then reads the pause before it receives, at most every 5 s.')
+param queuePause string
 param containerName string
 
 @description('A number as text, because azd passes its variables as text.')
@@ -128,6 +131,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_TASK_BLOB_CONTAINER_NAME', value: containerName }
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_LOG_LEVEL', value: logLevel }
+            { name: 'SPIN_VARIABLE_QUEUE_PAUSE', value: queuePause }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
             { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
           ], callbackVariables)

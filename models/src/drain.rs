@@ -37,6 +37,9 @@ pub struct DrainReport {
     pub purged: u32,
     /// Whether there may be more work: the drain ended for another reason than an empty queue.
     pub more: bool,
+    /// Whether the queue is paused, so that nothing was received.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// If storage was busy or failed: seconds in which not to drain again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,

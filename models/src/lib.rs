@@ -35,6 +35,7 @@ mod note;
 mod number;
 mod poison;
 mod problem;
+mod queue;
 mod request;
 mod state;
 mod status;
@@ -52,6 +53,7 @@ pub use monitor::{Monitor, MonitorAttempt, MonitorCallback, MonitorError, Monito
 pub use note::DeliveryNote;
 pub use poison::{PoisonCopy, PoisonList, PoisonMessage, PoisonReport};
 pub use problem::Problem;
+pub use queue::{QueueDepth, QueueState};
 pub use request::{
     MAX_ATTEMPTS, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
     MAX_UNIQUE_SECONDS, Schedule, TaskRequest, UniqueKey,

@@ -15,13 +15,13 @@ use service::response::{self, Response};
 use service::settings::{ApiAuth, ApiSettings, ConfigurationError, SettingsError};
 
 use crate::http::request::ApiRequest;
-use crate::http::route::{BulkAction, MessageId, PoisonAction, Resource};
+use crate::http::route::{BulkAction, MessageId, PoisonAction, QueueAction, Resource};
 use crate::http::{auth, body, media_type};
-use crate::poison;
 use crate::system::pages::{Asset, Assets};
 use crate::system::{health, metrics, pages};
 use crate::tasks::submit::ResponseBody;
 use crate::tasks::{Tasks, batch, bulk, cancel, delete, events, list, monitor, result, retry, submit};
+use crate::{poison, queue};
 
 /// The API of one instance. Its requests share it.
 pub struct Api {
@@ -63,6 +63,8 @@ enum Operation {
     PoisonMessage(MessageId),
     PoisonOne(MessageId, PoisonAction),
     PoisonAll(PoisonAction),
+    Queue,
+    QueueAction(QueueAction),
 }
 
 impl Admitted {
@@ -86,6 +88,8 @@ impl Admitted {
             Resource::Result(id) => Operation::Result(id),
             Resource::Cancel(id) => Operation::Cancel(id),
             Resource::Retry(id) => Operation::Retry(id),
+            Resource::Queue => Operation::Queue,
+            Resource::QueueAction(action) => Operation::QueueAction(action),
             Resource::PoisonList => Operation::PoisonList,
             Resource::PoisonAll(action) => Operation::PoisonAll(action),
             Resource::PoisonMessage(id) if request.method() == Method::DELETE => {
@@ -234,6 +238,8 @@ async fn run(
         Operation::Cancel(id) => cancel::cancel(tasks, request, id, &|_| true).await,
         Operation::Retry(id) => retry::retry(tasks, request, id, &|_| true).await,
         Operation::Delete(id) => delete::delete(tasks, request, id, &|_| true).await,
+        Operation::Queue => queue::state(tasks, request).await,
+        Operation::QueueAction(action) => queue::change(tasks, request, action).await,
         Operation::PoisonList => poison::list(tasks, request).await,
         Operation::PoisonMessage(id) => poison::show(tasks, request, id).await,
         Operation::PoisonOne(id, action) => poison::change_one(tasks, request, id, action).await,

@@ -5,12 +5,14 @@
 //! - `http`: reading a request, without storage: route, headers, authentication, preconditions, query, ranges.
 //! - `tasks`: the operations on tasks, one file each.
 //! - `poison`: the poison queue for operators.
+//! - `queue`: lengths of the queues, pause and resume.
 //! - `system`: health, metrics, static pages.
 
 mod api;
 mod http;
 mod permit;
 mod poison;
+mod queue;
 mod system;
 mod tasks;
 mod ttl_cache;

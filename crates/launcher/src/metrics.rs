@@ -27,6 +27,7 @@ type Counters = Family<[(&'static str, &'static str); 1], Counter>;
 pub struct Metrics {
     healthy: Gauge,
     running: Gauge,
+    paused: Gauge,
     drains: Counters,
     received: Counter,
     tasks: Counters,
@@ -80,6 +81,12 @@ impl Default for Metrics {
                 Gauge::default(),
             ),
             running: registered(registry, "drains_running", "Drains in flight", Gauge::default()),
+            paused: registered(
+                registry,
+                "queue_paused",
+                "1 if the last drain found the queue paused",
+                Gauge::default(),
+            ),
             received: registered(
                 registry,
                 "messages_received",
@@ -141,6 +148,9 @@ impl Metrics {
             handlers_share_instances: matches!(outcome, DrainResult::Done(report) if report.handlers_share_instances),
         };
         *self.latest_drain.lock().unwrap_or_else(PoisonError::into_inner) = Some(latest);
+        if let DrainResult::Done(report) = outcome {
+            self.paused.set(report.paused.into());
+        }
         let result = match outcome {
             DrainResult::Done(report) if report.did_something() => {
                 self.add(report);

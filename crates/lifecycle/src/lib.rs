@@ -17,6 +17,7 @@
 //! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
 //! - [`monitor`], [`overload`]: how long a client waits before its next request.
 //! - [`pace`], [`drain`]: when a replica drains next, and the steps of one drain.
+//! - [`pause`]: how long a worker uses what it read about the pause of the queue.
 //! - [`priority`]: which queue is asked next, if each priority has its own.
 //! - [`handlers`]: which handler a task has, and the policy of its name.
 //! - [`handler_limit`]: concurrent tasks of handlers outside the application.
@@ -37,6 +38,7 @@ pub mod monitor;
 pub mod outcome;
 pub mod overload;
 pub mod pace;
+pub mod pause;
 mod policy;
 pub mod priority;
 mod product;

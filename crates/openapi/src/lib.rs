@@ -61,6 +61,7 @@ pub fn document() -> OpenApi {
         .tags(Some([
             tag("tasks", "Submit, follow and manage tasks."),
             tag("poison", "Messages that were given up, for operators."),
+            tag("queue", "Lengths of the queues, pause and resume."),
             tag("system", "Health, metrics and this document."),
         ]))
         .build()

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod poison;
+mod queue;
 mod results;
 mod system;
 mod tasks;
@@ -124,6 +125,9 @@ pub(crate) fn all() -> Vec<Route> {
         poison::remove(),
         poison::replay_all(),
         poison::remove_all(),
+        queue::get(),
+        queue::pause(),
+        queue::resume(),
         tasks::list(),
         tasks::monitor(),
         tasks::delete(),

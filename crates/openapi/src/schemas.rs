@@ -4,7 +4,7 @@ use models::{
     AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, CallbackState, MAX_ATTEMPTS, MAX_BATCH_TASKS,
     MAX_CALLBACK_URI_BYTES, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
     MAX_UNIQUE_SECONDS, Monitor, MonitorAttempt, MonitorCallback, MonitorError, MonitorList, MonitorState,
-    PoisonList, PoisonMessage, PoisonReport, Problem,
+    PoisonList, PoisonMessage, PoisonReport, Problem, QueueDepth, QueueState,
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
@@ -36,6 +36,8 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema_from::<PoisonMessage>()
         .schema_from::<PoisonReport>()
         .schema_from::<Problem>()
+        .schema_from::<QueueDepth>()
+        .schema_from::<QueueState>()
         .schema("TaskBatch", task_batch())
         .schema("TaskEvent", task_event())
         .schema("TaskRequest", task_request())

@@ -94,7 +94,7 @@ fn operation_ids_are_unique() {
     let all = names.len();
     names.sort();
     names.dedup();
-    assert_eq!((names.len(), all), (24, 24));
+    assert_eq!((names.len(), all), (27, 27));
 }
 
 #[test]

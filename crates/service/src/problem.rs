@@ -61,6 +61,7 @@ kinds! {
     TaskNotEnded 409 "task-not-ended" "The task has not ended";
     TaskNotFailed 409 "task-not-failed" "Only a failed task can be tried again";
     NotReplayable 409 "not-replayable" "The message cannot be replayed";
+    PauseDisabled 409 "pause-disabled" "The queue cannot be paused";
     ResultExpired 410 "result-expired" "The result is no longer kept";
     PreconditionFailed 412 "precondition-failed" "A precondition of the request does not hold";
     BodyTooLarge 413 "body-too-large" "The request body is too large";

@@ -56,6 +56,8 @@ pub struct ApiSettings {
     pub queue_depth_limit: Option<u64>,
     /// `retention_days`: time after which a terminal task is purged.
     pub retention: Duration,
+    /// `queue_pause`: whether the API can pause the queue, and workers read the pause.
+    pub queue_pause: bool,
     /// `log_level`: lines of a lower level are not written.
     pub log_level: Level,
     /// `task_handlers`: which handler a task has, and the policy of its name.
@@ -108,6 +110,8 @@ pub struct WorkerSettings {
     pub sweep_interval: Duration,
     /// `simulate_unit_ms`: the time unit of the `simulate` handler.
     pub simulate_unit: Duration,
+    /// `queue_pause`: whether the API can pause the queue, and workers read the pause.
+    pub queue_pause: bool,
     /// `log_level`: lines of a lower level are not written.
     pub log_level: Level,
     /// `task_handlers`: which handler a task has, and the policy of its name.

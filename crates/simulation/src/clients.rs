@@ -63,7 +63,24 @@ impl Clients {
                 self.world.exec.sleep(at).await;
                 self.ask(task, ask).await;
             }
+            Element::Pause { at, lasts } => {
+                self.world.exec.sleep(at).await;
+                let _ = self.call(request(Method::POST, "/queue:pause", "")).await;
+                self.world.exec.sleep(lasts).await;
+                self.resume().await;
+            }
             _ => {}
+        }
+    }
+
+    /// Without its success, no task would ever run again.
+    async fn resume(&self) {
+        loop {
+            let response = self.call(request(Method::POST, "/queue:resume", "")).await;
+            if response.is_some_and(|response| response.status().is_success()) {
+                return;
+            }
+            self.world.exec.sleep(Duration::from_secs(5)).await;
         }
     }
 

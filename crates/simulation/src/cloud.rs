@@ -128,6 +128,7 @@ impl Cloud {
                 "queue_depth_limit" => knobs.queue_depth_limit.to_string(),
                 "priority_queues" => knobs.priority_queues.to_string(),
                 "simulate_unit_ms" => "60".to_owned(),
+                "queue_pause" => "true".to_owned(),
                 "public_base_url" => "http://api.test".to_owned(),
                 "task_handlers" => task_handlers(knobs),
                 "callback_hosts" if knobs.events => RECEIVER_HOST.to_owned(),

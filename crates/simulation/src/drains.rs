@@ -36,7 +36,12 @@ impl Record {
             return;
         }
         let told = self.slots.rest_until.iter().map(|(_, until)| *until).max().unwrap_or_default();
-        let since = visible_at.max(self.slots.freed_at).max(told).max(self.faults_end_at + AFTER_EFFECTS);
+        // After a pause, a replica without work drains again within its longest idle pause.
+        let since = visible_at
+            .max(self.pause.ended_at)
+            .max(self.slots.freed_at)
+            .max(told)
+            .max(self.faults_end_at + AFTER_EFFECTS);
         let waited = from.now.saturating_sub(since);
         if waited > MAX_WAIT {
             let what = format!("message {id} was visible for {waited:?} while a slot was free");

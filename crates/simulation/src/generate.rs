@@ -71,6 +71,7 @@ pub fn scenario(seed: u64) -> Scenario {
     );
     if !fault_free {
         operators(&mut Rng::fork(seed, 18), &mut elements);
+        pauses(&mut Rng::fork(seed, 19), &mut elements);
     }
     let mut of_events = Rng::fork(seed, 41);
     let submitted = tasks.get_mut(..of_clients).unwrap_or_default();
@@ -358,6 +359,14 @@ fn bulk(rng: &mut Rng, fault_free: bool, elements: &mut Vec<Element>) {
     }
 }
 
+/// An operator pauses the queue, longer than a request may still be repeated after that.
+fn pauses(rng: &mut Rng, elements: &mut Vec<Element>) {
+    if rng.chance(6) {
+        let lasts = Duration::from_secs(rng.one_of(90, &[10, 60, 180]));
+        elements.push(Element::Pause { at: moment(rng), lasts });
+    }
+}
+
 /// An operator replays what is in the poison queue by then, mostly when there is something, or removes it.
 fn operators(rng: &mut Rng, elements: &mut Vec<Element>) {
     if !rng.chance(20) {
@@ -446,6 +455,7 @@ mod tests {
             "DeleteAll",
             "ReplayPoison",
             "RemovePoison",
+            "Pause",
             "Garbage",
             "SecondMessage",
             "DotNet",

@@ -31,6 +31,7 @@ pub mod network;
 mod op;
 pub mod outage;
 pub mod overtaking;
+pub mod pause;
 pub mod promise;
 pub mod random;
 pub mod receive;

@@ -103,11 +103,13 @@ pub enum Mutation {
     GiveUpEventSilently,
     /// A receiver is called without a limit.
     CallForEver,
+    /// A worker does not read that the queue is paused.
+    IgnorePause,
 }
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 46] = [
+    pub const ALL: [(Self, &'static [Promise]); 47] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -154,6 +156,7 @@ impl Mutation {
         (Self::BelieveReceiver, &[Promise::P13]),
         (Self::GiveUpEventSilently, &[Promise::P13]),
         (Self::CallForEver, &[Promise::P8]),
+        (Self::IgnorePause, &[Promise::P15]),
     ];
 
     /// The mutation of that name.

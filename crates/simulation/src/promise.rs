@@ -35,11 +35,13 @@ pub enum Promise {
     P13,
     /// With `priority_queues`, higher priorities are received first, and each priority gets its share.
     P14,
+    /// No worker receives tasks while the queue is paused.
+    P15,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -54,6 +56,7 @@ impl Promise {
         Self::P12,
         Self::P13,
         Self::P14,
+        Self::P15,
     ];
 }
 

@@ -4,6 +4,7 @@
 
 pub mod events;
 pub mod order;
+pub mod pause;
 pub mod slots;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -282,6 +283,8 @@ pub struct Record {
     pub poisoned: BTreeSet<String>,
     /// Messages in the poison queue, by their ids there: the task that each names, and when it was put or received last.
     pub given_up: BTreeMap<String, (Option<TaskId>, Duration)>,
+    /// The pause of the queue.
+    pub pause: pause::Pause,
     /// Whether an operator removes messages from the poison queue in this run.
     pub operator_removes: bool,
     /// Blobs that are not status documents.
@@ -338,6 +341,7 @@ impl Record {
             kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),
             given_up: BTreeMap::new(),
+            pause: pause::Pause::default(),
             operator_removes: false,
             attachments: BTreeMap::new(),
             parts: BTreeMap::new(),

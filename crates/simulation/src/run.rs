@@ -228,7 +228,11 @@ async fn play(
             }
             world.record.borrow_mut().messages.retain(|_, message| message.queue != QueueKind::Tasks);
         }
-        Element::Submit { .. } | Element::Ask { .. } | Element::Fault { .. } | Element::Outage { .. } => {}
+        Element::Submit { .. }
+        | Element::Ask { .. }
+        | Element::Pause { .. }
+        | Element::Fault { .. }
+        | Element::Outage { .. } => {}
     }
 }
 

@@ -295,6 +295,13 @@ pub enum Element {
         /// What.
         ask: Ask,
     },
+    /// An operator pauses the queue, and resumes it until the response says so.
+    Pause {
+        /// When.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
     /// Another writer writes to storage.
     Foreign {
         /// When.
@@ -379,6 +386,7 @@ impl Element {
             self,
             Self::Submit { .. }
                 | Self::Ask { .. }
+                | Self::Pause { .. }
                 | Self::Foreign { .. }
                 | Self::Rotate { .. }
                 | Self::QueueLost { .. }

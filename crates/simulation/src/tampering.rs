@@ -9,6 +9,7 @@ use crate::call::{Call, QueueKind, TASK_QUEUES};
 use crate::deliveries::note_of;
 use crate::edit::{changed, ends_with, is_code, member, with_members};
 use crate::mutation::{Memory, Mutation};
+use crate::pause::PAUSE_BLOB;
 use crate::record::events::EventKey;
 use crate::record::{Document, Role};
 use crate::requests;
@@ -86,6 +87,11 @@ pub fn apply(
                 world.record.borrow_mut().done(source, &call, &body, &deleted);
             }
             return response;
+        }
+        (Mutation::IgnorePause, Op::GetBlob) if is_worker && call.blob.as_deref() == Some(PAUSE_BLOB) => {
+            let mut missing = status(404);
+            missing.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
+            return missing;
         }
         (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
         (Mutation::LookWhenIdle, Op::GetMessages)

@@ -64,6 +64,7 @@ impl Record {
             self.broken(Promise::P8, from.now, what);
         }
         self.was_it_told_to_wait(from, call, request);
+        self.received_despite_pause(from, call);
         if call.op == Op::ListBlobs && self.clocks_mislead {
             // The sweep judges by the wall clock what other machines wrote. One that is hours ahead takes a document
             // that has just been written for a silent one, and its write is not the lost attempt's.
@@ -110,10 +111,16 @@ impl Record {
         match (call.op, ok) {
             (Op::Credential, true) => self.credential_given(response.body()),
             (Op::PutStatus, true) => self.status_written(from, call, request),
-            (Op::PutAttachment, true) => self.attachment_written(from, call, request),
+            (Op::PutAttachment, true) => {
+                self.pause_changed(from, call);
+                self.attachment_written(from, call, request);
+            }
             (Op::PutPart, true) => self.part_written(call, request),
             (Op::JoinParts, true) => self.parts_joined(from, call, request),
-            (Op::DeleteBlob, true) => self.blob_deleted(from, call),
+            (Op::DeleteBlob, true) => {
+                self.pause_changed(from, call);
+                self.blob_deleted(from, call);
+            }
             (Op::PutMessage, true) => self.message_put(from, call, request, response.body()),
             (Op::GetMessages, true) => self.messages_received(from, call, response.body()),
             (Op::UpdateMessage, true) => self.message_updated(from, call, request, response),

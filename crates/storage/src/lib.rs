@@ -7,7 +7,7 @@
 //!
 //! # Layout
 //! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
-//! - `key_marker`: the marker of a unique key.
+//! - `key_marker`: the marker of a unique key; `pause`: the pause of the queue.
 //! - `azure`: the implementation with Blob Storage and Queue Storage.
 //!
 //! Another store or queue is a folder beside `azure`, and a line in [`open`].
@@ -16,6 +16,7 @@ mod azure;
 mod error;
 mod etag;
 mod key_marker;
+mod pause;
 mod queue;
 mod settings;
 mod store;
@@ -29,6 +30,7 @@ pub use ::azure::{LeaseLost, Write};
 pub use error::{StorageError, StorageFuture};
 pub use etag::ETag;
 pub use key_marker::{KeyMarker, key_marker_name, read_key_marker, release_key};
+pub use pause::{Pause, pause, read_pause, resume};
 pub use queue::{MonitoredQueue, PeekedMessage, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
 pub use settings::StorageSettings;
 pub use store::{

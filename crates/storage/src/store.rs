@@ -121,6 +121,9 @@ pub trait PublicStore: StatusStore {
         etag: Option<&'a str>,
     ) -> StorageFuture<'a, Write>;
 
+    /// Creates an attachment, and the container with it. Returns [`Write::Conflict`] if the attachment exists.
+    fn create_attachment<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, Write>;
+
     /// Reads the original of a given-up message that did not fit into its copy; `None` if it does not exist.
     fn read_poisoned<'a>(&'a self, name: &'a str) -> StorageFuture<'a, Option<Bytes>>;
 

@@ -242,10 +242,12 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Sweeps if the drain received nothing, and completes the report.
+    /// Sweeps if the drain received nothing, and completes the report. While the queue is paused, messages wait in it as long
+    /// as the pause lasts, so the sweep could not tell which are missing.
     async fn finish(mut self) -> Result<DrainReport, StorageError> {
         let rest = self.schedule.rest_left(self.elapsed());
-        if self.report.received == 0 && !self.schedule.is_stopped() && rest.is_none() {
+        self.report.paused = self.engine.pause.was_paused();
+        if self.report.received == 0 && !self.report.paused && !self.schedule.is_stopped() && rest.is_none() {
             sweep(self.engine, &mut self.report).await;
         }
         if let Some(rest) = rest {
@@ -266,7 +268,7 @@ async fn promote_and_sweep(engine: &Engine, sweeps: bool) -> DrainReport {
     if promote::is_due(engine, false) {
         report.promoted = promote::promote(engine).await;
     }
-    if sweeps {
+    if sweeps && !engine.pause.was_paused() {
         sweep(engine, &mut report).await;
     }
     report

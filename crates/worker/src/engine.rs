@@ -11,6 +11,8 @@ use service::log::Line;
 use service::settings::WorkerSettings;
 use storage::{ReceivedMessage, ResultStore, StorageError, TaskReceiver, WorkerStorage};
 
+use crate::pause_state::PauseState;
+
 /// The rest if storage is not available and names no time.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
 /// The rest until an operator may have corrected the configuration.
@@ -28,6 +30,8 @@ pub(crate) struct Engine {
     pub(crate) sweep_policy: Policy,
     /// Whether every handler of this process was found to exist.
     pub(crate) handlers_exist: Cell<bool>,
+    /// Whether the queue is paused, as far as this instance has read it.
+    pub(crate) pause: PauseState,
     /// When this instance started.
     pub(crate) started_at: Instant,
     /// When this instance last checked the scheduled queue.
@@ -65,6 +69,7 @@ impl Engine {
             policy,
             sweep_policy,
             handlers_exist,
+            pause: PauseState::default(),
             started_at,
             promoted_at,
             is_event_put: Cell::new(false),

@@ -23,6 +23,8 @@ mod events;
 mod handlers;
 mod lease;
 mod outcome;
+mod pause;
+mod pause_state;
 mod places;
 mod poison;
 mod progress;

@@ -4,6 +4,7 @@ use service::env::Instant;
 use storage::{QueueName, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
+use crate::pause::is_paused;
 use crate::promote;
 
 /// What to receive.
@@ -26,7 +27,17 @@ pub(crate) struct Batch {
     pub(crate) messages: Result<Vec<ReceivedMessage>, StorageError>,
 }
 
+/// Receives as `order` says; nothing while the queue is paused.
 pub(crate) async fn receive_batch(engine: &Engine, order: Order) -> Batch {
+    let messages = match is_paused(engine).await {
+        Ok(false) => return receive(engine, order).await,
+        Ok(true) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    Batch { order, promoted: 0, leased_since: engine.env.instant(), messages }
+}
+
+async fn receive(engine: &Engine, order: Order) -> Batch {
     let visibility = engine.settings.visibility;
     let requested_at = engine.env.instant();
     let count = u32::try_from(order.count).unwrap_or(1);

@@ -157,6 +157,7 @@ fn drain_report() -> DrainReport {
         requeued: 11,
         purged: 12,
         more: true,
+        paused: false,
         retry_after_seconds: Some(13),
         handlers_share_instances: false,
     }

@@ -40,6 +40,13 @@ pub(crate) enum PoisonAction {
     Remove,
 }
 
+/// A change of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueueAction {
+    Pause,
+    Resume,
+}
+
 /// Id of a message in the poison queue. Storage Queue gives messages GUIDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MessageId(TaskId);
@@ -80,6 +87,10 @@ pub(crate) enum Resource {
     PoisonMessage(MessageId),
     /// `/poison/{id}/replay`
     PoisonReplay(MessageId),
+    /// `/queue`
+    Queue,
+    /// `/queue:pause`, `/queue:resume`
+    QueueAction(QueueAction),
     /// `/healthz`
     Health,
     /// `/readyz`
@@ -94,6 +105,9 @@ impl Resource {
         match path {
             "/tasks" => return Some(Self::Tasks),
             "/tasks:batch" => return Some(Self::Batch),
+            "/queue" => return Some(Self::Queue),
+            "/queue:pause" => return Some(Self::QueueAction(QueueAction::Pause)),
+            "/queue:resume" => return Some(Self::QueueAction(QueueAction::Resume)),
             "/poison" => return Some(Self::PoisonList),
             "/poison:replay" => return Some(Self::PoisonAll(PoisonAction::Replay)),
             "/poison:delete" => return Some(Self::PoisonAll(PoisonAction::Remove)),
@@ -127,15 +141,22 @@ impl Resource {
 
     /// Whether the caller needs the rights of an operator.
     pub(crate) fn is_for_operators(self) -> bool {
-        matches!(self, Self::PoisonList | Self::PoisonAll(_) | Self::PoisonMessage(_) | Self::PoisonReplay(_))
+        matches!(
+            self,
+            Self::PoisonList
+                | Self::PoisonAll(_)
+                | Self::PoisonMessage(_)
+                | Self::PoisonReplay(_)
+                | Self::QueueAction(_)
+        )
     }
 
-    /// Whether `path` needs authentication: `/metrics`, and `/tasks` and `/poison` with everything below them and their
-    /// actions.
+    /// Whether `path` needs authentication: `/metrics`, and `/tasks`, `/poison` and `/queue` with everything below them
+    /// and their actions.
     pub(crate) fn needs_authentication(path: &str) -> bool {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let first = decoded.trim_start_matches('/').split(['/', ':']).next().unwrap_or_default();
-        ["tasks", "metrics", "poison"].iter().any(|closed| first.eq_ignore_ascii_case(closed))
+        ["tasks", "metrics", "poison", "queue"].iter().any(|closed| first.eq_ignore_ascii_case(closed))
             || is_queue_task(path)
     }
 
@@ -149,11 +170,13 @@ impl Resource {
             | Self::Cancel(_)
             | Self::Retry(_)
             | Self::PoisonAll(_)
-            | Self::PoisonReplay(_) => "POST, OPTIONS",
+            | Self::PoisonReplay(_)
+            | Self::QueueAction(_) => "POST, OPTIONS",
             Self::Task(_) | Self::PoisonMessage(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Events(_)
             | Self::Result(_)
             | Self::PoisonList
+            | Self::Queue
             | Self::Health
             | Self::Ready
             | Self::Metrics => "GET, HEAD, OPTIONS",
@@ -263,6 +286,8 @@ mod tests {
             "/Poison:delete",
             "/poison%3Areplay",
             "//poison/x",
+            "/queue",
+            "/queue%3Apause",
         ] {
             assert!(Resource::needs_authentication(path), "{path}");
         }

@@ -14,7 +14,8 @@ use crate::tasks::{QueueMetrics, Tasks};
 /// Maximum age of the numbers: scrapes of several collectors share the requests to storage.
 const MAX_METRICS_AGE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn metrics(tasks: &Tasks) -> Response {
+/// The numbers about the queues, at most [`MAX_METRICS_AGE`] old.
+pub(crate) async fn queue_metrics(tasks: &Tasks) -> Option<QueueMetrics> {
     let fetch = async {
         let (mut depths, scheduled, poison, oldest) = futures::join!(
             depths_of_tasks(tasks),
@@ -25,7 +26,11 @@ pub(crate) async fn metrics(tasks: &Tasks) -> Response {
         depths.extend([("scheduled", scheduled.ok()), ("poison", poison.ok())]);
         QueueMetrics { depths, oldest }
     };
-    let queues = tasks.queue_metrics.get(|| tasks.env.instant(), MAX_METRICS_AGE, fetch).await;
+    tasks.queue_metrics.get(|| tasks.env.instant(), MAX_METRICS_AGE, fetch).await
+}
+
+pub(crate) async fn metrics(tasks: &Tasks) -> Response {
+    let queues = queue_metrics(tasks).await;
     let text = prometheus_text(queues.as_ref(), tasks.env.timestamp());
     let mut response = response::full(StatusCode::OK, text.into());
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -28,6 +28,7 @@ mod pages;
 mod poison;
 mod prefix;
 mod problems;
+mod queue;
 mod result;
 mod retry;
 mod storage;

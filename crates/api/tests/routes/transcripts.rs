@@ -387,6 +387,14 @@ async fn poison() -> Vec<(&'static str, String)> {
     vec![("poison", scribe.take())]
 }
 
+async fn pause() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[("queue_pause", "true")]);
+    scribe.world.ask(Method::POST, "/tasks", &[], &submission("")).await;
+    scribe.ask(Method::POST, "/queue:pause", &[], "").await;
+    scribe.ask(Method::POST, "/queue:resume", &[], "").await;
+    vec![("pause", scribe.take())]
+}
+
 async fn refusals() -> Vec<(&'static str, String)> {
     let mut scribe = Scribe::new(&[]);
     let mut found = Vec::new();
@@ -430,6 +438,7 @@ async fn documented_transcripts_equal_the_responses() {
     found.extend(lists().await);
     found.extend(ends().await);
     found.extend(poison().await);
+    found.extend(pause().await);
     found.extend(refusals().await);
 
     let mut document = std::fs::read_to_string(DOCUMENT).unwrap();

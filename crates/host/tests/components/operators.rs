@@ -1,4 +1,4 @@
-//! What operators do: the poison queue.
+//! What operators do: the poison queue, and the pause of the queue.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -77,4 +77,24 @@ async fn all_poison_messages_are_replayed_or_removed() {
     assert_eq!(world.drain().await["completed"], 3);
     let report = json(&world.call(request("POST", "/poison:delete", "")).await);
     assert_eq!(report, json!({"changed": 1, "left": 0}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_queue_is_not_received_until_it_is_resumed() {
+    let world = Setup::with_account_key().set("queue_pause", "true").start();
+    let id = id_of(&world.submit(&json!({"TaskName": "simulate"})).await);
+    let paused = json(&world.call(request("POST", "/queue:pause", "")).await);
+    assert_eq!((&paused["paused"], &paused["queues"][0]["messages"]), (&json!(true), &json!(1)));
+    let report = world.drain().await;
+    assert_eq!((&report["received"], &report["paused"]), (&json!(0), &json!(true)));
+    // The pause outlives every instance.
+    world.app.drop_instances("worker");
+    world.app.drop_instances("api");
+    assert_eq!(world.drain().await["paused"], true);
+    assert_eq!(json(&world.get("/queue").await)["paused"], true);
+    let resumed = json(&world.call(request("POST", "/queue:resume", "")).await);
+    assert_eq!(resumed["paused"], false);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(world.drain().await["completed"], 1);
+    assert_eq!(json(&world.get(&format!("/tasks/{id}")).await)["status"], "Succeeded");
 }

@@ -311,6 +311,13 @@ impl PublicStore for BlobStore {
         })
     }
 
+    fn create_attachment<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let new = NewBlob { name, content_type: "text/plain", bytes, mark: None };
+            self.put(&self.container, new, Condition::IfAbsent, true).await
+        })
+    }
+
     fn read_poisoned<'a>(&'a self, name: &'a str) -> StorageFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             let blobs = self.account.storage.blobs(&self.poison);

@@ -21,6 +21,7 @@ mod million;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod pause;
 mod poison;
 #[cfg(test)]
 mod priorities;

@@ -1,12 +1,16 @@
 // Wires the page: list, detail, form, charts, key and connection.
 
 import { bus, key } from "./js/api.js";
+import * as bulk from "./js/bulk.js";
 import * as charts from "./js/charts.js";
 import * as detail from "./js/detail.js";
 import { $, isTerminal, say, show, stateWord } from "./js/dom.js";
 import * as form from "./js/form.js";
+import * as handlers from "./js/handlers.js";
 import * as list from "./js/list.js";
 import * as live from "./js/live.js";
+import * as poison from "./js/poison.js";
+import * as queue from "./js/queue.js";
 import * as store from "./js/store.js";
 
 let reached = true;
@@ -64,7 +68,11 @@ keys();
 form.start();
 detail.start();
 list.start(detail.current);
+bulk.start(list.filterQuery, list.reload);
 charts.start();
+handlers.start();
+poison.start();
+queue.start();
 live.start();
 connection();
 setInterval(connection, 2_000);

@@ -54,8 +54,8 @@ export async function send(method, path, { body, headers = {} } = {}) {
   throw problem;
 }
 
-/** The address of what is at `path` of the API. */
-export const at = (path) => new URL(path.replace(/^\//, ""), ROOT).href;
+/** The address of what is at `path` of the API. `./`, because what is before a colon would be taken for a scheme. */
+export const at = (path) => new URL(`./${path.replace(/^\//, "")}`, ROOT).href;
 
 /** The same list as `address` has it, so that a link made for another host name or prefix stays on this one. */
 export const sameList = (address) => `/tasks${new URL(address, ROOT).search}`;

@@ -4,6 +4,7 @@ import { at, key, send, taskPath } from "./api.js";
 import { $, ago, el, isTerminal, say, show, span, stateWord, time } from "./dom.js";
 import { refresh } from "./live.js";
 import * as store from "./store.js";
+import { timeline } from "./timeline.js";
 
 const dialog = $("detail");
 const RESULT_SHOWN_CHARS = 20_000;
@@ -41,12 +42,13 @@ function build() {
     error: el("div", { class: "error" }),
     facts: el("dl", { class: "facts" }),
     result: el("section", {}),
+    timeline: el("section", {}),
     history: el("section", {}),
   };
   dialog.replaceChildren(
     el("div", { class: "head" }, parts.state, el("button", { type: "button", class: "plain close", onclick: close }, "Close")),
     parts.title, parts.description, parts.bar, parts.note, parts.error, parts.actions, parts.said,
-    parts.result, parts.facts, parts.history,
+    parts.result, parts.facts, parts.timeline, parts.history,
   );
 }
 
@@ -150,6 +152,7 @@ function render() {
     parts.result.replaceChildren(...result(task));
     parts.history.replaceChildren(...history(task));
   }
+  parts.timeline.replaceChildren(...timeline(task));
   buttons(task);
 }
 

@@ -20,12 +20,19 @@ let opened = () => undefined;
 
 const filters = () => new FormData($("filters"));
 
-function query() {
+/** The filters as parameters of a request. */
+export function filterQuery() {
   const form = filters();
-  const parameters = new URLSearchParams({ top: PAGE });
+  const parameters = new URLSearchParams();
   if (form.get("status")) parameters.set("status", form.get("status"));
   if (form.get("name")) parameters.set("name", form.get("name"));
   if (form.get("since")) parameters.set("createdAfter", since(form).toISOString());
+  return parameters;
+}
+
+function query() {
+  const parameters = filterQuery();
+  parameters.set("top", PAGE);
   return `/tasks?${parameters}`;
 }
 
@@ -65,7 +72,7 @@ async function read(path) {
 }
 
 /** Reads the first page anew; what is already shown stays. */
-async function reload() {
+export async function reload() {
   if (reading) return;
   const keep = rows.size > PAGE ? next : undefined;
   await read(query());

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { sameList } from "../../pages/js/api.js";
 import { parse } from "../../pages/js/charts.js";
 import { ago, span, stateWord } from "../../pages/js/dom.js";
+import { byName } from "../../pages/js/handlers.js";
+import { parts } from "../../pages/js/timeline.js";
 
 const from = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 
@@ -47,4 +49,36 @@ test("metrics are parsed with labels and without comments", () => {
 test("next link of another host or prefix continues at this one", () => {
   assert.equal(sameList("http://10.0.0.1:8080/tasks?top=25&continuation=a%2Fb"), "/tasks?top=25&continuation=a%2Fb");
   assert.equal(sameList("https://gateway.example/jobs/v1/tasks?top=1"), "/tasks?top=1");
+});
+
+test("timeline has the waits, attempts and retries of a task in order", () => {
+  const at = (seconds) => new Date(1_800_000_000_000 + seconds * 1000).toISOString();
+  const task = {
+    createdDateTime: at(0), notBefore: at(10), status: "Succeeded", finishedDateTime: at(40),
+    history: [
+      { attempt: 1, startedDateTime: at(12), endedDateTime: at(15), outcome: "Retried" },
+      { attempt: 2, startedDateTime: at(20), endedDateTime: at(22), outcome: "Failed" },
+      { startedDateTime: at(30), outcome: "RetryRequested" },
+      { attempt: 3, startedDateTime: at(31), endedDateTime: at(40), outcome: "Completed" },
+    ],
+  };
+  const shown = parts(task).map((part) => `${part.kind} ${part.word} ${(part.to - part.from) / 1000}`);
+  assert.deepEqual(shown, [
+    "wait Scheduled 10", "wait Queued 2", "bad Attempt 1 3", "wait Waits for the next attempt 5", "bad Attempt 2 2",
+    "wait Ended 8", "wait Queued again 1", "good Attempt 3 9",
+  ]);
+  const now = Date.parse(at(60));
+  const running = { createdDateTime: at(0), status: "Running", history: [{ attempt: 1, startedDateTime: at(5) }] };
+  assert.deepEqual(parts(running, now).map((part) => [part.kind, part.to - part.from]), [["wait", 5_000], ["run", 55_000]]);
+  assert.deepEqual(parts({ createdDateTime: at(0), status: "NotStarted" }, now).map((part) => part.word), ["Queued"]);
+  assert.deepEqual(parts({ status: "NotStarted" }), []);
+});
+
+test("handlers are counted by name, the most frequent first", () => {
+  const task = (name, status, took) =>
+    ({ name, status, startedDateTime: from(0), finishedDateTime: took === undefined ? undefined : from(took) });
+  const rows = byName([task("b", "Succeeded", 3), task("b", "Failed", 1), task("a", "Running"), task("b", "Succeeded", 9)]);
+  assert.deepEqual(rows.map(({ name, count, running, failed }) => [name, count, running, failed]), [["b", 3, 0, 1], ["a", 1, 1, 0]]);
+  assert.equal(Math.round(rows[0].median / 1000), 3);
+  assert.equal(rows[1].median, undefined);
 });

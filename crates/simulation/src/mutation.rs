@@ -120,7 +120,7 @@ impl Mutation {
         (Self::NeverDelete, &[Promise::P3]),
         (Self::PoisonWithoutReason, &[Promise::P3]),
         (Self::PoisonWithoutCopy, &[Promise::P3]),
-        (Self::NeverRenew, &[Promise::P4]),
+        (Self::NeverRenew, &[Promise::P3, Promise::P4]),
         (Self::KeepOldReceipt, &[Promise::P4]),
         (Self::ShareResultName, &[Promise::P4]),
         (Self::LeavePartsApart, &[Promise::P4]),

@@ -68,7 +68,7 @@ keys();
 form.start();
 detail.start();
 list.start(detail.current);
-bulk.start(list.filterQuery, list.reload);
+bulk.start(list.filterQuery, list.restart);
 charts.start();
 handlers.start();
 poison.start();

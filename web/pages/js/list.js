@@ -72,7 +72,7 @@ async function read(path) {
 }
 
 /** Reads the first page anew; what is already shown stays. */
-export async function reload() {
+async function reload() {
   if (reading) return;
   const keep = rows.size > PAGE ? next : undefined;
   await read(query());
@@ -80,6 +80,14 @@ export async function reload() {
     next = keep;
     render();
   }
+}
+
+/** Forgets the tasks and reads the first page: many may have changed or be gone. */
+export async function restart() {
+  next = null;
+  state = "loading";
+  store.clear();
+  await read(query());
 }
 
 function row(task) {

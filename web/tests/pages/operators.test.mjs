@@ -112,6 +112,7 @@ test("all tasks that fit the filter are canceled and deleted", () =>
     await bulk.getByText("30 canceled.").waitFor();
     await confirm(bulk, "Delete ended", "Delete ended: all that fit the filter?");
     await bulk.getByText("30 deleted.").waitFor();
+    await page.getByText("No task fits this filter.").waitFor();
     assert.equal((await (await fetch(`${app.url}/tasks/${other}`)).json()).status, "NotStarted");
     await picture(page, "bulk");
   }));

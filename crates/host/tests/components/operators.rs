@@ -90,6 +90,8 @@ async fn paused_queue_is_not_received_until_it_is_resumed() {
     // The pause outlives every instance.
     world.app.drop_instances("worker");
     world.app.drop_instances("api");
+    // The instances end when the runtime has run them once more.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(world.drain().await["paused"], true);
     assert_eq!(json(&world.get("/queue").await)["paused"], true);
     let resumed = json(&world.call(request("POST", "/queue:resume", "")).await);

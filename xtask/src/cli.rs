@@ -49,8 +49,9 @@ pub(crate) enum Command {
     Tidy,
     /// Write the files anew that tests compare with the code, for review.
     ///
-    /// These are the transcripts of docs/api.md, the golden files in models/fixtures and the description of the API in
-    /// web/pages/openapi.json. A test with `UPDATE_SNAPSHOTS=1` in the environment writes its own.
+    /// These are the transcripts of docs/api.md, the golden files in models/fixtures, the description of the API in
+    /// web/pages/openapi.json, the recorded request to a handler, and the host calls in docs/performance.md. A test with
+    /// `UPDATE_SNAPSHOTS=1` in the environment writes its own.
     Snapshots,
     /// Measure the components; docs/performance.md says what the figures mean.
     #[command(disable_help_flag = true)]

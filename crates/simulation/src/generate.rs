@@ -382,11 +382,11 @@ fn operators(rng: &mut Rng, elements: &mut Vec<Element>) {
 /// Clocks that are set, forwards and back: by hours in a run with faults; in one without by no more than the service
 /// tolerates, and then it must have no effect.
 fn clocks(rng: &mut Rng, knobs: &Knobs, fault_free: bool, elements: &mut Vec<Element>) {
-    if !rng.chance(if fault_free { 70 } else { 25 }) {
+    if !rng.chance(if fault_free { 90 } else { 50 }) {
         return;
     }
     let tolerated = TOLERATED_SKEW_MS.saturating_sub(knobs.skew_ms()) / 2_000;
-    for _ in 0..rng.between(2, 8) {
+    for _ in 0..rng.between(4, 12) {
         // Again and again, so that some of it happens while something waits.
         let at = Duration::from_millis(rng.below(100_000));
         let most = if fault_free { tolerated } else { rng.one_of(20, &[20, 600, 14_400]) };

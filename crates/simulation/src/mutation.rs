@@ -126,7 +126,10 @@ impl Mutation {
         (Self::LeavePartsApart, &[Promise::P4]),
         (Self::AcceptOtherContent, &[Promise::P5]),
         (Self::IgnoreKey, &[Promise::P5]),
-        (Self::JudgeByWallClock, &[Promise::P2, Promise::P4, Promise::P8, Promise::P11]),
+        (
+            Self::JudgeByWallClock,
+            &[Promise::P2, Promise::P4, Promise::P8, Promise::P11, Promise::P12, Promise::P14],
+        ),
         (Self::IgnoreLoss, &[Promise::P6]),
         (Self::LogReceipt, &[Promise::P7]),
         (Self::NeverWait, &[Promise::P8]),

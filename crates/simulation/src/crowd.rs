@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::garbage;
 use crate::random::Rng;
-use crate::scenario::{Element, Identity, Knobs, Route, Step, Task};
+use crate::scenario::{Element, Knobs, Step, Task};
 
 /// Gives each priority a queue of its own; now and then, if the run `may_crowd`, with more tasks than a drain can start. A
 /// generator of its own leaves everything else as it was.
@@ -38,15 +38,6 @@ pub(crate) fn priorities(
             max_attempts: 0,
             calls: Vec::new(),
         });
-        elements.push(Element::Submit {
-            at: Duration::from_millis(rng.below(2_000)),
-            task: tasks.len() - 1,
-            identity: Identity::TaskId,
-            variant: 0,
-            route: Route::Tasks,
-            tries: 4,
-            polls: false,
-            deaf: false,
-        });
+        elements.push(Element::plain_submission(Duration::from_millis(rng.below(2_000)), tasks.len() - 1));
     }
 }

@@ -183,16 +183,7 @@ fn hours(rng: &mut Rng, tasks: &mut Vec<Task>, elements: &mut Vec<Element>) {
         let (name, padding, strange) = ("scripted", 0, false);
         let calls = Vec::new();
         tasks.push(Task { id, steps, name, padding, strange, delay, priority, expires, max_attempts, calls });
-        elements.push(Element::Submit {
-            at: Duration::from_secs(rng.between(60, 230)),
-            task: tasks.len() - 1,
-            identity: Identity::TaskId,
-            variant: 0,
-            route: Route::Tasks,
-            tries: 4,
-            polls: false,
-            deaf: false,
-        });
+        elements.push(Element::plain_submission(Duration::from_secs(rng.between(60, 230)), tasks.len() - 1));
     }
 }
 

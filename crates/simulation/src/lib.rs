@@ -23,6 +23,7 @@ pub mod fleet;
 pub mod garbage;
 pub mod generate;
 pub mod handler;
+pub mod knobs;
 pub mod launcher;
 mod limits;
 pub mod mutation;

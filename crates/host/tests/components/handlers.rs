@@ -72,28 +72,54 @@ async fn typed_handler_streams_its_progress_and_then_its_result() {
     assert_eq!(last["result"], json!({"sha256": sha256, "bytes": 3_000_000}));
 }
 
-/// Serves a file of 1 GB, a megabyte every 20 ms, and returns when the client has closed the connection.
-async fn serve_slowly(listener: TcpListener) -> std::io::Error {
-    let (mut stream, _) = listener.accept().await.unwrap();
-    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    loop {
-        if let Err(error) = stream.write_all(&[b'a'; 1_000_000]).await {
-            return error;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+/// Serves a file of so many megabytes, one after each pause. It fails if the client closes the connection before the end.
+async fn serve(listener: TcpListener, megabytes: usize, pause: Duration) -> std::io::Result<()> {
+    let (mut stream, _) = listener.accept().await?;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", megabytes * 1_000_000);
+    stream.write_all(head.as_bytes()).await?;
+    for _ in 0..megabytes {
+        stream.write_all(&[b'a'; 1_000_000]).await?;
+        tokio::time::sleep(pause).await;
     }
+    Ok(())
+}
+
+/// The handler with the host of a server on this machine, the address of a file there, and the server's socket.
+async fn with_file_server(limits: Limits) -> (App, Value, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let blueprint = load(&CHECKSUM.replace("http://files.example", &format!("http://{address}"))).unwrap();
+    let options = Options { log: Arc::new(Captured::default()), limits, ..Options::default() };
+    let input = json!({"url": format!("http://{address}/")});
+    (
+        blueprint.start(options).unwrap(),
+        json!({"id": "a", "name": "checksum", "attempt": 1, "input": input}),
+        listener,
+    )
+}
+
+#[tokio::test]
+async fn typed_handler_hashes_100_mb_in_a_memory_of_16_mib() {
+    let limits = Limits { max_instance_memory: Some(16 * 1024 * 1024), ..Limits::default() };
+    let (app, task, listener) = with_file_server(limits).await;
+    let served = tokio::spawn(serve(listener, 100, Duration::ZERO));
+    let response = app.call(Request::post("http://a/").body(task.to_string().into()).unwrap()).await.unwrap();
+    served.await.unwrap().unwrap();
+    let last: Value = response
+        .body()
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .last()
+        .unwrap();
+    // The SHA-256 of 100,000,000 times "a".
+    let sha256 = "83d30385a4a11980275dc23de3fb49ff37b906cc841efa048a96c62d90ff3b5f";
+    assert_eq!(last["result"], json!({"sha256": sha256, "bytes": 100_000_000}), "{last}");
 }
 
 #[tokio::test]
 async fn cancelled_typed_handler_stops_at_its_next_report() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let closed = tokio::spawn(serve_slowly(listener));
-    let blueprint = load(&CHECKSUM.replace("http://files.example", &format!("http://{address}"))).unwrap();
-    let app = blueprint.start(Options { log: Arc::new(Captured::default()), ..Options::default() }).unwrap();
-    let task =
-        json!({"id": "a", "name": "checksum", "attempt": 1, "input": {"url": format!("http://{address}/")}});
+    let (app, task, listener) = with_file_server(Limits::default()).await;
+    let closed = tokio::spawn(serve(listener, 1000, Duration::from_millis(20)));
     let request = Request::post("http://a/").body(Full::new(Bytes::from(task.to_string()))).unwrap();
     let mut body = app.try_handle(request).await.unwrap().into_body();
     // Its first progress, 1 %.
@@ -101,7 +127,11 @@ async fn cancelled_typed_handler_stops_at_its_next_report() {
     assert!(line.starts_with(b"{"), "{line:?}");
     drop(body);
     // The worker has closed the connection: the handler ends, and with it its own request. It would take 20 s.
-    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the handler goes on").unwrap();
+    tokio::time::timeout(Duration::from_secs(10), closed)
+        .await
+        .expect("the handler goes on")
+        .unwrap()
+        .unwrap_err();
 }
 
 #[tokio::test]

@@ -2,11 +2,10 @@
 //! requests and nothing else (`crates/bench/floor`).
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use bench::{Comparison, Table};
 use bytes::Bytes;
 use host::{App, Limits, Options, Outbound, OutboundError, Outgoing, Providers};
@@ -16,7 +15,7 @@ use test_world::application::{request, shared_key_variables};
 use crate::cpu;
 use crate::ratios::{cells, small_task};
 use crate::sizes::TARGET;
-use crate::world::{Failures, blueprint, root};
+use crate::world::{Failures, blueprint, cargo_build, root};
 
 /// Submissions of one side in a round, so that the clock's grain does not matter.
 const SUBMISSIONS: u16 = 64;
@@ -50,14 +49,7 @@ pub(crate) async fn measure(rounds: usize) -> Result<Table> {
 
 /// Builds the floor component.
 pub(crate) fn build() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(root()).args(["build", "--release", "--target", TARGET, "--target-dir", "target"]);
-    let status = build.args(["--package", "floor"]).status().context("cannot start cargo")?;
-    if !status.success() {
-        bail!("the floor component cannot be built");
-    }
-    Ok(())
+    cargo_build(&["--release", "--target", TARGET, "--target-dir", "target", "--package", "floor"])
 }
 
 /// Starts the application of a manifest. Both get the same responses from storage, which checks nothing.

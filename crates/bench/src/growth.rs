@@ -10,7 +10,7 @@ use test_world::growth::{self, Busy, Idle};
 use crate::world::{Credential, World};
 
 /// Stored documents, and messages where there are any.
-const STORED: [u32; 3] = [100, 10_000, 100_000];
+const STORED: [u32; 3] = [100, 10_000, 1_000_000];
 const LATENCY: Duration = Duration::from_millis(5);
 
 /// Requests of each operation for each number of documents.

@@ -33,11 +33,11 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     against: Vec<std::path::PathBuf>,
 
-    /// Where `floor` is measured.
+    /// Where `floor` is measured; `drain` needs Spin.
     #[arg(long, value_enum, default_value_t = Host::Embedded)]
     host: Host,
 
-    /// What to measure; without it all but sizes, growth and handlers.
+    /// What to measure; without it all but drain, sizes, growth and handlers.
     #[arg(value_enum, default_values = ["shipped", "trips", "ratios", "floor", "waits", "start"], hide_default_value = true)]
     what: Vec<What>,
 }
@@ -64,9 +64,11 @@ enum What {
     Ratios,
     /// CPU time of a submission in terms of the least that its two requests can cost.
     Floor,
+    /// Rate and CPU time of drained tasks, with storage at 0 and at 5 ms; needs --host spin.
+    Drain,
     /// What a thousand waiting clients cost.
     Waits,
-    /// How the cost grows up to 100,000 stored tasks (minutes); exact.
+    /// How the cost grows up to a million stored tasks (minutes); exact.
     Growth,
     /// What handlers cost that are components of their own, in each language; needs the examples.
     Handlers,
@@ -79,9 +81,15 @@ enum What {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.host == Host::Spin {
-        anyhow::ensure!(arguments.what == [What::Floor], "--host spin is for `floor` alone");
-        for table in spin::measure(arguments.rounds)? {
-            println!("{table}");
+        for what in &arguments.what {
+            let tables = match what {
+                What::Floor => spin::submissions(arguments.rounds)?,
+                What::Drain => spin::drains(arguments.rounds)?,
+                _ => anyhow::bail!("--host spin is for `floor` and `drain`"),
+            };
+            for table in tables {
+                println!("{table}");
+            }
         }
         return Ok(());
     }
@@ -99,6 +107,7 @@ async fn measure(arguments: &Arguments) -> Result<()> {
             What::Trips => vec![trips::measure(&world::blueprint(&manifest)?).await?],
             What::Ratios => vec![ratios::measure(&world::blueprint(&manifest)?, rounds).await?],
             What::Floor => vec![floor::measure(rounds).await?],
+            What::Drain => anyhow::bail!("`drain` needs --host spin"),
             What::Waits => vec![waits::measure(&world::blueprint(&manifest)?).await?],
             What::Growth => vec![growth::measure(&world::blueprint(&manifest)?).await?],
             What::Handlers => handlers::measure(rounds).await?,

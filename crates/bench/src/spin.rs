@@ -1,5 +1,7 @@
-//! The product and the floor component on Spin: processes on one core, sockets in between, storage and load on another core.
+//! The product on Spin: processes on one core, sockets in between, storage and load on another core.
 
+mod drains;
+mod emulator;
 mod load;
 mod process;
 mod storage;
@@ -10,10 +12,10 @@ use anyhow::{Context as _, Result};
 use bench::{Comparison, Table};
 
 use crate::floor;
-use crate::ratios::cells;
+use crate::ratios::{cells, small_task};
 use crate::world::{absolute, root, scratch};
 use load::{Load, Outcome};
-use process::Spin;
+use process::{Endpoints, Spin};
 
 /// Connections that submit at the same time.
 const CONNECTIONS: [usize; 2] = [16, 64];
@@ -25,19 +27,33 @@ const SUBMISSIONS: usize = 2000;
 ///
 /// # Errors
 /// If there is no Spin, it does not start, or a submission fails.
-pub(crate) fn measure(rounds: usize) -> Result<Vec<Table>> {
+pub(crate) fn submissions(rounds: usize) -> Result<Vec<Table>> {
     floor::build()?;
-    // Own runtime: that of the other measurements has a virtual clock.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(compare(rounds))
+    in_real_time(compare(rounds))
+}
+
+/// What drained tasks take, by the latency of storage.
+///
+/// # Errors
+/// If there is no Spin, it or the emulator does not start, or a request fails.
+pub(crate) fn drains(rounds: usize) -> Result<Vec<Table>> {
+    emulator::build()?;
+    Ok(vec![in_real_time(drains::measure(rounds))?])
+}
+
+/// Own runtime: that of the other measurements has a virtual clock.
+fn in_real_time<T>(measurement: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measurement)
 }
 
 async fn compare(rounds: usize) -> Result<Vec<Table>> {
     let program = process::find()?;
     process::use_other_core()?;
     let storage = storage::serve().await?;
-    let product = Spin::start(&program, &root().join("spin.toml"), "api", storage).await?;
-    let floor = Spin::start(&program, &root().join("crates/bench/floor/spin.toml"), "floor", storage).await?;
+    let storage = Endpoints { blob: storage, queue: storage };
+    let product = Spin::start(&program, &root().join("spin.toml"), &["api"], storage).await?;
+    let floor =
+        Spin::start(&program, &root().join("crates/bench/floor/spin.toml"), &["floor"], storage).await?;
     let mut ratios = Table::new(&["CPU time of … / of …, on Spin", "ratio", "middle half", "µs", "µs"]);
     let mut rates = Table::new(&[
         "On Spin",
@@ -93,7 +109,9 @@ struct Turn {
 async fn turn(spin: &Spin, connections: usize) -> Result<Turn> {
     let before = spin.cpu()?;
     let Outcome { elapsed, p99 } =
-        Load { address: spin.address, connections, submissions: SUBMISSIONS }.run().await?;
+        Load { address: spin.address, connections, submissions: SUBMISSIONS, task: small_task() }
+            .run()
+            .await?;
     let cpu = spin.cpu()?.saturating_sub(before);
     let each = |time: Duration| time.as_secs_f64() / SUBMISSIONS as f64;
     Ok(Turn { cpu_us: each(cpu) * 1e6, per_second: 1.0 / each(elapsed), p99_ms: p99.as_secs_f64() * 1e3 })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,15 @@ pub(crate) fn root() -> PathBuf {
 /// Where everything is kept that is compiled only to be measured.
 pub(crate) fn scratch() -> PathBuf {
     root().join("target/bench")
+}
+
+/// Runs `cargo build` with these arguments at the root.
+pub(crate) fn cargo_build(arguments: &[&str]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    let status = build.current_dir(root()).arg("build").args(arguments).status();
+    ensure!(status.context("cannot start cargo")?.success(), "cargo build {} failed", arguments.join(" "));
+    Ok(())
 }
 
 /// The compiled components of a manifest.

@@ -27,6 +27,8 @@ const MAX_CONNECTIONS: usize = 1024;
 /// What all connections share.
 struct Shared {
     inner: Mutex<Inner>,
+    /// By how much each response is delayed.
+    latency: Duration,
     /// Says why the server cannot go on.
     failed: mpsc::UnboundedSender<io::Error>,
 }
@@ -65,7 +67,8 @@ impl Server {
         let data_file = options.data.as_deref().map(|path| DataFile::open(path, &mut fake)).transpose()?;
 
         let (failed, failures) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { inner: Mutex::new(Inner { fake, data_file }), failed });
+        let latency = Duration::from_millis(options.latency);
+        let shared = Arc::new(Shared { inner: Mutex::new(Inner { fake, data_file }), latency, failed });
         let (stop, stopping) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         for (service, listener) in listeners {

@@ -96,8 +96,9 @@ pub fn command(
     words
 }
 
-/// Returns the variables of the process: those of the worker's host without credentials, which are set to nothing also
-/// where the environment has them, and [`KEEP_RESIDENT`] unless the environment has a value.
+/// Returns the variables of the process: those of the worker's host without credentials, and [`KEEP_RESIDENT`].
+///
+/// Credentials are set to nothing also where the environment has them. A value in the environment replaces the one of `KEEP_RESIDENT`.
 #[must_use]
 pub fn variables(
     environment: &BTreeMap<String, String>,

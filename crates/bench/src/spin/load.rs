@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
 use http::Request;
 use http::header::{CONTENT_TYPE, HOST};
 use http_body_util::{BodyExt as _, Full};
@@ -13,12 +14,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::ratios::small_task;
-
 pub(super) struct Load {
     pub(super) address: SocketAddr,
     pub(super) connections: usize,
     pub(super) submissions: usize,
+    /// The body of each.
+    pub(super) task: Bytes,
 }
 
 pub(super) struct Outcome {
@@ -35,7 +36,8 @@ impl Load {
         let mut tasks = Vec::new();
         let start = Instant::now();
         for _ in 0..self.connections {
-            tasks.push(tokio::spawn(connection(self.address, Arc::clone(&begun), self.submissions)));
+            let task = self.task.clone();
+            tasks.push(tokio::spawn(connection(self.address, Arc::clone(&begun), self.submissions, task)));
         }
         let mut latencies = Vec::with_capacity(self.submissions);
         for task in tasks {
@@ -54,6 +56,7 @@ async fn connection(
     address: SocketAddr,
     begun: Arc<AtomicUsize>,
     submissions: usize,
+    task: Bytes,
 ) -> Result<Vec<Duration>> {
     let stream = TcpStream::connect(address).await?;
     // Otherwise a segment may wait for the delayed acknowledgement of the previous one.
@@ -65,7 +68,7 @@ async fn connection(
         let request = Request::post("/tasks")
             .header(HOST, address.to_string())
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(small_task()))?;
+            .body(Full::new(task.clone()))?;
         let sent = Instant::now();
         sender.ready().await?;
         let response = sender.send_request(request).await?;

@@ -41,6 +41,16 @@ pub(super) fn use_other_core() -> Result<()> {
     Ok(sched_setaffinity(None, &others)?)
 }
 
+/// The bearer token of drains.
+pub(super) const DRAIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Where storage is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Endpoints {
+    pub(super) blob: SocketAddr,
+    pub(super) queue: SocketAddr,
+}
+
 /// A running Spin; it is killed when this is dropped.
 pub(super) struct Spin {
     pub(super) address: SocketAddr,
@@ -49,31 +59,38 @@ pub(super) struct Spin {
 }
 
 impl Spin {
-    /// Starts a component of a manifest with the options of the image (`infra/arguments.json`) on [`CORE`].
+    /// Starts components of a manifest with the options of the image (`infra/arguments.json`) on [`CORE`].
     pub(super) async fn start(
         program: &Path,
         manifest: &Path,
-        component: &str,
-        storage: SocketAddr,
+        components: &[&str],
+        storage: Endpoints,
     ) -> Result<Self> {
         let address = free_address()?;
-        let log = log_file(component)?;
+        let log = log_file(&components.join("-"))?;
         let mut command = Command::new(program);
-        command.args(["up", "--direct-mounts", "--state-dir", "", "--component-id", component, "--from"]);
-        command.arg(manifest).args(["--listen", &address.to_string()]);
+        command.args(["up", "--direct-mounts", "--state-dir", ""]);
+        for component in components {
+            command.args(["--component-id", component]);
+        }
+        command.arg("--from").arg(manifest).args(["--listen", &address.to_string()]);
         command.args(["--max-instance-reuse-count", "100000", "--max-instance-concurrent-reuse-count", "16"]);
-        command.args(["--idle-instance-timeout", "60s", "--env", &format!("STORAGE={storage}")]);
-        let host = format!("http://{storage}");
-        let endpoint = format!("{host}/{EMULATOR_ACCOUNT}");
+        command.args(["--idle-instance-timeout", "60s", "--env", &format!("STORAGE={}", storage.blob)]);
+        let (blob, queue) = (format!("http://{}", storage.blob), format!("http://{}", storage.queue));
         command.env(
             "SPIN_VARIABLE_STORAGE_CONNECTION_STRING",
             format!(
                 "DefaultEndpointsProtocol=http;AccountName={EMULATOR_ACCOUNT};AccountKey={EMULATOR_KEY};\
-                 BlobEndpoint={endpoint};QueueEndpoint={endpoint};"
+                 BlobEndpoint={blob}/{EMULATOR_ACCOUNT};QueueEndpoint={queue}/{EMULATOR_ACCOUNT};"
             ),
         );
-        for variable in ["BLOB_HOST", "QUEUE_HOST", "STORAGE_HOST"] {
-            command.env(format!("SPIN_VARIABLE_{variable}"), &host);
+        for (variable, value) in [
+            ("BLOB_HOST", &*blob),
+            ("QUEUE_HOST", &*queue),
+            ("STORAGE_HOST", &*blob),
+            ("DRAIN_TOKEN", DRAIN_TOKEN),
+        ] {
+            command.env(format!("SPIN_VARIABLE_{variable}"), value);
         }
         // With it Spin collects a stack trace for each refused call, which costs a sixth of its throughput.
         command.env_remove("RUST_BACKTRACE");

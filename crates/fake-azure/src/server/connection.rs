@@ -67,7 +67,13 @@ async fn serve(
     }
     let respond = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(request, peer, service, &shared).await) }
+        async move {
+            let response = respond(request, peer, service, &shared).await;
+            if !shared.latency.is_zero() {
+                tokio::time::sleep(shared.latency).await;
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()

@@ -55,6 +55,10 @@ pub struct Options {
     /// Let pages of any origin read.
     #[arg(long)]
     pub cors: bool,
+
+    /// Delay each response by so many milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub latency: u64,
 }
 
 /// Reads `NAME:KEY`. The error does not repeat the key.
@@ -78,6 +82,7 @@ impl Options {
             secret_name: "StorageCS".to_owned(),
             data: None,
             cors: false,
+            latency: 0,
         }
     }
 

@@ -109,7 +109,7 @@ async fn typed_handler_hashes_100_mb_in_a_memory_of_16_mib() {
         .body()
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
-        .last()
+        .next_back()
         .unwrap();
     // The SHA-256 of 100,000,000 times "a".
     let sha256 = "83d30385a4a11980275dc23de3fb49ff37b906cc841efa048a96c62d90ff3b5f";

@@ -44,7 +44,7 @@ pub use host_calls::HostCalls;
 pub use incoming::ClientAddress;
 pub use limits::Limits;
 pub use log::{Captured, Followed, LogSink, Terminal};
-pub use outbound::{Outbound, OutboundError, Outgoing, Responder};
+pub use outbound::{Outbound, OutboundError, OutboundResult, Outgoing, Responder, ResponderBody};
 pub use runtime::{CompileCache, Runtime};
 pub use runtime_config::RuntimeConfig;
 pub use variables::Providers;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::component::{RunningComponent, Siblings};
 use crate::instance_tracker::InstanceHandle;
 use crate::outbound::{
-    DEFAULT_TIMEOUT, Destination, Outbound, OutboundError, OutboundResult, Outgoing, Responder, empty,
+    DEFAULT_TIMEOUT, Destination, Outbound, OutboundError, OutboundResult, Outgoing, Responder, TimedBody,
+    empty,
 };
 use crate::route::Matched;
 
@@ -67,7 +68,9 @@ async fn send(
         (Destination::Component(id), _) => within(first_byte, to_component(component, &id, request)).await,
         (Destination::OwnRoutes, _) => within(first_byte, to_own_routes(component, request)).await,
         (Destination::Outside, Outbound::InProcess(responder)) => {
-            within(first_byte, to_responder(component, responder.as_ref(), request)).await
+            let between = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
+            let response = within(first_byte, to_responder(component, responder.as_ref(), request)).await?;
+            Ok(response.map(|body| TimedBody::new(body, between).boxed_unsync()))
         }
         // It keeps the time-outs itself.
         (Destination::Outside, Outbound::Network(network)) => network.send(request, options).await,
@@ -128,8 +131,7 @@ async fn to_responder(
         Err(_) => OutboundError::HttpRequestBodySize(None),
     })?;
     let request = Request::from_parts(head, body.to_bytes());
-    let response = responder.respond(Outgoing { component: Arc::clone(&sender.id), request }).await?;
-    Ok(response.map(|body| Full::new(body).map_err(OutboundError::from).boxed_unsync()))
+    responder.respond(Outgoing { component: Arc::clone(&sender.id), request }).await
 }
 
 /// Fails as the network does when the first byte does not come in time.

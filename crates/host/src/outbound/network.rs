@@ -4,7 +4,6 @@
 //! one server to make room for another under `max_connections`.
 
 mod connect;
-mod timed_body;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,9 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::{RequestOptions, WasiBody};
 
+use super::timed_body::TimedBody;
 use super::{OutboundError, OutboundResult};
 use connect::{Connector, Origin, connection_error};
-use timed_body::TimedBody;
 
 /// Spin's limit of every wait that the component does not limit itself.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -99,7 +98,10 @@ impl Network {
                 Ok(response) => {
                     self.keep_when_idle(origin, sender);
                     let between = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
-                    return Ok(response.map(|body| TimedBody::new(body, between).boxed_unsync()));
+                    return Ok(response.map(|body| {
+                        let body = body.map_err(|error| connection_error(&error));
+                        TimedBody::new(body, between).boxed_unsync()
+                    }));
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if is_kept => request = unsent,

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fake_azure::{EMULATOR_ACCOUNT, FakeAzure, Operation};
+use futures::stream::{self, StreamExt as _};
 use host::{
-    App, Blueprint, Captured, Clock, CompileCache, Limits, Options, Outbound, OutboundError, Outgoing,
-    Providers, Runtime, VirtualClock,
+    App, Blueprint, Captured, Clock, CompileCache, Limits, Options, Outbound, OutboundError, OutboundResult,
+    Outgoing, Providers, ResponderBody as _, Runtime, VirtualClock,
 };
 use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
 use serde_json::Value;
 use test_world::application::{self, START_UNIX};
 use time::OffsetDateTime;
@@ -51,6 +55,12 @@ pub(crate) enum NetworkCondition {
     Down,
     /// Responds 204 to everything.
     Confirms,
+    /// Sends the body of each response a byte at a time, with this pause after each.
+    Drips(Duration),
+    /// Sends half of the body of each response, and then nothing more.
+    Stalls,
+    /// Sends half of the body of each response, and closes the connection.
+    BreaksOff,
 }
 
 /// Storage, vault and identity endpoint, with everything that was asked of them.
@@ -70,6 +80,11 @@ impl Cloud {
     /// From now on, requests to `authority` are treated so.
     pub(crate) fn set_condition(&self, authority: &str, condition: NetworkCondition) {
         self.conditions.lock().unwrap().insert(authority.to_owned(), condition);
+    }
+
+    /// From now on, requests to `authority` are treated as usual.
+    pub(crate) fn end_condition(&self, authority: &str) {
+        self.conditions.lock().unwrap().remove(authority);
     }
 
     /// Requests that the components sent, denied ones not among them.
@@ -97,7 +112,7 @@ impl Cloud {
         self.fake.lock().unwrap().messages(ACCOUNT, queue).count()
     }
 
-    async fn respond(self, outgoing: Outgoing) -> Result<Response<Bytes>, OutboundError> {
+    async fn respond(self, outgoing: Outgoing) -> OutboundResult {
         let authority = outgoing.request.uri().authority().unwrap().to_string();
         self.sent.lock().unwrap().push(outgoing.request.clone());
         let condition = self.conditions.lock().unwrap().get(&authority).copied();
@@ -105,12 +120,36 @@ impl Cloud {
             Some(NetworkCondition::Slow(delay)) => tokio::time::sleep(delay).await,
             Some(NetworkCondition::Down) => return Err(OutboundError::ConnectionRefused),
             Some(NetworkCondition::Confirms) => {
-                return Ok(Response::builder().status(204).body(Bytes::new()).unwrap());
+                return Ok(Response::builder().status(204).body(Bytes::new().into_pieces()).unwrap());
             }
-            None => {}
+            _ => {}
         }
         let now = self.now();
-        Ok(self.fake.lock().unwrap().handle(outgoing.request, now))
+        let response = self.fake.lock().unwrap().handle(outgoing.request, now);
+        Ok(response.map(|body| sent_so(body, condition)))
+    }
+}
+
+/// The body as a network in this condition delivers it.
+fn sent_so(body: Bytes, condition: Option<NetworkCondition>) -> UnsyncBoxBody<Bytes, OutboundError> {
+    let half = || stream::iter([Ok(Frame::data(body.slice(..body.len() / 2)))]);
+    match condition {
+        Some(NetworkCondition::Drips(pause)) => {
+            let bytes = stream::iter(0..body.len()).then(move |at| {
+                let byte = body.slice(at..=at);
+                async move {
+                    tokio::time::sleep(pause).await;
+                    Ok(Frame::data(byte))
+                }
+            });
+            StreamBody::new(bytes).boxed_unsync()
+        }
+        Some(NetworkCondition::Stalls) => StreamBody::new(half().chain(stream::pending())).boxed_unsync(),
+        Some(NetworkCondition::BreaksOff) => {
+            let end = stream::iter([Err(OutboundError::ConnectionTerminated)]);
+            StreamBody::new(half().chain(end)).boxed_unsync()
+        }
+        _ => body.into_pieces(),
     }
 }
 

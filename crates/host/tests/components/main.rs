@@ -25,6 +25,7 @@ mod large;
 mod limits;
 mod misbehaving;
 mod operators;
+mod slow_bodies;
 mod streaming;
 mod surface;
 mod wire;

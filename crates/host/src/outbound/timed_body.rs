@@ -6,26 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::connect::connection_error;
-use crate::outbound::OutboundError;
+use super::OutboundError;
 
 /// The body of a response; fails when nothing arrives for `between`.
-pub(super) struct TimedBody {
-    body: Incoming,
+pub(crate) struct TimedBody<B> {
+    body: B,
     between: Duration,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl TimedBody {
-    pub(super) fn new(body: Incoming, between: Duration) -> Self {
+impl<B> TimedBody<B> {
+    pub(crate) fn new(body: B, between: Duration) -> Self {
         Self { body, between, deadline: Box::pin(tokio::time::sleep(between)) }
     }
 }
 
-impl Body for TimedBody {
+impl<B: Body<Data = Bytes, Error = OutboundError> + Unpin> Body for TimedBody<B> {
     type Data = Bytes;
     type Error = OutboundError;
 
@@ -37,7 +35,7 @@ impl Body for TimedBody {
             Poll::Ready(frame) => {
                 let deadline = Instant::now() + self.between;
                 self.deadline.as_mut().reset(deadline);
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| connection_error(&error))))
+                Poll::Ready(frame)
             }
             Poll::Pending => {
                 ready!(self.deadline.as_mut().poll(cx));

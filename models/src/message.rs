@@ -124,7 +124,7 @@ impl TaskMessage {
     pub fn text_for(document: &TaskStatus, etag: Option<&str>) -> String {
         let (task_id, created_at, generation) = (document.task_id, document.created_at, document.generation);
         match whole(document, etag) {
-            Ok(text) if fits_message(&text) => text,
+            Some(text) if fits_message(&text) => text,
             _ => Reference { task_id, created_at, generation, etag }.text(),
         }
     }
@@ -148,15 +148,15 @@ impl TaskMessage {
 
 /// The members of the document, then its `ETag`. Appended to the text, because `serde(flatten)` passes each member through a
 /// slower serialiser of its own.
-fn whole(document: &TaskStatus, etag: Option<&str>) -> serde_json::Result<String> {
-    let mut text = serde_json::to_string(document)?;
+fn whole(document: &TaskStatus, etag: Option<&str>) -> Option<String> {
+    let mut text = String::from_utf8(document.to_bytes()).ok()?;
     if let Some(etag) = etag {
         text.pop();
         text.push_str(",\"ETag\":");
-        text.push_str(&serde_json::to_string(etag)?);
+        text.push_str(&serde_json::to_string(etag).ok()?);
         text.push('}');
     }
-    Ok(text)
+    Some(text)
 }
 
 /// The message of a document that does not fit.

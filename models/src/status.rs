@@ -11,6 +11,9 @@ use crate::{
 /// Maximum number of records in [`TaskStatus::history`]; the oldest are dropped first.
 pub const MAX_HISTORY_RECORDS: usize = 20;
 
+/// Space for most documents without input and result, and for the ETag that a message adds, in bytes.
+const TYPICAL_BYTES: usize = 640;
+
 /// The stored document of a task, in the blob `{TaskId}-202`.
 ///
 /// The first six members are the .NET contract. The others belong to this project; documents that the .NET side
@@ -297,8 +300,11 @@ impl TaskStatus {
     /// Serialises the document for storage: compact UTF-8 JSON with the .NET members first.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let contents = [&self.input, &self.result].into_iter().flatten().map(|json| json.get().len());
+        let mut bytes = Vec::with_capacity(TYPICAL_BYTES + contents.sum::<usize>());
         // Serialising these types into memory cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        let _ = serde_json::to_writer(&mut bytes, self);
+        bytes
     }
 
     /// Returns whether this project has written the document, and not only the .NET side.

@@ -146,9 +146,8 @@ impl Tasks {
         status: StatusCode,
         stored: &StoredDocument,
     ) -> Result<Response, HttpError> {
-        let document = &stored.document;
-        let monitor = monitor_at(document, request.task_url(&self.settings, document.task_id)?);
-        let mut response = response::json(status, &monitor);
+        let address = request.task_url(&self.settings, stored.document.task_id)?;
+        let mut response = response::json(status, &monitor_at(&stored.document, address));
         self.set_monitor_headers(&mut response, stored);
         Ok(response)
     }

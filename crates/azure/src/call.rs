@@ -1,7 +1,9 @@
 //! A call to storage, and the signed request for one try of it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Method, Request};
 use time::OffsetDateTime;
 
@@ -12,6 +14,9 @@ use crate::{Error, ErrorKind, Part, Secret, encode, moment};
 
 /// The version of the storage services that all calls and all SAS use (`x-ms-version`).
 pub(crate) const VERSION: &str = "2023-11-03";
+
+/// Space for most addresses, in bytes.
+const TYPICAL_URI_BYTES: usize = 192;
 
 /// A service of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +68,9 @@ pub(crate) struct Call {
     /// Percent-encoded, with a leading slash, relative to the endpoint's own path.
     pub(crate) path: String,
     /// Lower-case names, each at most once, and decoded values.
-    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) query: Vec<(&'static str, Cow<'static, str>)>,
     /// Lower-case names, each at most once.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
     pub(crate) body: Bytes,
     pub(crate) repeat: Repeat,
 }
@@ -85,12 +90,12 @@ impl Call {
         }
     }
 
-    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.query.push((name, value.into()));
         self
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -113,10 +118,14 @@ impl Call {
         now: OffsetDateTime,
     ) -> Result<Request<Bytes>, Error> {
         let endpoint = self.service.endpoint(account);
-        let path = format!("{}{}", endpoint.path(), self.path);
-        let mut headers = self.headers.clone();
-        headers.push(("x-ms-date", moment::http_date(now)));
-        headers.push(("x-ms-version", VERSION.to_owned()));
+        let date = moment::http_date(now);
+        let mut headers = Vec::with_capacity(self.headers.len() + 2);
+        headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_ref())));
+        headers.extend([("x-ms-date", date.as_str()), ("x-ms-version", VERSION)]);
+        let mut uri = String::with_capacity(TYPICAL_URI_BYTES);
+        uri.push_str(endpoint.url());
+        uri.push_str(&self.path);
+        let path = uri.get(endpoint.origin().len()..).unwrap_or_default();
         let authorization = match &account.credential {
             Credential::Key(key) => Some(shared_key::authorization(
                 key,
@@ -125,7 +134,7 @@ impl Call {
                     content_length: self.body.len(),
                     headers: &headers,
                     account: &account.name,
-                    path: &path,
+                    path,
                     query: &self.query,
                 },
             )),
@@ -141,7 +150,6 @@ impl Call {
             }
             Credential::Identity => token.map(|token| format!("Bearer {}", token.expose())),
         };
-        let mut uri = format!("{}{path}", endpoint.origin());
         let mut separator = '?';
         for (name, value) in &self.query {
             uri.push(separator);
@@ -160,7 +168,7 @@ impl Call {
     fn assemble(
         &self,
         uri: String,
-        headers: &[(&'static str, String)],
+        headers: &[(&'static str, &str)],
         authorization: Option<String>,
     ) -> Result<Request<Bytes>, Error> {
         let refused = |code: &str| {
@@ -172,6 +180,7 @@ impl Call {
             .body(self.body.clone())
             .map_err(|_| refused("InvalidUri"))?;
         let map = request.headers_mut();
+        *map = HeaderMap::with_capacity(headers.len() + 2);
         for (name, value) in headers {
             let value = HeaderValue::from_str(value).map_err(|_| refused("InvalidHeaderValue"))?;
             map.insert(*name, value);
@@ -181,7 +190,7 @@ impl Call {
             map.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         }
         if let Some(text) = authorization {
-            let mut value = HeaderValue::from_str(&text).map_err(|_| refused("InvalidAuthenticationInfo"))?;
+            let mut value = HeaderValue::try_from(text).map_err(|_| refused("InvalidAuthenticationInfo"))?;
             value.set_sensitive(true);
             map.insert(AUTHORIZATION, value);
         }

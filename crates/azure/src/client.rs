@@ -130,7 +130,7 @@ impl StorageClient {
                 ));
             }
         };
-        Ok(format!("{}?{query}", address(account, container, blob)))
+        Ok([&address(account, container, blob), "?", &query].concat())
     }
 
     /// Whether links can be signed. A connection string with a shared access signature cannot sign.
@@ -149,7 +149,7 @@ impl StorageClient {
 }
 
 fn address(account: &Account, container: &str, blob: &str) -> String {
-    format!("{}/{}/{}", account.blob.url(), encode::value(container), encode::path(blob))
+    [account.blob.url(), "/", &encode::value(container), "/", &encode::path(blob)].concat()
 }
 
 impl Inner {

@@ -156,7 +156,7 @@ mod tests {
             "<?xml version=\"1.0\" encoding=\"utf-8\"?><KeyInfo><Start>2026-11-20T09:55:00Z</Start>\
              <Expiry>2026-11-20T12:10:00Z</Expiry></KeyInfo>"
         );
-        assert_eq!(call.query, [("restype", "service".to_owned()), ("comp", "userdelegationkey".to_owned())]);
+        assert_eq!(call.query, [("restype", "service".into()), ("comp", "userdelegationkey".into())]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Percent-encoding and Base64 as the services require.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,18 +12,23 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Encodes a query value or one path segment.
-pub(crate) fn value(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).collect()
+pub(crate) fn value(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, RESERVED).into()
 }
 
 /// Encodes a path; slashes are kept.
-pub(crate) fn path(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED_IN_PATH).collect()
+pub(crate) fn path(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, RESERVED_IN_PATH).into()
 }
 
 /// Encodes with the standard alphabet and padding.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
+}
+
+/// Appends [`base64()`] of `bytes`.
+pub(crate) fn push_base64(text: &mut String, bytes: &[u8]) {
+    STANDARD.encode_string(bytes, text);
 }
 
 /// Decodes [`base64()`]; `None` if the text is not valid.

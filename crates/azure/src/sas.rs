@@ -34,26 +34,26 @@ pub(crate) struct DelegationKey {
 
 impl Grant<'_> {
     /// The string to sign of versions 2020-12-06 and later: 16 lines.
-    fn service_string_to_sign(&self) -> String {
+    fn service_string_to_sign(&self, signed_expiry: &str) -> String {
         // No stored access policy.
-        self.string_to_sign(&[""])
+        self.string_to_sign(signed_expiry, &[""])
     }
 
     /// The string to sign of versions from 2020-12-06 until before 2025-07-05: 24 lines.
-    fn delegation_string_to_sign(&self, key: &DelegationKey) -> String {
+    fn delegation_string_to_sign(&self, signed_expiry: &str, key: &DelegationKey) -> String {
         let DelegationKey { oid, tid, start, expiry, service, version, .. } = key;
         // No authorized object id, unauthorized object id and correlation id.
-        self.string_to_sign(&[oid, tid, start, expiry, service, version, "", "", ""])
+        self.string_to_sign(signed_expiry, &[oid, tid, start, expiry, service, version, "", "", ""])
     }
 
-    /// `identification` is what the two kinds of SAS have between the resource and the range of IP addresses.
-    fn string_to_sign(&self, identification: &[&str]) -> String {
-        let expiry = moment::iso(self.expiry);
-        let resource = format!("/blob/{}/{}/{}", self.account, self.container, self.blob);
+    /// `signed_expiry` is the text of the expiry, and `identification` is what the two kinds of SAS have between the
+    /// resource and the range of IP addresses.
+    fn string_to_sign(&self, signed_expiry: &str, identification: &[&str]) -> String {
+        let resource = ["/blob/", self.account, "/", self.container, "/", self.blob].concat();
         // Reads, with no start and no range of addresses. `b` is a blob, with no snapshot, encryption scope,
         // cache-control, content-disposition, content-encoding, content-language and content-type.
         [
-            &["r", "", &expiry, &resource],
+            &["r", "", signed_expiry, &resource],
             identification,
             &["", self.protocol, self.version],
             &["b", "", "", "", "", "", "", ""],
@@ -62,10 +62,9 @@ impl Grant<'_> {
         .join("\n")
     }
 
-    fn query(&self, delegation: &[(&str, &str)], signature: &str) -> String {
-        let expiry = moment::iso(self.expiry);
+    fn query(&self, signed_expiry: &str, delegation: &[(&str, &str)], signature: &str) -> String {
         let own =
-            [("sv", self.version), ("sr", "b"), ("sp", "r"), ("se", expiry.as_str()), ("spr", self.protocol)];
+            [("sv", self.version), ("sr", "b"), ("sp", "r"), ("se", signed_expiry), ("spr", self.protocol)];
         let sig = [("sig", signature)];
         let mut query = String::with_capacity(256);
         for (name, value) in own.iter().chain(delegation).chain(&sig) {
@@ -82,7 +81,8 @@ impl Grant<'_> {
 
     /// The query of a service SAS, signed with the account key.
     pub(crate) fn service_sas(&self, key: &Key) -> String {
-        self.query(&[], &key.sign(&self.service_string_to_sign()))
+        let expiry = moment::iso(self.expiry);
+        self.query(&expiry, &[], &key.sign(&self.service_string_to_sign(&expiry)))
     }
 
     /// The query of a user delegation SAS.
@@ -95,7 +95,8 @@ impl Grant<'_> {
             ("sks", &key.service),
             ("skv", &key.version),
         ];
-        self.query(&delegation, &key.key.sign(&self.delegation_string_to_sign(key)))
+        let expiry = moment::iso(self.expiry);
+        self.query(&expiry, &delegation, &key.key.sign(&self.delegation_string_to_sign(&expiry, key)))
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
             version: "2020-12-06",
         };
         assert_eq!(
-            grant.service_string_to_sign(),
+            grant.service_string_to_sign("2099-01-01T00:00:00Z"),
             "r\n\n2099-01-01T00:00:00Z\n/blob/devstoreaccount1/cont/m\n\n\nhttps,http\n2020-12-06\nb\n\n\n\n\n\n\n"
         );
         assert_eq!(
@@ -151,7 +152,7 @@ mod tests {
             key: Key::from_base64("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=").unwrap(),
         };
         assert_eq!(
-            grant.delegation_string_to_sign(&key),
+            grant.delegation_string_to_sign("2026-11-20T12:00:00Z", &key),
             "r\n\n2026-11-20T12:00:00Z\n/blob/myaccount/results/t1/j1.json\n22222222-2222-2222-2222-222222222222\n\
              11111111-1111-1111-1111-111111111111\n2026-11-20T10:00:00Z\n2026-11-21T10:00:00Z\nb\n2023-11-03\n\n\n\n\n\
              https\n2023-11-03\nb\n\n\n\n\n\n\n"

@@ -1,12 +1,17 @@
 //! Shared Key authorization
 //! (<https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key>).
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::encode;
+
+/// Base64 of 32 bytes.
+const SIGNATURE_BYTES: usize = 44;
+/// Space for most strings to sign, in bytes.
+const TYPICAL_BYTES: usize = 384;
 
 /// An account key or delegation key, decoded.
 #[derive(Clone)]
@@ -35,9 +40,17 @@ impl Key {
 
     /// Base64 of the HMAC-SHA256 of `text`.
     pub(crate) fn sign(&self, text: &str) -> String {
-        // The service would refuse an empty signature.
-        let keyed = self.keyed.clone();
-        keyed.map(|mac| encode::base64(&mac.chain_update(text).finalize().into_bytes())).unwrap_or_default()
+        let mut signature = String::with_capacity(SIGNATURE_BYTES);
+        self.push_signature(&mut signature, text);
+        signature
+    }
+
+    /// Appends [`Self::sign`].
+    fn push_signature(&self, to: &mut String, text: &str) {
+        // Without a key nothing is appended: the service refuses an empty signature.
+        if let Some(keyed) = self.keyed.clone() {
+            encode::push_base64(to, &keyed.chain_update(text).finalize().into_bytes());
+        }
     }
 }
 
@@ -51,22 +64,23 @@ impl std::fmt::Debug for Key {
 pub(crate) struct Parts<'a> {
     pub(crate) method: &'a str,
     pub(crate) content_length: usize,
-    pub(crate) headers: &'a [(&'static str, String)],
+    pub(crate) headers: &'a [(&'static str, &'a str)],
     pub(crate) account: &'a str,
     /// Percent-encoded as it is sent, without the query.
     pub(crate) path: &'a str,
     /// Decoded values.
-    pub(crate) query: &'a [(&'static str, String)],
+    pub(crate) query: &'a [(&'static str, Cow<'static, str>)],
 }
 
 /// The string to sign.
 pub(crate) fn string_to_sign(parts: &Parts<'_>) -> String {
-    let header = |name: &str| {
-        parts.headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str())
-    };
+    let header =
+        |name: &str| parts.headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value);
     let length = if parts.content_length == 0 { String::new() } else { parts.content_length.to_string() };
-    let mut text = format!("{}\n", parts.method);
+    // One string without intermediate ones: it is made for every request.
+    let mut text = String::with_capacity(TYPICAL_BYTES);
     for line in [
+        parts.method,
         header("content-encoding"),
         header("content-language"),
         &length,
@@ -83,24 +97,31 @@ pub(crate) fn string_to_sign(parts: &Parts<'_>) -> String {
         text.push_str(line);
         text.push('\n');
     }
-    text.push_str(&canonicalized_headers(parts.headers));
-    text.push_str(&canonicalized_resource(parts.account, parts.path, parts.query));
+    push_canonicalized_headers(&mut text, parts.headers);
+    push_canonicalized_resource(&mut text, parts);
     text
 }
 
-fn canonicalized_headers(headers: &[(&'static str, String)]) -> String {
-    let mut text = String::new();
+fn push_canonicalized_headers(text: &mut String, headers: &[(&'static str, &str)]) {
     for (name, value) in sorted(headers.iter().filter(|(name, _)| name.starts_with("x-ms-"))) {
-        let words: Vec<_> = value.split_ascii_whitespace().collect();
-        let _ = writeln!(text, "{name}:{}", words.join(" "));
+        text.push_str(name);
+        let mut separator = ':';
+        for word in value.split_ascii_whitespace() {
+            text.push(separator);
+            text.push_str(word);
+            separator = ' ';
+        }
+        if separator == ':' {
+            text.push(separator);
+        }
+        text.push('\n');
     }
-    text
 }
 
 /// Sorts by name in byte order, which is the service's order for names without `_`. By insertion, because a request has few
 /// of either, and a general sort is 4 KB of code.
-fn sorted<'a>(pairs: impl Iterator<Item = &'a (&'static str, String)>) -> Vec<&'a (&'static str, String)> {
-    let mut sorted: Vec<&(&str, String)> = Vec::new();
+fn sorted<'a, T>(pairs: impl Iterator<Item = &'a (&'static str, T)>) -> Vec<&'a (&'static str, T)> {
+    let mut sorted: Vec<&(&str, T)> = Vec::with_capacity(4);
     for pair in pairs {
         let at = sorted.partition_point(|(name, _)| *name <= pair.0);
         sorted.insert(at, pair);
@@ -108,17 +129,27 @@ fn sorted<'a>(pairs: impl Iterator<Item = &'a (&'static str, String)>) -> Vec<&'
     sorted
 }
 
-fn canonicalized_resource(account: &str, path: &str, query: &[(&'static str, String)]) -> String {
-    let mut text = format!("/{account}{}", if path.is_empty() { "/" } else { path });
-    for (name, value) in sorted(query.iter()) {
-        let _ = write!(text, "\n{name}:{value}");
+fn push_canonicalized_resource(text: &mut String, parts: &Parts<'_>) {
+    text.push('/');
+    text.push_str(parts.account);
+    text.push_str(if parts.path.is_empty() { "/" } else { parts.path });
+    for (name, value) in sorted(parts.query.iter()) {
+        text.push('\n');
+        text.push_str(name);
+        text.push(':');
+        text.push_str(value);
     }
-    text
 }
 
 /// The value of the `authorization` header.
 pub(crate) fn authorization(key: &Key, parts: &Parts<'_>) -> String {
-    format!("SharedKey {}:{}", parts.account, key.sign(&string_to_sign(parts)))
+    const SCHEME: &str = "SharedKey ";
+    let mut text = String::with_capacity(SCHEME.len() + parts.account.len() + 1 + SIGNATURE_BYTES);
+    text.push_str(SCHEME);
+    text.push_str(parts.account);
+    text.push(':');
+    key.push_signature(&mut text, &string_to_sign(parts));
+    text
 }
 
 #[cfg(test)]
@@ -130,14 +161,14 @@ mod tests {
         Key::from_base64(EMULATOR_KEY).unwrap()
     }
 
-    fn dated(mut headers: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
-        headers.push(("x-ms-version", "2023-11-03".to_owned()));
-        headers.push(("x-ms-date", "Fri, 20 Nov 2026 10:00:00 GMT".to_owned()));
+    fn dated(mut headers: Vec<(&'static str, &'static str)>) -> Vec<(&'static str, &'static str)> {
+        headers.push(("x-ms-version", "2023-11-03"));
+        headers.push(("x-ms-date", "Fri, 20 Nov 2026 10:00:00 GMT"));
         headers
     }
 
-    fn get_messages() -> [(&'static str, String); 2] {
-        [("visibilitytimeout", "60".to_owned()), ("numofmessages", "16".to_owned())]
+    fn get_messages() -> [(&'static str, Cow<'static, str>); 2] {
+        [("visibilitytimeout", "60".into()), ("numofmessages", "16".into())]
     }
 
     #[test]
@@ -164,9 +195,9 @@ mod tests {
     #[test]
     fn vector_b_put_blob_that_creates() {
         let headers = dated(vec![
-            ("x-ms-blob-type", "BlockBlob".to_owned()),
-            ("content-type", "application/json".to_owned()),
-            ("if-none-match", "*".to_owned()),
+            ("x-ms-blob-type", "BlockBlob"),
+            ("content-type", "application/json"),
+            ("if-none-match", "*"),
         ]);
         let parts = Parts {
             method: "PUT",

@@ -170,12 +170,11 @@ impl State {
     }
 }
 
-/// Escapes `text` as the content of an element, so that it is read back unchanged.
+/// Appends `text`, escaped as the content of an element, so that it is read back unchanged.
 ///
 /// # Errors
 /// The first character that XML 1.0 does not allow, even escaped.
-pub(crate) fn escape(text: &str) -> Result<String, char> {
-    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
+pub(crate) fn push_escaped(escaped: &mut String, text: &str) -> Result<(), char> {
     // By bytes, because almost all text is copied as it is. `copied` is the end of what is in `escaped`.
     let mut copied = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -198,7 +197,7 @@ pub(crate) fn escape(text: &str) -> Result<String, char> {
         copied = at + 1;
     }
     escaped.push_str(text.get(copied..).unwrap_or_default());
-    Ok(escaped)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub enum Level {
     Error,
 }
 
+/// Space for most lines, in bytes.
+const TYPICAL_BYTES: usize = 320;
+
 /// One line: an event and its fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -73,8 +76,10 @@ impl Line {
             Level::Error => "error",
         };
         let line = Json { time: now, level, message: self.message, fields: &self.fields };
-        // Serialising these types into memory cannot fail.
-        serde_json::to_string(&line).unwrap_or_default()
+        let mut text = Vec::with_capacity(TYPICAL_BYTES);
+        // Serialising these types into memory cannot fail, and what serde_json writes is UTF-8.
+        let _ = serde_json::to_writer(&mut text, &line);
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 

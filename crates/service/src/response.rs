@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::body::Body;
 
+/// Space for most JSON bodies, in bytes.
+const TYPICAL_JSON_BYTES: usize = 512;
+
 /// A response of a component.
 pub type Response = http::Response<Body>;
 
@@ -26,8 +29,10 @@ pub fn full(status: StatusCode, body: Bytes) -> Response {
 
 /// Creates a response with a JSON body.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let mut bytes = Vec::with_capacity(TYPICAL_JSON_BYTES);
     // Serialising these types into memory cannot fail.
-    let mut response = full(status, serde_json::to_vec(value).unwrap_or_default().into());
+    let _ = serde_json::to_writer(&mut bytes, value);
+    let mut response = full(status, bytes.into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -11,7 +11,7 @@ use crate::http::headers::{OPERATION_LOCATION, PREFERENCE_APPLIED};
 use crate::http::request::ApiRequest;
 use crate::tasks::accept::{accept, check_capacity, new_document};
 use crate::tasks::identity::single_task_id;
-use crate::tasks::{Tasks, long_poll};
+use crate::tasks::{Tasks, long_poll, monitor_at};
 
 /// The body of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,9 @@ pub(crate) async fn submit(
     let (stored, waited) = long_poll::wait_if_preferred(tasks, request, stored).await;
 
     let mut response = match response_body {
-        ResponseBody::Monitor => tasks.monitor_response(request, StatusCode::ACCEPTED, &stored)?,
+        ResponseBody::Monitor => {
+            response::json(StatusCode::ACCEPTED, &monitor_at(&stored.document, address.clone()))
+        }
         ResponseBody::Empty => response::empty(StatusCode::ACCEPTED),
     };
     tasks.set_monitor_headers(&mut response, &stored);

@@ -10,12 +10,12 @@ use crate::call::{Call, Service};
 use crate::encode;
 
 fn blob_call(operation: &'static str, method: Method, container: &str, name: &str) -> Call {
-    let path = format!("/{}/{}", encode::value(container), encode::path(name));
+    let path = ["/", &encode::value(container), "/", &encode::path(name)].concat();
     Call::new(operation, Service::Blob, method, path)
 }
 
 fn container_call(operation: &'static str, method: Method, container: &str) -> Call {
-    Call::new(operation, Service::Blob, method, format!("/{}", encode::value(container)))
+    Call::new(operation, Service::Blob, method, ["/", &encode::value(container)].concat())
         .query("restype", "container")
 }
 
@@ -23,7 +23,7 @@ fn on_condition(call: Call, condition: Condition<'_>) -> Call {
     match condition {
         Condition::Always => call,
         Condition::IfAbsent => call.header("if-none-match", "*"),
-        Condition::IfMatch(etag) => call.header("if-match", etag),
+        Condition::IfMatch(etag) => call.header("if-match", etag.to_owned()),
     }
 }
 
@@ -40,11 +40,11 @@ pub(super) fn put(
     condition: Condition<'_>,
 ) -> Call {
     let mut call = blob_call("Put Blob", Method::PUT, container, name)
-        .header("content-type", content_type)
+        .header("content-type", content_type.to_owned())
         .header("x-ms-blob-type", "BlockBlob");
     call.body = bytes;
     if let Some(note) = note {
-        call = call.header("x-ms-meta-note", note);
+        call = call.header("x-ms-meta-note", note.to_owned());
     }
     on_condition(call, condition)
 }
@@ -72,7 +72,7 @@ pub(super) fn put_block_list(container: &str, name: &str, count: u32, content_ty
     blob_call("Put Block List", Method::PUT, container, name)
         .query("comp", "blocklist")
         .xml_body(xml)
-        .header("x-ms-blob-content-type", content_type)
+        .header("x-ms-blob-content-type", content_type.to_owned())
 }
 
 pub(super) fn get(container: &str, name: &str, options: &GetOptions<'_>) -> Call {
@@ -81,10 +81,10 @@ pub(super) fn get(container: &str, name: &str, options: &GetOptions<'_>) -> Call
         call = call.header("range", header_range(range));
     }
     if let Some(etag) = options.if_none_match {
-        call = call.header("if-none-match", etag);
+        call = call.header("if-none-match", etag.to_owned());
     }
     if let Some(etag) = options.if_match {
-        call = call.header("if-match", etag);
+        call = call.header("if-match", etag.to_owned());
     }
     call
 }
@@ -111,10 +111,10 @@ pub(super) fn list(container: &str, prefix: &str, marker: Option<&str>, max: u32
         .query("include", "metadata")
         .query("maxresults", max.clamp(1, 5000).to_string());
     if !prefix.is_empty() {
-        call = call.query("prefix", prefix);
+        call = call.query("prefix", prefix.to_owned());
     }
     if let Some(marker) = marker {
-        call = call.query("marker", marker);
+        call = call.query("marker", marker.to_owned());
     }
     call
 }

@@ -1,5 +1,6 @@
 //! Builds the calls of the Queue service.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::Method;
@@ -10,17 +11,21 @@ use crate::moment::seconds_up;
 use crate::retry::Repeat;
 use crate::{Error, ErrorKind, Secret, encode, xml};
 
+/// What surrounds the text of a message in the body of a request.
+const BEFORE_TEXT: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessage><MessageText>";
+const AFTER_TEXT: &str = "</MessageText></QueueMessage>";
+
 fn queue_call(operation: &'static str, method: Method, queue: &str) -> Call {
-    Call::new(operation, Service::Queue, method, format!("/{}", encode::value(queue)))
+    Call::new(operation, Service::Queue, method, ["/", &encode::value(queue)].concat())
 }
 
 fn messages_call(operation: &'static str, method: Method, queue: &str) -> Call {
-    Call::new(operation, Service::Queue, method, format!("/{}/messages", encode::value(queue)))
+    Call::new(operation, Service::Queue, method, ["/", &encode::value(queue), "/messages"].concat())
 }
 
 fn message_call(operation: &'static str, method: Method, queue: &str, id: &str, receipt: &Secret) -> Call {
-    let path = format!("/{}/messages/{}", encode::value(queue), encode::value(id));
-    Call::new(operation, Service::Queue, method, path).query("popreceipt", receipt.expose())
+    let path = ["/", &encode::value(queue), "/messages/", &encode::value(id)].concat();
+    Call::new(operation, Service::Queue, method, path).query("popreceipt", receipt.expose().to_owned())
 }
 
 fn refused(operation: &'static str, status: u16, code: &str, what: String) -> Error {
@@ -40,13 +45,13 @@ fn body(operation: &'static str, text: &str) -> Result<String, Error> {
         let what = format!("a text of {} bytes is above the limit of {MAX_TEXT_BYTES}", text.len());
         return Err(refused(operation, 413, "RequestBodyTooLarge", what));
     }
-    let escaped = xml::escape(text).map_err(|character| {
+    let mut body = String::with_capacity(BEFORE_TEXT.len() + text.len() + text.len() / 8 + AFTER_TEXT.len());
+    body.push_str(BEFORE_TEXT);
+    xml::push_escaped(&mut body, text).map_err(|character| {
         let what = format!("the text holds U+{:04X}, which XML cannot carry", u32::from(character));
         refused(operation, 400, "InvalidXmlNodeValue", what)
     })?;
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessage><MessageText>{escaped}</MessageText></QueueMessage>"
-    );
+    body.push_str(AFTER_TEXT);
     if body.len() > MAX_BODY_BYTES {
         let what = format!("a text of {} bytes as XML is above the limit of {MAX_BODY_BYTES}", body.len());
         return Err(refused(operation, 413, "RequestBodyTooLarge", what));
@@ -74,8 +79,8 @@ pub(super) fn put(
 ) -> Result<Call, Error> {
     const OPERATION: &str = "Put Message";
     let time_to_live = match time_to_live {
-        TimeToLive::Forever => "-1".to_owned(),
-        TimeToLive::Seconds(seconds) => seconds.to_string(),
+        TimeToLive::Forever => Cow::Borrowed("-1"),
+        TimeToLive::Seconds(seconds) => seconds.to_string().into(),
     };
     Ok(messages_call(OPERATION, Method::POST, queue)
         .query("visibilitytimeout", visibility(OPERATION, hidden)?.to_string())

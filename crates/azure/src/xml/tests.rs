@@ -66,6 +66,11 @@ fn unexpected_document_is_an_error() {
     assert!(read("<List>".repeat(100_000).as_bytes(), LIST).is_err());
 }
 
+fn escape(text: &str) -> Result<String, char> {
+    let mut escaped = String::new();
+    push_escaped(&mut escaped, text).map(|()| escaped)
+}
+
 #[test]
 fn text_invalid_in_xml_is_refused() {
     for character in ['\0', '\u{1}', '\u{8}', '\u{b}', '\u{c}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {

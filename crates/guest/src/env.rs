@@ -1,15 +1,14 @@
 use std::io::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use azure::{Clock, Instant, Limits, Observer, Random, Spill, Transport, TransportError};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use service::log::{Level, Line, Log};
-use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random::get_random_u64;
 use time::OffsetDateTime;
 
-use crate::transport;
+use crate::{transport, turn};
 
 /// The environment of a component: WASI 0.3 HTTP, clocks, randomness and the log.
 #[derive(Debug, Clone, Copy)]
@@ -48,12 +47,11 @@ impl Transport for WasiEnv {
 
 impl Clock for WasiEnv {
     fn now(&self) -> OffsetDateTime {
-        SystemTime::now().into()
+        turn::wall()
     }
 
     fn instant(&self) -> Instant {
-        // Nanoseconds since a point in time before the instance started.
-        Instant::since_origin(Duration::from_nanos(monotonic_clock::now()))
+        Instant::since_origin(turn::monotonic())
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {

@@ -7,7 +7,7 @@ use service::body::{Body, BodyError, RequestBody};
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::contents::{Reader, Writer};
-use crate::fields;
+use crate::{fields, turn};
 
 /// The body of an incoming request, read on demand.
 pub struct Inbound(Source);
@@ -89,7 +89,7 @@ pub(crate) fn respond(response: http::Response<Body>, is_head: bool) -> Result<R
         match body {
             _ if bodyless => writer.end().await,
             Body::Full(bytes) => writer.whole(bytes).await,
-            Body::Stream(chunks) => stream(writer, chunks).await,
+            Body::Stream(chunks) => turn::in_turns(stream(writer, chunks)).await,
         }
     });
     Ok(outgoing)

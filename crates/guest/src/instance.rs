@@ -8,7 +8,7 @@ use service::settings::{Role, SettingsError};
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::inbound::{self, Inbound};
-use crate::variables;
+use crate::{turn, variables};
 
 /// The program of an instance, which has one thread. It contains the configuration and the cached tokens and secrets.
 pub type Instance<T> = LocalKey<OnceCell<Rc<T>>>;
@@ -52,5 +52,5 @@ pub async fn respond(
 ) -> Result<Response, ErrorCode> {
     let request = inbound::request(request)?;
     let is_head = request.method() == http::Method::HEAD;
-    inbound::respond(handle(request).await, is_head)
+    inbound::respond(turn::in_turns(handle(request)).await, is_head)
 }

@@ -13,6 +13,7 @@ mod fields;
 mod inbound;
 mod instance;
 mod transport;
+mod turn;
 mod variables;
 
 pub use env::WasiEnv;

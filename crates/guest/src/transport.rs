@@ -10,12 +10,11 @@ use bytes::Bytes;
 use futures::future::{Either, Fuse, FutureExt as _, select};
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, RequestOptions, Response};
 
 use crate::contents::{Reader, Writer};
-use crate::fields;
+use crate::{fields, turn};
 
 thread_local! {
     /// The request options of the latest limits. Almost all requests of an instance have the same ones, and a copy is
@@ -57,7 +56,7 @@ async fn exchange(
     observe: Observer<'_>,
     spill: Option<&dyn Spill>,
 ) -> Result<http::Response<Bytes>, TransportError> {
-    let began = monotonic_clock::now();
+    let began = turn::monotonic();
     let (parts, body) = request.into_parts();
     let (writer, contents, end) = Writer::new(!body.is_empty());
     let headers = headers(&parts.headers, body.len())?;
@@ -88,11 +87,11 @@ async fn with_background<T>(main: impl Future<Output = T>, mut background: Pin<&
     .await
 }
 
-/// Reads a response. `began` is when the request was sent, in nanoseconds of the monotonic clock.
+/// Reads a response. `began` is when the request was sent, by the monotonic clock.
 async fn receive(
     response: Response,
     method: &Method,
-    began: u64,
+    began: Duration,
     limits: Limits,
     observe: Observer<'_>,
     spill: Option<&dyn Spill>,
@@ -132,7 +131,7 @@ async fn receive(
             }
         }
         let is_complete = length.is_some_and(|length| (spilled + whole.len()) as u64 >= length);
-        if !is_complete && monotonic_clock::now().saturating_sub(began) > nanoseconds(limits.total) {
+        if !is_complete && turn::monotonic().saturating_sub(began) > limits.total {
             return Err(TransportError::Timeout);
         }
     }

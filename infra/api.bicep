@@ -80,8 +80,17 @@ param defaultDomain string
 @description('Address of the API behind a custom domain or a gateway: scheme, host and optionally a path. Empty means the address of the app.')
 param publicBaseUrl string = ''
 
-@description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that events are off.')
+@description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that there is none.')
 param callbackHost string = ''
+
+@description('Further receivers, as callbackHost.')
+param callbackHostB string = ''
+param callbackHostC string = ''
+param callbackHostD string = ''
+
+@secure()
+@description('Sink of the events of all tasks, as for the worker. Empty means that there is none.')
+param eventSinkUrl string = ''
 
 // With easy-auth the API trusts a header that names the caller. Only the platform's authentication prevents callers from
 // sending that header, so one must not be deployed without the other. json() of a sentence ends the deployment with that
@@ -93,6 +102,10 @@ var checkedAuth = hasNoKeys ? json('apiAuth ${apiAuth} needs apiKeyHashes (ACCEP
 
 // With the name of the account the components use their identity for storage.
 var storageAccountName = credentialMode == 'keyless' ? accountName : ''
+
+// The address of a sink may contain a secret.
+var sinkSecrets = empty(eventSinkUrl) ? [] : [{ name: 'event-sink-url', value: eventSinkUrl }]
+var sinkVariables = empty(eventSinkUrl) ? [] : [{ name: 'SPIN_VARIABLE_EVENT_SINK_URL', secretRef: 'event-sink-url' }]
 
 resource app 'Microsoft.App/containerApps@2026-01-01' = {
   name: appName
@@ -114,6 +127,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         allowInsecure: false
       }
       registries: [{ server: registryServer, identity: pullIdentityId }]
+      secrets: sinkSecrets
       // The running container cannot get a token for the pull identity.
       identitySettings: [
         { identity: pullIdentityId, lifecycle: 'None' }
@@ -137,7 +151,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             '--idle-instance-timeout', '60s'
           ]
           resources: { cpu: json('0.5'), memory: '1Gi' }
-          env: [
+          env: concat([
             { name: 'AzureADManagedIdentityClientId', value: identityClientId }
             { name: 'SPIN_VARIABLE_STORAGE_ACCOUNT_NAME', value: storageAccountName }
             { name: 'SPIN_VARIABLE_KEY_VAULT_URL', value: keyVaultHost }
@@ -151,6 +165,9 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_RETENTION_DAYS', value: retentionDays }
             { name: 'SPIN_VARIABLE_LOG_LEVEL', value: logLevel }
             { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS_B', value: callbackHostB }
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS_C', value: callbackHostC }
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS_D', value: callbackHostD }
             { name: 'SPIN_VARIABLE_QUEUE_PAUSE', value: queuePause }
             { name: 'SPIN_VARIABLE_API_AUTH', value: checkedAuth }
             { name: 'SPIN_VARIABLE_API_KEY_HASHES', value: apiKeyHashes }
@@ -158,7 +175,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             // Set here, with trust_forwarded off: since the end of 2025 the ingress does not set X-Forwarded-Host but
             // passes on what the caller sent.
             { name: 'SPIN_VARIABLE_PUBLIC_BASE_URL', value: empty(publicBaseUrl) ? 'https://${appName}.${defaultDomain}' : publicBaseUrl }
-          ]
+          ], sinkVariables)
           probes: [
             {
               // 30 s: without code for this processor in the image's cache, compiling takes half a core several seconds.

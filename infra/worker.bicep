@@ -55,11 +55,27 @@ param retentionDays string
 @allowed(['info', 'warn', 'error'])
 param logLevel string = 'info'
 
-@description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that events are off.')
+@description('Receiver of events of ended tasks: scheme, host and port, as in callback_hosts. Empty means that there is none.')
 param callbackHost string = ''
+
+@description('Further receivers, as callbackHost.')
+param callbackHostB string = ''
+param callbackHostC string = ''
+param callbackHostD string = ''
 
 @description('Address of the Key Vault secret with the keys of the signatures (callback_secrets), which the identity of this app can read; needed by callbackHost.')
 param callbackSecretsUri string = ''
+
+@secure()
+@description('Sink of the events of all tasks, such as https://TOPIC.REGION-1.eventgrid.azure.net/api/events. Empty means that there is none.')
+param eventSinkUrl string = ''
+
+@description('How calls of the sink are authorised. With identity, the identity of this app needs the role EventGrid Data Sender on the topic.')
+@allowed(['none', 'key', 'identity'])
+param eventSinkAuth string = 'none'
+
+@description('Address of the Key Vault secret with an access key of the topic (event_sink_key), which the identity of this app can read; needed by the auth key.')
+param eventSinkKeyUri string = ''
 
 // With the name of the account the components use their identity for storage.
 var storageAccountName = credentialMode == 'keyless' ? accountName : ''
@@ -70,6 +86,10 @@ var maxConcurrency = 32
 
 // The platform reads the secret; the components get its value.
 var callbackSecrets = empty(callbackSecretsUri) ? [] : [{ name: 'callback-secrets', keyVaultUrl: callbackSecretsUri, identity: identityId }]
+var sinkSecrets = empty(eventSinkUrl) ? [] : [{ name: 'event-sink-url', value: eventSinkUrl }]
+var sinkVariables = empty(eventSinkUrl) ? [] : [{ name: 'SPIN_VARIABLE_EVENT_SINK_URL', secretRef: 'event-sink-url' }]
+var sinkKeySecrets = empty(eventSinkKeyUri) ? [] : [{ name: 'event-sink-key', keyVaultUrl: eventSinkKeyUri, identity: identityId }]
+var sinkKeyVariables = empty(eventSinkKeyUri) ? [] : [{ name: 'SPIN_VARIABLE_EVENT_SINK_KEY', secretRef: 'event-sink-key' }]
 var callbackVariables = empty(callbackSecretsUri) ? [] : [{ name: 'SPIN_VARIABLE_CALLBACK_SECRETS', secretRef: 'callback-secrets' }]
 
 // The scaler's name of this cloud.
@@ -94,7 +114,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
       // With several active revisions, each would receive from the queue.
       activeRevisionsMode: 'Single'
       registries: [{ server: registryServer, identity: pullIdentityId }]
-      secrets: callbackSecrets
+      secrets: concat(callbackSecrets, sinkSecrets, sinkKeySecrets)
       // The running container cannot get a token for the pull identity.
       identitySettings: [
         { identity: pullIdentityId, lifecycle: 'None' }
@@ -134,7 +154,11 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'SPIN_VARIABLE_QUEUE_PAUSE', value: queuePause }
             { name: 'SPIN_VARIABLE_MAX_CONCURRENCY', value: string(maxConcurrency) }
             { name: 'SPIN_VARIABLE_CALLBACK_HOSTS', value: callbackHost }
-          ], callbackVariables)
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS_B', value: callbackHostB }
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS_C', value: callbackHostC }
+            { name: 'SPIN_VARIABLE_CALLBACK_HOSTS_D', value: callbackHostD }
+            { name: 'SPIN_VARIABLE_EVENT_SINK_AUTH', value: eventSinkAuth }
+          ], callbackVariables, sinkVariables, sinkKeyVariables)
           // The launcher responds 200 while Spin is healthy, and 503 before that and after three failures in a row.
           probes: [
             {

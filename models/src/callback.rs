@@ -6,8 +6,8 @@ use crate::{ContractError, Timestamp};
 /// Maximum length of `CallbackUri` in bytes.
 pub const MAX_CALLBACK_URI_BYTES: usize = 2048;
 
-/// How far the delivery of a task's event is: `Callback` in the stored document. Present from the end of a task that
-/// has a `CallbackUri`.
+/// How far the delivery of a task's end is: `Callback` in the stored document for its `CallbackUri`, `Sink` for the
+/// operator's sink. Present from the end of the task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CallbackRecord {
@@ -39,11 +39,11 @@ pub enum CallbackState {
 }
 
 impl CallbackRecord {
-    /// Takes the record from the members of a document. Parsed by hand, like the document itself, for the size of the
+    /// Takes the record from the member `name` of a document. Parsed by hand, like the document itself, for the size of the
     /// components.
-    pub(crate) fn of(document: &Members<'_>) -> Result<Option<Self>, ContractError> {
-        let invalid = || ContractError::member("Callback", "must be an object with State");
-        let Some(raw) = document.raw("Callback").filter(|raw| raw.get() != "null") else { return Ok(None) };
+    pub(crate) fn of(document: &Members<'_>, name: &'static str) -> Result<Option<Self>, ContractError> {
+        let invalid = || ContractError::member(name, "must be an object with State");
+        let Some(raw) = document.raw(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
         let m = Members::parse(raw.get().as_bytes()).map_err(|_| invalid())?;
         let moment = "a date and time as RFC 3339";
         let state = match m.nullable::<String>("State", "a string")?.as_deref() {

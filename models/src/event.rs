@@ -1,9 +1,10 @@
 use serde::Serialize;
 
 use crate::members::Members;
-use crate::{TaskId, TaskStatus, Timestamp};
+use crate::{CallbackRecord, CallbackState, TaskId, TaskStatus, Timestamp};
 
-/// A message of the queue `{queue}-events`: the end of a task, which is to be delivered to its `CallbackUri`.
+/// A message of the queue `{queue}-events`: the end of a task, which is to be delivered to its `CallbackUri` or to the
+/// operator's sink.
 ///
 /// It names the end and does not describe it: the stored document does. It has no member `TaskId`, so that a worker that
 /// finds it in the task queue by mistake does not take it for a task.
@@ -16,21 +17,36 @@ pub struct EventMessage {
     pub ended_at: Timestamp,
     /// Number of recorded calls after which the message was hidden for a pause. It says that storage's clock has measured the
     /// pause after that call.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::status::is_zero")]
     pub called: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+    /// Whether it is to be delivered to the sink.
+    #[serde(rename = "Sink", skip_serializing_if = "std::ops::Not::not")]
+    pub is_for_sink: bool,
 }
 
 impl EventMessage {
-    /// Returns the message for the event of `document`; `None` if no event is due.
+    /// Returns the message for the receiver of `document`; `None` if no event is due to it.
     #[must_use]
     pub fn of(document: &TaskStatus) -> Option<Self> {
-        let ended_at = document.finished_at.filter(|_| document.is_event_due())?;
-        Some(Self { event_of: document.task_id, ended_at, called: 0 })
+        Self::due(document, false)
+    }
+
+    /// Returns the message for the sink; `None` if no event is due to it.
+    #[must_use]
+    pub fn for_sink(document: &TaskStatus) -> Option<Self> {
+        Self::due(document, true)
+    }
+
+    fn due(document: &TaskStatus, is_for_sink: bool) -> Option<Self> {
+        let ended_at = document.finished_at.filter(|_| document.state.is_terminal())?;
+        let message = Self { event_of: document.task_id, ended_at, called: 0, is_for_sink };
+        message.delivery(document).filter(|record| record.state == CallbackState::Due).map(|_| message)
+    }
+
+    /// Returns the record of this delivery in `document`.
+    #[must_use]
+    pub fn delivery<'a>(&self, document: &'a TaskStatus) -> Option<&'a CallbackRecord> {
+        if self.is_for_sink { document.sink.as_ref() } else { document.callback.as_ref() }
     }
 
     /// Parses the text of a message.
@@ -43,7 +59,8 @@ impl EventMessage {
             let event_of = members.nullable("EventOf", "a GUID").ok()??;
             let ended_at = members.nullable("EndedAt", "a date and time").ok()??;
             let called = members.nullable("Called", "a number of calls").ok()?.unwrap_or(0);
-            Some(Self { event_of, ended_at, called })
+            let is_for_sink = members.nullable("Sink", "true or false").ok()?.unwrap_or(false);
+            Some(Self { event_of, ended_at, called, is_for_sink })
         };
         parse().ok_or("the message is not a JSON object with EventOf and EndedAt")
     }
@@ -54,7 +71,7 @@ impl EventMessage {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Returns the id of the event, which is the same for every attempt to deliver it.
+    /// Returns the id of the event of Standard Webhooks, which is the same for every attempt to deliver it.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}-{}", self.event_of, self.ended_at.unix_millis())

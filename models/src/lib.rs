@@ -37,6 +37,7 @@ mod poison;
 mod problem;
 mod queue;
 mod request;
+mod sink;
 mod state;
 mod status;
 mod task_id;
@@ -58,6 +59,7 @@ pub use request::{
     MAX_ATTEMPTS, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
     MAX_UNIQUE_SECONDS, Schedule, TaskRequest, UniqueKey,
 };
+pub use sink::{SinkEvent, SinkMessage};
 pub use state::{TaskPriority, TaskState};
 pub use status::{
     AttemptOutcome, AttemptRecord, DeliveryId, MAX_HISTORY_RECORDS, ResultBlob, TaskError, TaskStatus,

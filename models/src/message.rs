@@ -56,6 +56,8 @@ pub struct TaskMessage {
     pub is_ours: bool,
     /// [`TaskStatus::generation`] when the message was sent.
     pub generation: u32,
+    /// Whether the event of the task's acceptance could not be put, so that whoever receives the message puts it.
+    pub owes_accepted: bool,
     /// The document, if the message contains it.
     pub document: Option<TaskStatus>,
 }
@@ -111,21 +113,29 @@ impl TaskMessage {
         let unusable =
             |error: ContractError| MessageError::Unusable { task_id, generation, reason: error.to_string() };
         let etag = members.nullable::<String>("ETag", "a string").map_err(unusable)?;
+        let owes_accepted = members.nullable("AcceptedDue", "true or false").map_err(unusable)?;
         let is_ours = members.contains("CreatedAt");
         let whole = members.contains("TaskName");
         // Parsed even if it contains only the id, to detect an invalid member.
         let document = TaskStatus::from_members(&members).map_err(unusable)?;
-        Ok(Self { task_id, etag, is_ours, generation, document: whole.then_some(document) })
+        let (owes_accepted, document) = (owes_accepted.unwrap_or(false), whole.then_some(document));
+        Ok(Self { task_id, etag, is_ours, generation, owes_accepted, document })
     }
 
     /// Returns the message text for `document`, which is stored with `etag`: the document if it fits
     /// ([`fits_message`]), otherwise its id, creation time and ETag.
     #[must_use]
     pub fn text_for(document: &TaskStatus, etag: Option<&str>) -> String {
+        Self::text_owing(document, etag, false)
+    }
+
+    /// As [`Self::text_for`], with [`Self::owes_accepted`].
+    #[must_use]
+    pub fn text_owing(document: &TaskStatus, etag: Option<&str>, accepted_due: bool) -> String {
         let (task_id, created_at, generation) = (document.task_id, document.created_at, document.generation);
-        match whole(document, etag) {
+        match whole(document, etag, accepted_due) {
             Some(text) if fits_message(&text) => text,
-            _ => Reference { task_id, created_at, generation, etag }.text(),
+            _ => Reference { task_id, created_at, generation, accepted_due, etag }.text(),
         }
     }
 
@@ -140,16 +150,21 @@ impl TaskMessage {
         let message = Self::parse(text).ok().filter(|message| message.is_ours)?;
         let created_at = message.document.as_ref().and_then(|document| document.created_at);
         let etag = message.etag.as_deref();
-        let (task_id, generation) = (message.task_id, message.generation);
-        let reference = Reference { task_id, created_at, generation, etag }.text();
+        let (task_id, generation, accepted_due) =
+            (message.task_id, message.generation, message.owes_accepted);
+        let reference = Reference { task_id, created_at, generation, accepted_due, etag }.text();
         fits_message(&reference).then_some(reference)
     }
 }
 
 /// The members of the document, then its `ETag`. Appended to the text, because `serde(flatten)` passes each member through a
 /// slower serialiser of its own.
-fn whole(document: &TaskStatus, etag: Option<&str>) -> Option<String> {
+fn whole(document: &TaskStatus, etag: Option<&str>, accepted_due: bool) -> Option<String> {
     let mut text = String::from_utf8(document.to_bytes()).ok()?;
+    if accepted_due {
+        text.pop();
+        text.push_str(",\"AcceptedDue\":true}");
+    }
     if let Some(etag) = etag {
         text.pop();
         text.push_str(",\"ETag\":");
@@ -168,6 +183,8 @@ struct Reference<'a> {
     created_at: Option<crate::Timestamp>,
     #[serde(skip_serializing_if = "crate::status::is_zero")]
     generation: u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    accepted_due: bool,
     #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
 }

@@ -122,6 +122,9 @@ pub struct Monitor {
     /// Delivery of the task's event to its `CallbackUri`; absent before the end of the task, and without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<MonitorCallback>,
+    /// Delivery of the task's end to the operator's sink; absent before the end, and without a sink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_sink: Option<MonitorCallback>,
     /// When the task may be purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
@@ -284,6 +287,7 @@ impl Monitor {
             timeout_seconds: document.timeout_seconds,
             unique_key: document.unique_key.clone(),
             callback: document.callback.as_ref().map(MonitorCallback::from),
+            event_sink: document.sink.as_ref().map(MonitorCallback::from),
             expires_date_time: document.expires_at,
             cancel_requested: document.cancel_requested_at.is_some(),
             result: document.result.clone(),

@@ -88,6 +88,13 @@ pub struct TaskStatus {
     /// How far that delivery is, once the task has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback: Option<CallbackRecord>,
+    /// Whether the events of the task go to the operator's sink. Set at the acceptance, so that a task has all of its
+    /// events or none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sink_events: bool,
+    /// How far the delivery of the end to the sink is, once the task has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink: Option<CallbackRecord>,
     /// When a client requested the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -233,6 +240,8 @@ impl TaskStatus {
             unique_until: window.filter(|window| !window.is_zero()).map(|window| now.plus(window)),
             callback_uri: request.callback_uri,
             callback: None,
+            sink_events: false,
+            sink: None,
             cancel_requested_at: None,
             percent_complete: None,
             message: None,
@@ -281,7 +290,9 @@ impl TaskStatus {
             unique_key: m.nullable("UniqueKey", text)?,
             unique_until: m.nullable("UniqueUntil", moment)?,
             callback_uri: m.nullable("CallbackUri", text)?,
-            callback: CallbackRecord::of(m)?,
+            callback: CallbackRecord::of(m, "Callback")?,
+            sink_events: m.nullable("SinkEvents", "true or false")?.unwrap_or(false),
+            sink: CallbackRecord::of(m, "Sink")?,
             cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
             percent_complete: m
                 .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
@@ -313,11 +324,16 @@ impl TaskStatus {
         self.created_at.is_some()
     }
 
-    /// Returns whether the task has ended and its event is still to be delivered.
+    /// Returns whether the task has ended and an event of its end is still to be delivered.
     #[must_use]
     pub fn is_event_due(&self) -> bool {
-        self.state.is_terminal()
-            && self.callback.as_ref().is_some_and(|callback| callback.state == CallbackState::Due)
+        self.due_deliveries().next().is_some()
+    }
+
+    /// Returns the deliveries of the task's end that are still due: that to its receiver, that to the sink.
+    pub fn due_deliveries(&self) -> impl Iterator<Item = &CallbackRecord> {
+        let records = [&self.callback, &self.sink].into_iter().flatten();
+        records.filter(|record| self.state.is_terminal() && record.state == CallbackState::Due)
     }
 
     /// Returns whether `request` has the same content: name, description, priority and input.

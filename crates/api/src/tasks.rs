@@ -21,12 +21,16 @@ mod unique;
 
 pub(crate) use selection::page_size;
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
-use models::{EventMessage, Monitor, MonitorState, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp};
+use models::{
+    EventMessage, Monitor, MonitorState, SinkMessage, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp,
+};
 use service::env::Env;
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
@@ -42,6 +46,9 @@ use crate::ttl_cache::TtlCache;
 
 /// Maximum age of the queue depth that decides about overload.
 const MAX_DEPTH_AGE: Duration = Duration::from_secs(5);
+
+/// The longest time in which a submission waits for the put of its event.
+const MAX_PUT_TIME: Duration = Duration::from_secs(3);
 
 /// Tries of a conditional write before the response is `503` with the problem `contended`.
 pub(crate) const MAX_WRITE_TRIES: usize = 5;
@@ -122,7 +129,28 @@ impl Tasks {
         stored: &StoredDocument,
         delay: Duration,
     ) -> Result<(), HttpError> {
-        let text = TaskMessage::text_for(&stored.document, Some(&stored.etag));
+        self.send(stored, delay, false).await
+    }
+
+    /// As [`Self::send_message`], for a task that was not queued before: puts the event of its acceptance first, so that a
+    /// crash in between leaves a task without a message, which is queued again with the event. If the event cannot be put,
+    /// the message of the task says so, and a worker puts it.
+    pub(crate) async fn send_first_message(
+        &self,
+        stored: &StoredDocument,
+        delay: Duration,
+    ) -> Result<(), HttpError> {
+        let is_put = self.put_accepted(&stored.document).await;
+        self.send(stored, delay, !is_put).await
+    }
+
+    async fn send(
+        &self,
+        stored: &StoredDocument,
+        delay: Duration,
+        accepted_due: bool,
+    ) -> Result<(), HttpError> {
+        let text = TaskMessage::text_owing(&stored.document, Some(&stored.etag), accepted_due);
         let queue =
             if delay.is_zero() { QueueName::of(stored.document.priority) } else { QueueName::Scheduled };
         Ok(self.queue.send(queue, &text, delay).await?)
@@ -131,12 +159,39 @@ impl Tasks {
     /// Puts the message of the event of a task that this request has ended, if one is due. The client is not told of a
     /// failure: a worker puts the message when it receives that of the task, or in the sweep.
     pub(crate) async fn put_event(&self, stored: &StoredDocument) {
-        let Some(message) = EventMessage::of(&stored.document) else { return };
-        if let Err(error) = self.queue.send(QueueName::Events, &message.text(), Duration::ZERO).await {
-            let task_id = stored.document.task_id.to_string();
+        let document = &stored.document;
+        if let Some(message) = EventMessage::of(document) {
+            self.put(document, &message.text()).await;
+        }
+        if let Some(message) = EventMessage::for_sink(document) {
+            // The submission may have crashed before it put this one.
+            if document.attempt == 0 {
+                self.put_accepted(document).await;
+            }
+            self.put(document, &message.text()).await;
+        }
+    }
+
+    /// Puts the event of the acceptance, if the events of the task go to the sink, within a bounded time. Returns false if
+    /// it may not have been put.
+    async fn put_accepted(&self, document: &TaskStatus) -> bool {
+        let Some(message) = SinkMessage::accepted(document) else { return true };
+        let text = message.text();
+        let time = self.env.sleep(MAX_PUT_TIME);
+        match select(pin!(self.put(document, &text)), time).await {
+            Either::Left((is_put, _)) => is_put,
+            Either::Right(_) => false,
+        }
+    }
+
+    async fn put(&self, document: &TaskStatus, text: &str) -> bool {
+        let sent = self.queue.send(QueueName::Events, text, Duration::ZERO).await;
+        if let Err(error) = &sent {
+            let task_id = document.task_id.to_string();
             let line = Line::warn("an event could not be queued; a worker queues it later");
             self.env.log(&line.with("task_id", task_id).with("cause", error.to_string()));
         }
+        sent.is_ok()
     }
 
     /// A response whose body is the status monitor.

@@ -227,6 +227,15 @@ impl<T> Cache<T> {
         recorded.or_else(|error| fallback_or_error(fallback, error))
     }
 
+    /// Forgets `rejected`, which the service did not accept, unless the last fetch is too recent.
+    pub(crate) fn forget(&self, now: Instant, rejected: &Rc<T>) {
+        let mut state = self.state.borrow_mut();
+        let is_current = state.value.as_ref().is_some_and(|current| Rc::ptr_eq(current, rejected));
+        if is_current && !state.fetched_within(MIN_REFETCH_INTERVAL, now) {
+            state.value = None;
+        }
+    }
+
     /// A value other than `rejected`, which the service did not accept: the one that another caller has fetched
     /// meanwhile, or a new one. `None` if the last fetch is too recent, or has failed and its pause lasts.
     pub(crate) async fn renew(

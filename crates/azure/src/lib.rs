@@ -10,7 +10,8 @@
 //! - `call`, `shared_key`, `sas`: signed requests, and signed links to one blob.
 //! - `response`, `xml`, `error`: from a response to a value or an error.
 //! - `retry`, `send`, `client`: the retry policy, and the loops that follow it.
-//! - `identity`, `vault`, `delegation`, `cache`: credentials, fetched once for all concurrent requests.
+//! - `identity`, `vault`, `delegation`, `cache`: credentials, fetched once for all concurrent requests; `token_source`: tokens
+//!   for other services.
 //! - `transport`, `secret`, `moment`, `encode`: the environment, secrets, dates, encodings.
 
 mod account;
@@ -34,6 +35,7 @@ mod secret;
 mod send;
 mod shared_key;
 mod source;
+mod token_source;
 mod transport;
 mod vault;
 mod xml;
@@ -51,6 +53,7 @@ pub use response::retry_after;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use source::{AccountConfig, AccountSource, Identity, VaultSecret};
+pub use token_source::{BearerToken, EVENT_GRID_RESOURCE, TokenSource};
 pub use transport::{
     Clock, Env, Instant, Limits, Observer, Random, Spill, Transport, TransportError, UNOBSERVED,
 };

@@ -72,6 +72,16 @@ pub enum AccountSource {
     },
 }
 
+impl AccountConfig {
+    /// Returns the managed identity of the configuration, which `because` needs.
+    ///
+    /// # Errors
+    /// The text names what is missing or cannot be used.
+    pub fn identity(&self, because: &str) -> Result<Identity, ConfigError> {
+        identity(self, because)
+    }
+}
+
 impl AccountSource {
     /// Chooses the first configured source: a connection string, a Key Vault, an account with an identity.
     ///
@@ -90,7 +100,7 @@ impl AccountSource {
         if !config.key_vault_url.is_empty() {
             return Ok(Self::KeyVault {
                 secret: vault_secret(config)?,
-                identity: identity(config, "key_vault_name")?,
+                identity: identity(config, "without storage_connection_string, key_vault_name")?,
             });
         }
         if !config.account_name.is_empty()
@@ -98,7 +108,10 @@ impl AccountSource {
             || !config.queue_endpoint.is_empty()
         {
             let account = keyless(config)?;
-            return Ok(Self::Identity { account, identity: identity(config, "storage_account_name")? });
+            return Ok(Self::Identity {
+                account,
+                identity: identity(config, "without storage_connection_string, storage_account_name")?,
+            });
         }
         refuse(
             "no storage account is configured: set storage_connection_string, or key_vault_name, or \
@@ -169,8 +182,7 @@ fn identity(config: &AccountConfig, because: &str) -> Result<Identity, ConfigErr
     };
     if let Some(missing) = missing {
         return refuse(&format!(
-            "{missing} missing: without storage_connection_string, {because} needs a managed identity (the platform \
-             injects IDENTITY_ENDPOINT and IDENTITY_HEADER when the app has one)"
+            "{missing} missing: {because} needs a managed identity (the platform injects IDENTITY_ENDPOINT and IDENTITY_HEADER when the app has one)"
         ));
     }
     if http::HeaderValue::from_str(config.identity_header.expose()).is_err() {

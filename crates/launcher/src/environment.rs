@@ -103,6 +103,8 @@ impl Derivation<'_> {
         self.set_host("key_vault_host", hosts::key_vault(url.expose(), name.expose()));
         self.set_host("identity_host", hosts::identity(self.get("identity_endpoint").expose()));
 
+        self.set_host("event_sink_host", hosts::event_sink(self.get("event_sink_url").expose()));
+
         let vault_given = !(url.is_empty() && name.is_empty());
         if vault_given
             && connection_string.is_empty()
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn names_of_the_platform_and_the_original_are_mapped() {
-        let table: [(Pairs, Pairs); 7] = [
+        let table: [(Pairs, Pairs); 8] = [
             (
                 &[("IDENTITY_ENDPOINT", "http://localhost:42356/msi/token"), ("IDENTITY_HEADER", "h")],
                 &[
@@ -198,6 +200,10 @@ mod tests {
                 &[("TASK_BLOB_CONTAINER_NAME", "c"), ("TASK_QUEUE_NAME", "q")],
             ),
             (&[("SasTokenExpiry", "15")], &[("SAS_TOKEN_EXPIRY_MINUTES", "15")]),
+            (
+                &[("SPIN_VARIABLE_EVENT_SINK_URL", "https://Topic.example/api/events?x=1")],
+                &[("EVENT_SINK_HOST", "https://topic.example")],
+            ),
         ];
         for (environment, expected) in table {
             assert_eq!(added(environment), pairs(expected), "{environment:?}");

@@ -70,6 +70,14 @@ pub fn identity(endpoint: &str) -> Result<Option<String>, String> {
     if endpoint.is_empty() { Ok(None) } else { address(endpoint, "identity_endpoint") }
 }
 
+/// The origin of the operator's sink of events. `None` when there is none.
+///
+/// # Errors
+/// A sentence that names the variable, never its value.
+pub fn event_sink(url: &str) -> Result<Option<String>, String> {
+    if url.is_empty() { Ok(None) } else { address(url, "event_sink_url") }
+}
+
 fn address(text: &str, source: &str) -> Result<Option<String>, String> {
     origin(text).map(Some).ok_or_else(|| format!("{source} does not hold an http:// or https:// address"))
 }

@@ -18,7 +18,7 @@ const RELAY: &str = "worker";
 const REUSE: &str = "1";
 /// Variables of the platform and of the components that give access to storage or to receivers of events. The process needs
 /// none of them; the hosts of receivers go with the keys, without which they are no valid configuration.
-const CREDENTIALS: [&str; 17] = [
+const CREDENTIALS: [&str; 20] = [
     "StorageCS",
     "keyvault",
     "IDENTITY_ENDPOINT",
@@ -36,6 +36,9 @@ const CREDENTIALS: [&str; 17] = [
     "SPIN_VARIABLE_CALLBACK_HOSTS_C",
     "SPIN_VARIABLE_CALLBACK_HOSTS_D",
     "SPIN_VARIABLE_CALLBACK_SECRETS",
+    "SPIN_VARIABLE_EVENT_SINK_URL",
+    "SPIN_VARIABLE_EVENT_SINK_HOST",
+    "SPIN_VARIABLE_EVENT_SINK_KEY",
 ];
 
 /// Bytes of an ended instance's memory that Spin writes back for the next one instead of giving them to the system. With 2 MiB,

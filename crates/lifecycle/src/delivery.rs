@@ -106,6 +106,7 @@ pub fn document_from_message<'a>(
         && document.finished_at.is_none()
         && document.expires_at.is_none()
         && document.callback.is_none()
+        && document.sink.is_none()
         && document.cancel_requested_at.is_none()
         && document.result.is_none()
         && document.result_blob.is_none()

@@ -1,13 +1,13 @@
-//! The event of a task's end: its delivery to the task's `CallbackUri`, at least once.
+//! The event of a task's end: its delivery to the task's `CallbackUri` and to the operator's sink, at least once.
 //!
-//! The terminal document says that an event is due ([`TaskStatus::is_event_due`]). Whoever ends the task then puts an
+//! The terminal document says which deliveries are due ([`TaskStatus::is_event_due`]). Whoever ends the task then puts an
 //! [`EventMessage`] into a queue of its own, a worker before it deletes the message of the task. After a crash in between,
 //! the next delivery of that message or the sweep ([`crate::sweep`]) puts it again. A duplicate is harmless: the document
 //! records every call of the receiver.
 
 use std::time::Duration;
 
-use models::{CallbackState, EventMessage, MonitorState, TaskState, TaskStatus, Timestamp};
+use models::{CallbackRecord, CallbackState, EventMessage, MonitorState, TaskState, TaskStatus, Timestamp};
 
 use crate::schedule::whole_seconds;
 use crate::{retry, transition};
@@ -22,7 +22,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub const MAX_AGE: Duration = Duration::from_secs(72 * 3600);
 /// A message that was delivered to workers this often crashes them, or its document cannot be read. With the pauses
 /// between its deliveries that takes days.
-const MAX_DELIVERIES: u32 = 2000;
+pub(crate) const MAX_DELIVERIES: u32 = 2000;
 /// The time between two checks of the queue of events by a drain.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The same in a drain that has no other work.
@@ -65,21 +65,20 @@ pub fn decide(
     dequeue_count: u32,
     now: Timestamp,
 ) -> Step {
-    // A task that was deleted, retried, or submitted again has another end or none.
-    let is_same_end = |document: &&TaskStatus| {
-        document.state.is_terminal() && document.finished_at == Some(message.ended_at)
+    let Some(document) = document.filter(|document| is_same_end(message, document)) else {
+        return Step::Discard;
     };
-    let Some(document) = document.filter(is_same_end) else { return Step::Discard };
-    let Some(callback) = &document.callback else { return Step::Discard };
+    let Some(callback) = message.delivery(document) else { return Step::Discard };
     match callback.state {
         CallbackState::Delivered => Step::Discard,
         // The worker that gave it up crashed before it put the copy.
-        CallbackState::GivenUp => Step::GiveUp { reason: reason(document), document: None },
+        CallbackState::GivenUp => Step::GiveUp { reason: reason(message.delivery(document)), document: None },
         CallbackState::Due if dequeue_count > MAX_DELIVERIES => {
             let mut next = document.clone();
             let outcome = format!("its message was received {dequeue_count} times");
-            transition::event_called(&mut next, CallbackState::GivenUp, outcome, None, now);
-            Step::GiveUp { reason: reason(&next), document: Some(Box::new(next)) }
+            let state = CallbackState::GivenUp;
+            transition::event_called(&mut next, message.is_for_sink, state, outcome, None, now);
+            Step::GiveUp { reason: reason(message.delivery(&next)), document: Some(Box::new(next)) }
         }
         CallbackState::Due => {
             if message.called == callback.attempts {
@@ -95,6 +94,25 @@ pub fn decide(
             }
         }
     }
+}
+
+/// Returns whether `document` still has the end that the message names. A task that was deleted, retried, or submitted again
+/// has another end or none.
+fn is_same_end(message: &EventMessage, document: &TaskStatus) -> bool {
+    document.state.is_terminal() && document.finished_at == Some(message.ended_at)
+}
+
+/// Returns the document in which the delivery of a message that was given up begins again; `None` if the task does not have
+/// this end any more, or the event was delivered.
+#[must_use]
+pub fn replay(message: &EventMessage, document: &TaskStatus) -> Option<TaskStatus> {
+    let record = message.delivery(document).filter(|_| is_same_end(message, document))?;
+    let mut next = document.clone();
+    if record.state == CallbackState::Delivered {
+        return None;
+    }
+    transition::event_again(&mut next, message.is_for_sink);
+    Some(next)
 }
 
 /// How long to hide a message, and what to note in it ([`EventMessage::called`]).
@@ -123,6 +141,15 @@ pub enum Called {
 }
 
 impl Called {
+    /// Returns how the call ended, for the monitor and the log.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        match self {
+            Self::Accepted(status) => format!("HTTP {status}"),
+            Self::Failed { outcome, .. } | Self::Refused(outcome) => outcome.clone(),
+        }
+    }
+
     /// Returns the meaning of a response: Standard Webhooks, section "Webhook delivery success and failure". A redirect is
     /// a failure.
     #[must_use]
@@ -152,6 +179,7 @@ pub enum Next {
 /// `fraction` is the jitter of the pause, uniform in `[0, 1]`.
 #[must_use]
 pub fn record(
+    message: &EventMessage,
     document: &TaskStatus,
     called: &Called,
     max_attempts: u32,
@@ -159,30 +187,32 @@ pub fn record(
     fraction: f64,
 ) -> (TaskStatus, Next) {
     let mut next = document.clone();
-    let attempts = document.callback.as_ref().map_or(0, |callback| callback.attempts).saturating_add(1);
-    let age = document.finished_at.map_or(Duration::ZERO, |ended| now.since(ended));
+    let attempts = message.delivery(document).map_or(0, |record| record.attempts).saturating_add(1);
+    let then = after_call(called, attempts, now.since(message.ended_at), max_attempts, fraction);
+    let (state, next_at) = match &then {
+        Next::Delete => (CallbackState::Delivered, None),
+        Next::Wait(pause) => (CallbackState::Due, Some(now.plus(pause.wait))),
+        Next::GiveUp(_) => (CallbackState::GivenUp, None),
+    };
+    transition::event_called(&mut next, message.is_for_sink, state, called.outcome(), next_at, now);
+    (next, then)
+}
+
+/// What follows call number `calls` of the receiver for an event of this age.
+pub(crate) fn after_call(
+    called: &Called,
+    calls: u32,
+    age: Duration,
+    max_attempts: u32,
+    fraction: f64,
+) -> Next {
     match called {
-        Called::Accepted(status) => {
-            transition::event_called(
-                &mut next,
-                CallbackState::Delivered,
-                format!("HTTP {status}"),
-                None,
-                now,
-            );
-            (next, Next::Delete)
+        Called::Accepted(_) => Next::Delete,
+        Called::Failed { retry_after, .. } if calls < max_attempts && age < MAX_AGE => {
+            let wait = pause(calls.saturating_sub(1), *retry_after, fraction);
+            Next::Wait(Pause { wait, called: calls })
         }
-        Called::Failed { outcome, retry_after } if attempts < max_attempts && age < MAX_AGE => {
-            let wait = pause(attempts - 1, *retry_after, fraction);
-            let next_at = Some(now.plus(wait));
-            transition::event_called(&mut next, CallbackState::Due, outcome.clone(), next_at, now);
-            (next, Next::Wait(Pause { wait, called: attempts }))
-        }
-        Called::Failed { outcome, .. } | Called::Refused(outcome) => {
-            transition::event_called(&mut next, CallbackState::GivenUp, outcome.clone(), None, now);
-            let reason = reason(&next);
-            (next, Next::GiveUp(reason))
-        }
+        Called::Failed { .. } | Called::Refused(_) => Next::GiveUp(not_delivered(calls, &called.outcome())),
     }
 }
 
@@ -194,13 +224,14 @@ fn pause(failures: u32, asked: Option<Duration>, fraction: f64) -> Duration {
     whole_seconds(pause.max(asked.unwrap_or_default().min(MAX_RETRY_AFTER)))
 }
 
-fn reason(document: &TaskStatus) -> String {
-    let callback = document.callback.as_ref();
-    let attempts = callback.map_or(0, |callback| callback.attempts);
-    let outcome = callback.and_then(|callback| callback.last_outcome.as_deref()).unwrap_or("unknown");
-    format!(
-        "the event of the task's end was not delivered; calls of the receiver: {attempts}; the last one: {outcome}"
-    )
+fn reason(record: Option<&CallbackRecord>) -> String {
+    let outcome = record.and_then(|record| record.last_outcome.as_deref()).unwrap_or("unknown");
+    not_delivered(record.map_or(0, |record| record.attempts), outcome)
+}
+
+/// Why an event was given up.
+pub(crate) fn not_delivered(calls: u32, outcome: &str) -> String {
+    format!("the event was not delivered; calls of the receiver: {calls}; the last one: {outcome}")
 }
 
 /// Returns the type of the event of a terminal state.

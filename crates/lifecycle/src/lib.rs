@@ -10,7 +10,7 @@
 //! - [`delivery`]: one delivery of a message.
 //! - [`outcome`]: the end of an attempt, and how it continues after a conflict.
 //! - [`lease`]: when to renew a lease and when to stop the attempt.
-//! - [`events`]: the event of a task's end, and its delivery.
+//! - [`events`]: the event of a task's end, and its delivery; [`sink`]: the other events of the operator's sink.
 //! - [`cancel`], [`retry`]: requests of clients to cancel or retry a task.
 //! - [`replay`]: a message that was given up and is to be replayed.
 //! - [`schedule`]: delayed tasks.
@@ -47,6 +47,7 @@ pub mod replay;
 pub mod retention;
 pub mod retry;
 pub mod schedule;
+pub mod sink;
 pub mod sweep;
 mod transition;
 pub mod unique;

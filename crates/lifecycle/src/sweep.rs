@@ -150,9 +150,9 @@ fn silence(state: TaskState, policy: &Policy) -> Duration {
     hidden + working + MAX_CLOCK_SKEW
 }
 
-/// When the receiver of a due event is called next, if it was called before.
+/// When the receiver or the sink of a due event is called next; `None` if one of them was not called yet.
 fn next_call(document: &TaskStatus) -> Option<Timestamp> {
-    document.callback.as_ref().and_then(|callback| callback.next_attempt_at)
+    document.due_deliveries().map(|record| record.next_attempt_at).min().flatten()
 }
 
 /// Returns how long the document of a due event can stay without a write while the message of the event exists and may

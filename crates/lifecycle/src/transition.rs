@@ -159,6 +159,7 @@ pub(crate) fn retry(document: &mut TaskStatus, by: Option<&str>, now: Timestamp)
     document.generation = document.generation.saturating_add(1);
     document.cancel_requested_at = None;
     document.callback = None;
+    document.sink = None;
     document.percent_complete = None;
     document.message = None;
     document.record(AttemptRecord {
@@ -172,16 +173,18 @@ pub(crate) fn retry(document: &mut TaskStatus, by: Option<&str>, now: Timestamp)
     });
 }
 
-/// A terminal state → the same: records a call of the task's receiver. The task itself does not change, and neither does
-/// the time of its last change.
+/// A terminal state → the same: records a call of the task's receiver, or of the sink. The task itself does not change, and
+/// neither does the time of its last change.
 pub(crate) fn event_called(
     document: &mut TaskStatus,
+    is_for_sink: bool,
     state: CallbackState,
     outcome: String,
     next_attempt_at: Option<Timestamp>,
     now: Timestamp,
 ) {
-    if let Some(callback) = &mut document.callback {
+    let record = if is_for_sink { &mut document.sink } else { &mut document.callback };
+    if let Some(callback) = record {
         callback.state = state;
         callback.attempts = callback.attempts.saturating_add(1);
         callback.last_attempt_at = Some(now);
@@ -220,6 +223,13 @@ fn end(
     document.expires_at = Some(retention::expires_at(now, keep_for));
     document.error = error;
     document.callback = document.callback_uri.as_ref().map(|_| CallbackRecord::due());
+    document.sink = document.sink_events.then(CallbackRecord::due);
+}
+
+/// A terminal state → the same: the delivery of this event of the end begins again.
+pub(crate) fn event_again(document: &mut TaskStatus, is_for_sink: bool) {
+    let record = if is_for_sink { &mut document.sink } else { &mut document.callback };
+    *record = Some(CallbackRecord::due());
 }
 
 fn end_attempt(

@@ -1,4 +1,4 @@
-//! What the API and the worker share: settings, environment, authentication, log lines, receivers of events, bodies, media types and one
+//! What the API and the worker share: settings, environment, authentication, log lines, receivers and sink of events, bodies, media types and one
 //! table of problems.
 
 pub mod auth;
@@ -9,6 +9,7 @@ pub mod media_type;
 pub mod problem;
 pub mod response;
 pub mod settings;
+pub mod sink;
 pub mod trace;
 
 pub use env::Env;

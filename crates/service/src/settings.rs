@@ -10,6 +10,7 @@ use lifecycle::handlers::Handlers;
 use logging::Level;
 
 use crate::callback::{CallbackHosts, Callbacks};
+use crate::sink::Sink;
 
 pub use parse::{ConfigurationError, SettingsError};
 pub use storage::StorageSettings;
@@ -64,6 +65,8 @@ pub struct ApiSettings {
     pub handlers: Handlers,
     /// `callback_hosts`: the receivers that a `CallbackUri` may name.
     pub callback_hosts: CallbackHosts,
+    /// Whether `event_sink_url` is set, so that the events of new tasks go to the operator's sink.
+    pub sink_events: bool,
 }
 
 impl ApiSettings {
@@ -118,6 +121,8 @@ pub struct WorkerSettings {
     pub handlers: Handlers,
     /// How events of ended tasks are delivered; `None` if `callback_hosts` lists no receiver.
     pub callbacks: Option<Callbacks>,
+    /// The operator's sink of events; `None` without `event_sink_url`.
+    pub sink: Option<Sink>,
     /// `handler_process_host`: the host process of the handlers that are components, without a slash at the end; empty
     /// if they are in the worker's own process.
     pub handler_process: String,

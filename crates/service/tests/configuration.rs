@@ -82,6 +82,7 @@ fn components_connect_only_to_configured_hosts() {
         "{{ callback_hosts_b }}",
         "{{ callback_hosts_c }}",
         "{{ callback_hosts_d }}",
+        "{{ event_sink_host }}",
     ];
     assert_eq!(hosts("worker"), toml::Value::from([&storage[..], &handlers[..]].concat()));
 }

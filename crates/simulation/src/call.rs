@@ -79,7 +79,7 @@ impl Call {
                 (call.op, call.part) = (Op::Handler, Some(Part::Handler));
                 return call;
             }
-            (Some("receiver.test"), _) => {
+            (Some("receiver.test" | "sink.test"), _) => {
                 call.op = Op::Receiver;
                 return call;
             }

@@ -13,7 +13,7 @@ use crate::call::{
     BLOB_ENDPOINT, HANDLER_PROCESS, HANDLER_URL, IDENTITY_ENDPOINT, QUEUE_ENDPOINT, TASK_QUEUES, VAULT_URL,
 };
 use crate::random::Rng;
-use crate::receive::{MAX_ATTEMPTS, RECEIVER_HOST, RECEIVER_SECRET};
+use crate::receive::{MAX_ATTEMPTS, RECEIVER_HOST, RECEIVER_SECRET, SINK_HOST};
 use crate::scenario::{Credential, Knobs, Scenario};
 use crate::secrets::Secrets;
 
@@ -134,6 +134,9 @@ impl Cloud {
                 "callback_hosts" if knobs.events => RECEIVER_HOST.to_owned(),
                 "callback_secrets" if knobs.events => RECEIVER_SECRET.to_owned(),
                 "callback_max_attempts" if knobs.events => MAX_ATTEMPTS.to_string(),
+                "event_sink_url" if !knobs.sink.is_empty() => format!("{SINK_HOST}/api/events"),
+                "event_sink_host" if !knobs.sink.is_empty() => SINK_HOST.to_owned(),
+                "event_sink_max_attempts" => MAX_ATTEMPTS.to_string(),
                 "handler_process_host" if knobs.isolated => HANDLER_PROCESS.to_owned(),
                 _ => return None,
             })

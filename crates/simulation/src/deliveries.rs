@@ -38,6 +38,7 @@ impl Record {
         if let Some(key) = EventKey::of_message(&text).filter(|_| queue == QueueKind::Events) {
             self.event(&key).is_put = true;
         }
+        self.sink_message_put(from.now, from.role, queue, &text);
         let parsed = TaskMessage::parse(&text);
         let usable = parsed.is_ok();
         let (task, is_ours) = match parsed {
@@ -138,7 +139,10 @@ impl Record {
         let outage = self.faults_end_at.as_secs() / MIN_PAUSE_SECONDS;
         let waits_for_name = self.waits_for_name.as_secs() / MIN_WAIT_FOR_NAME_SECONDS;
         let ids = texts(body, "MessageId");
-        self.order_of(from, &ids);
+        // Events are received beside the tasks and take no slot.
+        if call.queue == Some(QueueKind::Tasks) {
+            self.order_of(from, &ids);
+        }
         for (id, visible) in ids.into_iter().zip(texts(body, "TimeNextVisible")) {
             let visible_at = from.visible_at(&visible);
             self.count("delivery");

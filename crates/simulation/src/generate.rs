@@ -76,6 +76,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let mut of_events = Rng::fork(seed, 41);
     let submitted = tasks.get_mut(..of_clients).unwrap_or_default();
     receiver::receivers(&mut of_events, fault_free, &mut knobs, submitted, &mut elements);
+    receiver::sink(&mut Rng::fork(seed, 42), fault_free, &mut knobs, &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);
@@ -121,6 +122,7 @@ fn knobs(rng: &mut Rng) -> Knobs {
         isolated: rng.chance(50),
         priority_queues: false,
         events: false,
+        sink: Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What holds for a whole run.
 
+use crate::receive::Receive;
+
 /// How the components authenticate to the storage account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
@@ -60,6 +62,8 @@ pub struct Knobs {
     pub isolated: bool,
     /// Whether events are delivered: a task has a receiver.
     pub events: bool,
+    /// What the sink of events does on the first, second, … call for each event; the last is repeated. Empty: there is none.
+    pub sink: Vec<Receive>,
 }
 
 /// By how much clocks may differ before a task counts as one that lost its message (`lifecycle::sweep`).

@@ -105,11 +105,21 @@ pub enum Mutation {
     CallForEver,
     /// A worker does not read that the queue is paused.
     IgnorePause,
+    /// The event of an acceptance is not put by the submission.
+    ForgetAccepted,
+    /// The event of an acceptance is not put by the worker that finds that it may be missing.
+    ForgetOwedAccepted,
+    /// A message does not say that the event of the acceptance is owed.
+    LoseAcceptedNote,
+    /// The event of a start is not put.
+    ForgetStarted,
+    /// The event of an end is put for the sink after the message of the task is deleted.
+    DeleteBeforeSinkEvent,
 }
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 47] = [
+    pub const ALL: [(Self, &'static [Promise]); 52] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -155,11 +165,16 @@ impl Mutation {
         (Self::IgnoreMaxAttempts, &[Promise::P8]),
         (Self::DeleteBeforeReplay, &[Promise::P3]),
         (Self::DeleteBeforeEvent, &[Promise::P13]),
-        (Self::ForgetEvent, &[Promise::P13]),
-        (Self::BelieveReceiver, &[Promise::P13]),
-        (Self::GiveUpEventSilently, &[Promise::P13]),
+        (Self::ForgetEvent, &[Promise::P13, Promise::P17]),
+        (Self::BelieveReceiver, &[Promise::P13, Promise::P17]),
+        (Self::GiveUpEventSilently, &[Promise::P13, Promise::P17]),
         (Self::CallForEver, &[Promise::P8]),
         (Self::IgnorePause, &[Promise::P15]),
+        (Self::ForgetAccepted, &[Promise::P17]),
+        (Self::ForgetOwedAccepted, &[Promise::P17]),
+        (Self::LoseAcceptedNote, &[Promise::P17]),
+        (Self::ForgetStarted, &[Promise::P17]),
+        (Self::DeleteBeforeSinkEvent, &[Promise::P17]),
     ];
 
     /// The mutation of that name.
@@ -176,7 +191,9 @@ impl Mutation {
             (Self::TooManyOfName, "task_handlers") => {
                 value.map(|rules| rules.replace("max_concurrency\":", "max_concurrency\":3"))
             }
-            (Self::CallForEver, "callback_max_attempts") => value.map(|_| "1000".to_owned()),
+            (Self::CallForEver, "callback_max_attempts" | "event_sink_max_attempts") => {
+                value.map(|_| "1000".to_owned())
+            }
             (Self::RetryForEver, "max_dequeue_count") => Some("1000".to_owned()),
             _ => value,
         }

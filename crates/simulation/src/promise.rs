@@ -37,11 +37,13 @@ pub enum Promise {
     P14,
     /// No worker receives tasks while the queue is paused.
     P15,
+    /// With a sink, the acceptance and the end of every task are delivered to it, or given up with the reason.
+    P17,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -57,6 +59,7 @@ impl Promise {
         Self::P13,
         Self::P14,
         Self::P15,
+        Self::P17,
     ];
 }
 

@@ -4,6 +4,8 @@
 pub const MAX_ATTEMPTS: u32 = 4;
 /// The receivers.
 pub const RECEIVER_HOST: &str = "http://receiver.test";
+/// `event_sink_host`.
+pub const SINK_HOST: &str = "http://sink.test";
 /// `callback_secrets`, the base64 of 24 bytes behind its prefix.
 pub const RECEIVER_SECRET: &str = "whsec_c2ltdWxhdGVkLXNlY3JldC0yNGJ5dGVz";
 

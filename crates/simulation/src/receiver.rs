@@ -47,6 +47,41 @@ pub(crate) fn receivers(
             });
         }
     }
+    disturb(rng, knobs, elements);
+}
+
+/// Lets all events go to a sink in some of the runs. Without faults it accepts everything, so that starts are counted.
+pub(crate) fn sink(rng: &mut Rng, is_without_faults: bool, knobs: &mut Knobs, elements: &mut Vec<Element>) {
+    if !rng.chance(20) {
+        return;
+    }
+    knobs.sink = (0..rng.between(1, 4)).map(|_| receive(rng)).collect();
+    if is_without_faults {
+        return;
+    }
+    disturb(rng, knobs, elements);
+    // A submission puts the event of its acceptance, then its message.
+    if rng.chance(60) {
+        let fault = rng.one_of(
+            Fault::CrashBefore,
+            &[
+                Fault::CrashBefore,
+                Fault::CrashAfter,
+                Fault::Refused(403),
+                Fault::Late(10_000),
+                Fault::ResetAfter,
+            ],
+        );
+        elements.push(Element::Fault {
+            op: Op::PutMessage,
+            nth: u32::try_from(rng.below(3)).unwrap_or(0),
+            fault,
+        });
+    }
+}
+
+/// Lets calls go wrong, and workers crash.
+fn disturb(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
     for _ in 0..rng.below(3) {
         let fault = rng.one_of(
             Fault::CrashAfter,
@@ -80,27 +115,20 @@ fn receive(rng: &mut Rng) -> Receive {
     }
 }
 
-/// What the receiver responds; `None` when its connection breaks or it never responds.
+/// What the receiver or the sink responds; `None` when its connection breaks or it never responds.
 pub async fn respond(world: &Rc<World>, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-    let header =
-        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
-    let slot: Option<usize> = request.uri().path().strip_prefix('/').and_then(|slot| slot.parse().ok());
-    let task = slot.and_then(|slot| world.scenario.tasks.get(slot));
-    let scripted = task.map(|task| task.calls.as_slice()).unwrap_or_default();
-    let call = {
-        let mut record = world.record.borrow_mut();
-        let key = EventKey::of_event(&body)?;
-        let calls =
-            record.receiver_called(world.exec.now(), &key, header("webhook-id"), header("webhook-signature"));
-        let nth = usize::try_from(calls).unwrap_or(1).min(scripted.len()).saturating_sub(1);
-        let call = scripted.get(nth).copied().unwrap_or(Receive::Accept);
+    let call = if request.uri().host() == Some("sink.test") {
+        let nth = world.record.borrow_mut().sink_called(world.exec.now(), &body);
+        let call = scripted(&world.knobs().sink, nth);
         if call == Receive::Accept {
-            record.event(&key).is_delivered = true;
+            world.record.borrow_mut().sink_accepted(&body);
         }
         call
+    } else {
+        called(world, request, &body)?
     };
-    world.note(|| format!("receiver  {}: {call:?}", header("webhook-id")));
+    world.note(|| format!("receiver  {}: {call:?}", body.get("type").unwrap_or(&serde_json::Value::Null)));
     match call {
         Receive::Accept => Some(status(204)),
         Receive::Refuse(code) => Some(status(code)),
@@ -115,6 +143,29 @@ pub async fn respond(world: &Rc<World>, request: &Request<Bytes>) -> Option<Resp
         }
         Receive::Reset => None,
     }
+}
+
+/// What the receiver of a task does.
+fn called(world: &Rc<World>, request: &Request<Bytes>, body: &serde_json::Value) -> Option<Receive> {
+    let header =
+        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let slot: Option<usize> = request.uri().path().strip_prefix('/').and_then(|slot| slot.parse().ok());
+    let task = slot.and_then(|slot| world.scenario.tasks.get(slot));
+    let mut record = world.record.borrow_mut();
+    let key = EventKey::of_event(body)?;
+    let calls =
+        record.receiver_called(world.exec.now(), &key, header("webhook-id"), header("webhook-signature"));
+    let call = scripted(task.map(|task| task.calls.as_slice()).unwrap_or_default(), calls);
+    if call == Receive::Accept {
+        record.event(&key).is_delivered = true;
+    }
+    Some(call)
+}
+
+/// What happens on call number `calls`.
+fn scripted(calls_of: &[Receive], calls: u32) -> Receive {
+    let nth = usize::try_from(calls).unwrap_or(1).min(calls_of.len()).saturating_sub(1);
+    calls_of.get(nth).copied().unwrap_or(Receive::Accept)
 }
 
 fn status(code: u16) -> Response<Bytes> {

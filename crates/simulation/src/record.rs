@@ -5,6 +5,7 @@
 pub mod events;
 pub mod order;
 pub mod pause;
+pub mod sink;
 pub mod slots;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -55,6 +56,11 @@ pub struct Document {
     pub callback_uri: Option<String>,
     /// How far the delivery of its event is.
     pub callback: Option<events::Callback>,
+    /// Whether the events of the task go to the sink.
+    #[serde(default)]
+    pub sink_events: bool,
+    /// How far the delivery of its end to the sink is.
+    pub sink: Option<events::Callback>,
     /// When it may be purged.
     pub expires_at: Option<String>,
     /// Not to be started earlier.
@@ -275,6 +281,10 @@ pub struct Record {
     pub tasks: BTreeMap<TaskId, Life>,
     /// Events of ended tasks.
     pub events: BTreeMap<events::EventKey, events::EventLife>,
+    /// Other events of the sink, by their ids.
+    pub sink_events: BTreeMap<String, sink::SinkLife>,
+    /// Whether there is a sink.
+    pub has_sink: bool,
     /// Messages that exist.
     pub messages: BTreeMap<String, Message>,
     /// Workers that each deleted message killed: a copy of it may arrive in the poison queue late.
@@ -337,6 +347,8 @@ impl Record {
             violations: Vec::new(),
             tasks: BTreeMap::new(),
             events: BTreeMap::new(),
+            sink_events: BTreeMap::new(),
+            has_sink: false,
             messages: BTreeMap::new(),
             kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),

@@ -49,11 +49,24 @@ pub fn apply(
         {
             return put_message_done();
         }
-        (Mutation::DeleteBeforeEvent, Op::PutMessage)
+        (Mutation::DeleteBeforeEvent | Mutation::DeleteBeforeSinkEvent, Op::PutMessage)
             if is_worker && call.queue == Some(QueueKind::Events) =>
         {
             let event = EventKey::of_message(&text(request.body(), "MessageText"));
+            let is_for_sink = mutation == Mutation::DeleteBeforeSinkEvent;
+            let event = event.filter(|event| event.is_for_sink == is_for_sink);
             delete_held(world, source, event.map(|event| event.task));
+        }
+        (Mutation::ForgetAccepted, Op::PutMessage) if is_api && is_sink_event(&request, "Accepted") => {
+            return put_message_done();
+        }
+        (Mutation::ForgetOwedAccepted, Op::PutMessage)
+            if is_worker && is_sink_event(&request, "Accepted") =>
+        {
+            return put_message_done();
+        }
+        (Mutation::ForgetStarted, Op::PutMessage) if is_sink_event(&request, "Started") => {
+            return put_message_done();
         }
         (Mutation::PoisonWithoutReason, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
             return plain(signed(requests::put_message("taskqueue-poison", &without_reason(request.body()))));
@@ -208,6 +221,9 @@ pub fn falsified(
         (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
             response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
         }
+        (Mutation::LoseAcceptedNote, Op::GetMessages, Role::Worker) => {
+            response.map(|body| without_member(&body, "AcceptedDue"))
+        }
         (Mutation::IgnoreExpiry, Op::GetBlob | Op::GetMessages, Role::Worker) => {
             response.map(|body| without_member(&body, "StartBy"))
         }
@@ -288,6 +304,11 @@ fn held_for(world: &World, task: Option<TaskId>) -> Vec<(String, String, String)
             Some((message.queue_name.clone(), id.clone(), memory.receipts.get(id)?.1.clone()))
         })
         .collect()
+}
+
+/// Whether a message of the sink with an event of this kind is put.
+fn is_sink_event(request: &Request<Bytes>, kind: &str) -> bool {
+    text(request.body(), "MessageText").contains(&format!("\"SinkEvent\":\"{kind}\""))
 }
 
 fn is_outcome(body: &Bytes) -> bool {

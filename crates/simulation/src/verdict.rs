@@ -22,8 +22,8 @@ pub fn judge(world: &Rc<World>) {
     for (promise, text) in found {
         record.broken(promise, now, text);
     }
-    for text in record.lost_events() {
-        record.broken(Promise::P13, now, text);
+    for (promise, text) in [record.lost_events(), record.lost_sink_events(is_fair(world))].concat() {
+        record.broken(promise, now, text);
     }
     if let Some(text) = leaked(&record) {
         record.broken(Promise::P7, now, text);

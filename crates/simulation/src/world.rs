@@ -69,6 +69,9 @@ impl World {
             })
             .collect();
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
+        let tasks = u32::try_from(scenario.tasks.len()).unwrap_or(1);
+        // A task has three events of up to five requests, which take no slot.
+        let of_events = if scenario.knobs.sink.is_empty() { 0 } else { 15 * tasks };
         let mut record = Record::new(tracing);
         record.clocks_agree = scenario.clocks_agree();
         record.hours = scenario.hours();
@@ -78,6 +81,7 @@ impl World {
         if scenario.has_plain_order() {
             record.overtaking.slots = scenario.knobs.max_concurrency;
         }
+        record.has_sink = !scenario.knobs.sink.is_empty();
         record.operator_removes = scenario
             .elements
             .iter()
@@ -104,7 +108,7 @@ impl World {
             rng: RefCell::new(Rng::fork(seed, 3)),
             faults_off: Cell::new(false),
             // More than a correct worker needs in its busiest second: see docs/performance.md.
-            rate_limit: 150 + 12 * concurrency.min(u32::try_from(scenario.tasks.len()).unwrap_or(1) + 4),
+            rate_limit: 150 + 12 * concurrency.min(tasks + 4) + of_events,
             under_way: Cell::new(0),
             steps: Default::default(),
             scenario,

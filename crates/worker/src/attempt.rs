@@ -8,6 +8,7 @@ use service::log::{Level, Line};
 use storage::{ReceivedMessage, StoredDocument};
 
 use crate::engine::Engine;
+use crate::events::Owed;
 use crate::outcome::DeliveryOutcome;
 
 /// A started attempt.
@@ -26,6 +27,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) started_at: Instant,
     /// When the current lease began, or slightly earlier.
     pub(crate) leased_since: Instant,
+    /// Events of the sink that are still to be put.
+    pub(crate) owed: Owed,
 }
 
 impl<'a> Attempt<'a> {
@@ -35,10 +38,11 @@ impl<'a> Attempt<'a> {
         id: DeliveryId,
         stored: StoredDocument,
         leased_since: Instant,
+        owed: Owed,
     ) -> Self {
         let (number, started_at) = (stored.document.attempt, engine.env.instant());
         let policy = engine.policy_of(&stored.document.task_name).for_task(&stored.document);
-        Self { engine, policy, message, id, stored, number, started_at, leased_since }
+        Self { engine, policy, message, id, stored, number, started_at, leased_since, owed }
     }
 
     /// Returns the name of the blob for this attempt's result. No other attempt writes it.

@@ -1,5 +1,6 @@
 //! One delivery of a message, from its text to its outcome. `lifecycle::delivery` decides.
 
+use futures::future::LocalBoxFuture;
 use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_message};
 use lifecycle::handlers::slots::pause;
 use lifecycle::redelivery::{approach, backed_off, survived};
@@ -11,7 +12,7 @@ use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Wr
 
 use crate::attempt::Attempt;
 use crate::engine::{Engine, rest_after};
-use crate::events::put_event;
+use crate::events::{Owed, put_accepted, put_event};
 use crate::outcome::{DeliveryEnd, DeliveryOutcome};
 use crate::places::{Place, Places};
 use crate::poison::poison;
@@ -61,11 +62,11 @@ impl Document {
         document.map_or("", |document| &document.task_name)
     }
 
-    /// Puts the event of a task that has ended, if it is due.
-    async fn put_event(&self, engine: &Engine) -> Result<(), StorageError> {
+    /// Returns the document if it was read or carried.
+    fn status(&self) -> Option<&TaskStatus> {
         match self {
-            Self::Found(stored) => put_event(engine, &stored.document).await,
-            Self::Missing | Self::Unreadable(_) => Ok(()),
+            Self::Found(stored) => Some(&stored.document),
+            Self::Missing | Self::Unreadable(_) => None,
         }
     }
 
@@ -183,7 +184,7 @@ async fn perform(
         },
         Step::Cancel(next) => match write(engine, &next, document.etag()).await? {
             Write::Done(_) => {
-                put_event(engine, &next).await?;
+                put_events(parsed, Some(&next)).await?;
                 engine.discard(received).await;
                 DeliveryOutcome::Cancelled
             }
@@ -194,21 +195,23 @@ async fn perform(
                 if write(engine, &next, document.etag()).await? == Write::Conflict {
                     return Ok(None);
                 }
-                put_event(engine, &next).await?;
+                put_events(parsed, Some(&next)).await?;
             } else {
-                document.put_event(engine).await?;
+                put_events(parsed, document.status()).await?;
             }
             poison(engine, received, &reason).await?;
             DeliveryOutcome::Poisoned
         }
         Step::Discard(_) => {
             // The worker, or the request to cancel, that ended the task may have crashed before it put the event.
-            document.put_event(engine).await?;
+            put_events(parsed, document.status()).await?;
             engine.discard(received).await;
             DeliveryOutcome::Discarded
         }
         Step::Schedule(delay) => {
-            engine.queue.send(QueueName::Scheduled, &text_to_schedule(received, document), delay).await?;
+            let owes_accepted = parsed.message.as_ref().is_ok_and(|message| message.owes_accepted);
+            let text = text_to_schedule(received, document, owes_accepted);
+            engine.queue.send(QueueName::Scheduled, &text, delay).await?;
             engine.discard(received).await;
             DeliveryOutcome::Deferred
         }
@@ -225,6 +228,26 @@ async fn perform(
     Ok(Some(outcome.into()))
 }
 
+/// Puts the events that are still due before the message is deleted.
+fn put_events<'a>(
+    parsed: &'a Parsed<'_>,
+    document: Option<&'a TaskStatus>,
+) -> LocalBoxFuture<'a, Result<(), StorageError>> {
+    // Boxed, because several steps end in it.
+    Box::pin(async move {
+        if let Ok(message) = parsed.message
+            && message.owes_accepted
+            && let Some(accepted) = document.or(message.document.as_ref())
+        {
+            put_accepted(parsed.engine, accepted).await?;
+        }
+        match document {
+            Some(document) => put_event(parsed.engine, document).await,
+            None => Ok(()),
+        }
+    })
+}
+
 /// Hides the message of a task that has to wait for others of its name.
 async fn wait_for_place(parsed: &Parsed<'_>) -> DeliveryEnd {
     let Parsed { engine, received, delivery, .. } = parsed;
@@ -235,16 +258,20 @@ async fn wait_for_place(parsed: &Parsed<'_>) -> DeliveryEnd {
 /// Runs an attempt of the task, whose stored document says that this delivery has started it.
 async fn start(parsed: &Parsed<'_>, stored: StoredDocument, place: Option<Place<'_>>) -> DeliveryOutcome {
     let Parsed { engine, received, delivery, leased_since, slot, .. } = parsed;
-    let attempt = Attempt::new(engine, (*received).clone(), delivery.id.clone(), stored, *leased_since);
+    let owes_accepted = parsed.message.as_ref().is_ok_and(|message| message.owes_accepted);
+    let owed = Owed::at_start(engine, &stored.document, owes_accepted);
+    let attempt = Attempt::new(engine, (*received).clone(), delivery.id.clone(), stored, *leased_since, owed);
     run(attempt, slot, place).await
 }
 
 /// Returns the text of the message for the scheduled queue: its own, in a form that fits, without notes.
-fn text_to_schedule(received: &ReceivedMessage, document: &Document) -> String {
+fn text_to_schedule(received: &ReceivedMessage, document: &Document, owes_accepted: bool) -> String {
     let original = DeliveryNote::removed_from(&received.text);
     match (TaskMessage::text_to_forward(&original), document) {
         (Some(text), _) => text,
-        (None, Document::Found(stored)) => TaskMessage::text_for(&stored.document, Some(&stored.etag)),
+        (None, Document::Found(stored)) => {
+            TaskMessage::text_owing(&stored.document, Some(&stored.etag), owes_accepted)
+        }
         (None, Document::Missing | Document::Unreadable(_)) => original.into_owned(),
     }
 }

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use azure::{EVENT_GRID_RESOURCE, TokenSource};
 use lifecycle::Policy;
 use lifecycle::pace::MAX_REST;
 use service::env::{Env, Instant};
 use service::log::Line;
 use service::settings::WorkerSettings;
+use service::sink::SinkAuth;
 use storage::{ReceivedMessage, ResultStore, StorageError, TaskReceiver, WorkerStorage};
 
 use crate::pause_state::PauseState;
@@ -36,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) started_at: Instant,
     /// When this instance last checked the scheduled queue.
     pub(crate) promoted_at: Cell<Option<Instant>>,
+    /// Tokens for the sink of events; `None` if it needs none.
+    pub(crate) sink_tokens: Option<TokenSource>,
     /// Whether this instance has put an event since it last checked the queue of events.
     pub(crate) is_event_put: Cell<bool>,
     /// When this instance last checked the queue of events.
@@ -61,6 +65,12 @@ impl Engine {
         let (promoted_at, sweep_check_at) = (Cell::new(None), Cell::new(started_at));
         let sweep_policy = settings.handlers.longest(&policy);
         let handlers_exist = Cell::new(false);
+        let sink_tokens = match settings.sink.as_ref().map(|sink| &sink.auth) {
+            Some(SinkAuth::Identity(identity)) => {
+                Some(TokenSource::new(identity.clone(), EVENT_GRID_RESOURCE))
+            }
+            _ => None,
+        };
         Self {
             env,
             store,
@@ -72,6 +82,7 @@ impl Engine {
             pause: PauseState::default(),
             started_at,
             promoted_at,
+            sink_tokens,
             is_event_put: Cell::new(false),
             events_checked_at: Cell::new(None),
             events_drained: Cell::new(false),

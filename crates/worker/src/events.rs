@@ -1,31 +1,31 @@
-//! Events of ended tasks: puts their messages, and delivers them to the receivers that `CallbackUri` names.
-//! `lifecycle::events` decides.
+//! Events of tasks: puts their messages, and delivers them to the receivers that `CallbackUri` names and to the operator's
+//! sink. `lifecycle::events` and `lifecycle::sink` decide.
 //!
 //! Deliveries occupy no slot of a drain: tasks are received and run meanwhile.
 
 mod call;
+mod ended;
+mod owed;
 mod signature;
+mod sink;
 
 use std::time::Duration;
 
 use futures::future::{LocalBoxFuture, join_all};
-use lifecycle::events::{self, Called, Next, Step, decide, record};
+use lifecycle::events::{self, Called, Next};
 use lifecycle::redelivery;
-use models::{EventMessage, TaskStatus};
-use service::callback::Callbacks;
+use lifecycle::sink::{after, given_up};
+use models::{EventMessage, SinkMessage, TaskId, TaskStatus};
+use service::env::Instant;
 use service::log::Line;
-use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
+use storage::{QueueName, ReceivedMessage, StorageError};
 
 use crate::engine::{Engine, rest_after};
 use crate::poison::poison;
-use call::call;
+pub(crate) use owed::Owed;
 
 /// Events that a drain delivers at a time.
 const MAX_BATCH_EVENTS: u32 = 16;
-/// Tries to record one call. Each further one follows a conflict with another writer of the document.
-const MAX_WRITES: u32 = 4;
-/// The pause of a message whose call could not be recorded because of such conflicts.
-const CONTENDED_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is to be done with a message.
 enum Ended {
@@ -40,7 +40,8 @@ impl From<Next> for Ended {
     }
 }
 
-/// Puts the message of the event of `document`, if one is due.
+/// Puts the messages of the events of the end of `document` that are due. A task that ended before its first attempt may owe
+/// the event of its acceptance as well.
 ///
 /// # Errors
 /// The message may not have been put. The message of the task must then be left in its queue.
@@ -50,23 +51,57 @@ pub(crate) fn put_event<'a>(
 ) -> LocalBoxFuture<'a, Result<(), StorageError>> {
     // Boxed, because several deliveries of a task end in it.
     Box::pin(async move {
-        let Some(message) = EventMessage::of(document) else { return Ok(()) };
-        engine.queue.send(QueueName::Events, &message.text(), Duration::ZERO).await?;
+        if let Some(message) = EventMessage::of(document) {
+            put(engine, &message.text()).await?;
+        }
+        if let Some(message) = EventMessage::for_sink(document) {
+            if document.attempt == 0 {
+                put_accepted(engine, document).await?;
+            }
+            put(engine, &message.text()).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Puts the event of the acceptance again, which a crash or an error may have prevented.
+///
+/// # Errors
+/// The message may not have been put.
+pub(crate) async fn put_accepted(engine: &Engine, document: &TaskStatus) -> Result<(), StorageError> {
+    match SinkMessage::accepted(document) {
+        Some(message) => put(engine, &message.text()).await,
+        None => Ok(()),
+    }
+}
+
+fn put<'a>(engine: &'a Engine, text: &'a str) -> LocalBoxFuture<'a, Result<(), StorageError>> {
+    Box::pin(async move {
+        engine.queue.send(QueueName::Events, text, Duration::ZERO).await?;
         engine.is_event_put.set(true);
         Ok(())
     })
 }
 
+/// Returns whether this worker delivers events.
+fn is_on(engine: &Engine) -> bool {
+    engine.settings.callbacks.is_some() || engine.settings.sink.is_some()
+}
+
 /// Returns the time until this drain checks the queue of events; `None` if events are off.
 pub(crate) fn check_in(engine: &Engine, is_idle: bool) -> Option<Duration> {
-    engine.settings.callbacks.as_ref()?;
+    if !is_on(engine) {
+        return None;
+    }
     let since_check = engine.events_checked_at.get().map(|at| engine.env.instant().since(at));
     Some(events::check_in(engine.is_event_put.get(), is_idle, since_check))
 }
 
 /// Receives events and delivers each of them once. Returns how long not to call storage, if it was busy or failed.
 pub(crate) async fn deliver_events(engine: &Engine) -> Option<Duration> {
-    let callbacks = engine.settings.callbacks.as_ref()?;
+    if !is_on(engine) {
+        return None;
+    }
     engine.events_checked_at.set(Some(engine.env.instant()));
     engine.is_event_put.set(false);
     let lease = events::lease(engine.settings.visibility);
@@ -83,13 +118,13 @@ pub(crate) async fn deliver_events(engine: &Engine) -> Option<Duration> {
         // The next batch follows at once.
         engine.is_event_put.set(true);
     }
-    let rests = join_all(messages.iter().map(|message| deliver(engine, callbacks, message))).await;
+    let rests = join_all(messages.iter().map(|message| deliver(engine, message))).await;
     rests.into_iter().flatten().max()
 }
 
 /// Never fails: a message that is neither deleted nor hidden becomes visible when its lease expires.
-async fn deliver(engine: &Engine, callbacks: &Callbacks, received: &ReceivedMessage) -> Option<Duration> {
-    let ended = match process(engine, callbacks, received).await {
+async fn deliver(engine: &Engine, received: &ReceivedMessage) -> Option<Duration> {
+    let ended = match process(engine, received).await {
         Ok(Ended::Next(Next::Delete)) => {
             delete(engine, received).await;
             Ok(())
@@ -120,92 +155,41 @@ async fn deliver(engine: &Engine, callbacks: &Callbacks, received: &ReceivedMess
 
 /// Returns the text of the message with this note; `None` if it is no event.
 fn noted(received: &ReceivedMessage, called: u32) -> Option<String> {
+    if let Some(message) = SinkMessage::parse(&received.text) {
+        return Some(SinkMessage { called, ..message }.text());
+    }
     let message = EventMessage::parse(&received.text).ok()?;
     Some(EventMessage { called, ..message }.text())
 }
 
-/// Decides, and calls the receiver if that is the decision. Returns what is to be done with the message.
-async fn process(
-    engine: &Engine,
-    callbacks: &Callbacks,
-    received: &ReceivedMessage,
-) -> Result<Ended, StorageError> {
-    let message = match EventMessage::parse(&received.text) {
-        Ok(message) => message,
-        Err(reason) => return Ok(Next::GiveUp(reason.to_owned()).into()),
-    };
-    let stored = match read(engine, &message).await {
-        Err(StorageError::Unreadable { reason, .. }) => {
-            return Ok(Next::GiveUp(format!("the stored document cannot be read: {reason}")).into());
-        }
-        stored => stored?,
-    };
-    let document = stored.as_ref().map(|stored| &stored.document);
-    match (decide(&message, document, received.dequeue_count, engine.env.timestamp()), stored) {
-        (Step::Call, Some(stored)) => {
-            let started = engine.env.instant();
-            let called = call(&*engine.env, callbacks, &message, &stored.document).await;
-            let milliseconds = engine.env.instant().since(started).as_millis();
-            log_call(engine, &stored.document, &called, milliseconds);
-            record_call(engine, callbacks, received, &message, &called, stored).await
-        }
-        (Step::GiveUp { reason, document: Some(document) }, Some(stored)) => {
-            match engine.store.replace(&document, &stored.etag).await? {
-                Write::Done(_) => Ok(Next::GiveUp(reason).into()),
-                Write::Conflict => Ok(Ended::Hide(CONTENDED_PAUSE)),
-            }
-        }
-        (step, _) => Ok(without_call(step).into()),
+/// Delivers the event that the message names. Returns what is to be done with the message.
+async fn process(engine: &Engine, received: &ReceivedMessage) -> Result<Ended, StorageError> {
+    if let Some(message) = SinkMessage::parse(&received.text) {
+        return Ok(Ended::Next(deliver_to_sink(engine, received, &message).await));
+    }
+    match EventMessage::parse(&received.text) {
+        Ok(message) => ended::process(engine, received, &message).await,
+        Err(reason) => Ok(Next::GiveUp(reason.to_owned()).into()),
     }
 }
 
-/// What a step without a call, and without a document to write, means for the message.
-fn without_call(step: Step) -> Next {
-    match step {
-        Step::Wait(pause) => Next::Wait(pause),
-        Step::GiveUp { reason, .. } => Next::GiveUp(reason),
-        Step::Discard | Step::Call => Next::Delete,
+/// Delivers an event other than an end. The calls are counted in its message.
+async fn deliver_to_sink(engine: &Engine, received: &ReceivedMessage, message: &SinkMessage) -> Next {
+    if let Some(reason) = given_up(message, received.dequeue_count) {
+        return Next::GiveUp(reason);
     }
+    let started = engine.env.instant();
+    let called = sink::call(engine, sink::text_of_message(engine, message)).await;
+    log_call(engine, message.event_of, message.called, &called, started);
+    after(message, &called, max_attempts(engine, true), engine.env.timestamp(), engine.env.fraction())
 }
 
-/// Records the call in the document. If the worker crashes before, the receiver is called again.
-async fn record_call(
-    engine: &Engine,
-    callbacks: &Callbacks,
-    received: &ReceivedMessage,
-    message: &EventMessage,
-    called: &Called,
-    mut stored: StoredDocument,
-) -> Result<Ended, StorageError> {
-    let fraction = engine.env.fraction();
-    for _ in 0..MAX_WRITES {
-        let now = engine.env.timestamp();
-        let (document, next) = record(&stored.document, called, callbacks.max_attempts, now, fraction);
-        if let Write::Done(_) = engine.store.replace(&document, &stored.etag).await? {
-            return Ok(next.into());
-        }
-        let Some(current) = read(engine, message).await? else { return Ok(Next::Delete.into()) };
-        if current.document == document {
-            // The response to the write was lost.
-            return Ok(next.into());
-        }
-        stored = current;
-        match decide(message, Some(&stored.document), received.dequeue_count, now) {
-            // Another message of the event was called for as well. This call counts too.
-            Step::Call | Step::Wait(_) => {}
-            // Also if the message was received too often: the next delivery finds that again.
-            Step::GiveUp { document: Some(_), .. } => break,
-            step => return Ok(without_call(step).into()),
-        }
-    }
-    Ok(Ended::Hide(CONTENDED_PAUSE))
-}
-
-async fn read(engine: &Engine, message: &EventMessage) -> Result<Option<StoredDocument>, StorageError> {
-    match engine.store.read(message.event_of, None).await? {
-        Read::Found(stored) => Ok(Some(*stored)),
-        Read::Missing | Read::Unchanged => Ok(None),
-    }
+/// Calls of the sink, or of a receiver, for one event. Without a sink or receivers, the first call is refused.
+fn max_attempts(engine: &Engine, is_for_sink: bool) -> u32 {
+    let settings = &engine.settings;
+    let (sink, callbacks) = (settings.sink.as_ref(), settings.callbacks.as_ref());
+    let max = if is_for_sink { sink.map(|it| it.max_attempts) } else { callbacks.map(|it| it.max_attempts) };
+    max.unwrap_or(1)
 }
 
 /// Hides the message and replaces its text if one is given. If that fails, it stays hidden until its lease expires.
@@ -221,17 +205,17 @@ async fn delete(engine: &Engine, received: &ReceivedMessage) {
     }
 }
 
-fn log_call(engine: &Engine, document: &TaskStatus, called: &Called, milliseconds: u128) {
+/// `attempts` is the number of earlier calls.
+fn log_call(engine: &Engine, task: TaskId, attempts: u32, called: &Called, started: Instant) {
     let line = match called {
-        Called::Accepted(status) => Line::info("event delivered").with("outcome", format!("HTTP {status}")),
-        Called::Failed { outcome, .. } | Called::Refused(outcome) => {
-            Line::warn("event not delivered").with("outcome", outcome.as_str())
-        }
+        Called::Accepted(_) => Line::info("event delivered"),
+        Called::Failed { .. } | Called::Refused(_) => Line::warn("event not delivered"),
     };
-    let attempts = document.callback.as_ref().map_or(0, |callback| callback.attempts);
+    let milliseconds = engine.env.instant().since(started).as_millis();
     engine.env.log(
         &line
-            .with("task_id", document.task_id.to_string())
+            .with("outcome", called.outcome())
+            .with("task_id", task.to_string())
             .with("attempt", attempts.saturating_add(1))
             .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
     );

@@ -1,4 +1,4 @@
-//! What an attempt does while its handler runs: it renews the lease, writes progress, and reads the document to
+//! What an attempt does while its handler runs: it renews the lease, writes progress, puts events, and reads the document to
 //! find out whether the attempt has to stop.
 
 use std::pin::pin;
@@ -34,6 +34,7 @@ pub(crate) enum Stop {
 enum Duty {
     RenewLease,
     WriteProgress,
+    PutEvent,
 }
 
 /// The earliest times of the next requests.
@@ -72,6 +73,7 @@ pub(crate) async fn keep_lease(
         match duty {
             Duty::RenewLease => renew_lease(attempt, &mut times).await?,
             Duty::WriteProgress => write_progress(attempt, &mut times, progress).await?,
+            Duty::PutEvent => attempt.owed.put_next(attempt.engine).await,
         }
     }
 }
@@ -88,6 +90,11 @@ async fn wait_for_duty(attempt: &Attempt<'_>, times: &Times, progress: &Progress
             Renewal::RenewNow if now >= times.renew_at => return Ok(Duty::RenewLease),
             Renewal::RenewNow => times.renew_at.since(now),
             Renewal::Hold(wait) => wait,
+        };
+        let wait = match attempt.owed.put_in(now) {
+            Some(Duration::ZERO) => return Ok(Duty::PutEvent),
+            Some(put_in) => wait.min(put_in),
+            None => wait,
         };
         if !progress.is_unwritten() {
             select(pin!(progress.reported()), pin!(env.sleep(wait))).await;
@@ -164,6 +171,7 @@ async fn write_progress(
         with_progress(&attempt.stored.document, percent, message.as_deref(), engine.env.timestamp());
     match engine.store.replace(&document, &attempt.stored.etag).await {
         Ok(Write::Done(etag)) => {
+            attempt.owed.progressed(engine, &document);
             attempt.stored = StoredDocument { document, etag };
             Ok(())
         }

@@ -43,7 +43,7 @@ pub(crate) async fn run(mut attempt: Attempt<'_>, slot: &Slot, place: Option<Pla
         Err(Stop::Released) => settle(attempt, Outcome::Released, None).await,
         Err(Stop::Document(Standing::CancelRequested)) => settle(attempt, Outcome::Cancelled, None).await,
         Err(Stop::Document(Standing::Terminal)) => {
-            discard_ended(&attempt).await;
+            discard_ended(&mut attempt).await;
             attempt.log(DeliveryOutcome::Discarded);
             DeliveryOutcome::Discarded
         }

@@ -125,11 +125,13 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
             }
             Effect::BackOff { wait, attempt: number } => {
                 hide(attempt, wait, backed_off(attempt.id.dequeue_count, number)).await;
+                put_rest(attempt).await;
             }
             Effect::Release => {
                 let count = attempt.id.dequeue_count;
                 let note = DeliveryNote::of(&attempt.message.text, count);
                 hide(attempt, Duration::ZERO, survived(count, note)).await;
+                put_rest(attempt).await;
             }
             Effect::Delete => attempt.engine.discard(&attempt.message).await,
         }
@@ -139,15 +141,27 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
 
 /// Deletes the message of a task that has ended, after the message of its event is put. If that fails, the message of the
 /// task stays, and its next delivery puts the event.
-pub(crate) async fn discard_ended(attempt: &Attempt<'_>) {
+pub(crate) async fn discard_ended(attempt: &mut Attempt<'_>) {
     if is_event_put(attempt).await {
         attempt.engine.discard(&attempt.message).await;
     }
 }
 
-/// Puts the message of the event, if one is due. Returns false if that failed.
-async fn is_event_put(attempt: &Attempt<'_>) -> bool {
-    let put = put_event(attempt.engine, &attempt.stored.document).await;
+/// Puts the events that the attempt still owes, in vain if storage fails: the next attempt has a start of its own, and the
+/// message says if the acceptance is owed.
+async fn put_rest(attempt: &mut Attempt<'_>) {
+    if let Err(error) = attempt.owed.put_rest(attempt.engine).await {
+        attempt.engine.log_failure("an event could not be queued", &error);
+    }
+}
+
+/// Puts the messages of the events that are due. Returns false if that failed.
+async fn is_event_put(attempt: &mut Attempt<'_>) -> bool {
+    let owed = attempt.owed.put_rest(attempt.engine).await;
+    let put = match owed {
+        Ok(()) => put_event(attempt.engine, &attempt.stored.document).await,
+        Err(error) => Err(error),
+    };
     if let Err(error) = &put {
         attempt.engine.log_failure("an event could not be queued; the message of its task comes back", error);
     }

@@ -12,7 +12,7 @@ use service::log::Line;
 use storage::{ETag, Page, QueueName, Read, StorageError, Write, release_key};
 
 use crate::engine::{Engine, rest_after};
-use crate::events::put_event;
+use crate::events::{put_accepted, put_event};
 
 const STATE_BLOB: &str = "sweep-state";
 const MAX_STATE_BYTES: u64 = 64 * 1024;
@@ -190,6 +190,10 @@ async fn requeue(
             _ => return Ok(Action::None),
         },
     };
+    if document.attempt == 0 {
+        // The submission may have crashed before it put the event of the acceptance.
+        put_accepted(engine, document).await?;
+    }
     let queue = if delay.is_zero() { QueueName::of(document.priority) } else { QueueName::Scheduled };
     engine.queue.send(queue, &TaskMessage::text_for(document, Some(&etag)), delay).await?;
     engine.env.log(

@@ -222,3 +222,20 @@ fn history_counts_used_attempts_without_a_counter() {
     document.history.remove(1);
     assert_eq!(document.attempts_used(), 1, "abandoned");
 }
+
+#[test]
+fn message_can_say_that_the_acceptance_is_owed() {
+    let (owing, plain) = (
+        TaskMessage::text_owing(&accepted(), Some(ETAG), true),
+        TaskMessage::text_for(&accepted(), Some(ETAG)),
+    );
+    let parsed = TaskMessage::parse(&owing).unwrap();
+    assert!(parsed.owes_accepted && !TaskMessage::parse(&plain).unwrap().owes_accepted);
+    assert_eq!(TaskMessage { owes_accepted: false, ..parsed }, TaskMessage::parse(&plain).unwrap());
+    assert_eq!(TaskMessage::text_to_forward(&owing).as_deref(), Some(&*owing));
+    let noted = DeliveryNote { delivery: 1, ..DeliveryNote::default() }.written_to(&owing).unwrap();
+    assert!(TaskMessage::parse(&noted).unwrap().owes_accepted, "a worker's note keeps it");
+    let large = TaskStatus { task_description: "x".repeat(MAX_MESSAGE_BYTES), ..accepted() };
+    let reference = TaskMessage::parse(&TaskMessage::text_owing(&large, Some(ETAG), true)).unwrap();
+    assert!(reference.owes_accepted && reference.document.is_none());
+}

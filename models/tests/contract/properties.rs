@@ -98,7 +98,7 @@ prop_compose! {
         (retry_at, attempts_used, generation) in (of(moment()), of(any::<u32>()), any::<u32>()),
         (start_by, max_attempts, timeout_seconds, unique_key, unique_until) in
             (of(moment()), of(any::<u32>()), of(any::<u32>()), of(text()), of(moment())),
-        (callback_uri, callback) in (of(text()), of(callback())),
+        (callback_uri, callback, sink_events, sink) in (of(text()), of(callback()), any::<bool>(), of(callback())),
         (attempt, percent_complete, message) in (any::<u32>(), of(0u8..=100), of(text())),
         (input, result, error) in (of(kept_json()), of(kept_json()), of(error())),
         result_blob in of((text(), text(), any::<u64>())),
@@ -108,7 +108,7 @@ prop_compose! {
         TaskStatus {
             task_name, task_description, state, task_id: TaskId::from_random_bytes(id), priority, return_uri,
             created_at, updated_at, started_at, finished_at, not_before, expires_at, retry_at, attempt,
-            attempts_used, generation, cancel_requested_at, start_by, max_attempts, timeout_seconds, unique_key, unique_until, callback_uri, callback,
+            attempts_used, generation, cancel_requested_at, start_by, max_attempts, timeout_seconds, unique_key, unique_until, callback_uri, callback, sink_events, sink,
             percent_complete, message, input, result, result_blob, error, owner, trace_parent, history,
         }
     }

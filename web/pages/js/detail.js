@@ -77,6 +77,7 @@ function facts(task) {
     ...fact("Finished", time(end), took),
     ...fact("Last change", !end && time(task.lastActionDateTime)),
     ...fact("Receiver", callback(task.callback)),
+    ...fact("Event sink", callback(task.eventSink)),
     ...fact("Kept until", time(task.expiresDateTime)),
   ];
 }

@@ -42,7 +42,12 @@ pub(super) async fn replay(
                 }
             }
             (Replay::SendMessage, Some(stored)) => {
-                tasks.send_message(&stored, Duration::ZERO).await?;
+                if stored.document.attempt == 0 {
+                    // The message may have said that the event of the acceptance is owed.
+                    tasks.send_first_message(&stored, Duration::ZERO).await?;
+                } else {
+                    tasks.send_message(&stored, Duration::ZERO).await?;
+                }
                 return Ok(id);
             }
             (Replay::Refuse(reason), _) => return Err(refusal(reason)),

@@ -36,6 +36,7 @@ pub(crate) fn new_document(
         not_before,
         owner: request.caller.clone(),
         trace_parent: request.trace_parent(),
+        sink_events: tasks.settings.sink_events,
         ..document
     })
 }
@@ -93,7 +94,7 @@ async fn create_or_replay(
     for _ in 0..MAX_WRITE_TRIES {
         if let Write::Done(etag) = tasks.store.create(&document).await? {
             let stored = StoredDocument { document, etag };
-            tasks.send_message(&stored, schedule::delay(&stored.document, now)).await?;
+            tasks.send_first_message(&stored, schedule::delay(&stored.document, now)).await?;
             return Ok(Accepted { stored, is_new: true });
         }
         let Read::Found(stored) = tasks.store.read(document.task_id, None).await? else {
@@ -103,7 +104,7 @@ async fn create_or_replay(
             Intake::Accept => {}
             Intake::Replay => return Ok(Accepted { stored: *stored, is_new: false }),
             Intake::ResendMessage(delay) => {
-                tasks.send_message(&stored, delay).await?;
+                tasks.send_first_message(&stored, delay).await?;
                 return Ok(Accepted { stored: *stored, is_new: false });
             }
             Intake::Different => {

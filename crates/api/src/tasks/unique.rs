@@ -33,7 +33,9 @@ pub(crate) async fn create_or_join(tasks: &Tasks, document: &TaskStatus) -> Resu
         // A conflict means that another submission has created the document under this id.
         if let Write::Done(etag) = tasks.store.create(&document).await? {
             let stored = StoredDocument { document, etag };
-            tasks.send_message(&stored, schedule::delay(&stored.document, tasks.env.timestamp())).await?;
+            tasks
+                .send_first_message(&stored, schedule::delay(&stored.document, tasks.env.timestamp()))
+                .await?;
             return Ok(Accepted { stored, is_new: true });
         }
     }
@@ -55,7 +57,7 @@ async fn claim(tasks: &Tasks, marker_name: &str, own_id: TaskId) -> Result<Claim
             Read::Found(stored) => match unique(&stored.document, tasks.env.timestamp()) {
                 Unique::Held => return Ok(Claim::Held(stored)),
                 Unique::ResendMessage(delay) => {
-                    tasks.send_message(&stored, delay).await?;
+                    tasks.send_first_message(&stored, delay).await?;
                     return Ok(Claim::Held(stored));
                 }
                 Unique::Released => own_id,

@@ -31,6 +31,7 @@ mod problems;
 mod queue;
 mod result;
 mod retry;
+mod sink;
 mod storage;
 mod submit;
 mod submit_twice;

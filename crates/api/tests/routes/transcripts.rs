@@ -233,22 +233,42 @@ async fn limits() -> Vec<(&'static str, String)> {
     found
 }
 
-async fn callbacks() -> Vec<(&'static str, String)> {
-    let mut scribe = Scribe::new(&[("callback_hosts", "https://hooks.example")]);
+/// Writes down the calls of `host` with these headers, and responds with 204.
+fn record_calls(world: &World, host: &'static str, headers: &'static [&'static str]) -> Rc<RefCell<String>> {
     let calls = Rc::new(RefCell::new(String::new()));
     let seen = Rc::clone(&calls);
-    scribe.world.serve_other_hosts(move |request| {
-        (request.uri().host() == Some("hooks.example")).then(|| {
+    world.serve_other_hosts(move |request| {
+        (request.uri().host() == Some(host)).then(|| {
             let mut text = seen.borrow_mut();
             let _ = writeln!(text, "> POST {}", request.uri());
-            for name in ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature"] {
-                let _ = writeln!(text, "> {}: {}", capital(name), request.headers()[name].to_str().unwrap());
+            for name in headers {
+                let _ = writeln!(text, "> {}: {}", capital(name), request.headers()[*name].to_str().unwrap());
             }
             let body: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
             let _ = write!(text, "{}\n< 204 No Content\n\n", serde_json::to_string_pretty(&body).unwrap());
             (Duration::from_millis(30), http::Response::builder().status(204).body(Bytes::new()).unwrap())
         })
     });
+    calls
+}
+
+async fn sink() -> Vec<(&'static str, String)> {
+    let (url, host) = ("https://sink.example/api/events", "https://sink.example");
+    let mut scribe = Scribe::new(&[("event_sink_url", url)]);
+    let calls = record_calls(&scribe.world, "sink.example", &["content-type"]);
+    let body = format!(r#"{{"TaskId":"{ID}","TaskName":"checksum"}}"#);
+    scribe.world.ask(Method::POST, "/tasks", &[], &body).await;
+    scribe.says("a worker runs the task and calls the sink");
+    drain_with(&scribe.world.env, &[("event_sink_url", url), ("event_sink_host", host)]).await;
+    scribe.text.push_str(&calls.borrow());
+    scribe.ask(Method::GET, &task(), &[], "").await;
+    vec![("sink", scribe.take())]
+}
+
+async fn callbacks() -> Vec<(&'static str, String)> {
+    let mut scribe = Scribe::new(&[("callback_hosts", "https://hooks.example")]);
+    let headers = &["content-type", "webhook-id", "webhook-timestamp", "webhook-signature"];
+    let calls = record_calls(&scribe.world, "hooks.example", headers);
     let body = submission(r#","CallbackUri":"https://elsewhere.example/done""#);
     scribe.ask(Method::POST, "/tasks", &[], &body).await;
     let body = format!(
@@ -433,6 +453,7 @@ async fn documented_transcripts_equal_the_responses() {
     found.extend(batches().await);
     found.extend(limits().await);
     found.extend(callbacks().await);
+    found.extend(sink().await);
     found.extend(streams().await);
     found.extend(results().await);
     found.extend(lists().await);

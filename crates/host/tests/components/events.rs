@@ -1,4 +1,4 @@
-//! Events of ended tasks, sent by the shipped worker.
+//! Events, sent by the shipped components: to the receiver of a task, and to the operator's sink.
 
 use serde_json::{Value, json};
 
@@ -43,4 +43,44 @@ async fn receiver_without_a_key_is_refused_by_name() {
     let response = world.call(crate::harness::drain()).await;
     let text = problem(&response, 503)["detail"].to_string();
     assert!(text.contains("callback_secrets") && text.contains("callback_hosts"), "{text}");
+}
+
+#[tokio::test]
+async fn sink_receives_the_cloud_events_of_a_task() {
+    let world = Setup::with_account_key()
+        .set("event_sink_url", "https://sink.example/api/events?sig=hidden")
+        .set("event_sink_host", "https://sink.example")
+        .set("event_sink_auth", "key")
+        .set("event_sink_key", "hidden-key")
+        .start();
+    world.cloud.set_condition("sink.example", NetworkCondition::Confirms);
+    let id = id_of(&world.submit(&json!({"TaskName": "checksum", "Input": "a"})).await);
+    world.drain().await;
+    let sent = world.cloud.sent();
+    let calls: Vec<_> = sent.iter().filter(|request| request.uri().host() == Some("sink.example")).collect();
+    let mut kinds = Vec::new();
+    for call in &calls {
+        let event: Value = serde_json::from_slice(call.body()).unwrap();
+        assert_eq!((&event["specversion"], &event["subject"]), (&json!("1.0"), &json!(id)));
+        assert_eq!(call.uri().path_and_query().unwrap().as_str(), "/api/events?sig=hidden");
+        assert_eq!(call.headers()["content-type"], "application/cloudevents+json; charset=utf-8");
+        assert_eq!(call.headers()["aeg-sas-key"], "hidden-key");
+        kinds.push(event["type"].as_str().unwrap().to_owned());
+    }
+    kinds.sort();
+    assert_eq!(kinds, ["accepted.task.accepted", "accepted.task.ended", "accepted.task.started"]);
+    let monitor = body_of(&world.get(&format!("/tasks/{id}")).await);
+    assert_eq!(monitor["eventSink"]["status"], "Delivered");
+    assert_eq!((world.cloud.messages("taskqueue-events"), world.cloud.messages("taskqueue")), (0, 0));
+    assert!(!world.printed().contains("hidden"));
+}
+
+#[tokio::test]
+async fn invalid_sink_is_named_by_readyz_and_by_the_drain() {
+    let world = Setup::with_account_key().set("event_sink_url", "sink.example/hidden").start();
+    let readyz = problem(&world.get("/readyz").await, 503)["detail"].to_string();
+    let drain = problem(&world.call(crate::harness::drain()).await, 503)["detail"].to_string();
+    for text in [readyz, drain] {
+        assert!(text.contains("event_sink_url") && !text.contains("hidden"), "{text}");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::events::with_receiver;
 use crate::samples::{POLICY, at, delivery, ours, pending, theirs, unusable};
+use crate::sink::with_sink;
 use lifecycle::Policy;
 use lifecycle::cancel::{Cancel, cancel};
 use lifecycle::delivery::{DocumentRead, Step, decide};
@@ -11,7 +12,9 @@ use lifecycle::events::{self, Called, decide as decide_event, record};
 use lifecycle::outcome::{Effect, Outcome, settle, with_progress};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Review, review};
-use models::{CallbackState, EventMessage, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp};
+use models::{
+    CallbackRecord, CallbackState, EventMessage, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp,
+};
 
 /// From, to, event. [`NONE`] stands for no document.
 type Arrow = (String, String, String);
@@ -78,13 +81,20 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
         }
         steps.push(("progress", Some(with_progress(document, Some(1), None, now))));
     }
-    if let Some(event) = EventMessage::of(document)
-        && decide_event(&event, Some(document), 1, now) == events::Step::Call
-    {
+    for event in [EventMessage::of(document), EventMessage::for_sink(document)].into_iter().flatten() {
+        if decide_event(&event, Some(document), 1, now) != events::Step::Call {
+            continue;
+        }
         for called in [Called::response(200, None), Called::response(503, None), Called::response(410, None)]
         {
-            steps.push(("call receiver", Some(record(document, &called, 2, now, 1.0).0)));
+            steps.push(("call receiver", Some(record(&event, document, &called, 2, now, 1.0).0)));
         }
+    }
+    for mut event in
+        [EventMessage::of(&due(document)), EventMessage::for_sink(&due(document))].into_iter().flatten()
+    {
+        event.ended_at = document.finished_at.unwrap_or(now);
+        steps.extend(events::replay(&event, document).map(|next| ("replay event", Some(next))));
     }
     match cancel(document, SHORT.retention, now) {
         Cancel::Now(next) => steps.push(("cancel", Some(*next))),
@@ -103,17 +113,26 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
     steps
 }
 
+type Key = (TaskState, bool, bool, bool, u32, u32, Option<CallbackState>, Option<CallbackState>);
+
+/// The document with every event of its end still due.
+fn due(document: &TaskStatus) -> TaskStatus {
+    let again = |record: &Option<CallbackRecord>| record.as_ref().map(|_| CallbackRecord::due());
+    TaskStatus { callback: again(&document.callback), sink: again(&document.sink), ..document.clone() }
+}
+
 /// What decisions distinguish: documents with the same key have the same next events.
-fn key(document: &TaskStatus) -> (TaskState, bool, bool, bool, u32, u32, Option<CallbackState>) {
+fn key(document: &TaskStatus) -> Key {
     let cancel_requested = document.cancel_requested_at.is_some();
     (
         document.state,
         cancel_requested,
         document.retry_at.is_some(),
-        document.callback_uri.is_some(),
+        document.callback_uri.is_some() || document.sink_events,
         document.attempts_used(),
         document.generation.min(1),
         document.callback.as_ref().map(|callback| callback.state),
+        document.sink.as_ref().map(|sink| sink.state),
     )
 }
 
@@ -129,7 +148,8 @@ fn computed() -> BTreeSet<Arrow> {
         arrow(NONE, started.state.name(), "start"),
     ]);
     let mut seen = BTreeSet::new();
-    let mut open = vec![(pending(), 0), (with_receiver(pending()), 0), (*started, 0)];
+    let mut open =
+        vec![(pending(), 0), (with_receiver(pending()), 0), (with_sink(pending()), 0), (*started, 0)];
     while let Some((document, now)) = open.pop() {
         if !seen.insert(key(&document)) {
             continue;

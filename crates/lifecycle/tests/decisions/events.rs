@@ -3,11 +3,11 @@
 use crate::samples::{POLICY, at, delivery, in_state, ours, pending, running, secs, unusable};
 use lifecycle::cancel::{Cancel, cancel};
 use lifecycle::delivery::{DocumentRead, Step as TaskStep, decide as decide_task};
-use lifecycle::events::{Called, MAX_AGE, Next, Pause, Step, check_in, decide, event_type, record};
+use lifecycle::events::{self, Called, MAX_AGE, Next, Pause, Step, check_in, decide, event_type};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::retry::{Retry, retry};
 use lifecycle::sweep::{Mark, Review, review};
-use models::{CallbackState, EventMessage, TaskError, TaskState, TaskStatus};
+use models::{CallbackState, EventMessage, TaskError, TaskState, TaskStatus, Timestamp};
 
 const RECEIVER: &str = "https://hooks.example/done";
 
@@ -24,6 +24,18 @@ fn ended() -> TaskStatus {
         panic!("the event is put between document and deletion: {effects:?}")
     };
     (**next).clone()
+}
+
+/// Records a call for the message of the document.
+fn record(
+    document: &TaskStatus,
+    called: &Called,
+    max_attempts: u32,
+    now: Timestamp,
+    fraction: f64,
+) -> (TaskStatus, Next) {
+    let message = EventMessage::of(document).unwrap();
+    events::record(&message, document, called, max_attempts, now, fraction)
 }
 
 fn failed(outcome: &str) -> Called {

@@ -29,4 +29,6 @@ mod requests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod sink;
+#[cfg(test)]
 mod waiting;

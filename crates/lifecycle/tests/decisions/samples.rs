@@ -96,11 +96,25 @@ pub(crate) fn delivery(message_id: &str, dequeue_count: u32) -> Delivery {
 
 /// A message of this project with an id only.
 pub(crate) fn ours() -> TaskMessage {
-    TaskMessage { task_id: id(), etag: None, is_ours: true, generation: 0, document: None }
+    TaskMessage {
+        task_id: id(),
+        etag: None,
+        is_ours: true,
+        generation: 0,
+        owes_accepted: false,
+        document: None,
+    }
 }
 
 pub(crate) fn theirs(state: TaskState) -> TaskMessage {
-    TaskMessage { task_id: id(), etag: None, is_ours: false, generation: 0, document: Some(foreign(state)) }
+    TaskMessage {
+        task_id: id(),
+        etag: None,
+        is_ours: false,
+        generation: 0,
+        owes_accepted: false,
+        document: Some(foreign(state)),
+    }
 }
 
 pub(crate) fn unusable() -> MessageError {

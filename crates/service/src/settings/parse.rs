@@ -9,6 +9,7 @@ use logging::Level;
 use super::variables::{CALLBACK_HOSTS, VARIABLES};
 use super::{ApiAuth, ApiSettings, Operators, StorageSettings, WorkerSettings};
 use crate::callback::{CallbackHosts, Callbacks, MAX_KEYS, SigningKey};
+use crate::sink::{self, Sink, SinkAuth};
 
 /// A variable with an invalid value. Names the variable and the accepted values, and never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,17 +70,25 @@ impl Reader<'_> {
 
     fn url(&self, name: &str) -> Result<String, SettingsError> {
         let text = self.text(name);
+        match self.address(name)? {
+            Some(uri) if uri.query().is_some() => Err(refused(name, "it has a query")),
+            _ => Ok(text.trim_end_matches('/').to_owned()),
+        }
+    }
+
+    /// An absolute URL; `None` if it is empty.
+    fn address(&self, name: &str) -> Result<Option<http::Uri>, SettingsError> {
+        let text = self.text(name);
         if text.is_empty() {
-            return Ok(text);
+            return Ok(None);
         }
         let why = match text.parse::<http::Uri>() {
             Err(_) => "it is no URL",
             Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => "it begins otherwise",
             Ok(uri) if uri.host().is_none_or(str::is_empty) => "it names no host",
             Ok(uri) if uri.authority().is_some_and(|a| a.as_str().contains('@')) => "it holds a user name",
-            Ok(uri) if uri.query().is_some() => "it has a query",
             Ok(_) if text.contains('#') => "it has a fragment",
-            Ok(_) => return Ok(text.trim_end_matches('/').to_owned()),
+            Ok(uri) => return Ok(Some(uri)),
         };
         Err(refused(name, why))
     }
@@ -219,6 +228,45 @@ impl Reader<'_> {
         }
     }
 
+    /// `None` without `event_sink_url`.
+    fn sink(&self, account: &AccountConfig) -> Result<Option<Sink>, SettingsError> {
+        let max_attempts = self.parsed("event_sink_max_attempts", |n| (1..=1000).contains(n))?;
+        let progress_interval = self.seconds("event_sink_progress_seconds", 0..=3600)?;
+        let (auth, key) = (self.text("event_sink_auth"), Secret::new(self.text("event_sink_key")));
+        if !matches!(auth.as_str(), "none" | "key" | "identity") {
+            return Err(refused("event_sink_auth", "it is something else"));
+        }
+        let Some(url) = self.address("event_sink_url")? else { return Ok(None) };
+        if !sink::is_origin_of(&self.origin("event_sink_host")?, &url) {
+            return Err(refused(
+                "event_sink_host",
+                "it is something else or empty, and event_sink_url is set",
+            ));
+        }
+        if auth != "none" && !sink::may_carry_secrets(&url) {
+            let why = "it begins with http://, over which no key and no token is sent";
+            return Err(refused("event_sink_url", why));
+        }
+        let auth =
+            match auth.as_str() {
+                "key" if key.is_empty() => {
+                    return Err(refused("event_sink_key", "it is empty while event_sink_auth is key"));
+                }
+                "key" if http::HeaderValue::from_str(key.expose()).is_err() => {
+                    return Err(refused("event_sink_key", "it does not fit a header"));
+                }
+                "key" => SinkAuth::Key(key),
+                "identity" => {
+                    let identity = account.identity("event_sink_auth");
+                    SinkAuth::Identity(identity.map_err(|error| {
+                        refused("event_sink_auth", format!("it cannot be identity: {error}"))
+                    })?)
+                }
+                _ => SinkAuth::None,
+            };
+        Ok(Some(Sink { url, auth, max_attempts, progress_interval }))
+    }
+
     fn retention(&self) -> Result<Duration, SettingsError> {
         let days: u64 = self.parsed("retention_days", |days| (1..=3650).contains(days))?;
         Ok(Duration::from_secs(days * 86_400))
@@ -321,6 +369,7 @@ impl ApiSettings {
             log_level: reader.log_level()?,
             handlers: reader.handlers()?,
             callback_hosts: reader.callback_hosts()?,
+            sink_events: reader.address("event_sink_url")?.is_some(),
         })
     }
 }
@@ -350,6 +399,7 @@ impl WorkerSettings {
         let visibility = reader.seconds("visibility_timeout_seconds", 1..=604_800)?;
         // A delivery that fails is released while its lease is valid.
         let storage = StorageSettings { deadline: Some(visibility / 2), ..reader.storage()? };
+        let sink = reader.sink(&storage.account)?;
         Ok(Self {
             storage,
             drain_token: Secret::new(reader.text("drain_token")),
@@ -367,6 +417,7 @@ impl WorkerSettings {
             log_level: reader.log_level()?,
             handlers,
             callbacks: reader.callbacks()?,
+            sink,
             handler_process,
             result_part_bytes: RESULT_PART_BYTES,
             handler_watch,

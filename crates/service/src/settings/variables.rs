@@ -146,6 +146,20 @@ pub const VARIABLES: &[Variable] = &[
     )
     .secret(),
     variable("callback_max_attempts", Role::Worker, "20", "a whole number from 1 to 1000"),
+    // Some receivers have a secret in the query.
+    variable(
+        "event_sink_url",
+        Role::Both,
+        "",
+        "an absolute http(s) URL without user name and fragment, or empty",
+    )
+    .secret(),
+    variable("event_sink_host", Role::Worker, "", "scheme://host[:port] of event_sink_url, no path; or empty"),
+    variable("event_sink_auth", Role::Worker, "none", "none, key or identity"),
+    variable("event_sink_key", Role::Worker, "", "an access key of the topic, needed by the auth key; or empty")
+        .secret(),
+    variable("event_sink_max_attempts", Role::Worker, "20", "a whole number from 1 to 1000"),
+    variable("event_sink_progress_seconds", Role::Worker, "10", "a whole number from 0 to 3600; 0 is off"),
     variable("handler_process_host", Role::Worker, "", "http://host:port, which the launcher sets; or empty"),
     variable("handler_watch_host", Role::Worker, "", "http://host:port, which the launcher sets; or empty"),
 ];

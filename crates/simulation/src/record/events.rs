@@ -1,4 +1,4 @@
-//! P13: the events of ended tasks, their messages and the calls of their receivers.
+//! P13: the events of ended tasks, their messages and the calls of their receivers. Those of the sink count towards P17.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct EventKey {
     pub task: TaskId,
     /// `FinishedAt` of its document.
     pub ended_at: String,
+    /// Whether its event is for the sink.
+    pub is_for_sink: bool,
 }
 
 /// What is known of an event.
@@ -51,21 +53,35 @@ impl EventKey {
     pub fn of_message(text: &str) -> Option<Self> {
         let message: Value = serde_json::from_str(text).ok()?;
         let member = |name: &str| message.get(name).and_then(Value::as_str);
-        Some(Self { task: member("EventOf")?.parse().ok()?, ended_at: member("EndedAt")?.to_owned() })
+        let is_for_sink = message.get("Sink").is_some();
+        let (task, ended_at) = (member("EventOf")?.parse().ok()?, member("EndedAt")?.to_owned());
+        Some(Self { task, ended_at, is_for_sink })
     }
 
     /// The end that the body of a call is about.
     #[must_use]
     pub fn of_event(body: &Value) -> Option<Self> {
         let task = body.get("data")?.get("id")?.as_str()?.parse().ok()?;
-        Some(Self { task, ended_at: body.get("timestamp")?.as_str()?.to_owned() })
+        Some(Self { task, ended_at: body.get("timestamp")?.as_str()?.to_owned(), is_for_sink: false })
     }
 
-    /// The end of a task that has a receiver.
-    #[must_use]
-    pub fn of_document(task: TaskId, document: &Document) -> Option<Self> {
-        document.callback_uri.as_ref()?;
-        Some(Self { task, ended_at: document.finished_at.clone()? })
+    /// The events of the end of a task: for its receiver, and for the sink.
+    pub fn of_document(task: TaskId, document: &Document) -> impl Iterator<Item = Self> + use<> {
+        let targets =
+            [document.callback_uri.is_some().then_some(false), document.sink_events.then_some(true)];
+        let ended_at = document.finished_at.clone();
+        let key = move |is_for_sink| Some(Self { task, ended_at: ended_at.clone()?, is_for_sink });
+        targets.into_iter().flatten().filter_map(key)
+    }
+
+    fn promise(&self) -> Promise {
+        if self.is_for_sink { Promise::P17 } else { Promise::P13 }
+    }
+
+    /// How far its delivery is, as the document says.
+    fn state<'a>(&self, document: &'a Document) -> &'a str {
+        let record = if self.is_for_sink { &document.sink } else { &document.callback };
+        record.as_ref().map_or("", |record| &record.state)
     }
 }
 
@@ -73,13 +89,14 @@ impl Document {
     /// Whether the event of its end is still to be delivered.
     #[must_use]
     pub fn is_event_due(&self) -> bool {
-        self.is_terminal() && self.callback.as_ref().is_some_and(|callback| callback.state == "Due")
+        let records = [&self.callback, &self.sink].into_iter().flatten();
+        self.is_terminal() && records.into_iter().any(|record| record.state == "Due")
     }
 
     /// Whether `new` differs only in the record of the delivery.
     #[must_use]
     pub fn differs_only_in_delivery(&self, new: &Self) -> bool {
-        let without = |document: &Self| Self { callback: None, ..document.clone() };
+        let without = |document: &Self| Self { callback: None, sink: None, ..document.clone() };
         self.is_event_due() && without(self) == without(new)
     }
 }
@@ -111,21 +128,23 @@ impl Record {
 
     /// A task has ended.
     pub(crate) fn ended_with_event(&mut self, now: Duration, task: TaskId, new: &Document) {
-        if new.callback_uri.is_some() && !new.is_event_due() {
-            self.broken(Promise::P13, now, format!("task {task} ended and its event is not due"));
+        for key in EventKey::of_document(task, new) {
+            if key.state(new) != "Due" {
+                self.broken(key.promise(), now, format!("task {task} ended and its event is not due"));
+            }
         }
     }
 
     /// The record of a delivery was written.
     pub(crate) fn event_recorded(&mut self, now: Duration, task: TaskId, new: &Document) {
         self.count("event recorded");
-        let Some(key) = EventKey::of_document(task, new) else { return };
-        let is_said = new.callback.as_ref().is_some_and(|callback| callback.state == "Delivered");
-        if is_said && !self.event(&key).is_delivered {
-            let what = format!(
-                "task {task}: its event is recorded as delivered, and its receiver did not accept it"
-            );
-            self.broken(Promise::P13, now, what);
+        for key in EventKey::of_document(task, new) {
+            if key.state(new) == "Delivered" && !self.event(&key).is_delivered {
+                let what = format!(
+                    "task {task}: its event is recorded as delivered, and its receiver did not accept it"
+                );
+                self.broken(key.promise(), now, what);
+            }
         }
     }
 
@@ -134,15 +153,19 @@ impl Record {
         let Some(document) = self.life(task).document().filter(|document| document.is_event_due()) else {
             return;
         };
-        let Some(key) = EventKey::of_document(task, document) else { return };
-        if !self.event(&key).is_put {
-            let what = format!("the message of task {task} was deleted before its event was put");
-            self.broken(Promise::P13, now, what);
+        let due: Vec<_> =
+            EventKey::of_document(task, document).filter(|key| key.state(document) == "Due").collect();
+        for key in due {
+            if !self.event(&key).is_put {
+                let what = format!("the message of task {task} was deleted before its event was put");
+                self.broken(key.promise(), now, what);
+            }
         }
     }
 
     /// The message of an event was deleted.
     pub(crate) fn event_message_deleted(&mut self, now: Duration, call: &Call, text: &str) {
+        self.sink_message_deleted(now, text);
         let is_poisoned = call.message.as_ref().is_some_and(|id| self.poisoned.contains(id));
         let Some(key) = EventKey::of_message(text) else { return };
         let event = self.event(&key);
@@ -151,13 +174,14 @@ impl Record {
         }
         let is_current = match &self.life(key.task).content {
             Some(Content::Readable(document)) => {
-                EventKey::of_document(key.task, document).as_ref() == Some(&key) && document.is_event_due()
+                EventKey::of_document(key.task, document).any(|current| current == key)
+                    && key.state(document) == "Due"
             }
             _ => false,
         };
         if is_current {
             let what = format!("the event of task {} was deleted before it was delivered", key.task);
-            self.broken(Promise::P13, now, what);
+            self.broken(key.promise(), now, what);
         }
     }
 
@@ -168,20 +192,27 @@ impl Record {
             self.count("event given up");
             self.event(&key).is_poisoned = true;
         }
+        self.sink_message_poisoned(text);
     }
 
     /// The ends whose events were neither delivered nor given up, at the end of a run.
     #[must_use]
-    pub fn lost_events(&self) -> Vec<String> {
-        let ended = self.tasks.iter().filter_map(|(id, life)| {
-            let document = life.document().filter(|document| document.is_terminal() && !life.foreign)?;
-            Some((document, EventKey::of_document(*id, document)?))
+    pub fn lost_events(&self) -> Vec<(Promise, String)> {
+        let ended = self.tasks.iter().flat_map(|(id, life)| {
+            let document = life.document().filter(|document| document.is_terminal() && !life.foreign);
+            document
+                .into_iter()
+                .flat_map(|document| EventKey::of_document(*id, document).map(move |key| (document, key)))
         });
         let is_lost = |(document, key): &(&Document, EventKey)| {
             let event = self.events.get(key);
-            document.is_event_due() || event.is_none_or(|event| !event.is_delivered && !event.is_poisoned)
+            key.state(document) == "Due"
+                || event.is_none_or(|event| !event.is_delivered && !event.is_poisoned)
         };
         let lost = ended.filter(is_lost);
-        lost.map(|(_, key)| format!("task {} ended and its event was not delivered", key.task)).collect()
+        lost.map(|(_, key)| {
+            (key.promise(), format!("task {} ended and its event was not delivered", key.task))
+        })
+        .collect()
     }
 }

@@ -1,8 +1,10 @@
-//! One call of a receiver.
+//! One call of a receiver or of the sink.
 
 use azure::{Limits, TransportError};
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::request::Builder;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use lifecycle::events::{CALL_TIMEOUT, Called, event_type};
 use models::{EventMessage, Monitor, TaskStatus, Timestamp};
@@ -27,18 +29,20 @@ struct Event {
 /// Posts the event of `document` to its receiver, once. A redirect is not followed.
 pub(super) async fn call(
     env: &dyn Env,
-    callbacks: &Callbacks,
+    callbacks: Option<&Callbacks>,
     message: &EventMessage,
     document: &TaskStatus,
 ) -> Called {
     // Checked again: the operator may have removed the host, and other programs can write documents.
-    let Ok(uri) = callbacks.hosts.check(document.callback_uri.as_deref().unwrap_or_default()) else {
+    let address = document.callback_uri.as_deref().unwrap_or_default();
+    let allowed = callbacks.and_then(|callbacks| Some((callbacks, callbacks.hosts.check(address).ok()?)));
+    let Some((callbacks, uri)) = allowed else {
         return Called::Refused("the receiver's host is not in callback_hosts".to_owned());
     };
     let event = Event {
         kind: event_type(document.state),
         timestamp: message.ended_at,
-        data: Monitor { callback: None, ..Monitor::of(document) },
+        data: Monitor { callback: None, event_sink: None, ..Monitor::of(document) },
     };
     let body = serde_json::to_vec(&event).unwrap_or_default();
     let (id, seconds) = (message.id(), env.timestamp().unix_millis().div_euclid(1000));
@@ -51,23 +55,40 @@ pub(super) async fn call(
     for (name, text) in texts {
         request = request.header(HeaderName::from_static(name), text);
     }
+    let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    post(env, request, body).await.1
+}
+
+/// Sends the request with this body. Returns the status of the response, if there is one, and what it means.
+pub(super) fn post(
+    env: &dyn Env,
+    request: Builder,
+    body: Vec<u8>,
+) -> LocalBoxFuture<'_, (Option<u16>, Called)> {
+    // Boxed, because two kinds of calls end in it.
+    Box::pin(async move { send(env, request, body).await })
+}
+
+async fn send(env: &dyn Env, request: Builder, body: Vec<u8>) -> (Option<u16>, Called) {
     let request = request
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(CONTENT_LENGTH, body.len())
         .header(USER_AGENT, HeaderValue::from_static("accepted"))
         .body(Bytes::from(body));
-    let Ok(request) = request else { return failed("the request cannot be sent") };
+    let Ok(request) = request else { return (None, failed("the request cannot be sent")) };
     // The status counts, even if the rest of the response does not arrive.
     let status = std::cell::Cell::new(None);
     let limits = Limits::within(CALL_TIMEOUT, MAX_RESPONSE_BYTES);
     match env.send(request, limits, &|head, _| status.set(Some(head.status))).await {
         Ok(response) => {
             let wait = azure::retry_after(response.headers(), env.now());
-            Called::response(response.status().as_u16(), wait)
+            let status = response.status().as_u16();
+            (Some(status), Called::response(status, wait))
         }
         Err(error) => match status.get() {
-            Some(status) if StatusCode::is_success(&status) => Called::Accepted(status.as_u16()),
-            _ => failure(&error),
+            Some(status) if StatusCode::is_success(&status) => {
+                (Some(status.as_u16()), Called::Accepted(status.as_u16()))
+            }
+            _ => (None, failure(&error)),
         },
     }
 }

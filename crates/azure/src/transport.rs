@@ -21,7 +21,8 @@ pub struct Limits {
     /// Maximum time between two chunks of the response.
     pub between_bytes: Duration,
     /// Maximum time for the whole try, the body included. A transport may notice only when the next chunk arrives that
-    /// it is over, so a body that arrives slowly takes at most [`Self::between_bytes`] longer.
+    /// it is over, so a body that arrives slowly takes at most [`Self::between_bytes`] longer. [`Duration::MAX`] if the
+    /// caller drops the try in time.
     pub total: Duration,
     /// Maximum size of the response body in bytes.
     pub max_response_bytes: usize,

@@ -24,6 +24,7 @@ use crate::promote;
 use crate::receive::{self, Batch, receive_batch};
 use crate::slots::Slots;
 use crate::sweep::sweep;
+use crate::timer::Timer;
 
 /// Receives and processes messages until the queue is empty, the budget is used up, or an order stops it; then
 /// finishes the running tasks. While a task runs longer than that, it continues to receive into the free slots. No
@@ -43,6 +44,7 @@ pub(crate) async fn drain(
     let mut receiving = pin!(Fuse::terminated());
     let mut upkeep = pin!(Fuse::terminated());
     let mut delivering = pin!(Fuse::terminated());
+    let mut timer = Timer::new(&*engine.env);
     loop {
         let now = state.elapsed();
         let running = slots.taken();
@@ -73,7 +75,9 @@ pub(crate) async fn drain(
             Some(due) => wait = Some(wait.map_or(due, |wait: Duration| wait.min(due))),
             None => {}
         }
-        let mut timer = pin!(wait.map_or_else(Fuse::terminated, |wait| engine.env.sleep(wait).fuse()));
+        if let Some(wait) = wait {
+            timer.end_within(wait, now);
+        }
         let mut freed = pin!(slots.freed().fuse());
         futures::select_biased! {
             order = orders.select_next_some() => state.obey(order),
@@ -88,7 +92,7 @@ pub(crate) async fn drain(
             }
             report = upkeep => state.upkeep_done(&report),
             rest = delivering => state.events_delivered(rest),
-            () = timer => {}
+            () = timer.end() => {}
         }
     }
     state.finish().await

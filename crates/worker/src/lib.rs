@@ -37,6 +37,7 @@ mod settle;
 mod sharing;
 mod slots;
 mod sweep;
+mod timer;
 mod worker;
 
 pub use worker::Worker;

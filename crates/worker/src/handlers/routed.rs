@@ -50,9 +50,14 @@ pub(super) async fn run(
             "task_handlers holds no usable URL for this task",
         );
     };
-    // The lease is renewed meanwhile. The time limit of the attempt ends the request earlier.
+    // The lease is renewed meanwhile. The time limit of the attempt drops the request earlier, so that it needs no timer of
+    // its own for the whole.
     let longest = call.timeout + REQUEST_MARGIN;
-    let limits = Limits { connect: Duration::from_secs(5), ..Limits::within(longest, MAX_RESPONSE_BYTES) };
+    let limits = Limits {
+        connect: Duration::from_secs(5),
+        total: Duration::MAX,
+        ..Limits::within(longest, MAX_RESPONSE_BYTES)
+    };
     let lines = response::Lines::default();
     let observe = |head: &Parts, piece: &[u8]| lines.observe(head, piece, progress);
     let exchange = match &parts {

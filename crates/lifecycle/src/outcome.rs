@@ -116,6 +116,9 @@ pub fn settle(
             let n = current.attempt.saturating_sub(1);
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, n, fraction);
             let wait = wait.max(after.unwrap_or_default().min(MAX_HANDLER_WAIT));
+            // The next delivery gives the task up. Nobody gains if it waits.
+            let is_last = current.attempts_used() >= policy.max_dequeue_count;
+            let wait = if is_last { Duration::ZERO } else { wait };
             transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), wait, now);
             Effect::BackOff { wait, attempt: current.attempt }
         }

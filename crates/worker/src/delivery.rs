@@ -141,11 +141,25 @@ async fn process(
     };
     let parsed = Parsed { engine, places, received, message, delivery, leased_since, slot };
     let mut document = first_document(&parsed).await?;
+    let mut place = None;
     for _ in 0..MAX_DECISIONS {
         let now = engine.env.timestamp();
         let policy = engine.policy_of(document.task_name(message));
         let step = decide(message, document.found(), &parsed.delivery, &policy, now);
-        if let Some(end) = perform(&parsed, step, &document).await? {
+        if let Step::Run(next) = &step
+            && place.is_none()
+        {
+            place = places.take(&engine.settings.handlers, &next.task_name);
+            if place.is_none() {
+                place = places.wait(engine, &next.task_name).await;
+                if place.is_none() {
+                    return Ok(wait_for_place(&parsed).await);
+                }
+                // The attempt begins now, not when the wait began.
+                continue;
+            }
+        }
+        if let Some(end) = perform(&parsed, step, &document, &mut place).await? {
             return Ok(end);
         }
         if let Some(id) = task_of(message) {
@@ -156,28 +170,25 @@ async fn process(
 }
 
 /// Performs one step. Returns `None` if another program has changed the document since it was read.
-async fn perform(
-    parsed: &Parsed<'_>,
+///
+/// An attempt is started with `place`.
+async fn perform<'a>(
+    parsed: &Parsed<'a>,
     step: Step,
     document: &Document,
+    place: &mut Option<Place<'a>>,
 ) -> Result<Option<DeliveryEnd>, StorageError> {
     let Parsed { engine, received, delivery, .. } = parsed;
     let outcome = match step {
-        Step::Run(next) => {
-            let Some(place) = parsed.places.take(&engine.settings.handlers, &next.task_name) else {
-                return Ok(Some(wait_for_place(parsed).await));
-            };
-            match write(engine, &next, document.etag()).await? {
-                Write::Done(etag) => {
-                    start(parsed, StoredDocument { document: *next, etag }, Some(place)).await
-                }
-                Write::Conflict => return Ok(None),
-            }
-        }
+        Step::Run(next) => match write(engine, &next, document.etag()).await? {
+            Write::Done(etag) => start(parsed, StoredDocument { document: *next, etag }, place.take()).await,
+            Write::Conflict => return Ok(None),
+        },
         Step::Resume => match document {
             // The attempt was started with a place, which this delivery has lost.
             Document::Found(stored) => {
-                let place = parsed.places.take(&engine.settings.handlers, &stored.document.task_name);
+                let of_name = || parsed.places.take(&engine.settings.handlers, &stored.document.task_name);
+                let place = place.take().or_else(of_name);
                 start(parsed, (**stored).clone(), place).await
             }
             Document::Missing | Document::Unreadable(_) => DeliveryOutcome::Lost,

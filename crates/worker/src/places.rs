@@ -1,11 +1,22 @@
 //! The places of one drain for tasks whose name has a limit of its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures::channel::oneshot;
+use futures::future::{Either, select};
 use http::HeaderMap;
 use lifecycle::handlers::Handlers;
 use lifecycle::handlers::slots::share;
+
+use crate::engine::Engine;
+
+/// How long a delivery waits in its drain for a place. Tasks that end sooner follow each other without a pause; for others the
+/// message is hidden.
+const WAIT: Duration = Duration::from_secs(2);
+/// Deliveries of a drain that wait for a place at a time. They occupy slots that tasks of other names could use.
+const MAX_WAITING: usize = 8;
 
 /// The tasks of each limited pattern that run in one drain.
 pub(crate) struct Places {
@@ -13,6 +24,9 @@ pub(crate) struct Places {
     index: usize,
     drains: usize,
     running: RefCell<BTreeMap<String, usize>>,
+    waiting: Cell<usize>,
+    /// Deliveries that are told when a place is free.
+    waiters: RefCell<Vec<oneshot::Sender<()>>>,
 }
 
 /// A place, which is free again when this value is dropped.
@@ -29,7 +43,13 @@ impl Places {
         let shares = headers.get("drain-share").and_then(|value| value.to_str().ok()?.split_once('/'));
         let parsed = shares.and_then(|(index, drains)| Some((index.parse().ok()?, drains.parse().ok()?)));
         let (index, drains) = parsed.filter(|(index, drains)| index < drains).unwrap_or((0, 1));
-        Self { index, drains, running: RefCell::default() }
+        Self {
+            index,
+            drains,
+            running: RefCell::default(),
+            waiting: Cell::default(),
+            waiters: RefCell::default(),
+        }
     }
 
     /// Takes a place for a task called `name`; `None` if all places of its pattern are taken.
@@ -48,6 +68,43 @@ impl Places {
         *count += 1;
         Some(Place { places: self, pattern: Some(pattern.to_owned()) })
     }
+
+    /// Takes a place as soon as one is free; `None` if that takes too long, or other deliveries wait already.
+    pub(crate) async fn wait(&self, engine: &Engine, name: &str) -> Option<Place<'_>> {
+        let handlers = &engine.settings.handlers;
+        let limit = handlers.find(name).and_then(|(_, rule)| rule.limits.max_concurrency);
+        let is_without_share = limit.is_some_and(|limit| share(limit, self.index, self.drains) == 0);
+        if is_without_share || self.waiting.get() >= MAX_WAITING {
+            return None;
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        let _waiting = Waiting(&self.waiting);
+        // The lease has to last for the delivery that follows.
+        let mut end = engine.env.sleep(WAIT.min(engine.policy.visibility / 4));
+        loop {
+            let (waiter, freed) = oneshot::channel();
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.retain(|waiter| !waiter.is_canceled());
+            waiters.push(waiter);
+            drop(waiters);
+            match select(freed, end).await {
+                Either::Left((_, rest)) => end = rest,
+                Either::Right(_) => return None,
+            }
+            if let Some(place) = self.take(handlers, name) {
+                return Some(place);
+            }
+        }
+    }
+}
+
+/// Counts a waiting delivery until it is dropped.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Drop for Place<'_> {
@@ -56,6 +113,11 @@ impl Drop for Place<'_> {
             && let Some(count) = self.places.running.borrow_mut().get_mut(pattern)
         {
             *count = count.saturating_sub(1);
+            // All, because they may wait for places of different patterns.
+            for waiter in self.places.waiters.take() {
+                // A delivery that waits no more has dropped its end.
+                let _ = waiter.send(());
+            }
         }
     }
 }

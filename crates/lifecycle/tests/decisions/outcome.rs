@@ -88,6 +88,18 @@ fn back_off_grows_per_attempt_and_respects_the_handler() {
 }
 
 #[test]
+fn message_is_not_hidden_after_the_last_attempt() {
+    for (used, hidden) in [(1, 30), (POLICY.max_dequeue_count - 1, 30), (POLICY.max_dequeue_count, 0)] {
+        let document = TaskStatus { attempts_used: Some(used), ..in_state(TaskState::InProgress) };
+        let outcome = Outcome::Retry { error: error(), after: Some(secs(30)) };
+        let effects = settle(&outcome, &document, &POLICY, at(7), 0.5);
+        let expected = Effect::BackOff { wait: secs(hidden), attempt: document.attempt };
+        assert_eq!(effects.last(), Some(&expected), "{used} attempts used");
+        assert_eq!(written(&effects).retry_at, (hidden > 0).then(|| at(7 + hidden)), "{used} attempts used");
+    }
+}
+
+#[test]
 fn stopping_worker_hands_its_task_back_at_once() {
     let effects = settle(&Outcome::Released, &in_state(TaskState::InProgress), &POLICY, at(7), 0.9);
     assert_eq!(effects.last(), Some(&Effect::Release));

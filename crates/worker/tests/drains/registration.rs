@@ -335,6 +335,28 @@ fn tasks_of_a_name_keep_its_limit_and_others_do_not_wait() {
     });
 }
 
+#[test]
+fn short_tasks_of_a_name_with_one_place_follow_each_other_without_pauses() {
+    run(|world| async move {
+        let rules =
+            json!({"short": {"handler": "http://handler.test/run", "max_concurrency": 1}}).to_string();
+        let worker = world.worker(&[("task_handlers", &rules)]);
+        world.respond_to_tasks(|_| {
+            (Duration::from_millis(10), Response::builder().status(204).body(Bytes::new()).unwrap())
+        });
+        for _ in 0..9 {
+            world.submit("short", |_| {}).await;
+        }
+        let mut request = drain_request(Bytes::new());
+        request.headers_mut().insert("drain-share", "0/2".parse().unwrap());
+        let started = world.now();
+        let (_, report) = worker.ask(request).await;
+        let elapsed = world.now().since(started);
+        assert_eq!((&report["completed"], &report["deferred"]), (&9.into(), &0.into()), "{report}");
+        assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+    });
+}
+
 /// What a handler is sent, as `docs/handler-protocol.schema.json` describes it. `infra/tests` compares the two.
 const REQUEST: &str = "tests/drains/handler-request.json";
 

@@ -116,7 +116,7 @@ pub fn settle(
             let n = current.attempt.saturating_sub(1);
             let wait = retry::back_off(policy.retry_base, policy.retry_cap, n, fraction);
             let wait = wait.max(after.unwrap_or_default().min(MAX_HANDLER_WAIT));
-            // The next delivery gives the task up. Nobody gains if it waits.
+            // The next delivery gives the task up, which a wait would only delay.
             let is_last = current.attempts_used() >= policy.max_dequeue_count;
             let wait = if is_last { Duration::ZERO } else { wait };
             transition::put_back(&mut next, AttemptOutcome::Retried, Some(error.clone()), wait, now);

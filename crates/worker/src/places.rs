@@ -69,6 +69,15 @@ impl Places {
         Some(Place { places: self, pattern: Some(pattern.to_owned()) })
     }
 
+    /// Resolves when a place of any pattern is free.
+    fn next_freed(&self) -> oneshot::Receiver<()> {
+        let (waiter, freed) = oneshot::channel();
+        let mut waiters = self.waiters.borrow_mut();
+        waiters.retain(|waiter| !waiter.is_canceled());
+        waiters.push(waiter);
+        freed
+    }
+
     /// Takes a place as soon as one is free; `None` if that takes too long, or other deliveries wait already.
     pub(crate) async fn wait(&self, engine: &Engine, name: &str) -> Option<Place<'_>> {
         let handlers = &engine.settings.handlers;
@@ -82,11 +91,7 @@ impl Places {
         // The lease has to last for the delivery that follows.
         let mut end = engine.env.sleep(WAIT.min(engine.policy.visibility / 4));
         loop {
-            let (waiter, freed) = oneshot::channel();
-            let mut waiters = self.waiters.borrow_mut();
-            waiters.retain(|waiter| !waiter.is_canceled());
-            waiters.push(waiter);
-            drop(waiters);
+            let freed = self.next_freed();
             match select(freed, end).await {
                 Either::Left((_, rest)) => end = rest,
                 Either::Right(_) => return None,

@@ -65,6 +65,12 @@ impl EventMessage {
         parse().ok_or("the message is not a JSON object with EventOf and EndedAt")
     }
 
+    /// Returns the task of a message of the queue of events, be it for an end or for another event.
+    #[must_use]
+    pub fn task_of(text: &str) -> Option<TaskId> {
+        Members::parse(text.as_bytes()).ok()?.nullable("EventOf", "a GUID").ok()?
+    }
+
     /// Returns the text of the message.
     #[must_use]
     pub fn text(&self) -> String {

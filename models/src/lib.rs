@@ -52,7 +52,7 @@ pub use json::{Json, JsonError, MAX_INPUT_LEVELS, MAX_JSON_LEVELS, MAX_NUMBER_CH
 pub use message::{MAX_MESSAGE_BYTES, MessageError, TaskMessage, fits_message};
 pub use monitor::{Monitor, MonitorAttempt, MonitorCallback, MonitorError, MonitorList, MonitorState};
 pub use note::DeliveryNote;
-pub use poison::{PoisonCopy, PoisonList, PoisonMessage, PoisonReport};
+pub use poison::{EVENT_KIND, PoisonCopy, PoisonList, PoisonMessage, PoisonReport};
 pub use problem::Problem;
 pub use queue::{QueueDepth, QueueState};
 pub use request::{

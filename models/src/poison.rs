@@ -4,6 +4,9 @@ use crate::members::Members;
 use crate::status::is_zero;
 use crate::{TaskId, Timestamp};
 
+/// [`PoisonCopy::kind`] of the message of an event.
+pub const EVENT_KIND: &str = "event";
+
 /// The copy of a given-up message in the poison queue.
 ///
 /// Either `message` or `blob` is present: if the copy would exceed the message limit, the original is stored in a blob
@@ -62,10 +65,11 @@ pub struct PoisonMessage {
     /// Why the original message was given up. Absent if another program put the message here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What was given up; absent for the message of a task, which alone can be replayed.
+    /// What was given up: `event` for the delivery of an event; absent for the message of a task. Another kind cannot be
+    /// replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The task that the original message names. Absent if it names none, and in a list if the original is in a blob.
+    /// The task that the original message names, or that the event is of. Absent if it names none, and in a list if the original is in a blob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "uuid"))]
     pub task_id: Option<TaskId>,

@@ -27,7 +27,8 @@ pub struct QueueState {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QueueDepth {
-    /// `tasks`, `scheduled` or `poison`; with `priority_queues` also `high` and `low`.
+    /// `tasks`, `scheduled` or `poison`; with `priority_queues` also `high` and `low`, with receivers or a sink of events also
+    /// `events`.
     pub name: String,
     /// Number of messages, visible or not; at least the true number.
     pub messages: u64,

@@ -6,6 +6,7 @@
 
 mod change;
 mod copy;
+mod event;
 mod find;
 mod list;
 mod replay;
@@ -13,7 +14,11 @@ mod replay;
 pub(crate) use change::{change_all, change_one};
 pub(crate) use list::{list, show};
 
+use models::TaskId;
 use service::problem::{HttpError, ProblemKind};
+use storage::{Read, StorageError, StoredDocument};
+
+use crate::tasks::Tasks;
 
 fn not_found() -> HttpError {
     let detail = format!(
@@ -22,4 +27,17 @@ fn not_found() -> HttpError {
         find::LEASE.as_secs()
     );
     HttpError::new(ProblemKind::PoisonMessageNotFound, detail)
+}
+
+fn not_replayable(detail: &str) -> HttpError {
+    HttpError::new(ProblemKind::NotReplayable, detail)
+}
+
+/// The document of a task of any owner. If the container does not exist, there is none.
+async fn read(tasks: &Tasks, id: TaskId) -> Result<Option<StoredDocument>, StorageError> {
+    match tasks.store.read(id, None).await {
+        Ok(Read::Found(stored)) => Ok(Some(*stored)),
+        Ok(Read::Missing | Read::Unchanged) | Err(StorageError::NoContainer(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

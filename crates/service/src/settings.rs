@@ -76,6 +76,12 @@ impl ApiSettings {
         self.handlers.find(name).and_then(|(_, rule)| rule.limits.retention).unwrap_or(self.retention)
     }
 
+    /// Returns whether tasks can have events: for receivers, or for the sink.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        self.sink_events || !self.callback_hosts.is_empty()
+    }
+
     /// Path of `public_base_url`, which a gateway removes before it forwards a request. Without a slash at the end;
     /// empty if there is no path.
     #[must_use]

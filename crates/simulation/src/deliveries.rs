@@ -8,7 +8,7 @@ use models::{MessageError, TaskId, TaskMessage};
 
 use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
-use crate::record::events::EventKey;
+use crate::record::sink::name_given_up;
 use crate::record::{Content, Message, Record, Role};
 use crate::watch::Source;
 use crate::xml::{text, texts};
@@ -30,13 +30,15 @@ impl Record {
         let Some(queue) = call.queue else { return };
         if queue == QueueKind::Poison {
             self.poison_put(from, &text);
-            if let Some(task) = self.task_given_up(&text) {
+            if let Some(event) = name_given_up(&text) {
+                self.given_up_events.insert(id, (event, from.now));
+            } else if let Some(task) = self.task_given_up(&text) {
                 self.given_up.insert(id, (task, from.now));
             }
             return;
         }
-        if let Some(key) = EventKey::of_message(&text).filter(|_| queue == QueueKind::Events) {
-            self.event(&key).is_put = true;
+        if queue == QueueKind::Events {
+            self.event_put(from.now, &text);
         }
         self.sink_message_put(from.now, from.role, queue, &text);
         let parsed = TaskMessage::parse(&text);
@@ -133,6 +135,9 @@ impl Record {
                 if let Some((_, at)) = self.given_up.get_mut(&id) {
                     *at = from.now;
                 }
+                if let Some((_, at)) = self.given_up_events.get_mut(&id) {
+                    *at = from.now;
+                }
             }
             return;
         }
@@ -202,8 +207,18 @@ impl Record {
         }
     }
 
-    /// P3: an API instance deletes a message of the poison queue after a message of its task was put since it was received.
+    /// P3: an API instance deletes a message of the poison queue after a message of its task, or of its event, was put since it
+    /// was received.
     fn poison_deleted(&mut self, from: Source, id: &str) {
+        if let Some((event, received_at)) = self.given_up_events.remove(id) {
+            self.count("poisoned event deleted");
+            let is_put = self.events_put_at.get(&event).is_some_and(|at| *at >= received_at);
+            if !self.operator_removes && !is_put {
+                let what = format!("{event} was deleted from the poison queue before it was queued");
+                self.broken(Promise::P3, from.now, what);
+            }
+            return;
+        }
         let Some((task, received_at)) = self.given_up.remove(id) else { return };
         self.count("poison message deleted");
         let is_put = |queue| {

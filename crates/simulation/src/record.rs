@@ -293,6 +293,10 @@ pub struct Record {
     pub poisoned: BTreeSet<String>,
     /// Messages in the poison queue, by their ids there: the task that each names, and when it was put or received last.
     pub given_up: BTreeMap<String, (Option<TaskId>, Duration)>,
+    /// Events in the poison queue, by their ids there: which one, and when it was put or received last.
+    pub given_up_events: BTreeMap<String, (String, Duration)>,
+    /// When a message of each event was last put.
+    pub events_put_at: BTreeMap<String, Duration>,
     /// The pause of the queue.
     pub pause: pause::Pause,
     /// Whether an operator removes messages from the poison queue in this run.
@@ -353,6 +357,8 @@ impl Record {
             kills_of_deleted: BTreeMap::new(),
             poisoned: BTreeSet::new(),
             given_up: BTreeMap::new(),
+            given_up_events: BTreeMap::new(),
+            events_put_at: BTreeMap::new(),
             pause: pause::Pause::default(),
             operator_removes: false,
             attachments: BTreeMap::new(),

@@ -30,7 +30,7 @@ pub(crate) async fn poison(
     message: &ReceivedMessage,
     reason: &str,
 ) -> Result<(), StorageError> {
-    let kind = (message.queue == QueueName::Events).then_some("event");
+    let kind = (message.queue == QueueName::Events).then_some(models::EVENT_KIND);
     let copy = copy_of(message, kind, reason, engine.env.timestamp());
     if let Some((name, bytes)) = copy.blob {
         engine.store.put_poisoned(&name, bytes).await?;

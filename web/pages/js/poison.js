@@ -68,8 +68,8 @@ function row(message) {
     el("p", {}, message.reason || "Put here by another program."),
     el("p", { class: "hint" }, task, ` · ${ago(message.insertedDateTime)}`),
     el("div", { class: "row" },
-      !message.kind && confirmed("Replay", "Replay it", () =>
-        act(async () => (await send("POST", `${path(message.id)}/replay`), "The task is queued again."))),
+      (!message.kind || message.kind === "event") && confirmed("Replay", "Replay it", () =>
+        act(async () => (await send("POST", `${path(message.id)}/replay`), `The ${message.kind ?? "task"} is queued again.`))),
       confirmed("Remove", "Remove it for good", () =>
         act(async () => (await send("DELETE", path(message.id)), "The message is removed."))),
       show_));

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lifecycle::replay::task_of;
-use models::{PoisonCopy, PoisonMessage, TaskMessage, Timestamp};
+use models::{EventMessage, PoisonCopy, PoisonMessage, TaskId, TaskMessage, Timestamp};
 use storage::StorageError;
 
 use crate::tasks::Tasks;
@@ -50,10 +50,8 @@ impl GivenUp {
             // Other programs, such as Azure Functions, move the message itself.
             None => Original::Text(text.to_owned()),
         };
-        if let Original::Text(text) = &original
-            && view.kind.is_none()
-        {
-            view.task_id = task_of(&TaskMessage::parse(text));
+        if let Original::Text(text) = &original {
+            view.task_id = task_named(view.kind.as_deref(), text);
         }
         Self { view, original }
     }
@@ -71,6 +69,15 @@ impl GivenUp {
             }
             Original::None => Ok(None),
         }
+    }
+}
+
+/// The task that an original names: that of a task's message, or that of an event.
+pub(super) fn task_named(kind: Option<&str>, original: &str) -> Option<TaskId> {
+    match kind {
+        None => task_of(&TaskMessage::parse(original)),
+        Some(models::EVENT_KIND) => EventMessage::task_of(original),
+        Some(_) => None,
     }
 }
 

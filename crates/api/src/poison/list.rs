@@ -8,7 +8,7 @@ use storage::QueueName;
 
 use crate::http::request::ApiRequest;
 use crate::http::route::MessageId;
-use crate::poison::copy::GivenUp;
+use crate::poison::copy::{GivenUp, task_named};
 use crate::poison::{find, not_found};
 use crate::tasks::Tasks;
 
@@ -40,10 +40,7 @@ pub(crate) async fn show(tasks: &Tasks, request: &ApiRequest, id: MessageId) -> 
     };
     let original = given_up.original(tasks).await?;
     let mut view = given_up.view;
-    if view.kind.is_none() {
-        let named = original.as_deref().map(models::TaskMessage::parse);
-        view.task_id = named.and_then(|message| lifecycle::replay::task_of(&message));
-    }
+    view.task_id = original.as_deref().and_then(|text| task_named(view.kind.as_deref(), text));
     view.original = original;
     Ok(response::json(StatusCode::OK, &view))
 }

@@ -4,29 +4,36 @@ use std::time::Duration;
 
 use lifecycle::replay::{Refusal, Replay, replay as decide, task_of};
 use models::{TaskId, TaskMessage};
-use service::problem::{HttpError, ProblemKind};
-use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
+use service::problem::HttpError;
+use storage::{QueueName, ReceivedMessage, StoredDocument, Write};
 
 use crate::http::request::ApiRequest;
-use crate::poison::copy::GivenUp;
+use crate::poison::copy::{GivenUp, task_named};
+use crate::poison::{event, not_replayable, read};
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
-/// Queues the task of the message again, and returns its id. The message in the poison queue is not deleted.
+/// Queues the task or the event of the message again, and returns the id of the task. The message in the poison queue is not deleted.
 ///
 /// # Errors
-/// [`ProblemKind::NotReplayable`] if there is nothing to queue; errors of storage.
+/// [`NotReplayable`](service::problem::ProblemKind::NotReplayable) if there is nothing to queue; errors of storage.
 pub(super) async fn replay(
     tasks: &Tasks,
     request: &ApiRequest,
     message: &ReceivedMessage,
 ) -> Result<TaskId, HttpError> {
     let given_up = GivenUp::read(&message.message_id, message.inserted_at, &message.text);
-    if given_up.view.kind.is_some() {
-        return Err(not_replayable("The message is not that of a task."));
-    }
     let Some(original) = given_up.original(tasks).await? else {
         return Err(not_replayable("The original message is not kept any more."));
     };
+    match given_up.view.kind.as_deref() {
+        None => {}
+        Some(kind) => {
+            let Some(task) = task_named(Some(kind), &original) else {
+                return Err(not_replayable("The message is neither that of a task nor that of an event."));
+            };
+            return event::replay(tasks, task, &original).await.map(|()| task);
+        }
+    }
     let parsed = TaskMessage::parse(&original);
     let Some(id) = task_of(&parsed) else { return Err(refusal(Refusal::NamesNoTask)) };
     for _ in 0..MAX_WRITE_TRIES {
@@ -65,23 +72,10 @@ pub(super) async fn replay(
     Err(contended())
 }
 
-/// The document of a task of any owner. If the container does not exist, there is none.
-async fn read(tasks: &Tasks, id: TaskId) -> Result<Option<StoredDocument>, StorageError> {
-    match tasks.store.read(id, None).await {
-        Ok(Read::Found(stored)) => Ok(Some(*stored)),
-        Ok(Read::Missing | Read::Unchanged) | Err(StorageError::NoContainer(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 fn refusal(reason: Refusal) -> HttpError {
     match reason {
         Refusal::NamesNoTask => not_replayable("The message names no task; a worker would give it up again."),
         Refusal::TaskIsGone => not_replayable("The task does not exist; it may have been deleted or purged."),
         Refusal::Ended(state) => not_replayable(&format!("The task is {}.", public_name(state))),
     }
-}
-
-fn not_replayable(detail: &str) -> HttpError {
-    HttpError::new(ProblemKind::NotReplayable, detail)
 }

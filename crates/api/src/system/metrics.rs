@@ -24,6 +24,9 @@ pub(crate) async fn queue_metrics(tasks: &Tasks) -> Option<QueueMetrics> {
             oldest_of_tasks(tasks),
         );
         depths.extend([("scheduled", scheduled.ok()), ("poison", poison.ok())]);
+        if tasks.settings.has_events() {
+            depths.push(("events", tasks.queue.depth(QueueName::Events).await.ok()));
+        }
         QueueMetrics { depths, oldest }
     };
     tasks.queue_metrics.get(|| tasks.env.instant(), MAX_METRICS_AGE, fetch).await

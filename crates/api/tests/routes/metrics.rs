@@ -58,6 +58,21 @@ async fn metrics_report_the_queue_of_each_priority() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn queue_of_events_is_counted_while_there_are_events() {
+    for variable in [("event_sink_url", "https://sink.example/"), ("callback_hosts", "https://hooks.example")]
+    {
+        let world = World::with(&[variable]);
+        world.put_message("-events", "an event");
+        let text = String::from_utf8(world.get("/metrics").await.body.to_vec()).unwrap();
+        assert!(text.contains("accepted_queue_messages{queue=\"events\"} 1\n"), "{text}");
+        let queues = world.get("/queue").await.json()["queues"].clone();
+        let events =
+            queues.as_array().unwrap().iter().find(|queue| queue["name"] == "events").unwrap().clone();
+        assert_eq!(events["messages"], 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn depth_limit_counts_the_queues_of_all_priorities() {
     let world = World::with(&[("priority_queues", "true"), ("queue_depth_limit", "2")]);
     for priority in [0, 1, 2] {

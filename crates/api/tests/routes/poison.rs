@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use fake_azure::{EMULATOR_ACCOUNT, Operation};
 use http::{Method, StatusCode};
-use models::{PoisonCopy, PoisonList, PoisonMessage, PoisonReport, TaskId, TaskMessage, TaskState};
+use models::{
+    CallbackRecord, CallbackState, EventMessage, PoisonCopy, PoisonList, PoisonMessage, PoisonReport,
+    SinkMessage, TaskId, TaskMessage, TaskState,
+};
 use sha2::{Digest as _, Sha256};
 use storage::QueueName;
 use test_world::Fault;
@@ -168,6 +171,62 @@ async fn what_cannot_be_replayed_is_409_and_stays() {
         let again = world.ask(Method::DELETE, &path, &[], "").await;
         assert_eq!(again.kind(), (404, "poison-message-not-found".to_owned()));
     }
+}
+
+/// A document of a task whose event was given up, or was delivered.
+fn ended(world: &World, state: CallbackState) -> EventMessage {
+    world.store_as(TaskState::Failed);
+    world.change_document(id(), |document| {
+        document.finished_at = Some(world.now());
+        document.sink_events = true;
+        document.sink = Some(CallbackRecord { state, attempts: 20, ..CallbackRecord::due() });
+    });
+    let ended_at = world.document(id()).unwrap().finished_at.unwrap();
+    EventMessage { event_of: id(), ended_at, called: 0, is_for_sink: true }
+}
+
+#[tokio::test(start_paused = true)]
+async fn replayed_event_begins_again_with_all_attempts() {
+    let world = World::with(&[("event_sink_url", "https://sink.example/")]);
+    let end = ended(&world, CallbackState::GivenUp);
+    let accepted = SinkMessage::accepted(&world.document(id()).unwrap()).unwrap();
+    for text in [end.text(), accepted.text()] {
+        let message = poison_of_kind(&world, &text, Some("event"));
+        let shown = world.get(&format!("/poison/{message}")).await.json();
+        assert_eq!((&shown["kind"], &shown["taskId"]), (&"event".into(), &ID.into()));
+        world.forget_requests();
+        let response = world.post(&format!("/poison/{message}/replay"), "").await;
+        assert_eq!(response.status, StatusCode::ACCEPTED, "{response:?}");
+        assert_eq!(response.header("operation-location"), format!("http://api.example/tasks/{ID}"));
+        assert_eq!(world.messages("-events").last().unwrap().text, text);
+        assert_eq!(left(&world), 0);
+        let operations = world.take_operations();
+        let at = |operation| operations.iter().rposition(|found| *found == operation);
+        assert!(at(Operation::PutMessage) < at(Operation::DeleteMessage), "deleted last: {operations:?}");
+    }
+    let document = world.document(id()).unwrap();
+    assert_eq!(document.sink, Some(CallbackRecord::due()));
+    assert_eq!(document.state, TaskState::Failed, "the task is not retried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_that_cannot_be_delivered_any_more_is_409_and_stays() {
+    let world = World::with(&[("event_sink_url", "https://sink.example/")]);
+    let delivered = ended(&world, CallbackState::Delivered);
+    let other_end = EventMessage { ended_at: world.now().plus(Duration::from_secs(1)), ..delivered };
+    let deleted = EventMessage { event_of: numbered(1), ..delivered };
+    for text in [delivered.text(), other_end.text(), deleted.text(), "what?".to_owned()] {
+        let message = poison_of_kind(&world, &text, Some("event"));
+        let response = world.post(&format!("/poison/{message}/replay"), "").await;
+        assert_eq!(response.kind(), (409, "not-replayable".to_owned()), "{text}");
+    }
+    assert_eq!((left(&world), world.messages("-events").len()), (4, 0));
+    // Without receivers and sink no worker would deliver it.
+    let off = World::around(world.env.clone(), &[]);
+    let accepted = SinkMessage::accepted(&world.document(id()).unwrap()).unwrap();
+    let message = poison_of_kind(&off, &accepted.text(), Some("event"));
+    let response = off.post(&format!("/poison/{message}/replay"), "").await;
+    assert!(response.problem().detail.unwrap().contains("event_sink_url"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,8 +96,26 @@ impl Document {
     /// Whether `new` differs only in the record of the delivery.
     #[must_use]
     pub fn differs_only_in_delivery(&self, new: &Self) -> bool {
-        let without = |document: &Self| Self { callback: None, sink: None, ..document.clone() };
-        self.is_event_due() && without(self) == without(new)
+        self.is_event_due() && self.without_deliveries() == new.without_deliveries()
+    }
+
+    /// Whether `new` differs only in deliveries that begin again and were not confirmed.
+    #[must_use]
+    pub fn has_delivery_again(&self, new: &Self) -> bool {
+        let is_again = |old: &Option<Callback>, new: &Option<Callback>| match (old, new) {
+            (Some(old), Some(new)) => {
+                old == new || old.state != "Delivered" && (new.state.as_str(), new.attempts) == ("Due", 0)
+            }
+            _ => old == new,
+        };
+        self.is_terminal()
+            && is_again(&self.callback, &new.callback)
+            && is_again(&self.sink, &new.sink)
+            && self.without_deliveries() == new.without_deliveries()
+    }
+
+    fn without_deliveries(&self) -> Self {
+        Self { callback: None, sink: None, ..self.clone() }
     }
 }
 
@@ -165,8 +183,10 @@ impl Record {
 
     /// The message of an event was deleted.
     pub(crate) fn event_message_deleted(&mut self, now: Duration, call: &Call, text: &str) {
-        self.sink_message_deleted(now, text);
         let is_poisoned = call.message.as_ref().is_some_and(|id| self.poisoned.contains(id));
+        if !is_poisoned {
+            self.sink_message_deleted(now, text);
+        }
         let Some(key) = EventKey::of_message(text) else { return };
         let event = self.event(&key);
         if is_poisoned || event.is_delivered || event.is_poisoned {

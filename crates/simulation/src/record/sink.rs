@@ -51,7 +51,33 @@ fn end_of_event(event: &Value) -> Option<EventKey> {
     is_end.then_some(EventKey { task, ended_at, is_for_sink: true })
 }
 
+/// Which event a message of the queue of events is about.
+#[must_use]
+pub fn event_name(text: &str) -> Option<String> {
+    let end = EventKey::of_message(text).map(|key| format!("{key:?}"));
+    end.or_else(|| id_of_message(&serde_json::from_str(text).ok()?))
+}
+
+/// Which event a poison copy is about.
+#[must_use]
+pub fn name_given_up(copy: &str) -> Option<String> {
+    let copy: Value = serde_json::from_str(copy).ok()?;
+    copy.get("Kind")?;
+    event_name(copy.get("Message")?.as_str()?)
+}
+
 impl Record {
+    /// A message of the queue of events was put, which has to be delivered or given up, again if it was given up before.
+    pub(crate) fn event_put(&mut self, now: Duration, text: &str) {
+        if let Some(key) = EventKey::of_message(text) {
+            let event = self.event(&key);
+            (event.is_put, event.is_poisoned) = (true, false);
+        }
+        if let Some(name) = event_name(text) {
+            self.events_put_at.insert(name, now);
+        }
+    }
+
     /// The sink was called; the number of its calls for this event.
     pub fn sink_called(&mut self, now: Duration, event: &Value) -> u32 {
         self.count("sink called");
@@ -96,7 +122,9 @@ impl Record {
         let message: Value = serde_json::from_str(text).unwrap_or_default();
         if queue == QueueKind::Events {
             if let Some(id) = id_of_message(&message) {
-                self.sink_events.entry(id).or_default().puts += 1;
+                let event = self.sink_events.entry(id).or_default();
+                event.puts += 1;
+                event.is_poisoned = false;
             }
             return;
         }

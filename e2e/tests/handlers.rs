@@ -17,6 +17,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The name of the handler on the page, and the language that its command has.
 const NAME: &str = "greeting";
 const SHOWN_LANGUAGE: &str = "python";
+/// A second handler, with the function that the page shows for failures.
+const FAILING: &str = "failing";
+/// The seconds that this function asks for. The back-off of the tests is at most 2 s.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// What the task's error says about an unexpected exception: one of these in each language.
+const UNEXPECTED: [&str; 3] =
+    ["invalid type: null", "cannot read property 'stock' of null", "'NoneType' object is not subscriptable"];
 /// The languages, with the command of the tests of a new handler.
 const LANGUAGES: [(&str, &[&str]); 3] = [
     ("rust", &["cargo", "test", "--quiet"]),
@@ -58,6 +65,8 @@ fn follow(page: &str, language: &str, test: &[&str]) -> Result<()> {
                 let mut command = Command::new(program);
                 command.args(arguments).current_dir(application.join("handlers").join(NAME));
                 ensure!(command.status()?.success(), "the tests of the new handler fail");
+                own(&application, &["new-handler", FAILING, "--language", language])?;
+                make_failing(page, &application.join("handlers").join(FAILING))?;
                 let manifest = std::fs::read_to_string(application.join("spin.toml"))?;
                 build::handlers(&application, &manifest, None)?;
             }
@@ -78,6 +87,7 @@ fn follow(page: &str, language: &str, test: &[&str]) -> Result<()> {
                 let monitor = completed(address, &task).with_context(|| system.log())?;
                 let result = json!({"greeting": "Hello, Ada"});
                 ensure!(monitor.get("result") == Some(&result), "{monitor}");
+                failures_are_told(address).with_context(|| system.log())?;
                 has_ended = true;
             }
             ["spin", ..] if system.is_embedded() => {}
@@ -108,14 +118,64 @@ const SHOWN: [(&str, &str); 3] = [("python", "handler.py"), ("js", "handler.js")
 
 /// The function on the page is the one that a new handler has.
 fn is_as_shown(page: &str, folder: &Path) -> Result<()> {
+    let (fence, file, written) = function(folder)?;
+    let shown = block(page, fence, 0)?;
+    ensure!(written.contains(shown), "the page shows\n{shown}\nand {} has\n{written}", file.display());
+    Ok(())
+}
+
+/// Replaces the function of a new handler by the one that the page shows for failures.
+fn make_failing(page: &str, folder: &Path) -> Result<()> {
+    let (fence, file, written) = function(folder)?;
+    Ok(std::fs::write(file, written.replace(block(page, fence, 0)?, block(page, fence, 1)?))?)
+}
+
+/// The file of a handler's function and its text, with the fence of its language on the page.
+fn function(folder: &Path) -> Result<(&'static str, PathBuf, String)> {
     for (fence, file) in SHOWN {
-        let Ok(written) = std::fs::read_to_string(folder.join(file)) else { continue };
-        let shown = page.split(&format!("```{fence}\n")).nth(1).and_then(|rest| rest.split("```").next());
-        let shown = shown.with_context(|| format!("the page shows no {file}"))?;
-        ensure!(written.contains(shown.trim()), "the page shows\n{shown}\nand {file} has\n{written}");
-        return Ok(());
+        let file = folder.join(file);
+        if let Ok(written) = std::fs::read_to_string(&file) {
+            return Ok((fence, file, written));
+        }
     }
     bail!("the new handler has no function")
+}
+
+/// The block of that number, from 0, in a language on the page.
+fn block<'a>(page: &'a str, fence: &str, number: usize) -> Result<&'a str> {
+    let block =
+        page.split(&format!("```{fence}\n")).nth(number + 1).and_then(|rest| rest.split("```").next());
+    Ok(block.with_context(|| format!("the page has no block {number} of {fence}"))?.trim())
+}
+
+/// A failure, a request for another attempt and an unexpected exception end as the page says, with their texts.
+fn failures_are_told(address: &str) -> Result<()> {
+    let end = |input: Value| {
+        let task = json!({"TaskName": FAILING, "Input": input, "MaxAttempts": 2});
+        ended(address, &task).map(|task| {
+            let message = member(&task, "/error/message").to_string();
+            (member(&task, "/attempt").clone(), message, task)
+        })
+    };
+    let (attempts, message, task) = end(json!({"stock": -1}))?;
+    ensure!(attempts == 1 && message.contains("stock is negative"), "{task}");
+
+    let submitted = Instant::now();
+    let (attempts, message, task) = end(json!({"stock": 0}))?;
+    ensure!(attempts == 2 && message.contains("nothing in stock"), "{task}");
+    ensure!(submitted.elapsed() >= RETRY_AFTER, "the second attempt came after {:?}", submitted.elapsed());
+
+    let (attempts, message, task) = end(Value::Null)?;
+    ensure!(attempts == 2 && UNEXPECTED.iter().any(|text| message.contains(text)), "{task}");
+
+    let (attempts, _, task) = end(json!({"stock": 3}))?;
+    ensure!(attempts == 1 && *member(&task, "/result") == json!({"left": 2}), "{task}");
+    Ok(())
+}
+
+/// The member of a document at a JSON pointer; `null` if there is none.
+fn member<'a>(document: &'a Value, pointer: &str) -> &'a Value {
+    document.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 /// Runs `cargo xtask` for the application.
@@ -176,8 +236,15 @@ fn link(_: &Path, _: &Path) -> Result<()> {
     bail!("this test needs symbolic links");
 }
 
-/// Submits a task as soon as the application responds, and waits for its end.
+/// Submits a task that succeeds.
 fn completed(address: &str, task: &Value) -> Result<Value> {
+    let document = ended(address, task)?;
+    ensure!(member(&document, "/status") == "Succeeded", "the task ended: {document}");
+    Ok(document)
+}
+
+/// Submits a task as soon as the application responds, and waits for its end.
+fn ended(address: &str, task: &Value) -> Result<Value> {
     let client = Client::default();
     let started = Instant::now();
     let mut monitor = None;
@@ -192,8 +259,8 @@ fn completed(address: &str, task: &Value) -> Result<Value> {
         let document = client.get(url)?.json();
         match document.get("status").and_then(Value::as_str) {
             Some("NotStarted" | "Running") => {}
-            Some("Succeeded") => return Ok(document),
-            _ => bail!("the task ended: {document}"),
+            Some("Succeeded" | "Failed" | "Canceled") => return Ok(document),
+            _ => bail!("the task is in no known state: {document}"),
         }
     }
     bail!("no end within {LIMIT:?}")

@@ -21,6 +21,8 @@ use crate::stack::programs::{Programs, is_built_before};
 
 /// The first start compiles the handler to machine code; a Python handler takes 11 s on two cores.
 const HEALTHY: Duration = Duration::from_secs(120);
+/// What a 500 without a body means: the host responds so to a trap.
+const TRAPPED: &str = "and no detail: the handler trapped or used up its memory; what it printed is above";
 /// The worker's limit of a result.
 const MAX_RESPONSE_BYTES: u64 = 8 * 1024 * 1024;
 /// How much of a result is shown.
@@ -178,6 +180,7 @@ fn whole(status: u16, media_type: &str, body: &[u8]) -> End {
     match status {
         200 | 204 if body.is_empty() => End::Completed("no result".to_owned()),
         200 => End::Completed(format!("{media_type}, {} bytes\n{text}", body.len())),
+        500 if body.is_empty() => End::AnotherAttempt(format!("status 500 {TRAPPED}")),
         408 | 429 | 500..=599 => End::AnotherAttempt(format!("status {status} {text}")),
         _ => End::Failed(format!("status {status} {text}")),
     }
@@ -200,6 +203,8 @@ mod tests {
             (302, "", End::Failed("status 302 ".to_owned())),
             (503, "x", End::AnotherAttempt("status 503 x".to_owned())),
             (429, "", End::AnotherAttempt("status 429 ".to_owned())),
+            (500, "x", End::AnotherAttempt("status 500 x".to_owned())),
+            (500, "", End::AnotherAttempt(format!("status 500 {TRAPPED}"))),
         ] {
             assert_eq!(whole(status, "a/b", body.as_bytes()), expected);
         }

@@ -1,12 +1,14 @@
 // The task handler `{{project-name | kebab_case}}`. It must be idempotent: after a crash the task runs again.
 
+import { attempt, Fail } from "./attempt.js";
+
 export const work = {
-  async run(task) {
+  run: attempt(async (task) => {
     const input = JSON.parse(task.input ?? "null");
     if (typeof input?.name !== "string") {
-      // Any other exception is taken for a crash, and another attempt follows.
-      throw { code: "invalid-input", message: "Input needs a name", retry: { tag: "never" } };
+      // After any other exception the task is tried again.
+      throw new Fail("Input needs a name");
     }
     return { tag: "json", val: JSON.stringify({ greeting: `Hello, ${input.name}` }) };
-  },
+  }),
 };

@@ -1,6 +1,7 @@
 import unittest
 
 from handler import work
+from retry import MAX_SECONDS, Retry
 
 
 class Handler(unittest.TestCase):
@@ -10,6 +11,10 @@ class Handler(unittest.TestCase):
     def test_input_without_a_name_fails_the_task(self):
         with self.assertRaises(ValueError):
             work({})
+
+    def test_retry_has_whole_seconds_within_its_limit(self):
+        for seconds, expected in [(None, None), (5, 5), (0.5, 1), (-1, 0), (float("inf"), MAX_SECONDS)]:
+            self.assertEqual(Retry("not yet", seconds).seconds, expected)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 #[cfg(target_family = "wasm")]
 mod component;
+mod error;
+
+pub use error::Error;
 
 /// `Input` of the task.
 #[derive(Debug, serde::Deserialize)]
@@ -12,9 +15,10 @@ struct Input {
 /// Computes the result from the JSON text of `Input`. Must be idempotent: after a crash the task runs again.
 ///
 /// # Errors
-/// A sentence, which becomes the error of the task.
-pub fn work(input: &str) -> Result<String, String> {
-    let input: Input = serde_json::from_str(input).map_err(|error| format!("unusable Input: {error}"))?;
+/// [`Error::Fail`] fails the task; after any other error it is tried again.
+pub fn work(input: &str) -> Result<String, Error> {
+    let input: Input =
+        serde_json::from_str(input).map_err(|error| Error::Fail(format!("unusable Input: {error}")))?;
     Ok(serde_json::json!({ "greeting": format!("Hello, {}", input.name) }).to_string())
 }
 
@@ -28,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn unusable_input_is_an_error() {
-        work("[]").unwrap_err();
+    fn unusable_input_fails_the_task() {
+        assert!(matches!(work("[]").unwrap_err(), Error::Fail(_)));
     }
 }

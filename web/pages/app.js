@@ -13,14 +13,16 @@ import * as poison from "./js/poison.js";
 import * as queue from "./js/queue.js";
 import * as store from "./js/store.js";
 
-let reached = true;
+let reached;
+let refused = "";
 let since = new Date();
 
 function connection() {
   const offline = !navigator.onLine;
-  const good = !offline && reached;
+  if (!offline && reached === undefined) return;
+  const good = !offline && reached && !refused;
   if (good) since = new Date();
-  const word = offline ? "Offline" : !reached ? "Not reachable" : live.streaming() ? "Live" : "Up to date";
+  const word = offline ? "Offline" : !reached ? "Not reachable" : refused || (live.streaming() ? "Live" : "Up to date");
   $("connection").dataset.state = good ? "good" : "bad";
   say($("connection"), word);
   const at = since.toLocaleTimeString();
@@ -32,17 +34,25 @@ function connection() {
 function keys() {
   const dialog = $("key");
   const open = (why) => {
-    if (why) say($("key-why"), why);
+    say($("key-why"), `${why} A key is sent with every request from this page, and kept until this tab is closed.`);
+    $("key-forget").hidden = !key.get();
     if (!dialog.open) dialog.showModal();
   };
   let asked = false;
   bus.addEventListener("unauthorized", (event) => {
+    const { wantsKey } = event.detail;
+    refused = !wantsKey ? "Not signed in" : key.get() ? "Unknown key" : "No key";
+    connection();
     // Once for each key: a page that keeps asking cannot be read.
-    const why = key.get() ? "The API does not know this key." : "The API wants to know who is calling.";
-    if (!asked) open(`${why} It says: ${event.detail.message}`);
+    if (wantsKey && !asked) open(key.get() ? "The API does not know this key. Enter another one." : "Enter the key for this API.");
     asked = true;
   });
-  $("key-open").addEventListener("click", () => open());
+  bus.addEventListener("authorized", () => {
+    if (!refused) return;
+    refused = "";
+    connection();
+  });
+  $("key-open").addEventListener("click", () => open(key.get() ? "A key is in use." : "No key is in use."));
   dialog.addEventListener("close", () => {
     const value = $("key-value").value.trim();
     $("key-value").value = "";

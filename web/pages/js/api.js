@@ -5,7 +5,10 @@ const LIMIT_MS = 30_000;
 // Where the API is: above this script, whatever a gateway puts in front.
 const ROOT = new URL("..", import.meta.url);
 
-/** Tells the page about `unauthorized` (detail: the problem) and `contact` (detail: whether the API responded). */
+/**
+ * Tells the page about `unauthorized` (detail: the problem), `authorized` (a request succeeded) and `contact`
+ * (detail: whether the API responded).
+ */
 export const bus = new EventTarget();
 
 export const key = {
@@ -19,12 +22,20 @@ export class Problem extends Error {
     super(document.detail || document.title || `The API responded ${status}.`);
     this.status = status;
     this.title = document.title || "";
+    this.type = document.type || "";
     this.traceId = document.traceId;
     this.retryAfter = retryAfter;
   }
 
-  /** What happened, with the trace id to quote. */
+  /** Whether a key is what is missing or wrong. A platform that signs callers in refuses with other words. */
+  get wantsKey() {
+    return this.status === 401 && /\bkey\b/.test(this.message);
+  }
+
+  /** What happened or what to do, for a reader of the page; with the trace id to quote unless the reader can help themselves. */
   get sentence() {
+    if (this.wantsKey) return key.get() ? "The API does not know this key. Enter another one (top right)." : "Enter the API key (top right).";
+    if (this.type.endsWith("operators-only")) return "Only operators can see and do this.";
     const wait = this.retryAfter ? ` Try again in ${this.retryAfter} s.` : "";
     return this.message + wait + (this.traceId ? ` (trace ${this.traceId})` : "");
   }
@@ -47,7 +58,10 @@ export async function send(method, path, { body, headers = {} } = {}) {
     throw new Problem(0, { detail: "The API cannot be reached." });
   }
   tell("contact", true);
-  if (response.ok || response.status === 304) return response;
+  if (response.ok || response.status === 304) {
+    tell("authorized");
+    return response;
+  }
   const document = await response.json().catch(() => ({}));
   const problem = new Problem(response.status, document, Number(response.headers.get("retry-after")) || 0);
   if (response.status === 401) tell("unauthorized", problem);

@@ -28,18 +28,40 @@ export function parse(text) {
   return values;
 }
 
+/** Messages by queue, and seconds since the oldest ready one was sent, over the queues of all priorities; undefined when a number is missing. */
+export function queues(values) {
+  const count = (queue) => values.get(`accepted_queue_messages{queue="${queue}"}`);
+  const age = (queue) => values.get(`accepted_queue_oldest_message_age_seconds{queue="${queue}"}`);
+  // Without priority_queues there is one queue of tasks.
+  const several = ["high", "low"].some((queue) => count(queue) !== undefined || age(queue) !== undefined);
+  const ofTasks = several ? ["high", "tasks", "low"] : ["tasks"];
+  const all = (numbers, fold) => (numbers.includes(undefined) ? undefined : numbers.reduce(fold));
+  return {
+    tasks: all(ofTasks.map(count), (sum, number) => sum + number),
+    oldest: all(ofTasks.map(age), (a, b) => Math.max(a, b)),
+    scheduled: count("scheduled"),
+    poison: count("poison"),
+  };
+}
+
+/** An age in its largest unit, which fits the width of a gauge. */
+export function brief(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
 function gauges(values) {
-  const depth = (queue) => values.get(`accepted_queue_messages{queue="${queue}"}`);
-  const age = values.get('accepted_queue_oldest_message_age_seconds{queue="tasks"}');
+  const { tasks, oldest, scheduled, poison } = queues(values);
   const shown = [
-    ["In queue", depth("tasks")],
-    ["Scheduled", depth("scheduled")],
-    ["Poison", depth("poison")],
-    ["Oldest waits", age === undefined ? undefined : `${Math.round(age)} s`],
+    ["In queue", tasks, "Messages of tasks, those of running tasks and of tasks that wait for their next attempt included"],
+    ["Scheduled", scheduled, "Messages of tasks that start later"],
+    ["Poison", poison, "Messages that were given up"],
+    ["Oldest ready", oldest === undefined ? undefined : brief(oldest), "Time since the oldest message that a worker can receive now was sent"],
   ];
-  $("gauges").replaceChildren(...shown.map(([name, value]) =>
-    el("div", { class: name === "Poison" && value > 0 ? "alarm" : "" }, el("dt", {}, name), el("dd", {}, String(value ?? "–")))));
-  return depth("tasks");
+  $("gauges").replaceChildren(...shown.map(([name, value, title]) =>
+    el("div", { class: name === "Poison" && value > 0 ? "alarm" : "", title }, el("dt", {}, name), el("dd", {}, String(value ?? "–")))));
+  return tasks;
 }
 
 function drawDepth() {
@@ -78,7 +100,7 @@ function drawRate() {
   });
   $("rate").replaceChildren(...bars);
   const total = (kind) => bins.reduce((sum, bin) => sum + bin[kind], 0);
-  const words = `${total("good")} succeeded, ${total("bad")} not`;
+  const words = `${total("good")} succeeded, ${total("bad")} failed or canceled`;
   $("rate").setAttribute("aria-label", `Finished per minute in the last ${MINUTES}, of the tasks loaded here: ${words}`);
   say($("rate-note"), words);
 }

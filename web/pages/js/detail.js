@@ -16,7 +16,7 @@ export const current = () => id;
 
 const OUTCOMES = {
   Cancelled: "Canceled",
-  Retried: "Failed for now, tried again",
+  Retried: "Failed temporarily",
   Abandoned: "Its worker disappeared",
   Released: "Handed back by a stopping worker",
   RetryRequested: "Retry asked for",
@@ -59,7 +59,7 @@ function fact(name, ...value) {
 function callback(delivery) {
   if (!delivery) return "";
   const { status, attempts, lastOutcome } = delivery;
-  const word = { Due: attempts ? "Not reached yet" : "Being called", Delivered: "Told", GivenUp: "Given up" }[status] ?? status;
+  const word = { Due: attempts ? "Not delivered yet" : "Not called yet", GivenUp: "Given up" }[status] ?? status;
   return attempts ? `${word} · ${attempts === 1 ? "1 call" : `${attempts} calls`} · ${lastOutcome}` : word;
 }
 

@@ -31,7 +31,7 @@ function render() {
   const cell = (value, kind) => el("td", { class: kind }, String(value));
   $("handlers-rows").replaceChildren(...rows.slice(0, SHOWN).map((row) =>
     el("tr", {},
-      el("th", { scope: "row" }, row.name),
+      el("th", { scope: "row", title: row.name }, row.name),
       cell(row.count), cell(row.running), cell(row.failed, row.failed ? "bad" : undefined),
       cell(row.median === undefined ? "–" : span(row.median)))));
   $("handlers-table").hidden = rows.length === 0;

@@ -6,6 +6,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [600, 28];
 // Shorter parts could not be seen.
 const MIN_WIDTH = 3;
+// The document of a task that has ended is written a moment after its last attempt.
+const LEAST_WAIT_MS = 1_000;
 
 /**
  * The parts of a task's life in their order: `{ kind, word, from, to }`, times in milliseconds. `kind` is `wait`, `run`,
@@ -40,6 +42,7 @@ export function parts(task, now = Date.now()) {
     word = "Waits for the next attempt";
   }
   if (!isTerminal(task)) wait(end, task.status === "Running" ? "Running" : word);
+  else if (end - at >= LEAST_WAIT_MS) wait(end, word);
   return found;
 }
 

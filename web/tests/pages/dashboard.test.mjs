@@ -186,7 +186,7 @@ test("queue depth and throughput are drawn", () =>
     await Promise.all([ended(app.url, id), ...waiting]);
     await page.goto(app.url);
     await page.waitForFunction(() =>
-      / \d+ succeeded, [1-9]\d* not/.test(document.querySelector("#rate").getAttribute("aria-label")));
+      / \d+ succeeded, [1-9]\d* failed or canceled/.test(document.querySelector("#rate").getAttribute("aria-label")));
     const scheduled = page.locator("#gauges div", { hasText: "Scheduled" }).locator("dd");
     await page.waitForFunction((node) => Number(node.textContent) >= 3, await scheduled.elementHandle());
     await page.waitForFunction(() => / L/.test(document.querySelector("#depth .line")?.getAttribute("d")));

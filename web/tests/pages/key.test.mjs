@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 
+import axe from "axe-core";
+
 import { startApp, submit } from "../support/app.mjs";
 import { launch, picture, withPage } from "../support/browser.mjs";
 
@@ -24,22 +26,63 @@ after(async () => {
   await app?.stop();
 });
 
+async function barriers(page) {
+  await page.evaluate(axe.source);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
+}
+
+/** The state of the connection, as its colour and its word. */
+const state = (page) => page.locator("#connection").evaluate((node) => `${node.dataset.state}: ${node.textContent}`);
+
+test("page without a key says so, in words for readers of the page", () =>
+  withPage(browser, { expected: [/401/] }, async (page) => {
+    await page.goto(app.url);
+    await page.locator("#key").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("The tasks could not be read. Enter the API key (top right).").waitFor();
+    assert.equal(await state(page), "bad: No key");
+    await page.getByRole("button", { name: "Submit task" }).click();
+    await page.locator("#submit-outcome.error", { hasText: "Enter the API key (top right)." }).waitFor();
+    // It stays while the page goes on asking.
+    await page.waitForResponse((response) => response.url().endsWith("/metrics"));
+    assert.equal(await state(page), "bad: No key");
+    assert.deepEqual(await barriers(page), []);
+    await picture(page, "no-key");
+  }));
+
+test("caller who is no operator is told who can see the poison queue", () =>
+  withPage(browser, { expected: [/401/, /403/] }, async (page) => {
+    await page.goto(app.url);
+    await page.locator("#key").getByLabel("Key").fill(KEYS[0]);
+    await page.keyboard.press("Enter");
+    await page.getByText("No tasks yet").waitFor();
+    await page.getByRole("heading", { name: "Poison queue" }).click();
+    await page.locator("#poison-empty.error", { hasText: "Only operators can see and do this." }).waitFor();
+    assert.equal(await state(page), "good: Up to date");
+    await picture(page, "no-operator");
+  }));
+
 test("page asks for a key, uses it and forgets it", () =>
   withPage(browser, { expected: [/401/] }, async (page) => {
     await page.goto(app.url);
     const dialog = page.locator("#key");
     await dialog.waitFor();
+    assert.match(await dialog.textContent(), /Enter the key for this API\./);
+    assert.equal(await dialog.getByRole("button", { name: "Forget it" }).isVisible(), false, "there is none to forget");
     await picture(page, "key");
     await dialog.getByLabel("Key").fill("no such key");
     await dialog.getByRole("button", { name: "Use key" }).click();
-    await page.waitForLoadState();
-    await dialog.waitFor();
+    await dialog.getByText("The API does not know this key.").waitFor();
+    assert.equal(await state(page), "bad: Unknown key");
     await dialog.getByLabel("Key").fill(KEYS[0]);
     await dialog.getByRole("button", { name: "Use key" }).click();
     await page.getByText("No tasks yet").waitFor();
     await page.getByRole("button", { name: "Submit task" }).click();
     await page.locator("#list").getByText("Succeeded").waitFor();
     assert.equal(await page.locator("#list li").count(), 1, "other callers' tasks are not shown");
+    assert.equal(await state(page), "good: Up to date");
     assert.ok(!page.url().includes(KEYS[0]));
     await page.getByRole("button", { name: "API key" }).click();
     await dialog.getByRole("button", { name: "Forget it" }).click();

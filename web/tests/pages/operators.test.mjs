@@ -19,6 +19,7 @@ before(async () => {
   handler = await startHandler();
   app = await startApp({
     ...handler.variables, max_dequeue_count: "1", queue_pause: "true", simulate_unit_ms: "20", retry_base_seconds: "1",
+    priority_queues: "true",
   });
   browser = await launch();
 });
@@ -88,14 +89,20 @@ test("queue is paused and resumed", () =>
     await pause.getByText("Paused").waitFor();
     assert.equal((await (await fetch(`${app.url}/queue`)).json()).paused, true);
     await new Promise((done) => setTimeout(done, 6_000));
-    const { id } = await submit(app.url, { TaskName: "simulate" });
+    const waiting = await Promise.all(
+      ["High", "Medium", "Low"].map((Priority) => submit(app.url, { TaskName: "simulate", Priority })));
     await new Promise((done) => setTimeout(done, 3_000));
+    const [{ id }] = waiting;
     assert.equal((await (await fetch(`${app.url}/tasks/${id}`)).json()).status, "NotStarted");
+    const gauge = (name) => page.locator("#gauges div", { hasText: name }).locator("dd");
+    await gauge("In queue").getByText("3", { exact: true }).waitFor();
+    await page.waitForFunction((node) => Number.parseInt(node.textContent, 10) > 0, await gauge("Oldest ready").elementHandle());
+    assert.match(await page.locator("#depth-note").textContent(), /^3 now/);
     assert.deepEqual(await barriers(page), []);
     await picture(page, "paused", true);
     await confirm(pause, "Resume the queue", "Resume it");
     await pause.getByText("Workers receive tasks.").waitFor();
-    assert.equal((await ended(app.url, id)).status, "Succeeded");
+    for (const { id: one } of waiting) assert.equal((await ended(app.url, one)).status, "Succeeded");
   }));
 
 test("all tasks that fit the filter are canceled and deleted", () =>
@@ -106,7 +113,7 @@ test("all tasks that fit the filter are canceled and deleted", () =>
     await page.goto(app.url);
     await page.locator("#filters").getByLabel("Name").fill(name);
     await page.locator("#list li").nth(24).waitFor();
-    await page.getByText("Change all of them").click();
+    await page.getByText("Act on all matching tasks").click();
     const bulk = page.locator("#bulk");
     await confirm(bulk, "Cancel", "Cancel: all that fit the filter?");
     await bulk.getByText("30 canceled.").waitFor();
@@ -140,7 +147,7 @@ for (const dark of [false, true]) {
       await page.goto(app.url);
       await page.locator("#list li").first().waitFor();
       for (const name of ["Handlers", "Poison queue"]) await page.getByRole("heading", { name }).click();
-      await page.getByText("Change all of them").click();
+      await page.getByText("Act on all matching tasks").click();
       await page.getByText("No message was given up.").waitFor();
       const sticking = await page.evaluate(() =>
         [...document.querySelectorAll("body *")]

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { sameList } from "../../pages/js/api.js";
-import { parse } from "../../pages/js/charts.js";
+import { brief, parse, queues } from "../../pages/js/charts.js";
 import { ago, span, stateWord } from "../../pages/js/dom.js";
 import { byName } from "../../pages/js/handlers.js";
 import { parts } from "../../pages/js/timeline.js";
@@ -46,6 +46,25 @@ test("metrics are parsed with labels and without comments", () => {
   assert.deepEqual([...values], [["a", 1], ['b{queue="x y"}', 2.5], ['c{d="}"}', 1000]]);
 });
 
+test("queues of all priorities count together, and a missing number is not taken for zero", () => {
+  const lines = (messages, ages) => parse([
+    ...Object.entries(messages).map(([queue, count]) => `accepted_queue_messages{queue="${queue}"} ${count}`),
+    ...Object.entries(ages).map(([queue, age]) => `accepted_queue_oldest_message_age_seconds{queue="${queue}"} ${age}`),
+  ].join("\n"));
+  for (const [messages, ages, tasks, oldest] of [
+    [{ tasks: 7 }, { tasks: 12.5 }, 7, 12.5],
+    [{ high: 1, tasks: 2, low: 4 }, { high: 3, tasks: 0, low: 90 }, 7, 90],
+    [{ high: 1, low: 4 }, { high: 3, tasks: 0, low: 90 }, undefined, 90],
+    [{ high: 1, tasks: 2, low: 4 }, { tasks: 5 }, 7, undefined],
+    [{}, {}, undefined, undefined],
+  ]) {
+    const found = queues(lines({ ...messages, scheduled: 8, poison: 0 }, ages));
+    assert.deepEqual(found, { tasks, oldest, scheduled: 8, poison: 0 }, JSON.stringify([messages, ages]));
+  }
+  const words = [[0, "0 s"], [59.9, "59 s"], [61, "1 min"], [7_300, "2 h"], [200_000, "2 d"]];
+  for (const [seconds, word] of words) assert.equal(brief(seconds), word);
+});
+
 test("next link of another host or prefix continues at this one", () => {
   assert.equal(sameList("http://10.0.0.1:8080/tasks?top=25&continuation=a%2Fb"), "/tasks?top=25&continuation=a%2Fb");
   assert.equal(sameList("https://gateway.example/jobs/v1/tasks?top=1"), "/tasks?top=1");
@@ -72,6 +91,11 @@ test("timeline has the waits, attempts and retries of a task in order", () => {
   assert.deepEqual(parts(running, now).map((part) => [part.kind, part.to - part.from]), [["wait", 5_000], ["run", 55_000]]);
   assert.deepEqual(parts({ createdDateTime: at(0), status: "NotStarted" }, now).map((part) => part.word), ["Queued"]);
   assert.deepEqual(parts({ status: "NotStarted" }), []);
+  const failed = { attempt: 1, startedDateTime: at(2), endedDateTime: at(3), outcome: "Retried" };
+  const canceled = (history, end) => parts({ createdDateTime: at(0), status: "Canceled", finishedDateTime: at(end), history });
+  assert.deepEqual(canceled([failed], 9).map((part) => part.word), ["Queued", "Attempt 1", "Waits for the next attempt"]);
+  assert.deepEqual(canceled([failed], 3.2).map((part) => part.word), ["Queued", "Attempt 1"]);
+  assert.deepEqual(canceled([], 5).map((part) => part.word), ["Queued"]);
 });
 
 test("handlers are counted by name, the most frequent first", () => {

@@ -29,7 +29,7 @@ pub struct DrainReport {
     pub discarded: u32,
     /// Messages hidden or rescheduled because their tasks have to wait.
     pub deferred: u32,
-    /// Messages moved from the scheduled queue to the task queue.
+    /// Messages moved from the scheduled queue to the task queue, and tasks of schedules that were due.
     pub promoted: u32,
     /// Tasks for which the sweep sent a new message.
     pub requeued: u32,

@@ -37,6 +37,9 @@ mod poison;
 mod problem;
 mod queue;
 mod request;
+mod schedule;
+mod schedule_view;
+mod schedules;
 mod sink;
 mod state;
 mod status;
@@ -59,6 +62,9 @@ pub use request::{
     MAX_ATTEMPTS, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
     MAX_UNIQUE_SECONDS, Schedule, TaskRequest, UniqueKey,
 };
+pub use schedule::{MAX_SCHEDULE_NAME_CHARS, Missed, Overlap, ScheduleDefinition, is_schedule_name};
+pub use schedule_view::{ScheduleList, ScheduleState, ScheduleView};
+pub use schedules::{MAX_SCHEDULES, MAX_SCHEDULES_BYTES, Schedules, StoredSchedule, WakeUp};
 pub use sink::{SinkEvent, SinkMessage};
 pub use state::{TaskPriority, TaskState};
 pub use status::{

@@ -134,7 +134,7 @@ impl TaskRequest {
     }
 }
 
-const MOMENT: &str = "a date and time as RFC 3339, such as 2026-11-20T10:00:00Z";
+pub(crate) const MOMENT: &str = "a date and time as RFC 3339, such as 2026-11-20T10:00:00Z";
 
 /// A whole number from 1 to `max`.
 fn limit(members: &Members<'_>, member: &'static str, max: u32) -> Result<Option<u32>, ContractError> {

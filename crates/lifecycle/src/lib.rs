@@ -14,6 +14,8 @@
 //! - [`cancel`], [`retry`]: requests of clients to cancel or retry a task.
 //! - [`replay`]: a message that was given up and is to be replayed.
 //! - [`schedule`]: delayed tasks.
+//! - [`recurring`]: schedules of recurring tasks; [`recurrence`], [`firing`]: when one is due, and which missed firings are
+//!   made up for.
 //! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
 //! - [`monitor`], [`overload`]: how long a client waits before its next request.
 //! - [`pace`], [`drain`]: when a replica drains next, and the steps of one drain.
@@ -30,6 +32,7 @@ pub mod cancel;
 pub mod delivery;
 pub mod drain;
 pub mod events;
+pub mod firing;
 pub mod handler_limit;
 pub mod handlers;
 pub mod intake;
@@ -42,6 +45,8 @@ pub mod pause;
 mod policy;
 pub mod priority;
 mod product;
+pub mod recurrence;
+pub mod recurring;
 pub mod redelivery;
 pub mod replay;
 pub mod retention;

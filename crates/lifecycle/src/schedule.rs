@@ -52,6 +52,7 @@ pub fn promotion_is_due(is_idle: bool, since_check: Option<Duration>, age: Durat
 }
 
 /// Rounds up to whole seconds, the unit of storage; rounding down would make a message visible too early.
-pub(crate) fn whole_seconds(duration: Duration) -> Duration {
+#[must_use]
+pub fn whole_seconds(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }

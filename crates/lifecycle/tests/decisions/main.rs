@@ -9,6 +9,8 @@ mod drain;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod firing;
+#[cfg(test)]
 mod handlers;
 #[cfg(test)]
 mod limits;
@@ -21,6 +23,10 @@ mod priority;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod recurrence;
+#[cfg(test)]
+mod recurring;
+#[cfg(test)]
 mod redelivery;
 #[cfg(test)]
 mod replay;
@@ -32,3 +38,5 @@ mod samples;
 mod sink;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod zones;

@@ -1,0 +1,119 @@
+use models::{MAX_SCHEDULES, MAX_SCHEDULES_BYTES, ScheduleDefinition, Schedules, StoredSchedule, Timestamp};
+
+use super::{first_after, recurrence};
+
+/// Why a change is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// No schedule has the name.
+    NotFound,
+    /// There are [`MAX_SCHEDULES`] already.
+    Full,
+    /// All schedules together would exceed [`MAX_SCHEDULES_BYTES`].
+    TooLarge,
+    /// The definition is not valid. Contains a sentence for the client that begins with the name of the member.
+    Invalid(String),
+}
+
+/// What [`put`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The schedule is new.
+    Created,
+    /// It existed.
+    Replaced,
+}
+
+/// Creates or replaces a schedule.
+///
+/// A replaced one stays paused if it was. If it is due at other times than before, its next
+/// firing is the first one after `now`; otherwise its firings continue. `fresh` is a new random number.
+///
+/// # Errors
+/// Any [`Refused`] but [`Refused::NotFound`].
+pub fn put(
+    schedules: &mut Schedules,
+    name: &str,
+    definition: ScheduleDefinition,
+    owner: Option<String>,
+    fresh: u64,
+    now: Timestamp,
+) -> Result<Put, Refused> {
+    let anchor = whole_second(definition.starts_at.unwrap_or(now));
+    let recurrence = recurrence(&definition, anchor).map_err(Refused::Invalid)?;
+    let next_at = first_after(&recurrence, &definition, now);
+    let outcome = if let Some(entry) = schedules.find_mut(name) {
+        if !entry.definition.recurs_like(&definition) {
+            (entry.generation, entry.anchor, entry.next_at) = (fresh, anchor, next_at);
+        }
+        (entry.version, entry.changed_at, entry.owner) = (fresh, now, owner);
+        entry.definition = definition;
+        Put::Replaced
+    } else {
+        if schedules.entries.len() >= MAX_SCHEDULES {
+            return Err(Refused::Full);
+        }
+        // In the order of names, in which they are listed.
+        let at = schedules.entries.partition_point(|entry| *entry.name < *name);
+        schedules.entries.insert(
+            at,
+            StoredSchedule {
+                name: name.to_owned(),
+                owner,
+                definition,
+                version: fresh,
+                generation: fresh,
+                created_at: now,
+                changed_at: now,
+                paused_at: None,
+                anchor,
+                next_at,
+                last_fired_at: None,
+                last_task_id: None,
+            },
+        );
+        Put::Created
+    };
+    if schedules.to_bytes().len() > MAX_SCHEDULES_BYTES { Err(Refused::TooLarge) } else { Ok(outcome) }
+}
+
+/// Removes a schedule. Its tasks are not affected.
+///
+/// # Errors
+/// [`Refused::NotFound`].
+pub fn remove(schedules: &mut Schedules, name: &str) -> Result<(), Refused> {
+    let before = schedules.entries.len();
+    schedules.entries.retain(|entry| entry.name != name);
+    if schedules.entries.len() < before { Ok(()) } else { Err(Refused::NotFound) }
+}
+
+/// Pauses a schedule. The time of an earlier pause is kept.
+///
+/// # Errors
+/// [`Refused::NotFound`].
+pub fn pause(schedules: &mut Schedules, name: &str, fresh: u64, now: Timestamp) -> Result<(), Refused> {
+    let entry = schedules.find_mut(name).ok_or(Refused::NotFound)?;
+    if entry.paused_at.is_none() {
+        (entry.paused_at, entry.changed_at, entry.version) = (Some(now), now, fresh);
+    }
+    Ok(())
+}
+
+/// Ends the pause of a schedule. Firings that were due meanwhile are missed ones, unless they are due for less than
+/// [`crate::firing::GRACE`].
+///
+/// # Errors
+/// [`Refused::NotFound`].
+pub fn resume(schedules: &mut Schedules, name: &str, fresh: u64, now: Timestamp) -> Result<(), Refused> {
+    let entry = schedules.find_mut(name).ok_or(Refused::NotFound)?;
+    if entry.paused_at.is_some() {
+        (entry.paused_at, entry.changed_at, entry.version) = (None, now, fresh);
+    }
+    Ok(())
+}
+
+/// Rounds up to a whole second, the unit of storage and of expressions.
+fn whole_second(moment: Timestamp) -> Timestamp {
+    let seconds = moment.unix_millis().saturating_add(999).div_euclid(1000);
+    Timestamp::from_unix_millis(seconds.saturating_mul(1000))
+}

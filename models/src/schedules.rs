@@ -1,0 +1,167 @@
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::members::Members;
+use crate::{ContractError, ScheduleDefinition, TaskId, Timestamp};
+
+/// Maximum number of schedules.
+pub const MAX_SCHEDULES: usize = 100;
+/// Maximum size of all schedules together in bytes, as they are stored.
+pub const MAX_SCHEDULES_BYTES: usize = 512 * 1024;
+
+/// All schedules, stored together as JSON in one blob.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Schedules {
+    /// The schedules in the order of their names, at most [`MAX_SCHEDULES`].
+    pub entries: Vec<StoredSchedule>,
+    /// The latest wake-up message; other ones are obsolete. `None` if none is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wake_up: Option<WakeUp>,
+    /// A random number of each write, by which a writer recognises its own after a lost response.
+    pub writer: u64,
+}
+
+/// A schedule as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StoredSchedule {
+    /// The name, unique and case-sensitive.
+    pub name: String,
+    /// The caller of the latest `PUT`, who owns the tasks; absent if callers are not distinguished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What the client gave.
+    pub definition: ScheduleDefinition,
+    /// A new random number for each change by a client. Firings do not change it.
+    pub version: u64,
+    /// A new random number for each change of the recurrence. The ids of tasks are derived from it, so that a schedule that is
+    /// deleted and created again has tasks of its own.
+    pub generation: u64,
+    /// When the schedule was created.
+    pub created_at: Timestamp,
+    /// When a client last changed it.
+    pub changed_at: Timestamp,
+    /// When it was paused; absent if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
+    /// Where an interval is counted from: `StartsAt`, or the time of the change.
+    pub anchor: Timestamp,
+    /// The instant of the next firing, which may have passed; absent after the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// The instant of the latest firing that created a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_fired_at: Option<Timestamp>,
+    /// The task of that firing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_task_id: Option<TaskId>,
+}
+
+impl Schedules {
+    /// Parses the stored form, by hand like other documents, for the size of the components.
+    ///
+    /// # Errors
+    /// What is wrong, for the operator. Only this project writes the stored form, so another program has changed it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        Self::of(bytes).map_err(|error| error.to_string())
+    }
+
+    fn of(bytes: &[u8]) -> Result<Self, ContractError> {
+        let members = Members::parse(bytes)?;
+        let entries = members.raw("Entries").map_or("[]", RawValue::get);
+        let entries: Vec<&RawValue> = serde_json::from_slice(entries.as_bytes())
+            .map_err(|_| ContractError::member("Entries", "must be a list of schedules"))?;
+        let wake_up = members.raw("WakeUp").map(|raw| Members::parse(raw.get().as_bytes())).transpose()?;
+        Ok(Self {
+            entries: entries.into_iter().map(StoredSchedule::of).collect::<Result<_, _>>()?,
+            wake_up: wake_up.and_then(|members| WakeUp::of(&members)),
+            writer: members.required_type("Writer", NUMBER)?.unwrap_or(0),
+        })
+    }
+
+    /// Serialises the schedules for storage.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Serialising these types into memory cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Returns the schedule with this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&StoredSchedule> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// Like [`Self::find`].
+    pub fn find_mut(&mut self, name: &str) -> Option<&mut StoredSchedule> {
+        self.entries.iter_mut().find(|entry| entry.name == name)
+    }
+}
+
+const NUMBER: &str = "a whole number";
+const MOMENT: &str = "a date and time as RFC 3339";
+
+impl StoredSchedule {
+    fn of(raw: &RawValue) -> Result<Self, ContractError> {
+        let members = Members::parse(raw.get().as_bytes())?;
+        let text = |member| members.nullable::<String>(member, "a string");
+        let number =
+            |member| members.required_type::<u64>(member, NUMBER)?.ok_or(ContractError::Missing(member));
+        let moment = |member| members.nullable::<Timestamp>(member, MOMENT);
+        let required = |member| moment(member)?.ok_or(ContractError::Missing(member));
+        let definition = members.raw("Definition").ok_or(ContractError::Missing("Definition"))?;
+        Ok(Self {
+            name: text("Name")?.ok_or(ContractError::Missing("Name"))?,
+            owner: text("Owner")?,
+            definition: ScheduleDefinition::parse(definition.get().as_bytes())?,
+            version: number("Version")?,
+            generation: number("Generation")?,
+            created_at: required("CreatedAt")?,
+            changed_at: required("ChangedAt")?,
+            paused_at: moment("PausedAt")?,
+            anchor: required("Anchor")?,
+            next_at: moment("NextAt")?,
+            last_fired_at: moment("LastFiredAt")?,
+            last_task_id: text("LastTaskId")?.map(|id| id.parse()).transpose()?,
+        })
+    }
+}
+
+/// A message of the queue `{queue}-scheduled` that makes a worker look at the schedules.
+///
+/// It has no member `TaskId`, so that a worker that finds it in the task queue by mistake does not take it for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct WakeUp {
+    /// A random number that distinguishes it from other ones.
+    pub wake_up_id: u64,
+    /// When the message becomes visible.
+    pub wake_up_at: Timestamp,
+}
+
+impl WakeUp {
+    /// How the text of every such message begins.
+    const START: &str = "{\"WakeUpId\":";
+
+    /// Parses the text of a message; `None` if it is another message.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        // The messages of delayed tasks are long, and need not be parsed for this.
+        let text = text.starts_with(Self::START).then_some(text.as_bytes())?;
+        Self::of(&Members::parse(text).ok()?)
+    }
+
+    fn of(members: &Members<'_>) -> Option<Self> {
+        Some(Self {
+            wake_up_id: members.required_type("WakeUpId", NUMBER).ok()??,
+            wake_up_at: members.nullable("WakeUpAt", MOMENT).ok()??,
+        })
+    }
+
+    /// Returns the text of the message.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -39,11 +39,14 @@ pub fn intake(
     if !existing.has_content_of(request) {
         return Intake::Different;
     }
-    if may_lack_message(existing) {
-        Intake::ResendMessage(schedule::delay(existing, now))
-    } else {
-        Intake::Replay
-    }
+    message_delay(existing, now).map_or(Intake::Replay, Intake::ResendMessage)
+}
+
+/// Returns the delay with which the message of an existing task is to be sent again, because the process that created it may
+/// have crashed before it sent the message. `None` if a worker has received it.
+#[must_use]
+pub fn message_delay(existing: &TaskStatus, now: Timestamp) -> Option<Duration> {
+    may_lack_message(existing).then(|| schedule::delay(existing, now))
 }
 
 /// Returns whether the process that wrote this document may have crashed before it sent the message. That is the

@@ -46,6 +46,7 @@ kinds! {
     InvalidBody 400 "invalid-body" "The request body is not acceptable";
     InvalidParameter 400 "invalid-parameter" "A query parameter is not acceptable";
     InvalidHeader 400 "invalid-header" "A request header is not acceptable";
+    InvalidName 400 "invalid-name" "The name in the address is not acceptable";
     Unauthorized 401 "unauthorized" "The caller is not identified";
     DrainClosed 403 "drain-closed" "The drain route is closed";
     OperatorsOnly 403 "operators-only" "The caller is not an operator";
@@ -53,6 +54,7 @@ kinds! {
     TaskNotFound 404 "task-not-found" "There is no such task";
     NoResult 404 "no-result" "The task ended without a result";
     PoisonMessageNotFound 404 "poison-message-not-found" "There is no such message in the poison queue";
+    ScheduleNotFound 404 "schedule-not-found" "There is no such schedule";
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here";
     BodyTimeout 408 "body-timeout" "The request body did not arrive in time";
     TaskIdTaken 409 "task-id-taken" "The task id cannot be used";
@@ -62,6 +64,8 @@ kinds! {
     TaskNotFailed 409 "task-not-failed" "Only a failed task can be tried again";
     NotReplayable 409 "not-replayable" "The message cannot be replayed";
     PauseDisabled 409 "pause-disabled" "The queue cannot be paused";
+    SchedulesDisabled 409 "schedules-disabled" "Schedules are not enabled";
+    TooManySchedules 409 "too-many-schedules" "The schedules have reached a limit";
     ResultExpired 410 "result-expired" "The result is no longer kept";
     PreconditionFailed 412 "precondition-failed" "A precondition of the request does not hold";
     BodyTooLarge 413 "body-too-large" "The request body is too large";
@@ -78,7 +82,7 @@ kinds! {
     StorageUnavailable 503 "storage-unavailable" "Storage is not available";
     CredentialsUnavailable 503 "credentials-unavailable" "The credentials for storage are not available";
     Misconfigured 503 "misconfigured" "The service is not configured correctly";
-    Contended 503 "contended" "The task is changing too quickly";
+    Contended 503 "contended" "What is stored is changing too quickly";
     TooManyStreams 503 "too-many-streams" "Too many event streams are open";
 }
 
@@ -220,6 +224,10 @@ impl From<StorageError> for HttpError {
             StorageError::Unreadable { .. } => Self::new(
                 ProblemKind::DocumentUnreadable,
                 "The stored document of this task does not follow the contract. An operator must look at it.",
+            ),
+            StorageError::UnreadableSchedules(_) => Self::new(
+                ProblemKind::DocumentUnreadable,
+                "The stored schedules cannot be read. An operator must look at the blob `schedules`.",
             ),
             StorageError::Blocked(_) => Self::new(
                 ProblemKind::DocumentBlocked,

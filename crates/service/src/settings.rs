@@ -59,6 +59,8 @@ pub struct ApiSettings {
     pub retention: Duration,
     /// `queue_pause`: whether the API can pause the queue, and workers read the pause.
     pub queue_pause: bool,
+    /// `schedules`: whether clients can have recurring tasks, and workers create them.
+    pub schedules: bool,
     /// `log_level`: lines of a lower level are not written.
     pub log_level: Level,
     /// `task_handlers`: which handler a task has, and the policy of its name.
@@ -121,6 +123,8 @@ pub struct WorkerSettings {
     pub simulate_unit: Duration,
     /// `queue_pause`: whether the API can pause the queue, and workers read the pause.
     pub queue_pause: bool,
+    /// `schedules`: whether clients can have recurring tasks, and workers create them.
+    pub schedules: bool,
     /// `log_level`: lines of a lower level are not written.
     pub log_level: Level,
     /// `task_handlers`: which handler a task has, and the policy of its name.

@@ -35,6 +35,9 @@ pub enum StorageError {
         /// Its version.
         etag: ETag,
     },
+    /// The schedules of recurring tasks, which are one blob, cannot be read.
+    #[error("the stored schedules cannot be read: {0}")]
+    UnreadableSchedules(String),
     /// The state of one blob does not allow the operation: another client holds a lease, the blob is in the archive
     /// tier or has snapshots, or a legal hold or a policy protects it. An operator has to act. Other blobs are not
     /// affected.
@@ -50,7 +53,9 @@ impl StorageError {
     #[must_use]
     pub fn affects_one_item(&self) -> bool {
         match self {
-            Self::Unreadable { .. } | Self::Blocked(_) | Self::Refused(_) => true,
+            Self::Unreadable { .. } | Self::UnreadableSchedules(_) | Self::Blocked(_) | Self::Refused(_) => {
+                true
+            }
             Self::Unavailable { .. } | Self::Misconfigured(_) | Self::NoContainer(_) => false,
         }
     }

@@ -7,7 +7,8 @@
 //!
 //! # Layout
 //! - `store`, `queue`: the interfaces and the results of their calls; `error`: why a call failed.
-//! - `key_marker`: the marker of a unique key; `pause`: the pause of the queue.
+//! - `key_marker`: the marker of a unique key; `pause`: the pause of the queue; `schedules`: recurring tasks.
+//! - `send`: the message of a task.
 //! - `azure`: the implementation with Blob Storage and Queue Storage.
 //!
 //! Another store or queue is a folder beside `azure`, and a line in [`open`].
@@ -18,6 +19,8 @@ mod etag;
 mod key_marker;
 mod pause;
 mod queue;
+mod schedules;
+mod send;
 mod settings;
 mod store;
 
@@ -32,6 +35,8 @@ pub use etag::ETag;
 pub use key_marker::{KeyMarker, key_marker_name, read_key_marker, release_key};
 pub use pause::{Pause, pause, read_pause, resume};
 pub use queue::{MonitoredQueue, PeekedMessage, QueueName, ReceivedMessage, TaskQueue, TaskReceiver};
+pub use schedules::{ChangeError, change_schedules, read_schedules, save_schedules};
+pub use send::send_task;
 pub use settings::StorageSettings;
 pub use store::{
     AttachmentPart, ListedDocument, Page, PublicStore, Read, ResultStore, StatusStore, StoredDocument,

@@ -33,7 +33,7 @@ pub async fn read_pause(store: &dyn StatusStore) -> Result<Pause, StorageError> 
 /// # Errors
 /// [`StorageError`] of the store.
 pub async fn pause(store: &dyn PublicStore, now: Timestamp) -> Result<(), StorageError> {
-    store.create_attachment(PAUSE_BLOB, now.to_string().into()).await.map(drop)
+    store.create_attachment(PAUSE_BLOB, "text/plain", now.to_string().into()).await.map(drop)
 }
 
 /// Ends the pause. It succeeds if the queue is not paused.

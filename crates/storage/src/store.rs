@@ -99,6 +99,16 @@ pub trait StatusStore {
     /// Deletes an attachment. It succeeds if the attachment does not exist.
     fn delete_attachment<'a>(&'a self, name: &'a str) -> StorageFuture<'a, ()>;
 
+    /// Replaces version `etag` of an attachment, or creates it if `etag` is `None`. Returns [`Write::Conflict`] for
+    /// another version, and if the container does not exist.
+    fn swap_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write>;
+
     /// Deletes version `etag` of a key marker. It succeeds if the marker does not exist.
     fn delete_marker<'a>(&'a self, name: &'a str, etag: &'a str) -> StorageFuture<'a, Write<()>>;
 
@@ -122,7 +132,12 @@ pub trait PublicStore: StatusStore {
     ) -> StorageFuture<'a, Write>;
 
     /// Creates an attachment, and the container with it. Returns [`Write::Conflict`] if the attachment exists.
-    fn create_attachment<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, Write>;
+    fn create_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+    ) -> StorageFuture<'a, Write>;
 
     /// Reads the original of a given-up message that did not fit into its copy; `None` if it does not exist.
     fn read_poisoned<'a>(&'a self, name: &'a str) -> StorageFuture<'a, Option<Bytes>>;
@@ -156,14 +171,4 @@ pub trait ResultStore: StatusStore {
         content_type: &'a str,
         count: u32,
     ) -> StorageFuture<'a, ()>;
-
-    /// Replaces version `etag` of an attachment, or creates it if `etag` is `None`. Returns [`Write::Conflict`] for
-    /// another version, and if the container does not exist.
-    fn swap_attachment<'a>(
-        &'a self,
-        name: &'a str,
-        content_type: &'a str,
-        bytes: Bytes,
-        etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Write>;
 }

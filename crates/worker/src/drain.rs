@@ -270,7 +270,7 @@ impl<'a> State<'a> {
 async fn promote_and_sweep(engine: &Engine, sweeps: bool) -> DrainReport {
     let mut report = DrainReport::default();
     if promote::is_due(engine, false) {
-        report.promoted = promote::promote(engine).await;
+        report.promoted = promote::promote(engine, false).await;
     }
     if sweeps && !engine.pause.was_paused() {
         sweep(engine, &mut report).await;

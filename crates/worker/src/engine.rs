@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) started_at: Instant,
     /// When this instance last checked the scheduled queue.
     pub(crate) promoted_at: Cell<Option<Instant>>,
+    /// When this instance last looked at the schedules.
+    pub(crate) schedules_checked_at: Cell<Option<Instant>>,
     /// Tokens for the sink of events; `None` if it needs none.
     pub(crate) sink_tokens: Option<TokenSource>,
     /// Whether this instance has put an event since it last checked the queue of events.
@@ -82,6 +84,7 @@ impl Engine {
             pause: PauseState::default(),
             started_at,
             promoted_at,
+            schedules_checked_at: Cell::new(None),
             sink_tokens,
             is_event_put: Cell::new(false),
             events_checked_at: Cell::new(None),
@@ -118,7 +121,10 @@ pub(crate) fn rest_after(error: &StorageError) -> Option<Duration> {
         StorageError::Unavailable { retry_after, .. } => retry_after.unwrap_or(DEFAULT_REST),
         // An operator has to act. Until then, each further delivery would only raise a dequeue count.
         StorageError::Misconfigured(_) | StorageError::NoContainer(_) => OPERATOR_REST,
-        StorageError::Refused(_) | StorageError::Blocked(_) | StorageError::Unreadable { .. } => return None,
+        StorageError::Refused(_)
+        | StorageError::Blocked(_)
+        | StorageError::Unreadable { .. }
+        | StorageError::UnreadableSchedules(_) => return None,
     };
     Some(rest.min(MAX_REST))
 }

@@ -9,7 +9,7 @@
 //! - `run`: one `attempt` of a task; `lease`: renewing the lease and writing the `progress` while its handler runs;
 //!   `settle`: recording its outcome.
 //! - `events`: events of ended tasks, and their delivery to receivers.
-//! - `promote`: delayed tasks that are due; `sweep`: tasks whose message is missing, and expired tasks. Both happen when a
+//! - `promote`: delayed tasks that are due; `schedules`: recurring tasks that are due; `sweep`: tasks whose message is missing, and expired tasks. Both happen when a
 //!   worker has no work, or only tasks that run for long.
 //! - `handlers`: the work itself. `relay`: handlers of this host process for the worker of another. `engine`: what all
 //!   tasks of one instance share.
@@ -33,6 +33,7 @@ mod receive;
 mod redelivery;
 mod relay;
 mod run;
+mod schedules;
 mod settle;
 mod sharing;
 mod slots;

@@ -1,17 +1,18 @@
 //! Promotion: moves messages that have become visible in the scheduled queue to the queue of their task.
 //!
-//! `lifecycle::schedule` decides when. A drain that has work needs no request for it, and a delayed task starts at most
+//! Messages that wake schedules up are in the same queue. `lifecycle::schedule` decides when. A drain that has work needs no request for it, and a delayed task starts at most
 //! a few seconds late.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use lifecycle::schedule::promotion_is_due;
-use models::TaskMessage;
+use models::{TaskMessage, WakeUp};
 use storage::{QueueName, Read, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
 use crate::poison::poison;
+use crate::schedules::{Received, is_check_due, look};
 
 /// Messages per Get Messages.
 const BATCH_MESSAGES: u32 = 32;
@@ -25,8 +26,8 @@ pub(crate) fn is_due(engine: &Engine, is_idle: bool) -> bool {
     promotion_is_due(is_idle, since_check, now.since(engine.started_at))
 }
 
-/// Moves the messages that are due, and returns their number.
-pub(crate) async fn promote(engine: &Engine) -> u32 {
+/// Moves the messages that are due, and creates the tasks of schedules that are due. Returns the number of both.
+pub(crate) async fn promote(engine: &Engine, is_idle: bool) -> u32 {
     engine.promoted_at.set(Some(engine.env.instant()));
     let mut promoted = 0;
     for _ in 0..MAX_BATCHES {
@@ -41,14 +42,34 @@ pub(crate) async fn promote(engine: &Engine) -> u32 {
                 break;
             }
         };
+        let received = due.len();
+        let (wake_ups, due) = wake_ups(due);
         let moved = join_all(due.iter().map(|message| move_to_tasks(engine, message))).await;
+        if !wake_ups.is_empty() {
+            promoted += look(engine, &wake_ups).await;
+        }
         promoted += u32::try_from(moved.iter().filter(|moved| **moved).count()).unwrap_or(u32::MAX);
-        let is_last = due.len() < BATCH_MESSAGES as usize;
+        let is_last = received < BATCH_MESSAGES as usize;
         if is_last || moved.contains(&false) {
             break;
         }
     }
+    if is_check_due(engine, is_idle) {
+        promoted += look(engine, &[]).await;
+    }
     promoted
+}
+
+/// Separates wake-up messages of schedules from messages of tasks.
+fn wake_ups(due: Vec<ReceivedMessage>) -> (Vec<Received>, Vec<ReceivedMessage>) {
+    let (mut wake_ups, mut tasks) = (Vec::new(), Vec::new());
+    for message in due {
+        match WakeUp::parse(&message.text) {
+            Some(wake_up) => wake_ups.push(Received { message, wake_up }),
+            None => tasks.push(message),
+        }
+    }
+    (wake_ups, tasks)
 }
 
 /// The queue of the task that a message names. A message without a usable document goes to the queue in the middle.

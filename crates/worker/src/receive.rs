@@ -47,6 +47,6 @@ async fn receive(engine: &Engine, order: Order) -> Batch {
     let leased_since = requested_at.max(engine.env.instant().minus(visibility / 4));
     let is_empty = messages.as_ref().is_ok_and(Vec::is_empty);
     let promotes = is_empty && order.is_idle && promote::is_due(engine, true);
-    let promoted = if promotes { promote::promote(engine).await } else { 0 };
+    let promoted = if promotes { promote::promote(engine, true).await } else { 0 };
     Batch { order, promoted, leased_since, messages }
 }

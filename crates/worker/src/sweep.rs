@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use lifecycle::sweep::{Review, Sweep, review};
-use models::{DrainReport, TaskId, TaskMessage, TaskStatus, Timestamp};
+use models::{DrainReport, TaskId, TaskStatus, Timestamp};
 use service::log::Line;
-use storage::{ETag, Page, QueueName, Read, StorageError, Write, release_key};
+use storage::{ETag, Page, Read, StorageError, Write, release_key, send_task};
 
 use crate::engine::{Engine, rest_after};
 use crate::events::{put_accepted, put_event};
@@ -194,8 +194,7 @@ async fn requeue(
         // The submission may have crashed before it put the event of the acceptance.
         put_accepted(engine, document).await?;
     }
-    let queue = if delay.is_zero() { QueueName::of(document.priority) } else { QueueName::Scheduled };
-    engine.queue.send(queue, &TaskMessage::text_for(document, Some(&etag)), delay).await?;
+    send_task(&*engine.queue, document, &etag, delay, false).await?;
     engine.env.log(
         &Line::warn("a task without a message was queued again")
             .with("task_id", document.task_id.to_string())

@@ -97,6 +97,7 @@ pub const VARIABLES: &[Variable] = &[
     )
     .was("TaskBlobContainerName"),
     variable("queue_pause", Role::Both, "false", "true or false"),
+    variable("schedules", Role::Both, "false", "true or false"),
     variable("log_level", Role::Both, "info", "info, warn or error"),
     variable("sas_token_expiry_minutes", Role::Api, "10", "a decimal number above 0, at most 10080")
         .was("SasTokenExpiry"),

@@ -212,6 +212,23 @@ impl StatusStore for BlobStore {
         })
     }
 
+    fn swap_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
+            match self.blobs().put(name, bytes, content_type, condition).await {
+                // There are no documents. Creating the container here would hide that it is missing.
+                Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
+                outcome => outcome.map_err(|error| self.error(&error)),
+            }
+        })
+    }
+
     fn delete_marker<'a>(&'a self, name: &'a str, etag: &'a str) -> StorageFuture<'a, Write<()>> {
         Box::pin(async move {
             let deleted = self.blobs().delete(name, Condition::IfMatch(etag)).await;
@@ -266,23 +283,6 @@ impl ResultStore for BlobStore {
             committed.map_err(|error| self.error(&error))
         })
     }
-
-    fn swap_attachment<'a>(
-        &'a self,
-        name: &'a str,
-        content_type: &'a str,
-        bytes: Bytes,
-        etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Write> {
-        Box::pin(async move {
-            let condition = etag.map_or(Condition::IfAbsent, Condition::IfMatch);
-            match self.blobs().put(name, bytes, content_type, condition).await {
-                // There are no documents. Creating the container here would hide that it is missing.
-                Err(error) if is_missing(&error) && etag.is_none() => Ok(Write::Conflict),
-                outcome => outcome.map_err(|error| self.error(&error)),
-            }
-        })
-    }
 }
 
 impl PublicStore for BlobStore {
@@ -311,9 +311,14 @@ impl PublicStore for BlobStore {
         })
     }
 
-    fn create_attachment<'a>(&'a self, name: &'a str, bytes: Bytes) -> StorageFuture<'a, Write> {
+    fn create_attachment<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        bytes: Bytes,
+    ) -> StorageFuture<'a, Write> {
         Box::pin(async move {
-            let new = NewBlob { name, content_type: "text/plain", bytes, mark: None };
+            let new = NewBlob { name, content_type, bytes, mark: None };
             self.put(&self.container, new, Condition::IfAbsent, true).await
         })
     }

@@ -34,6 +34,8 @@ mod route;
 #[cfg(test)]
 mod scheduled;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod sink;
 #[cfg(test)]
 mod slots;

@@ -171,6 +171,26 @@ impl StatusStore for Storage {
         Box::pin(async move { panic!("no document has a result") })
     }
 
+    fn swap_attachment<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        bytes: Bytes,
+        etag: Option<&'a str>,
+    ) -> StorageFuture<'a, Write> {
+        Box::pin(async move {
+            tokio::time::sleep(OTHER_TIME).await;
+            let mut state = self.0.state.borrow_mut();
+            let version = state.as_ref().map(|(_, version)| version.to_string());
+            if version.as_deref() != etag {
+                return Ok(Write::Conflict);
+            }
+            let next = state.as_ref().map_or(1, |(_, version)| version + 1);
+            *state = Some((bytes, next));
+            Ok(Write::Done(next.to_string()))
+        })
+    }
+
     fn delete_marker<'a>(&'a self, _: &'a str, _: &'a str) -> StorageFuture<'a, Write<()>> {
         Box::pin(async move { panic!("no document has a unique key") })
     }
@@ -195,26 +215,6 @@ impl ResultStore for Storage {
 
     fn complete_attachment<'a>(&'a self, _: &'a str, _: &'a str, _: u32) -> StorageFuture<'a, ()> {
         Box::pin(async move { panic!("the sweep stores no result") })
-    }
-
-    fn swap_attachment<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        bytes: Bytes,
-        etag: Option<&'a str>,
-    ) -> StorageFuture<'a, Write> {
-        Box::pin(async move {
-            tokio::time::sleep(OTHER_TIME).await;
-            let mut state = self.0.state.borrow_mut();
-            let version = state.as_ref().map(|(_, version)| version.to_string());
-            if version.as_deref() != etag {
-                return Ok(Write::Conflict);
-            }
-            let next = state.as_ref().map_or(1, |(_, version)| version + 1);
-            *state = Some((bytes, next));
-            Ok(Write::Done(next.to_string()))
-        })
     }
 }
 

@@ -17,11 +17,12 @@ use service::settings::{ApiAuth, ApiSettings, ConfigurationError, SettingsError}
 use crate::http::request::ApiRequest;
 use crate::http::route::{BulkAction, MessageId, PoisonAction, QueueAction, Resource};
 use crate::http::{auth, body, media_type};
+use crate::schedules::ScheduleOperation;
 use crate::system::pages::{Asset, Assets};
 use crate::system::{health, metrics, pages};
 use crate::tasks::submit::ResponseBody;
 use crate::tasks::{Tasks, batch, bulk, cancel, delete, events, list, monitor, result, retry, submit};
-use crate::{poison, queue};
+use crate::{poison, queue, schedules};
 
 /// The API of one instance. Its requests share it.
 pub struct Api {
@@ -65,6 +66,7 @@ enum Operation {
     PoisonAll(PoisonAction),
     Queue,
     QueueAction(QueueAction),
+    Schedules(ScheduleOperation),
 }
 
 impl Admitted {
@@ -90,6 +92,13 @@ impl Admitted {
             Resource::Retry(id) => Operation::Retry(id),
             Resource::Queue => Operation::Queue,
             Resource::QueueAction(action) => Operation::QueueAction(action),
+            Resource::Schedules => Operation::Schedules(ScheduleOperation::List),
+            Resource::Schedule => Operation::Schedules(match *request.method() {
+                Method::PUT => ScheduleOperation::Put,
+                Method::DELETE => ScheduleOperation::Delete,
+                _ => ScheduleOperation::Show,
+            }),
+            Resource::ScheduleAction(action) => Operation::Schedules(ScheduleOperation::Action(action)),
             Resource::PoisonList => Operation::PoisonList,
             Resource::PoisonAll(action) => Operation::PoisonAll(action),
             Resource::PoisonMessage(id) if request.method() == Method::DELETE => {
@@ -146,7 +155,7 @@ impl Api {
         };
         let tasks = self.configured()?;
         let body = match operation {
-            Operation::Submit(_) | Operation::Batch => {
+            Operation::Submit(_) | Operation::Batch | Operation::Schedules(ScheduleOperation::Put) => {
                 body::read_json(&*self.env, request.headers(), tasks.settings.body_limit, body).await?
             }
             _ => Bytes::new(),
@@ -240,6 +249,7 @@ async fn run(
         Operation::Delete(id) => delete::delete(tasks, request, id, &|_| true).await,
         Operation::Queue => queue::state(tasks, request).await,
         Operation::QueueAction(action) => queue::change(tasks, request, action).await,
+        Operation::Schedules(operation) => schedules::handle(tasks, request, operation, body).await,
         Operation::PoisonList => poison::list(tasks, request).await,
         Operation::PoisonMessage(id) => poison::show(tasks, request, id).await,
         Operation::PoisonOne(id, action) => poison::change_one(tasks, request, id, action).await,

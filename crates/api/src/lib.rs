@@ -6,6 +6,7 @@
 //! - `tasks`: the operations on tasks, one file each.
 //! - `poison`: the poison queue for operators.
 //! - `queue`: lengths of the queues, pause and resume.
+//! - `schedules`: tasks that are due again and again.
 //! - `system`: health, metrics, static pages.
 
 mod api;
@@ -13,6 +14,7 @@ mod http;
 mod permit;
 mod poison;
 mod queue;
+mod schedules;
 mod system;
 mod tasks;
 mod ttl_cache;

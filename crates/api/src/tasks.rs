@@ -1,6 +1,6 @@
 //! The operations on tasks, one file each, and the state and steps that they share.
 
-mod accept;
+pub(crate) mod accept;
 mod accepted;
 pub(crate) mod batch;
 pub(crate) mod bulk;
@@ -28,15 +28,15 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use http::StatusCode;
 use http::header::{ETAG, RETRY_AFTER};
-use models::{
-    EventMessage, Monitor, MonitorState, SinkMessage, TaskId, TaskMessage, TaskState, TaskStatus, Timestamp,
-};
+use models::{EventMessage, Monitor, MonitorState, SinkMessage, TaskId, TaskState, TaskStatus, Timestamp};
 use service::env::Env;
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
 use service::settings::ApiSettings;
-use storage::{ApiStorage, MonitoredQueue, PublicStore, QueueName, Read, StorageError, StoredDocument};
+use storage::{
+    ApiStorage, MonitoredQueue, PublicStore, QueueName, Read, StorageError, StoredDocument, send_task,
+};
 
 use crate::http::auth;
 use crate::http::request::ApiRequest;
@@ -150,10 +150,7 @@ impl Tasks {
         delay: Duration,
         accepted_due: bool,
     ) -> Result<(), HttpError> {
-        let text = TaskMessage::text_owing(&stored.document, Some(&stored.etag), accepted_due);
-        let queue =
-            if delay.is_zero() { QueueName::of(stored.document.priority) } else { QueueName::Scheduled };
-        Ok(self.queue.send(queue, &text, delay).await?)
+        Ok(send_task(&*self.queue, &stored.document, &stored.etag, delay, accepted_due).await?)
     }
 
     /// Puts the message of the event of a task that this request has ended, if one is due. The client is not told of a

@@ -62,6 +62,7 @@ pub fn document() -> OpenApi {
             tag("tasks", "Submit, follow and manage tasks."),
             tag("poison", "Messages that were given up, for operators."),
             tag("queue", "Lengths of the queues, pause and resume."),
+            tag("schedules", "Tasks that are due again and again, for operators."),
             tag("system", "Health, metrics and this document."),
         ]))
         .build()

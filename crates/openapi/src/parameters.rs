@@ -32,7 +32,10 @@ pub(crate) fn all() -> Vec<Entry> {
 fn path() -> Vec<Entry> {
     let id = parameter("id", ParameterIn::Path, guid(), "Id of the task, with hyphens.");
     let message = parameter("id", ParameterIn::Path, guid(), "Id of the message in the poison queue.");
+    let name = plain(Type::String).pattern(Some("^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"));
+    let schedule = parameter("name", ParameterIn::Path, name, "Name of the schedule.");
     vec![
+        ("ScheduleName", ParameterBuilder::from(schedule).required(Required::True).build()),
         ("TaskId", ParameterBuilder::from(id).required(Required::True).build()),
         ("MessageId", ParameterBuilder::from(message).required(Required::True).build()),
     ]
@@ -102,6 +105,14 @@ fn conditional_headers() -> Vec<Entry> {
                 "If-None-Match",
                 text(),
                 "`ETag` of a known version: if it is the current one, the response is `304`.",
+            ),
+        ),
+        (
+            "CreateOnly",
+            header(
+                "If-None-Match",
+                text(),
+                "`*`: the response is `412` if there is a schedule of this name.",
             ),
         ),
         (

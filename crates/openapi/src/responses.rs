@@ -109,7 +109,7 @@ fn headers() -> [(&'static str, Type, &'static str); 9] {
     [
         ("Accept-Ranges", Type::String, "`bytes`: range requests are supported."),
         ("Content-Range", Type::String, "Range of the bytes and size of the result."),
-        ("ETag", Type::String, "Version of the task, for `If-Match` and `If-None-Match`."),
+        ("ETag", Type::String, "Version of the task or schedule, for `If-Match` and `If-None-Match`."),
         ("Location", Type::String, "Address of the stored document, or of the result."),
         ("Operation-Location", Type::String, "Absolute address of the status monitor."),
         ("Preference-Applied", Type::String, "`wait=N` if the request was held."),

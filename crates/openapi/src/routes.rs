@@ -4,6 +4,7 @@ mod bulk;
 mod poison;
 mod queue;
 mod results;
+mod schedules;
 mod system;
 mod tasks;
 
@@ -128,6 +129,13 @@ pub(crate) fn all() -> Vec<Route> {
         queue::get(),
         queue::pause(),
         queue::resume(),
+        schedules::list(),
+        schedules::get(),
+        schedules::put(),
+        schedules::delete(),
+        schedules::pause(),
+        schedules::resume(),
+        schedules::run(),
         tasks::list(),
         tasks::monitor(),
         tasks::delete(),

@@ -3,8 +3,9 @@
 use models::{
     AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, CallbackState, MAX_ATTEMPTS, MAX_BATCH_TASKS,
     MAX_CALLBACK_URI_BYTES, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
-    MAX_UNIQUE_SECONDS, Monitor, MonitorAttempt, MonitorCallback, MonitorError, MonitorList, MonitorState,
-    PoisonList, PoisonMessage, PoisonReport, Problem, QueueDepth, QueueState,
+    MAX_UNIQUE_SECONDS, Missed, Monitor, MonitorAttempt, MonitorCallback, MonitorError, MonitorList,
+    MonitorState, Overlap, PoisonList, PoisonMessage, PoisonReport, Problem, QueueDepth, QueueState,
+    ScheduleList, ScheduleState, ScheduleView,
 };
 use serde_json::json;
 use utoipa::openapi::schema::{
@@ -38,6 +39,12 @@ pub(crate) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema_from::<Problem>()
         .schema_from::<QueueDepth>()
         .schema_from::<QueueState>()
+        .schema_from::<Missed>()
+        .schema_from::<Overlap>()
+        .schema_from::<ScheduleList>()
+        .schema_from::<ScheduleState>()
+        .schema_from::<ScheduleView>()
+        .schema("ScheduleRequest", schedule_request())
         .schema("TaskBatch", task_batch())
         .schema("TaskEvent", task_event())
         .schema("TaskRequest", task_request())
@@ -157,6 +164,45 @@ fn task_request() -> Object {
             "TaskDescription": "Month-end report",
             "Priority": "High",
             "Input": { "month": "2026-10" },
+        })])
+        .build()
+}
+
+fn schedule_request() -> Object {
+    plain(Type::Object)
+        .description(Some(
+            "Names are case-insensitive; unknown members are ignored. Either `Cron` or `Interval` is given.",
+        ))
+        .property(
+            "Cron",
+            plain(Type::String).description(Some(
+                "When it is due: minute, hour, day of the month, month and weekday, or `@hourly`, `@daily`, `@weekly`, `@monthly`, \
+                 `@yearly`.",
+            )),
+        )
+        .property(
+            "TimeZone",
+            plain(Type::String)
+                .description(Some("Time zone of `Cron` by its name in the IANA database; UTC if omitted.")),
+        )
+        .property(
+            "Interval",
+            plain(Type::String)
+                .description(Some("When it is due: an ISO 8601 duration from 10 seconds to 366 days.")),
+        )
+        .property(
+            "StartsAt",
+            date_time().description(Some("First possible firing; an interval counts from it. Now if omitted.")),
+        )
+        .property("EndsAt", date_time().description(Some("No firing takes place after this time.")))
+        .property("Missed", Ref::from_schema_name("Missed"))
+        .property("Overlap", Ref::from_schema_name("Overlap"))
+        .property("Task", Ref::from_schema_name("TaskRequest"))
+        .required("Task")
+        .examples([json!({
+            "Cron": "0 6 * * 1-5",
+            "TimeZone": "Europe/Berlin",
+            "Task": { "TaskName": "simulate", "TaskDescription": "Every working day at six" },
         })])
         .build()
 }

@@ -94,7 +94,7 @@ fn operation_ids_are_unique() {
     let all = names.len();
     names.sort();
     names.dedup();
-    assert_eq!((names.len(), all), (27, 27));
+    assert_eq!((names.len(), all), (34, 34));
 }
 
 #[test]
@@ -106,6 +106,18 @@ fn request_example_is_accepted_by_the_parser() {
     let described = schema["properties"].as_object().unwrap();
     for member in serde_json::from_slice::<Value>(&example).unwrap().as_object().unwrap().keys() {
         assert!(described.contains_key(member), "{member}");
+    }
+}
+
+#[test]
+fn schedule_example_and_members_are_those_of_the_parser() {
+    let schema = &document()["components"]["schemas"]["ScheduleRequest"];
+    let example = serde_json::to_vec(&schema["examples"][0]).unwrap();
+    assert_eq!(models::ScheduleDefinition::parse(&example).unwrap().cron.as_deref(), Some("0 6 * * 1-5"));
+    for member in schema["properties"].as_object().unwrap().keys() {
+        let body = format!("{{\"Interval\":\"PT1H\",\"Task\":{{}},\"{member}\":[]}}");
+        let error = models::ScheduleDefinition::parse(body.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(member.as_str()), "{member}: {error}");
     }
 }
 

@@ -14,12 +14,14 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const OUTPUT = path("../../../test-output/clients/");
 const DOCUMENT = `${OUTPUT}openapi.json`;
 const LIMIT_MS = 5 * 60_000;
-const EXPECTED = { status: "Succeeded", words: 6, batch: [202, 400], problem: "/problems/task-not-found" };
+const EXPECTED = {
+  status: "Succeeded", words: 6, batch: [202, 400], schedule: "Active", problem: "/problems/task-not-found",
+};
 
 let app;
 
 before(async () => {
-  app = await startApp({ simulate_unit_ms: "1" });
+  app = await startApp({ simulate_unit_ms: "1", schedules: "true" });
   rmSync(OUTPUT, { recursive: true, force: true });
   mkdirSync(OUTPUT, { recursive: true });
   writeFileSync(DOCUMENT, await (await fetch(`${app.url}/openapi.json`)).text());

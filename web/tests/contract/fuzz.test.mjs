@@ -20,7 +20,7 @@ let handler;
 
 before(async () => {
   handler = await startHandler();
-  app = await startApp({ ...handler.variables, simulate_unit_ms: "1", body_limit_bytes: "65536" });
+  app = await startApp({ ...handler.variables, simulate_unit_ms: "1", body_limit_bytes: "65536", schedules: "true" });
 });
 
 after(async () => {

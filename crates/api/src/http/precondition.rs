@@ -1,4 +1,4 @@
-//! Preconditions of a request for a task (RFC 9110, section 13). Pure.
+//! Preconditions of a request for a task or a schedule (RFC 9110, section 13). Pure.
 
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method};
@@ -6,23 +6,35 @@ use service::problem::{HttpError, ProblemKind};
 
 use crate::http::headers::list_items;
 
-/// Refuses a request whose preconditions do not hold for the version `etag`. Called when the request would succeed
-/// otherwise: other errors take precedence.
+/// Refuses a request whose preconditions do not hold for the version `etag` of `what`, a task or a schedule; `None` if it does
+/// not exist. Called when the request would succeed otherwise: other errors take precedence.
 ///
 /// `If-Unmodified-Since` is ignored, which the RFC requires for a resource without a modification date.
-pub(crate) fn check(method: &Method, headers: &HeaderMap, etag: &str) -> Result<(), HttpError> {
-    let is_other_version = headers.contains_key(IF_MATCH) && !if_match(headers, etag);
+pub(crate) fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    what: &str,
+    etag: Option<&str>,
+) -> Result<(), HttpError> {
+    let is_other_version =
+        headers.contains_key(IF_MATCH) && !etag.is_some_and(|etag| if_match(headers, etag));
     // For a safe method the response is 304, which the operation creates.
-    let is_excluded =
-        !method.is_safe() && headers.contains_key(IF_NONE_MATCH) && if_none_match(headers, etag);
-    let detail = if is_other_version {
-        "The task is not of the version that If-Match names. Read it again and decide anew."
-    } else if is_excluded {
-        "The task is of a version that If-None-Match excludes."
-    } else {
-        return Ok(());
+    let is_excluded = !method.is_safe()
+        && headers.contains_key(IF_NONE_MATCH)
+        && etag.is_some_and(|etag| if_none_match(headers, etag));
+    let detail = match etag {
+        _ if !is_other_version && !is_excluded => return Ok(()),
+        None => format!("There is no such {what}, so it has no version that If-Match names."),
+        Some(_) if is_other_version => {
+            format!("The {what} is not of the version that If-Match names. Read it again and decide anew.")
+        }
+        Some(_) => format!("The {what} is of a version that If-None-Match excludes."),
     };
-    Err(HttpError::new(ProblemKind::PreconditionFailed, detail).header(ETAG, etag))
+    let error = HttpError::new(ProblemKind::PreconditionFailed, detail);
+    Err(match etag {
+        Some(etag) => error.header(ETAG, etag),
+        None => error,
+    })
 }
 
 /// Whether `If-Match` contains `etag` (strong comparison: a weak tag never matches) or `*`.
@@ -49,7 +61,7 @@ mod tests {
     }
 
     fn passes(method: &Method, name: &HeaderName, lines: &[&str]) -> bool {
-        check(method, &with(name, lines), ETAG_NOW).is_ok()
+        check(method, &with(name, lines), "task", Some(ETAG_NOW)).is_ok()
     }
 
     #[test]
@@ -71,6 +83,14 @@ mod tests {
             assert!(passes(&Method::GET, &IF_NONE_MATCH, lines), "{lines:?}");
         }
         assert!(passes(&Method::POST, &IF_NONE_MATCH, &["\"other\""]));
+    }
+
+    #[test]
+    fn what_does_not_exist_has_no_version() {
+        for (name, passes) in [(IF_MATCH, false), (IF_NONE_MATCH, true)] {
+            let found = check(&Method::PUT, &with(&name, &["*"]), "schedule", None);
+            assert_eq!(found.is_ok(), passes, "{name}");
+        }
     }
 
     #[test]

@@ -49,7 +49,13 @@ impl ApiRequest {
 
     /// Refuses the request if its preconditions do not hold for the version `etag` of the task.
     pub(crate) fn check_preconditions(&self, etag: &str) -> Result<(), HttpError> {
-        precondition::check(&self.parts.method, &self.parts.headers, etag)
+        precondition::check(&self.parts.method, &self.parts.headers, "task", Some(etag))
+    }
+
+    /// Refuses the request if its preconditions do not hold for the version `etag` of the schedule; `None` if it does not
+    /// exist.
+    pub(crate) fn check_schedule_preconditions(&self, etag: Option<&str>) -> Result<(), HttpError> {
+        precondition::check(&self.parts.method, &self.parts.headers, "schedule", etag)
     }
 
     pub(crate) fn query(&self) -> Result<Query, HttpError> {

@@ -47,6 +47,14 @@ pub(crate) enum QueueAction {
     Resume,
 }
 
+/// An action on a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScheduleAction {
+    Pause,
+    Resume,
+    Run,
+}
+
 /// Id of a message in the poison queue. Storage Queue gives messages GUIDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MessageId(TaskId);
@@ -91,6 +99,12 @@ pub(crate) enum Resource {
     Queue,
     /// `/queue:pause`, `/queue:resume`
     QueueAction(QueueAction),
+    /// `/schedules`
+    Schedules,
+    /// `/schedules/{name}`, whatever the name. The operation checks it, so that the response can say what is accepted.
+    Schedule,
+    /// `/schedules/{name}:pause`, `/schedules/{name}:resume`, `/schedules/{name}:run`
+    ScheduleAction(ScheduleAction),
     /// `/healthz`
     Health,
     /// `/readyz`
@@ -111,6 +125,7 @@ impl Resource {
             "/poison" => return Some(Self::PoisonList),
             "/poison:replay" => return Some(Self::PoisonAll(PoisonAction::Replay)),
             "/poison:delete" => return Some(Self::PoisonAll(PoisonAction::Remove)),
+            "/schedules" => return Some(Self::Schedules),
             "/healthz" => return Some(Self::Health),
             "/readyz" => return Some(Self::Ready),
             "/metrics" => return Some(Self::Metrics),
@@ -127,6 +142,9 @@ impl Resource {
                 Some("replay") => Some(Self::PoisonReplay(MessageId(id))),
                 Some(_) => None,
             };
+        }
+        if let Some(rest) = path.strip_prefix("/schedules/") {
+            return schedule(rest);
         }
         let (id, part) = id_and_part(path.strip_prefix("/tasks/")?)?;
         match part {
@@ -148,15 +166,20 @@ impl Resource {
                 | Self::PoisonMessage(_)
                 | Self::PoisonReplay(_)
                 | Self::QueueAction(_)
+                | Self::Schedules
+                | Self::Schedule
+                | Self::ScheduleAction(_)
         )
     }
 
-    /// Whether `path` needs authentication: `/metrics`, and `/tasks`, `/poison` and `/queue` with everything below them
-    /// and their actions.
+    /// Whether `path` needs authentication: `/metrics`, and `/tasks`, `/poison`, `/queue` and `/schedules` with everything
+    /// below them and their actions.
     pub(crate) fn needs_authentication(path: &str) -> bool {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let first = decoded.trim_start_matches('/').split(['/', ':']).next().unwrap_or_default();
-        ["tasks", "metrics", "poison", "queue"].iter().any(|closed| first.eq_ignore_ascii_case(closed))
+        ["tasks", "metrics", "poison", "queue", "schedules"]
+            .iter()
+            .any(|closed| first.eq_ignore_ascii_case(closed))
             || is_queue_task(path)
     }
 
@@ -171,12 +194,15 @@ impl Resource {
             | Self::Retry(_)
             | Self::PoisonAll(_)
             | Self::PoisonReplay(_)
-            | Self::QueueAction(_) => "POST, OPTIONS",
+            | Self::QueueAction(_)
+            | Self::ScheduleAction(_) => "POST, OPTIONS",
+            Self::Schedule => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::Task(_) | Self::PoisonMessage(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Events(_)
             | Self::Result(_)
             | Self::PoisonList
             | Self::Queue
+            | Self::Schedules
             | Self::Health
             | Self::Ready
             | Self::Metrics => "GET, HEAD, OPTIONS",
@@ -189,6 +215,27 @@ impl Resource {
 fn id_and_part(rest: &str) -> Option<(TaskId, Option<&str>)> {
     let (id, part) = rest.split_once('/').map_or((rest, None), |(id, part)| (id, Some(part)));
     Some((Some(id).filter(|id| id.len() == 36)?.parse().ok()?, part))
+}
+
+/// The resource of what follows `/schedules/`.
+fn schedule(rest: &str) -> Option<Resource> {
+    if rest.is_empty() || rest.contains('/') {
+        return None;
+    }
+    let action = match rest.split_once(':') {
+        None => return Some(Resource::Schedule),
+        Some((_, "pause")) => ScheduleAction::Pause,
+        Some((_, "resume")) => ScheduleAction::Resume,
+        Some((_, "run")) => ScheduleAction::Run,
+        Some(_) => return None,
+    };
+    Some(Resource::ScheduleAction(action))
+}
+
+/// The name of the schedule in a path that is one of [`Resource::Schedule`] or [`Resource::ScheduleAction`].
+pub(crate) fn schedule_name(path: &str) -> &str {
+    let rest = path.strip_prefix("/schedules/").unwrap_or_default();
+    rest.split_once(':').map_or(rest, |(name, _)| name)
 }
 
 /// Compares like the router of ASP.NET Core: decodes escapes (except that of a slash), then resolves dot segments, and
@@ -269,6 +316,26 @@ mod tests {
     }
 
     #[test]
+    fn schedule_is_addressed_by_one_segment_and_its_actions() {
+        for (path, name, resource) in [
+            ("/schedules", "", Resource::Schedules),
+            ("/schedules/nightly", "nightly", Resource::Schedule),
+            ("/schedules/a%20b", "a%20b", Resource::Schedule),
+            ("/schedules/a:pause", "a", Resource::ScheduleAction(ScheduleAction::Pause)),
+            ("/schedules/a:resume", "a", Resource::ScheduleAction(ScheduleAction::Resume)),
+            ("/schedules/a:run", "a", Resource::ScheduleAction(ScheduleAction::Run)),
+        ] {
+            assert_eq!((Resource::at(path), schedule_name(path)), (Some(resource), name), "{path}");
+            assert!(resource.is_for_operators());
+        }
+        for path in
+            ["/schedules/", "/schedules/a/b", "/schedules/a:b", "/schedules/a:run:run", "/schedules:run"]
+        {
+            assert_eq!(Resource::at(path), None, "{path}");
+        }
+    }
+
+    #[test]
     fn every_spelling_of_a_task_path_needs_authentication() {
         for path in [
             "/tasks",
@@ -288,6 +355,9 @@ mod tests {
             "//poison/x",
             "/queue",
             "/queue%3Apause",
+            "/schedules",
+            "/Schedules/x",
+            "/schedules%2Fx:run",
         ] {
             assert!(Resource::needs_authentication(path), "{path}");
         }

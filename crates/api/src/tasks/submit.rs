@@ -28,8 +28,17 @@ pub(crate) async fn submit(
     body: &[u8],
     response_body: ResponseBody,
 ) -> Result<Response, HttpError> {
+    submit_task(tasks, request, TaskRequest::parse(body)?, response_body).await
+}
+
+/// Submits a task whose body is parsed.
+pub(crate) async fn submit_task(
+    tasks: &Tasks,
+    request: &ApiRequest,
+    submission: TaskRequest,
+    response_body: ResponseBody,
+) -> Result<Response, HttpError> {
     let begin = tasks.env.instant();
-    let submission = TaskRequest::parse(body)?;
     let id = single_task_id(tasks, request, &submission)?;
     let mut address = request.task_url(&tasks.settings, id)?;
     let document = new_document(tasks, request, id, submission.clone())?;

@@ -31,6 +31,8 @@ mod problems;
 mod queue;
 mod result;
 mod retry;
+mod schedules;
+#[cfg(test)]
 mod sink;
 mod storage;
 mod submit;

@@ -18,6 +18,8 @@ use test_world::TestWorld;
 
 use crate::world::{ID, TestResponse, World, id, request};
 
+mod schedules;
+
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
 
 /// Response headers worth showing, in this order.
@@ -460,6 +462,7 @@ async fn documented_transcripts_equal_the_responses() {
     found.extend(ends().await);
     found.extend(poison().await);
     found.extend(pause().await);
+    found.extend(schedules::transcript().await);
     found.extend(refusals().await);
 
     let mut document = std::fs::read_to_string(DOCUMENT).unwrap();

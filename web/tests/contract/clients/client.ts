@@ -31,6 +31,12 @@ while (task.status === "NotStarted" || task.status === "Running") {
 const result = found(await files.GET("/tasks/{id}/result", { params: { path: { id: task.id } }, parseAs: "text" }));
 
 const batch = found(await client.POST("/tasks:batch", { body: { tasks: [{ TaskName: "checksum", Input: "x" }, { TaskName: "" }] } }));
+const name = "from-typescript";
+const body = { Interval: "PT1H", Overlap: "Skip" as const, Task: { TaskName: "checksum", Input: "x" } };
+const stored = found(await client.PUT("/schedules/{name}", { params: { path: { name }, header: { "If-None-Match": "*" } }, body }));
+const due: string | undefined = stored.nextFirings[0];
+await client.DELETE("/schedules/{name}", { params: { path: { name } } });
+
 const unknown = await client.GET("/tasks/{id}", { params: { path: { id: "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b" } } });
 
 console.log(
@@ -38,6 +44,7 @@ console.log(
     status: task.status,
     words: JSON.parse(result).words,
     batch: batch.value.map((outcome) => outcome.status),
+    schedule: due === undefined ? "never due" : stored.status,
     problem: unknown.error?.type,
   }),
 );

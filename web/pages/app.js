@@ -11,6 +11,7 @@ import * as list from "./js/list.js";
 import * as live from "./js/live.js";
 import * as poison from "./js/poison.js";
 import * as queue from "./js/queue.js";
+import * as schedules from "./js/schedules.js";
 import * as store from "./js/store.js";
 
 let reached;
@@ -83,6 +84,7 @@ charts.start();
 handlers.start();
 poison.start();
 queue.start();
+schedules.start();
 live.start();
 connection();
 setInterval(connection, 2_000);

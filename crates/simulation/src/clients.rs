@@ -49,6 +49,10 @@ impl Clients {
         Rc::new(Self { world: Rc::clone(world), fleet: Rc::clone(fleet), rng, ids: RefCell::default() })
     }
 
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
     /// Plays one element, if it is a client's.
     pub async fn play(self: Rc<Self>, element: Element) {
         match element {
@@ -69,6 +73,10 @@ impl Clients {
                 self.world.exec.sleep(lasts).await;
                 self.resume().await;
             }
+            Element::Schedule { at, plan } => {
+                self.world.exec.sleep(at).await;
+                self.schedule(&plan).await;
+            }
             _ => {}
         }
     }
@@ -84,7 +92,7 @@ impl Clients {
         }
     }
 
-    async fn call(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+    pub(crate) async fn call(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
         let index = self.rng.borrow_mut().index(self.world.knobs().apis);
         let line = format!("client    {} {}", request.method(), request.uri().path());
         self.world.note(|| line.clone());
@@ -293,7 +301,7 @@ impl Clients {
     }
 }
 
-fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+pub(crate) fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
     let mut request = Request::new(body.into());
     *request.method_mut() = method;
     *request.uri_mut() = format!("http://api.test{path}").parse().unwrap_or_default();

@@ -129,6 +129,7 @@ impl Cloud {
                 "priority_queues" => knobs.priority_queues.to_string(),
                 "simulate_unit_ms" => "60".to_owned(),
                 "queue_pause" => "true".to_owned(),
+                "schedules" => knobs.schedules.to_string(),
                 "public_base_url" => "http://api.test".to_owned(),
                 "task_handlers" => task_handlers(knobs),
                 "callback_hosts" if knobs.events => RECEIVER_HOST.to_owned(),

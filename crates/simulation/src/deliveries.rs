@@ -8,6 +8,7 @@ use models::{MessageError, TaskId, TaskMessage};
 
 use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
+use crate::record::schedules::wake_up_of;
 use crate::record::sink::name_given_up;
 use crate::record::{Content, Message, Record, Role};
 use crate::watch::Source;
@@ -76,6 +77,7 @@ impl Record {
             deadly: from.role == Role::ExternalWriter && said.get("Deadly").is_some(),
         };
         self.messages.insert(id, message);
+        self.wake_up_put(from);
     }
 
     fn poison_put(&mut self, from: Source, text: &str) {
@@ -247,6 +249,10 @@ impl Record {
             return;
         }
         if from.role == Role::ExternalWriter || self.poisoned.contains(id) {
+            return;
+        }
+        if let Some(wake_up) = wake_up_of(&message.text).filter(|_| message.queue == QueueKind::Scheduled) {
+            self.wake_up_deleted(from, wake_up);
             return;
         }
         let Some(task) = message.task else {

@@ -84,7 +84,12 @@ impl Record {
         let life = self.life(id);
         if life.content.is_none() {
             life.created_at = from.now;
+            let is_deleted = life.deleted;
+            if new.task_description.as_deref() == Some("of a schedule") {
+                self.task_of_schedule(from, id, is_deleted, from.true_time());
+            }
         }
+        let life = self.life(id);
         life.content = Some(Content::Readable(Box::new(new)));
     }
 

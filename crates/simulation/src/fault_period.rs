@@ -32,7 +32,7 @@ impl Scenario {
         let outages = self.elements.iter().filter(|element| matches!(element, Element::Outage { .. }));
         outages.count() == 1
             && self.elements.iter().all(|element| match element {
-                Element::Submit { .. } | Element::ClockSet { .. } => true,
+                Element::Submit { .. } | Element::Schedule { .. } | Element::ClockSet { .. } => true,
                 Element::Ask { ask, .. } => matches!(ask, Ask::Get | Ask::Result | Ask::List),
                 Element::Outage { part, .. } => *part != Part::Everything,
                 _ => false,

@@ -1,5 +1,6 @@
 //! From a seed to a scenario.
 
+mod schedules;
 mod submissions;
 
 use std::time::Duration;
@@ -76,6 +77,11 @@ pub fn scenario(seed: u64) -> Scenario {
     let mut of_events = Rng::fork(seed, 41);
     let submitted = tasks.get_mut(..of_clients).unwrap_or_default();
     receiver::receivers(&mut of_events, fault_free, &mut knobs, submitted, &mut elements);
+    // Tasks of schedules would be in the way of those that a crowd consists of.
+    if !long && tasks.len() < 40 {
+        schedules::plans(&mut Rng::fork(seed, 51), &mut elements);
+        knobs.schedules = elements.iter().any(|element| matches!(element, Element::Schedule { .. }));
+    }
     receiver::sink(&mut Rng::fork(seed, 42), fault_free, &mut knobs, &mut elements);
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
@@ -122,6 +128,7 @@ fn knobs(rng: &mut Rng) -> Knobs {
         isolated: rng.chance(50),
         priority_queues: false,
         events: false,
+        schedules: false,
         sink: Vec::new(),
     }
 }
@@ -449,6 +456,7 @@ mod tests {
             "ReplayPoison",
             "RemovePoison",
             "Pause",
+            "Schedule",
             "Garbage",
             "SecondMessage",
             "DotNet",

@@ -62,6 +62,8 @@ pub struct Knobs {
     pub isolated: bool,
     /// Whether events are delivered: a task has a receiver.
     pub events: bool,
+    /// `schedules`: whether there are recurring tasks.
+    pub schedules: bool,
     /// What the sink of events does on the first, second, … call for each event; the last is repeated. Empty: there is none.
     pub sink: Vec<Receive>,
 }

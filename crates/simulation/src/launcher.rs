@@ -110,6 +110,8 @@ impl Launcher {
             let due = next.map_or(due, |next| next.min(due));
             // A request that is late may bring a message.
             let quiet = self.faults_off.get() && self.draining.get() == 0 && world.under_way() == 0;
+            // An operator may change a schedule at any time.
+            let quiet = quiet && !world.record.borrow().schedules.exist();
             let start = world.record.borrow().next_start();
             let longest = match start {
                 _ if !quiet => IDLE_PAUSE,

@@ -105,6 +105,18 @@ pub enum Mutation {
     CallForEver,
     /// A worker does not read that the queue is paused.
     IgnorePause,
+    /// The id of a firing's task is random.
+    FireUnderRandomId,
+    /// The wake-up message is deleted before the schedules are written.
+    DeleteBeforeSchedules,
+    /// No wake-up message follows, and no drain looks for a firing without one.
+    NeverWakeUp,
+    /// A paused schedule fires.
+    FireWhilePaused,
+    /// What was missed is made up for although the schedule skips it.
+    MakeUpForSkipped,
+    /// The schedules are written whatever others have written since.
+    OverwriteSchedules,
     /// The event of an acceptance is not put by the submission.
     ForgetAccepted,
     /// The event of an acceptance is not put by the worker that finds that it may be missing.
@@ -119,7 +131,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 52] = [
+    pub const ALL: [(Self, &'static [Promise]); 58] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -170,6 +182,12 @@ impl Mutation {
         (Self::GiveUpEventSilently, &[Promise::P13, Promise::P17]),
         (Self::CallForEver, &[Promise::P8]),
         (Self::IgnorePause, &[Promise::P15]),
+        (Self::FireUnderRandomId, &[Promise::P16]),
+        (Self::DeleteBeforeSchedules, &[Promise::P16]),
+        (Self::NeverWakeUp, &[Promise::P16]),
+        (Self::FireWhilePaused, &[Promise::P16]),
+        (Self::MakeUpForSkipped, &[Promise::P16]),
+        (Self::OverwriteSchedules, &[Promise::P16]),
         (Self::ForgetAccepted, &[Promise::P17]),
         (Self::ForgetOwedAccepted, &[Promise::P17]),
         (Self::LoseAcceptedNote, &[Promise::P17]),

@@ -37,13 +37,15 @@ pub enum Promise {
     P14,
     /// No worker receives tasks while the queue is paused.
     P15,
+    /// Each firing of a schedule becomes one task, and no task is created without one.
+    P16,
     /// With a sink, the acceptance and the end of every task are delivered to it, or given up with the reason.
     P17,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -59,6 +61,7 @@ impl Promise {
         Self::P13,
         Self::P14,
         Self::P15,
+        Self::P16,
         Self::P17,
     ];
 }

@@ -5,6 +5,7 @@
 pub mod events;
 pub mod order;
 pub mod pause;
+pub mod schedules;
 pub mod sink;
 pub mod slots;
 
@@ -299,6 +300,8 @@ pub struct Record {
     pub events_put_at: BTreeMap<String, Duration>,
     /// The pause of the queue.
     pub pause: pause::Pause,
+    /// Schedules of recurring tasks.
+    pub schedules: schedules::Schedules,
     /// Whether an operator removes messages from the poison queue in this run.
     pub operator_removes: bool,
     /// Blobs that are not status documents.
@@ -360,6 +363,7 @@ impl Record {
             given_up_events: BTreeMap::new(),
             events_put_at: BTreeMap::new(),
             pause: pause::Pause::default(),
+            schedules: schedules::Schedules::default(),
             operator_removes: false,
             attachments: BTreeMap::new(),
             parts: BTreeMap::new(),

@@ -231,6 +231,7 @@ async fn play(
         Element::Submit { .. }
         | Element::Ask { .. }
         | Element::Pause { .. }
+        | Element::Schedule { .. }
         | Element::Fault { .. }
         | Element::Outage { .. } => {}
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use crate::knobs::{Credential, Knobs, TOLERATED_SKEW_MS};
 pub use crate::op::Op;
+pub use crate::plan::Plan;
 pub use crate::receive::Receive;
 
 /// Which instance of a role, counted from 0.
@@ -230,6 +231,13 @@ pub enum Element {
         /// For how long.
         lasts: Duration,
     },
+    /// An operator has a schedule, and deletes it in the end.
+    Schedule {
+        /// When.
+        at: Duration,
+        /// Which.
+        plan: Plan,
+    },
     /// Another writer writes to storage.
     Foreign {
         /// When.
@@ -330,6 +338,7 @@ impl Element {
             Self::Submit { .. }
                 | Self::Ask { .. }
                 | Self::Pause { .. }
+                | Self::Schedule { .. }
                 | Self::Foreign { .. }
                 | Self::Rotate { .. }
                 | Self::QueueLost { .. }

@@ -13,7 +13,8 @@ use crate::edit::{changed, ends_with, is_code, member, with_members};
 use crate::mutation::{Memory, Mutation};
 use crate::pause::PAUSE_BLOB;
 use crate::record::events::EventKey;
-use crate::record::{Document, Role};
+use crate::record::schedules::{SCHEDULES_BLOB, wake_up_of};
+use crate::record::{Digest, Document, Role};
 use crate::requests;
 use crate::scenario::Op;
 use crate::watch::Source;
@@ -95,18 +96,38 @@ pub fn apply(
             let response = plain(request);
             let ids = texts(response.body(), "MessageId");
             for (id, receipt) in ids.into_iter().zip(texts(response.body(), "PopReceipt")) {
-                let deletion = signed(requests::delete_message("taskqueue-poison", &id, &receipt));
-                let call = Call::of(&deletion);
-                let body = deletion.body().clone();
-                let deleted = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
-                world.record.borrow_mut().done(source, &call, &body, &deleted);
+                observed(world, source, requests::delete_message("taskqueue-poison", &id, &receipt));
             }
             return response;
         }
         (Mutation::IgnorePause, Op::GetBlob) if is_worker && call.blob.as_deref() == Some(PAUSE_BLOB) => {
-            let mut missing = status(404);
-            missing.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
-            return missing;
+            return blob_not_found();
+        }
+        (Mutation::NeverWakeUp, Op::PutMessage)
+            if is_worker && wake_up_of(&text(request.body(), "MessageText")).is_some() =>
+        {
+            return put_message_done();
+        }
+        (Mutation::NeverWakeUp, Op::GetBlob)
+            if is_worker
+                && is_of_schedules(call)
+                && !world.record.borrow().messages.values().any(|it| wake_up_of(&it.text).is_some()) =>
+        {
+            return blob_not_found();
+        }
+        (Mutation::FireUnderRandomId, Op::PutStatus)
+            if is_worker
+                && request.headers().contains_key("if-none-match")
+                && request.body().windows(13).any(|part| part == b"of a schedule") =>
+        {
+            return observed(world, source, with_random_id(request, call, source.now));
+        }
+        (Mutation::DeleteBeforeSchedules, Op::PutAttachment) if is_worker && is_of_schedules(call) => {
+            delete_held_wake_ups(world, source);
+        }
+        (Mutation::OverwriteSchedules, Op::PutAttachment) if is_worker && is_of_schedules(call) => {
+            request.headers_mut().remove("if-match");
+            return observed(world, source, request);
         }
         (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
         (Mutation::LookWhenIdle, Op::GetMessages)
@@ -216,6 +237,16 @@ pub fn falsified(
             response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
             response
         }
+        (Mutation::FireWhilePaused, Op::GetBlob, Role::Worker) if is_of_schedules(call) => {
+            response.map(|body| without_member(&body, "PausedAt"))
+        }
+        (Mutation::MakeUpForSkipped, Op::GetBlob, Role::Worker) if is_of_schedules(call) => {
+            let changed = |body: Bytes| {
+                let text = String::from_utf8_lossy(&body);
+                text.replace(r#""Missed":"Skip""#, r#""Missed":"All""#).into_bytes().into()
+            };
+            response.map(changed)
+        }
         (Mutation::BelieveReceiver, Op::Receiver, Role::Worker) => status(200),
         (Mutation::HandlerErrorIsFinal, Op::Handler, Role::Worker) if status_code >= 500 => status(422),
         (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
@@ -260,7 +291,8 @@ fn without_member(body: &Bytes, name: &str) -> Bytes {
 }
 
 fn remember(memory: &mut Memory, call: &Call, response: &Response<Bytes>) {
-    if call.queue != Some(QueueKind::Tasks) || !response.status().is_success() {
+    if !matches!(call.queue, Some(QueueKind::Tasks | QueueKind::Scheduled)) || !response.status().is_success()
+    {
         return;
     }
     match call.op {
@@ -281,16 +313,57 @@ fn remember(memory: &mut Memory, call: &Call, response: &Response<Bytes>) {
     }
 }
 
+fn is_of_schedules(call: &Call) -> bool {
+    call.blob.as_deref() == Some(SCHEDULES_BLOB)
+}
+
+/// Gives a document another id at each try.
+fn with_random_id(request: Request<Bytes>, call: &Call, now: Duration) -> Request<Bytes> {
+    let old = call.task.map(|id| id.to_string()).unwrap_or_default();
+    let hash = Digest::of(format!("{old} {now:?}").as_bytes()).hash;
+    let new = TaskId::from_random_bytes((u128::from(hash) * 0x1_0000_0000_0001).to_be_bytes()).to_string();
+    let (mut parts, body) = request.into_parts();
+    if let Ok(uri) = parts.uri.to_string().replace(&old, &new).parse() {
+        parts.uri = uri;
+    }
+    let body = String::from_utf8_lossy(&body).replace(&old, &new).into_bytes();
+    Request::from_parts(parts, body.into())
+}
+
+/// Deletes the wake-up messages that are out.
+fn delete_held_wake_ups(world: &World, source: Source) {
+    let held: Vec<_> = {
+        let record = world.record.borrow();
+        let memory = world.memory.borrow();
+        let of_schedules = record.messages.iter().filter(|(_, it)| wake_up_of(&it.text).is_some());
+        let held = of_schedules.filter(|(_, it)| it.deliveries > 0 && it.visible_at > source.now);
+        held.filter_map(|(id, it)| {
+            Some((it.queue_name.clone(), id.clone(), memory.receipts.get(id)?.1.clone()))
+        })
+        .collect()
+    };
+    delete_all(world, source, held);
+}
+
 /// Deletes the messages of `task` that are out.
 fn delete_held(world: &World, source: Source, task: Option<TaskId>) {
-    for (queue, id, receipt) in held_for(world, task) {
-        let mut deletion = requests::delete_message(&queue, &id, &receipt);
-        world.cloud.borrow().sign(&mut deletion, world.storage_clock());
-        let call = Call::of(&deletion);
-        let body = deletion.body().clone();
-        let response = world.cloud.borrow_mut().respond(deletion, world.storage_clock());
-        world.record.borrow_mut().done(source, &call, &body, &response);
+    delete_all(world, source, held_for(world, task));
+}
+
+fn delete_all(world: &World, source: Source, messages: Vec<(String, String, String)>) {
+    for (queue, id, receipt) in messages {
+        observed(world, source, requests::delete_message(&queue, &id, &receipt));
     }
+}
+
+/// Lets a request reach storage that is another one than the component sent, and observes it as what it is.
+fn observed(world: &World, source: Source, mut request: Request<Bytes>) -> Response<Bytes> {
+    world.cloud.borrow().sign(&mut request, world.storage_clock());
+    let call = Call::of(&request);
+    let body = request.body().clone();
+    let response = world.cloud.borrow_mut().respond(request, world.storage_clock());
+    world.record.borrow_mut().done(source, &call, &body, &response);
+    response
 }
 
 /// Queue, id and newest receipt of the messages of a task that workers hold.
@@ -407,6 +480,12 @@ fn put_blob_done() -> Response<Bytes> {
     response.headers_mut().insert("etag", HeaderValue::from_static("\"0x0\""));
     response.headers_mut().insert("last-modified", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
     response
+}
+
+fn blob_not_found() -> Response<Bytes> {
+    let mut missing = status(404);
+    missing.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
+    missing
 }
 
 fn status(code: u16) -> Response<Bytes> {

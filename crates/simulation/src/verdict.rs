@@ -25,6 +25,9 @@ pub fn judge(world: &Rc<World>) {
     for (promise, text) in [record.lost_events(), record.lost_sink_events(is_fair(world))].concat() {
         record.broken(promise, now, text);
     }
+    for text in record.unfired(is_fair(world)) {
+        record.broken(Promise::P16, now, text);
+    }
     if let Some(text) = leaked(&record) {
         record.broken(Promise::P7, now, text);
     }
@@ -114,7 +117,7 @@ fn is_fair(world: &World) -> bool {
         && world.scenario.elements.iter().all(|element| match element {
             Element::Submit { deaf, .. } => !deaf,
             Element::Ask { ask, .. } => matches!(ask, Ask::Get | Ask::Result | Ask::List),
-            Element::ClockSet { .. } => true,
+            Element::Schedule { .. } | Element::ClockSet { .. } => true,
             _ => false,
         })
 }

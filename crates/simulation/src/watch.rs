@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use httpdate::parse_http_date;
+use models::Timestamp;
 use time::OffsetDateTime;
 
 use crate::call::{Call, QueueKind};
+use crate::epoch::EPOCH;
 use crate::promise::Promise;
 use crate::record::{Digest, Document, Holding, InstanceId, Record, Role};
 use crate::scenario::Op;
@@ -30,6 +32,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// The time that no clock of the run need show.
+    pub(crate) fn true_time(&self) -> Timestamp {
+        Timestamp::from_unix_millis(EPOCH * 1_000).plus(self.now)
+    }
+
     pub(crate) fn visible_at(&self, text: &str) -> Duration {
         let at = parse_http_date(text).map(OffsetDateTime::from).ok();
         let seconds = at.map_or(0, |at| at.unix_timestamp() - self.epoch);
@@ -113,6 +120,7 @@ impl Record {
             (Op::PutStatus, true) => self.status_written(from, call, request),
             (Op::PutAttachment, true) => {
                 self.pause_changed(from, call);
+                self.schedules_written(from, call, request, from.true_time());
                 self.attachment_written(from, call, request);
             }
             (Op::PutPart, true) => self.part_written(call, request),

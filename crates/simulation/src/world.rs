@@ -10,6 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::cloud::Cloud;
+use crate::epoch::EPOCH;
 use crate::executor::{Executor, Group};
 use crate::mutation::{self, Memory, Mutation};
 use crate::random::Rng;
@@ -17,8 +18,6 @@ use crate::record::{InstanceId, Record, Role};
 use crate::scenario::{Ask, Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
 use crate::watch::Source;
 
-/// True time at the beginning of every run: 2026-11-22T05:00:00Z.
-const EPOCH: i64 = 1_795_323_600;
 /// The group of everything that never crashes, such as clients and launchers.
 pub const NEVER_CRASHES: Group = Group(1);
 /// The instance number of another writer that has access to storage.
@@ -70,6 +69,9 @@ impl World {
             .collect();
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
         let tasks = u32::try_from(scenario.tasks.len()).unwrap_or(1);
+        // Clocks that are hours behind make up for hundreds of firings. Their tasks are created, run and purged together.
+        let fired = if scenario.knobs.schedules { 500 } else { 0 };
+        let (of_schedules, tasks) = (3 * fired, tasks + fired);
         // A task has three events of up to five requests, which take no slot.
         let of_events = if scenario.knobs.sink.is_empty() { 0 } else { 15 * tasks };
         let mut record = Record::new(tracing);
@@ -86,6 +88,16 @@ impl World {
             .elements
             .iter()
             .any(|element| matches!(element, Element::Ask { ask: Ask::RemovePoison, .. }));
+        record.schedules.max_ahead =
+            Duration::from_millis(scenario.knobs.skew_ms() + 2 * scenario.clock_steps_ms() + 1_000);
+        record.schedules.plans = scenario
+            .elements
+            .iter()
+            .filter_map(|element| match element {
+                Element::Schedule { plan, .. } => Some((plan.name.clone(), plan.clone())),
+                _ => None,
+            })
+            .collect();
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.faults_end_at = scenario.faults_end_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);
@@ -108,7 +120,7 @@ impl World {
             rng: RefCell::new(Rng::fork(seed, 3)),
             faults_off: Cell::new(false),
             // More than a correct worker needs in its busiest second: see docs/performance.md.
-            rate_limit: 150 + 12 * concurrency.min(tasks + 4) + of_events,
+            rate_limit: 150 + 12 * concurrency.min(tasks + 4) + of_events + of_schedules,
             under_way: Cell::new(0),
             steps: Default::default(),
             scenario,

@@ -34,6 +34,8 @@ fn every_promise_holds_on_the_first_seeds() {
         "drain told to wait",
         "delivery beside a running task",
         "delivery before one of another queue",
+        "schedule fired",
+        "wake-up message deleted",
     ] {
         let count = findings.counts.get(what).copied().unwrap_or(0);
         assert!(count > 0, "no seed has seen: {what}");

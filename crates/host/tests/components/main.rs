@@ -25,6 +25,7 @@ mod large;
 mod limits;
 mod misbehaving;
 mod operators;
+mod schedule_routes;
 mod slow_bodies;
 mod streaming;
 mod surface;

@@ -29,6 +29,10 @@ param priorityQueues string = 'false'
 @allowed(['true', 'false'])
 param queuePause string = 'false'
 
+@description('true lets operators store schedules: tasks that are due again and again.')
+@allowed(['true', 'false'])
+param schedules string = 'false'
+
 @description('Container of the status documents; the container of poison originals has its name with a suffix.')
 @minLength(3)
 @maxLength(56)
@@ -170,5 +174,6 @@ output ACCEPTED_KEY_VAULT_HOST string = credentialMode == 'keyVault' ? 'https://
 output ACCEPTED_QUEUE_NAME string = queueName
 output ACCEPTED_PRIORITY_QUEUES string = priorityQueues
 output ACCEPTED_QUEUE_PAUSE string = queuePause
+output ACCEPTED_SCHEDULES string = schedules
 output ACCEPTED_CONTAINER_NAME string = containerName
 output ACCEPTED_RETENTION_DAYS string = retentionDays

@@ -160,6 +160,15 @@ test("queues of High and Low tasks exist, are scaled by and watched", () => {
   assert.equal(trees()["infra/main.bicep"].parameters.priorityQueues.default, manifest().defaults.priority_queues);
 });
 
+test("schedules are enabled in both apps by one setting, and off by default", () => {
+  for (const [role, file] of Object.entries(APPS)) {
+    const { value } = container(file).env.find(({ name }) => name === "SPIN_VARIABLE_SCHEDULES");
+    assert.equal(value, "schedules");
+    assert.ok(read(`infra/${role}.parameters.json`).includes('"schedules": { "value": "${ACCEPTED_SCHEDULES}" }'));
+  }
+  assert.equal(trees()["infra/main.bicep"].parameters.schedules.default, manifest().defaults.schedules);
+});
+
 test("log level reaches both apps, with the default of the manifest", () => {
   for (const [role, file] of Object.entries(APPS)) {
     const { value } = container(file).env.find(({ name }) => name === "SPIN_VARIABLE_LOG_LEVEL");

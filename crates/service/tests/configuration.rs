@@ -203,6 +203,11 @@ fn error_describes_the_value_without_repeating_it() {
         ("task_handlers", "{'a':'b'}", "it is not JSON from line 1, column 2, on"),
         (
             "task_handlers",
+            "{a:b}",
+            "it has no quotation marks: in a .env file JSON has to be in single quotes",
+        ),
+        (
+            "task_handlers",
             "{\"a\":1}",
             "the member \"a\" is no component id, no absolute http(s) URL and no object",
         ),

@@ -20,6 +20,10 @@ pub(super) fn handlers(text: &str) -> Result<BTreeMap<String, Rule>, String> {
         serde_json::from_slice(text.as_bytes()).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => "it is some other JSON value".to_owned(),
             serde_json::error::Category::Eof => "it ends too early".to_owned(),
+            // What is left of JSON in a `.env` file without single quotes, or in a shell.
+            _ if !text.contains(['"', '\'']) => {
+                "it has no quotation marks: in a .env file JSON has to be in single quotes".to_owned()
+            }
             _ => format!("it is not JSON from line {}, column {}, on", error.line(), error.column()),
         })?;
     if members.len() > MAX_RULES {

@@ -143,7 +143,7 @@ impl Worker {
         if is_chained && self.sharing.is_news() {
             self.env.log(
                 &Line::warn("tasks of a handler share an instance, and a trap of one ends the others")
-                    .with("advice", "give the host --max-instance-concurrent-reuse-count 1, or the launcher --handlers-listen"),
+                    .with("advice", "docs/handlers.md, section Isolation: options of the host (Spin or crates/host) and of the launcher"),
             );
         }
         is_chained && self.sharing.was_seen()

@@ -1,18 +1,18 @@
-// Copies the API reference's assets from node_modules to web/pages/vendor, from where the component serves them.
+// Copies the API reference's assets to web/pages/vendor, from where the component serves them: from node_modules here, or
+// from the one in the folder that is given.
 
-import { copyFileSync, existsSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { copyFileSync, existsSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-const source = new URL("../node_modules/swagger-ui-dist/", import.meta.url);
+const top = process.argv[2] ? pathToFileURL(`${process.argv[2]}/`) : new URL("..", import.meta.url);
+const source = new URL("node_modules/swagger-ui-dist/", top);
 const target = new URL("pages/vendor/", import.meta.url);
 const files = ["LICENSE", "NOTICE", "swagger-ui.css", "swagger-ui-bundle.js"];
 
 if (!existsSync(source)) {
-  console.error("node_modules/swagger-ui-dist is missing. Run `npm ci` in the project's folder first.");
+  console.error(`${fileURLToPath(source)} is missing. Run 'npm ci' in the project's folder first.`);
   process.exit(1);
 }
 for (const file of files) {
-  const to = new URL(file, target);
-  copyFileSync(new URL(file, source), to);
-  console.log(`${fileURLToPath(to)}: ${statSync(to).size} bytes`);
+  copyFileSync(new URL(file, source), new URL(file, target));
 }

@@ -68,7 +68,7 @@ fn follow(page: &str, language: &str, test: &[&str]) -> Result<()> {
                 own(&application, &["new-handler", FAILING, "--language", language])?;
                 make_failing(page, &application.join("handlers").join(FAILING))?;
                 let manifest = std::fs::read_to_string(application.join("spin.toml"))?;
-                build::handlers(&application, &manifest, None)?;
+                build::handlers(&application, &manifest)?;
             }
             ["cargo", "xtask", "try-handler", rest @ ..] => {
                 own(&application, &[&["try-handler"][..], rest].concat())?;

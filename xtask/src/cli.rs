@@ -26,7 +26,8 @@ pub(crate) enum Command {
     Build,
     /// Build, then run storage, the application and the launcher until Ctrl-C.
     ///
-    /// With `ACCEPTED_NO_BUILD=1` in the environment it starts what was built before. With
+    /// Builds only the handlers that have changed. With `ACCEPTED_NO_BUILD=1` in the environment it starts what was built
+    /// before. With
     /// `SPIN_VARIABLE_STORAGE_CONNECTION_STRING` set it uses that account and starts no storage.
     Up(UpOptions),
     /// Run the same on free ports, submit tasks, print every HTTP exchange and exit.
@@ -40,6 +41,9 @@ pub(crate) enum Command {
         language: Language,
     },
     /// Run one task on one handler, without queue and storage; show progress, outcome and time.
+    ///
+    /// Builds the handler if it has changed since it was built. With `ACCEPTED_NO_BUILD=1` in the environment it runs what was
+    /// built before.
     TryHandler(TryOptions),
     /// Run every test and close with one line of counts.
     Test(TestOptions),

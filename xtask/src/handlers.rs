@@ -2,5 +2,6 @@
 
 pub mod build;
 pub(crate) mod examples;
+mod fresh;
 pub(crate) mod manifest;
 pub mod scaffold;

@@ -7,6 +7,7 @@ pub mod interrupt;
 pub mod options;
 pub mod process;
 pub mod programs;
+mod readiness;
 pub mod storage;
 
 use std::net::SocketAddr;
@@ -15,19 +16,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::command::{command, root};
-use crate::handlers::{build, examples};
-use address::{free_address, reachable};
+use crate::command::{command, root, say};
+use crate::handlers::examples;
+use address::{free_address, reachable, require_free};
 use host::{choose_host, forget_settings, host_command};
 use http::Client;
 use interrupt::Interrupts;
 use options::{Credentials, StackOptions, StorageKind};
 use process::{Output, Process};
+use readiness::Readiness;
 use storage::{Ports, Storage};
 
+/// What the host does while nothing responds yet.
+pub(crate) const COMPILING: &str = "the host compiles the components to machine code: after a build this takes some seconds, for a \
+                                    handler in Python half a minute";
 const CONNECTION_STRING: &str = "SPIN_VARIABLE_STORAGE_CONNECTION_STRING";
 /// The first start compiles the components to machine code.
 const HEALTHY: Duration = Duration::from_secs(120);
+/// After this time without a response the person at the terminal is told what the host does.
+pub(crate) const SILENT: Duration = Duration::from_secs(2);
+/// How long storage may take to be available, once the application responds.
+const READY: Duration = Duration::from_secs(10);
+/// How the image has instances kept. With the hosts' own defaults an instance that is idle for a second is replaced: its
+/// caches are lost, and each instance logs again what it logs once.
+const INSTANCES: [&str; 4] = ["--max-instance-reuse-count", "100000", "--idle-instance-timeout", "60s"];
 
 /// What is to be started, beyond the options of the command line.
 #[derive(Debug)]
@@ -58,14 +70,20 @@ pub struct Stack {
     pub host: &'static str,
     /// What stores, for the person at the terminal.
     pub storage_description: String,
+    /// Why it cannot accept tasks yet, if it cannot.
+    pub not_ready: Option<String>,
+    /// The option of curl without which the application knows no caller; empty if it needs none.
+    pub credentials: &'static str,
 }
 
 impl Stack {
     /// Builds and starts everything, and waits until the application responds.
     ///
     /// # Errors
-    /// When something cannot be built or does not become ready, or at a Ctrl-C.
+    /// When something cannot be built or does not become ready, when a setting is wrong, or at a Ctrl-C.
     pub fn start(plan: &Plan, interrupts: &mut Interrupts) -> Result<Self> {
+        // First, because building takes time.
+        plan.listen.map_or(Ok(()), require_free)?;
         let kind = choose_host(plan.options.host)?;
         let account_given =
             !plan.isolated && std::env::var_os(CONNECTION_STRING).is_some_and(|text| !text.is_empty());
@@ -84,7 +102,8 @@ impl Stack {
         };
         let listen = plan.listen.map_or_else(free_address, Ok)?;
         let reached = reachable(listen);
-        let arguments = host_command(kind, &programs, &manifest, &listen.to_string())?;
+        let mut arguments = host_command(kind, &programs, &manifest, &listen.to_string())?;
+        arguments.extend(INSTANCES.map(str::to_owned));
 
         let mut launcher = command(&programs.get("launcher")?.to_string_lossy());
         if plan.isolated {
@@ -98,6 +117,8 @@ impl Stack {
         }
         launcher.arg("--").args(arguments).envs(&storage.environment);
         launcher.envs(plan.variables.iter().map(|(name, value)| (name, value)));
+        // Something else that has begun to listen there in the meantime would be taken for the application.
+        require_free(listen)?;
         // The launcher's own grace period, and a little more.
         let launcher = Process::start("launcher", &mut launcher, &plan.output, Duration::from_secs(30))?;
         let mut stack = Self {
@@ -106,23 +127,56 @@ impl Stack {
             base: format!("http://{reached}"),
             host: kind.shown(),
             storage_description: storage.description,
+            not_ready: None,
+            credentials: "",
         };
         stack.wait_until_healthy(interrupts)?;
+        stack.not_ready = stack.wait_until_ready(interrupts)?;
+        if stack.not_ready.is_none() {
+            let url = format!("{}/tasks/00000000-0000-4000-8000-000000000000", stack.base);
+            stack.credentials = readiness::credentials(&Client::default().get(&url)?);
+        }
         Ok(stack)
     }
 
     fn wait_until_healthy(&mut self, interrupts: &mut Interrupts) -> Result<()> {
         let client = Client::default();
         let url = format!("{}/.well-known/spin/health", self.base);
-        let deadline = Instant::now() + HEALTHY;
-        while Instant::now() < deadline {
+        let started = Instant::now();
+        let mut is_said = false;
+        while started.elapsed() < HEALTHY {
             if client.get(&url).is_ok_and(|response| response.status() == 200) {
                 return Ok(());
             }
             self.check(interrupts)?;
+            if started.elapsed() > SILENT && !is_said {
+                say(COMPILING);
+                is_said = true;
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
         bail!("the application did not respond at {url} within {HEALTHY:?}")
+    }
+
+    /// Waits until tasks can be accepted, and returns why they cannot if storage is not available in time.
+    fn wait_until_ready(&mut self, interrupts: &mut Interrupts) -> Result<Option<String>> {
+        let client = Client::default();
+        let url = format!("{}/readyz", self.base);
+        let started = Instant::now();
+        loop {
+            let reason = match readiness::of(&client.get(&url)?) {
+                Readiness::Ready => return Ok(None),
+                Readiness::Misconfigured(sentence) => {
+                    bail!("the application is not configured correctly: {sentence}")
+                }
+                Readiness::NotYet(reason) => reason,
+            };
+            if started.elapsed() > READY {
+                return Ok(Some(reason));
+            }
+            self.check(interrupts)?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Whether everything still runs and no signal has arrived.
@@ -153,9 +207,8 @@ impl Stack {
 
 /// The manifest with the examples, which are built.
 fn handlers_manifest() -> Result<PathBuf> {
-    let text = examples::text()?;
     if !programs::is_built_before() {
-        build::handlers(&root(), &text, None)?;
+        examples::build()?;
     }
-    examples::write(&text)
+    examples::write(&examples::text()?)
 }

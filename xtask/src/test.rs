@@ -42,7 +42,7 @@ fn under_spin(summary: &mut Summary) -> Result<()> {
     say(&format!("{} at {}", spin.version, spin.path.display()));
     summary.check("npm packages", node_modules);
     summary.check("components for wasm32-wasip2", components);
-    summary.check("handlers", handlers);
+    summary.check("handlers", handlers::examples::build);
     let programs = [("launcher", "launcher"), ("fake-azure", "fake-azure")];
     summary.check("launcher and emulator", || Programs::build(&programs, &[]).map(drop));
     demonstrations(summary, HostKind::Spin);
@@ -78,7 +78,7 @@ pub(crate) fn into(summary: &mut Summary) {
     summary.check("npm packages", node_modules);
     summary.check("components for wasm32-wasip2", components);
     summary.check("components of the tests", test_components);
-    summary.check("handlers", handlers);
+    summary.check("handlers", handlers::examples::build);
     native(summary);
     summary.run(
         "examples in models",
@@ -94,11 +94,6 @@ pub(crate) fn into(summary: &mut Summary) {
             use_what_is_built(command("npm").args(["run", "--silent", &script]), HostKind::Embedded),
         );
     }
-}
-
-/// The examples, which the demonstration and the end-to-end tests start.
-fn handlers() -> Result<()> {
-    handlers::build::handlers(&root(), &handlers::examples::text()?, None)
 }
 
 /// The tests of the simulator on the shipped components are part of every test; only who works on its native

@@ -18,6 +18,7 @@ use crate::stack::address::free_address;
 use crate::stack::http::Client;
 use crate::stack::process::{Output, Process};
 use crate::stack::programs::{Programs, is_built_before};
+use crate::stack::{COMPILING, SILENT};
 
 /// The first start compiles the handler to machine code; a Python handler takes 11 s on two cores.
 const HEALTHY: Duration = Duration::from_secs(120);
@@ -71,8 +72,8 @@ pub(crate) fn run(options: &TryOptions) -> Result<()> {
     let alone = manifest::alone(&own, &options.name)
         .or_else(|_| examples::text().and_then(|text| manifest::alone(&text, &options.name)))?;
     if !is_built_before() {
-        artefacts::components()?;
-        build::handlers(&root(), &alone, Some(&options.name))?;
+        artefacts::adapters()?;
+        build::handlers(&root(), &alone)?;
     }
     let host = match &options.host_binary {
         Some(path) => path.clone(),
@@ -98,6 +99,7 @@ fn start(host: &Path, manifest: &Path) -> Result<(Process, String)> {
     let mut process = Process::start("host", &mut host, &Output::Terminal, Duration::from_secs(10))?;
     let base = format!("http://{address}");
     let (client, started) = (Client::default(), Instant::now());
+    let mut is_said = false;
     while !client
         .get(&format!("{base}/.well-known/spin/health"))
         .is_ok_and(|response| response.status() == 200)
@@ -107,6 +109,10 @@ fn start(host: &Path, manifest: &Path) -> Result<(Process, String)> {
         }
         if started.elapsed() > HEALTHY {
             bail!("the host is not ready after {HEALTHY:?}");
+        }
+        if started.elapsed() > SILENT && !is_said {
+            say(COMPILING);
+            is_said = true;
         }
         std::thread::sleep(Duration::from_millis(20));
     }

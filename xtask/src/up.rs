@@ -52,12 +52,16 @@ pub(crate) fn run(options: UpOptions) -> Result<()> {
 }
 
 fn announce(stack: &Stack, trigger: bool) {
-    let base = &stack.base;
+    let (base, credentials) = (&stack.base, stack.credentials);
     let drain =
         if trigger { "the launcher drains the queue" } else { "the queue is not drained (--no-trigger)" };
+    let state = stack.not_ready.as_ref().map_or_else(
+        || "Ready.".to_owned(),
+        |reason| format!("NOT READY: tasks are refused. {reason}\nIt becomes ready by itself once storage is available."),
+    );
     println!(
         "
-Ready.
+{state}
 
   dashboard       {base}/
   API reference   {base}/swagger
@@ -66,7 +70,7 @@ Ready.
 
 Submit a task, then follow it at its Operation-Location:
 
-  curl -i {base}/tasks -H 'content-type: application/json' -d '{{\"TaskName\":\"simulate\",\"Priority\":2}}'
+  curl -i {base}/tasks -H 'content-type: application/json'{credentials} -d '{{\"TaskName\":\"simulate\",\"Priority\":2}}'
 
 Ctrl-C stops everything.
 ",

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::manifest::with_handler;
+use super::build::handler;
+use super::manifest::{builds, with_handler};
 use crate::command::root;
 
 /// Where the manifest with the examples is written: beside `spin.toml`, from where its paths start.
@@ -29,6 +30,17 @@ pub(crate) fn text() -> Result<String> {
     }
     let manifest = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
     entries.iter().try_fold(manifest, |manifest, (name, entries)| with_handler(&manifest, entries, name))
+}
+
+/// Builds the examples, but not the handlers that are in `spin.toml`.
+///
+/// # Errors
+/// When a file cannot be read, or a command fails.
+pub(crate) fn build() -> Result<()> {
+    let own = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
+    let own = builds(&own)?;
+    let examples = builds(&text()?)?.into_iter().filter(|build| !own.contains(build));
+    examples.into_iter().try_for_each(|example| handler(&root(), &example))
 }
 
 /// Writes a manifest and says where it is.

@@ -16,6 +16,10 @@ pub(crate) struct Build {
     pub(crate) commands: Vec<String>,
     /// The folder that they run in, relative to the manifest.
     pub(crate) folder: String,
+    /// The patterns of files that it is built from, relative to `folder`.
+    pub(crate) watch: Vec<String>,
+    /// The components that have to exist afterwards, relative to the manifest: its own and those that it depends on.
+    pub(crate) outputs: Vec<String>,
 }
 
 /// Adds a handler: the text of its trigger and component at the end, and its id in the default of `task_handlers`.
@@ -53,17 +57,28 @@ pub(crate) fn builds(manifest: &str) -> Result<Vec<Build>> {
     let document: DocumentMut = manifest.parse().context("spin.toml cannot be read")?;
     let components = document.get("component").and_then(Item::as_table_like);
     let handlers = components.into_iter().flat_map(|table| table.iter()).filter(|(id, _)| !OWN.contains(id));
-    Ok(handlers.filter_map(|(id, component)| build(id, component.get("build")?)).collect())
+    Ok(handlers.filter_map(|(id, component)| build(id, component)).collect())
 }
 
-fn build(id: &str, build: &Item) -> Option<Build> {
+fn build(id: &str, component: &Item) -> Option<Build> {
+    let build = component.get("build")?;
     let command = build.get("command")?;
     let commands = match command.as_array() {
-        Some(commands) => commands.iter().filter_map(|line| Some(line.as_str()?.to_owned())).collect(),
+        Some(_) => texts(command),
         None => vec![command.as_str()?.to_owned()],
     };
     let folder = build.get("workdir").and_then(Item::as_str).unwrap_or(".").to_owned();
-    Some(Build { id: id.to_owned(), commands, folder })
+    let watch = build.get("watch").map(texts).unwrap_or_default();
+    let dependencies = component.get("dependencies").and_then(Item::as_table_like);
+    let parts = dependencies.into_iter().flat_map(|table| table.iter());
+    let paths = component.get("source").into_iter().chain(parts.filter_map(|(_, part)| part.get("path")));
+    let outputs = paths.filter_map(|path| Some(path.as_str()?.to_owned())).collect();
+    Some(Build { id: id.to_owned(), commands, folder, watch, outputs })
+}
+
+fn texts(array: &Item) -> Vec<String> {
+    let values = array.as_array().into_iter().flat_map(|array| array.iter());
+    values.filter_map(|text| Some(text.as_str()?.to_owned())).collect()
 }
 
 /// The manifest of an application that is one handler with a public route, and the components that it depends on.
@@ -133,10 +148,12 @@ source = "a.wasm"
 
 [component.new.dependencies]
 "a:b/c" = { component = "part" }
+"d:e/f" = { path = "handlers/new/h.wasm" }
 
 [component.new.build]
 command = ["one", "two"]
 workdir = "handlers/new"
+watch = ["*.py"]
 "#;
 
     #[test]
@@ -168,6 +185,8 @@ workdir = "handlers/new"
             id: "new".to_owned(),
             commands: vec!["one".to_owned(), "two".to_owned()],
             folder: "handlers/new".to_owned(),
+            watch: vec!["*.py".to_owned()],
+            outputs: vec!["a.wasm".to_owned(), "handlers/new/h.wasm".to_owned()],
         };
         assert_eq!(builds(&text).unwrap(), [expected]);
     }

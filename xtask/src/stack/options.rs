@@ -114,7 +114,7 @@ pub struct UpOptions {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// Do not drain the queue: tasks stay Pending.
+    /// Do not drain the queue: tasks stay `NotStarted`.
     #[arg(long)]
     pub no_trigger: bool,
 }

@@ -1,3 +1,5 @@
+//! Changes by clients.
+
 use models::{MAX_SCHEDULES, MAX_SCHEDULES_BYTES, ScheduleDefinition, Schedules, StoredSchedule, Timestamp};
 
 use super::{first_after, recurrence};

@@ -1,3 +1,5 @@
+//! What a worker does when a wake-up message arrives, or when one may be lost.
+
 use std::time::Duration;
 
 use models::{MAX_DELAY_SECONDS, Schedules, TaskId, Timestamp, WakeUp};

@@ -164,7 +164,10 @@ impl Record {
                 );
                 self.broken(Promise::P3, from.now, what);
             }
-            self.message_waited(from, &id, was_visible_at);
+            // An event waits for the receivers of others, of which a drain calls a limited number at a time.
+            if call.queue != Some(QueueKind::Events) {
+                self.message_waited(from, &id, was_visible_at);
+            }
         }
     }
 

@@ -190,10 +190,9 @@ async fn requeue(
             _ => return Ok(Action::None),
         },
     };
-    if document.attempt == 0 {
-        // The submission may have crashed before it put the event of the acceptance.
-        put_accepted(engine, document).await?;
-    }
+    // The submission may have crashed before it put the event of the acceptance, or its message, which was given up without being
+    // read, said that the event is owed.
+    put_accepted(engine, document).await?;
     send_task(&*engine.queue, document, &etag, delay, false).await?;
     engine.env.log(
         &Line::warn("a task without a message was queued again")

@@ -22,6 +22,8 @@ use crate::world::World;
 
 /// How long a client waits for a response.
 const MAX_RUN: Duration = Duration::from_secs(100);
+/// The longest time for which a fault delays a request to storage, and what its client adds.
+const LATEST_PAUSE: Duration = Duration::from_secs(200);
 
 /// What all clients of a run share.
 pub struct Clients {
@@ -71,6 +73,9 @@ impl Clients {
                 self.world.exec.sleep(at).await;
                 let _ = self.call(request(Method::POST, "/queue:pause", "")).await;
                 self.world.exec.sleep(lasts).await;
+                self.resume().await;
+                // If the request to pause is carried out after that, the operator sees the pause and ends it again.
+                self.world.exec.sleep(LATEST_PAUSE).await;
                 self.resume().await;
             }
             Element::Schedule { at, plan } => {

@@ -68,8 +68,9 @@ pub(crate) async fn drain(
                 Next::Finish | Next::End => {}
             }
         }
-        let upkeep_in =
-            state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && !deliveries.is_empty());
+        // Events can hold a drain without tasks, which does not check for delayed tasks when it receives.
+        let is_held = !deliveries.is_empty() || !delivering.is_terminated();
+        let upkeep_in = state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && is_held);
         match upkeep_in {
             Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.schedule.sweeps(now)).fuse()),
             Some(due) => wait = Some(wait.map_or(due, |wait: Duration| wait.min(due))),

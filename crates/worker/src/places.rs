@@ -15,8 +15,8 @@ use crate::engine::Engine;
 /// How long a delivery waits in its drain for a place. Tasks that end sooner follow each other without a pause; for others the
 /// message is hidden.
 const WAIT: Duration = Duration::from_secs(2);
-/// Deliveries of a drain that wait for a place at a time. They occupy slots that tasks of other names could use.
-const MAX_WAITING: usize = 8;
+/// Deliveries that wait for a place occupy at most one of so many slots, which tasks of other names could use.
+const SLOTS_PER_WAIT: usize = 4;
 
 /// The tasks of each limited pattern that run in one drain.
 pub(crate) struct Places {
@@ -83,7 +83,7 @@ impl Places {
         let handlers = &engine.settings.handlers;
         let limit = handlers.find(name).and_then(|(_, rule)| rule.limits.max_concurrency);
         let is_without_share = limit.is_some_and(|limit| share(limit, self.index, self.drains) == 0);
-        if is_without_share || self.waiting.get() >= MAX_WAITING {
+        if is_without_share || self.waiting.get() >= engine.settings.max_concurrency / SLOTS_PER_WAIT {
             return None;
         }
         self.waiting.set(self.waiting.get() + 1);

@@ -187,8 +187,8 @@ test("queue depth and throughput are drawn", () =>
     await page.goto(app.url);
     await page.waitForFunction(() =>
       / \d+ succeeded, [1-9]\d* failed or canceled/.test(document.querySelector("#rate").getAttribute("aria-label")));
-    const scheduled = page.locator("#gauges div", { hasText: "Scheduled" }).locator("dd");
-    await page.waitForFunction((node) => Number(node.textContent) >= 3, await scheduled.elementHandle());
+    // Not an element that was found earlier: the page draws the gauges anew each time.
+    await page.locator("#gauges div", { hasText: "Scheduled" }).locator("dd", { hasText: /^([3-9]|\d\d+)$/ }).waitFor();
     await page.waitForFunction(() => / L/.test(document.querySelector("#depth .line")?.getAttribute("d")));
     await picture(page, "charts", true);
   }));

@@ -96,7 +96,7 @@ test("queue is paused and resumed", () =>
     assert.equal((await (await fetch(`${app.url}/tasks/${id}`)).json()).status, "NotStarted");
     const gauge = (name) => page.locator("#gauges div", { hasText: name }).locator("dd");
     await gauge("In queue").getByText("3", { exact: true }).waitFor();
-    await page.waitForFunction((node) => Number.parseInt(node.textContent, 10) > 0, await gauge("Oldest ready").elementHandle());
+    await page.locator("#gauges div", { hasText: "Oldest ready" }).locator("dd", { hasText: /^[1-9]/ }).waitFor();
     assert.match(await page.locator("#depth-note").textContent(), /^3 now/);
     assert.deepEqual(await barriers(page), []);
     await picture(page, "paused", true);

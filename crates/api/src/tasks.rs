@@ -161,11 +161,11 @@ impl Tasks {
             self.put(document, &message.text()).await;
         }
         if let Some(message) = EventMessage::for_sink(document) {
-            // The submission may have crashed before it put this one.
-            if document.attempt == 0 {
-                self.put_accepted(document).await;
+            // The submission may have crashed before it put the event of the acceptance. If that cannot be put now, the end stays
+            // due, and the sweep puts both.
+            if document.attempt > 0 || self.put_accepted(document).await {
+                self.put(document, &message.text()).await;
             }
-            self.put(document, &message.text()).await;
         }
     }
 

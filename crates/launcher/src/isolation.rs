@@ -99,9 +99,10 @@ pub fn command(
     words
 }
 
-/// Returns the variables of the process: those of the worker's host without credentials, and [`KEEP_RESIDENT`].
+/// Returns the variables of the process: those of the worker's host without credentials, and how much
+/// memory of ended instances Spin keeps.
 ///
-/// Credentials are set to nothing also where the environment has them. A value in the environment replaces the one of `KEEP_RESIDENT`.
+/// Credentials are set to nothing also where the environment has them. A value of the latter in the environment is left.
 #[must_use]
 pub fn variables(
     environment: &BTreeMap<String, String>,

@@ -384,10 +384,12 @@ impl Scenario {
             Duration::from_secs(steps.max().unwrap_or(0))
         };
         let submitted = self.elements.iter().filter_map(|element| match element {
-            Element::Submit { task, .. } => self.tasks.get(*task),
+            // Without an identity, each try may be a task of its own.
+            Element::Submit { task, identity: Identity::None, tries, .. } => Some((task, *tries)),
+            Element::Submit { task, .. } => Some((task, 1)),
             _ => None,
         });
-        submitted.map(hours).sum()
+        submitted.filter_map(|(task, times)| Some(hours(self.tasks.get(*task)?) * times)).sum()
     }
 
     /// Whether the order of deliveries can be judged: one drain at a time, which nothing disturbs.

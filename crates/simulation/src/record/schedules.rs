@@ -11,6 +11,7 @@ use crate::plan::Plan;
 
 /// The blob with all schedules.
 pub const SCHEDULES_BLOB: &str = "schedules";
+
 /// What is known of all schedules.
 #[derive(Debug, Default)]
 pub struct Schedules {
@@ -26,6 +27,8 @@ pub struct Schedules {
     pub(crate) paused: BTreeMap<String, Timestamp>,
     /// The wake-up message that the schedules name.
     pub(crate) wake_up: Option<u64>,
+    /// When the schedules were written last.
+    pub(crate) written_at: Duration,
     /// Names of the schedules that exist.
     pub(crate) existing: BTreeSet<String>,
     /// Firings whose tasks were created.

@@ -295,6 +295,26 @@ fn task_neither_waits_nor_fails_if_no_event_can_be_put() {
 }
 
 #[test]
+fn delayed_task_starts_while_a_slow_sink_holds_the_drain() {
+    run(|world| async move {
+        world.serve_other_hosts(|request| {
+            let is_sink = request.uri().host() == Some("sink.example");
+            is_sink.then(|| (Duration::from_secs(3600), Response::new(Bytes::new())))
+        });
+        for _ in 0..60 {
+            submit(&world, "checksum").await;
+        }
+        let worker = worker(&world, &[("drain_seconds", "5")]);
+        let due = world.now().plus(Duration::from_secs(30));
+        let delayed = world.submit("checksum", |document| document.not_before = Some(due)).await;
+        worker.drain().await;
+        assert!(world.now().since(due) > Duration::from_secs(20), "the calls hold the drain");
+        let started = world.document(delayed).started_at.expect("the drain promoted it");
+        assert!(started.since(due) < Duration::from_secs(15), "{:?}", started.since(due));
+    });
+}
+
+#[test]
 fn start_is_put_before_the_message_of_an_ended_task_is_deleted() {
     run(|world| async move {
         let sink = Sink::new(&world, |_| 200);

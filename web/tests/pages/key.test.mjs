@@ -4,10 +4,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 
-import axe from "axe-core";
-
 import { startApp, submit } from "../support/app.mjs";
-import { launch, picture, withPage } from "../support/browser.mjs";
+import { barriers, launch, picture, withPage } from "../support/browser.mjs";
 
 const KEYS = ["first-key-of-the-tests", "second-key-of-the-tests"];
 
@@ -25,13 +23,6 @@ after(async () => {
   await browser?.close();
   await app?.stop();
 });
-
-async function barriers(page) {
-  await page.evaluate(axe.source);
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
-  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
-}
 
 /** The state of the connection, as its colour and its word. */
 const state = (page) => page.locator("#connection").evaluate((node) => `${node.dataset.state}: ${node.textContent}`);

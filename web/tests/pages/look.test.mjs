@@ -3,10 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import axe from "axe-core";
-
 import { ended, startApp, submit } from "../support/app.mjs";
-import { launch, picture, withPage } from "../support/browser.mjs";
+import { barriers, launch, picture, withPage } from "../support/browser.mjs";
 
 let app;
 let browser;
@@ -33,15 +31,6 @@ const sticking = (page) =>
     [...document.querySelectorAll("body *")]
       .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(node).clipPath === "none")
       .map((node) => node.outerHTML.slice(0, 100)));
-
-/** What axe finds against WCAG 2.2 AA, contrast included. */
-async function barriers(page) {
-  await page.evaluate(axe.source);
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const { passes, violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
-  assert.ok(passes.length > 15, "axe has looked at the page");
-  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
-}
 
 for (const dark of [false, true]) {
   const scheme = dark ? "dark" : "light";

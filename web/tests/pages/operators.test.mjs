@@ -3,10 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import axe from "axe-core";
-
 import { ended, startApp, submit } from "../support/app.mjs";
-import { launch, picture, withPage } from "../support/browser.mjs";
+import { barriers, confirm, launch, picture, withPage } from "../support/browser.mjs";
 import { startHandler } from "../support/handler.mjs";
 
 const PHONE = { width: 360, height: 740 };
@@ -29,19 +27,6 @@ after(async () => {
   await app?.stop();
   await handler?.stop();
 });
-
-/** Clicks a button that asks before it acts. */
-async function confirm(scope, word, sure) {
-  await scope.getByRole("button", { name: word, exact: true }).click();
-  await scope.getByRole("button", { name: sure }).click();
-}
-
-async function barriers(page) {
-  await page.evaluate(axe.source);
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
-  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
-}
 
 const poisoned = async () => (await (await fetch(`${app.url}/poison`)).json()).count;
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 
 const OUTPUT = fileURLToPath(new URL("../../../test-output/", import.meta.url));
@@ -52,4 +53,19 @@ export async function withPage(browser, { width = 1280, height = 900, dark = fal
 export async function picture(page, name, fullPage = false) {
   mkdirSync(OUTPUT, { recursive: true });
   await page.screenshot({ path: `${OUTPUT}${name}.png`, fullPage });
+}
+
+/** Clicks a button that asks before it acts. */
+export async function confirm(scope, word, sure) {
+  await scope.getByRole("button", { name: word, exact: true }).click();
+  await scope.getByRole("button", { name: sure }).click();
+}
+
+/** What axe finds against WCAG 2.2 AA, contrast included. */
+export async function barriers(page) {
+  await page.evaluate(axe.source);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { passes, violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
+  assert.ok(passes.length > 15, "axe has looked at the page");
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
 }

@@ -70,17 +70,6 @@ async fn submit(world: &World) -> TaskId {
     world.submit("checksum", |document| document.callback_uri = Some(RECEIVER.to_owned())).await
 }
 
-async fn drain_until_delivered(world: &World, worker: &TestWorker) {
-    for _ in 0..2_000 {
-        worker.drain().await;
-        if world.messages("-events").is_empty() && world.messages("").is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    }
-    panic!("events are left: {:?}", world.messages("-events"));
-}
-
 #[test]
 fn event_is_delivered_in_the_drain_of_its_task() {
     run(|world| async move {
@@ -114,7 +103,7 @@ fn each_key_signs_id_time_and_body() {
         let receiver = Receiver::new(&world, &[503, 200]);
         submit(&world).await;
         let worker = worker(&world, &[]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         let calls = receiver.calls.borrow();
         for call in &*calls {
             let text = |name: &str| call.headers[name].to_str().unwrap().to_owned();
@@ -146,7 +135,7 @@ fn failed_calls_are_repeated_with_pauses_and_shown() {
             (CallbackState::Due, Some("HTTP 500"))
         );
         assert!(callback.next_attempt_at > callback.last_attempt_at);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(receiver.count(), 4, "a redirect is not followed");
         let callback = world.document(id).callback.unwrap();
         assert_eq!((callback.state, callback.attempts), (CallbackState::Delivered, 4));
@@ -179,7 +168,7 @@ fn event_is_given_up_into_the_poison_queue_with_its_reason() {
             let receiver = Receiver::new(&world, statuses);
             let id = submit(&world).await;
             let worker = worker(&world, &[("callback_max_attempts", "3")]);
-            drain_until_delivered(&world, &worker).await;
+            worker.drain_until_delivered(&world).await;
             assert_eq!(receiver.count(), calls);
             assert_eq!(world.document(id).callback.unwrap().state, CallbackState::GivenUp);
             assert_eq!(world.document(id).state, TaskState::Completed, "the task is not affected");
@@ -199,7 +188,7 @@ fn receiver_that_is_no_longer_allowed_is_not_called() {
             .submit("checksum", |document| document.callback_uri = Some("https://evil.test/".to_owned()))
             .await;
         let worker = worker(&world, &[]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(receiver.count(), 0);
         assert_eq!(world.document(id).callback.unwrap().state, CallbackState::GivenUp);
         assert!(world.poison()[0].reason.contains("callback_hosts"));
@@ -223,7 +212,7 @@ fn message_of_the_task_stays_until_the_event_is_put() {
         assert!(world.document(id).is_event_due());
         assert_eq!(world.messages("").len(), 1, "its next delivery puts the event");
         assert!(world.has_logged("an event could not be queued"));
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(receiver.count(), 1);
         assert_eq!(world.document(id).attempt, 1, "the task did not run again");
     });
@@ -244,7 +233,7 @@ fn event_of_a_cancelled_task_is_delivered_after_a_crash_of_the_api() {
             *document = *next;
         });
         let worker = worker(&world, &[]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(receiver.count(), 1);
         let event: Value = serde_json::from_slice(&receiver.calls.borrow()[0].body).unwrap();
         assert_eq!(event["type"], "task.canceled");

@@ -86,24 +86,13 @@ async fn submit_owing(world: &World) -> TaskId {
     id
 }
 
-async fn drain_until_delivered(world: &World, worker: &TestWorker) {
-    for _ in 0..2_000 {
-        worker.drain().await;
-        if world.messages("-events").is_empty() && world.messages("").is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    }
-    panic!("events are left: {:?}", world.messages("-events"));
-}
-
 #[test]
 fn start_and_end_are_cloud_events_in_structured_json() {
     run(|world| async move {
         let sink = Sink::new(&world, |_| 200);
         let id = submit(&world, "checksum").await;
         let worker = worker(&world, &[]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         let document = world.document(id);
         let record = document.sink.clone().unwrap();
         assert_eq!((record.state, record.attempts), (CallbackState::Delivered, 1));
@@ -139,7 +128,7 @@ fn owed_acceptance_is_put_by_the_worker_that_starts_the_task() {
         let sink = Sink::new(&world, |_| 204);
         let id = submit_owing(&world).await;
         let worker = worker(&world, &[]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(sink.kinds(), ["accepted", "started", "ended"]);
         let event =
             &sink.events().into_iter().find(|event| event["type"] == "accepted.task.accepted").unwrap();
@@ -167,7 +156,7 @@ fn owed_acceptance_is_put_for_a_task_that_never_starts() {
             *document = *next;
         });
         let worker = worker(&world, &[]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         let mut kinds = sink.kinds();
         kinds.sort();
         kinds.dedup();
@@ -204,7 +193,7 @@ fn progress_is_limited_to_one_event_an_interval() {
             let sink = Sink::with(&world, |_| 200, move || (Duration::from_secs(21), lines));
             let id = submit(&world, "routed").await;
             let worker = worker(&world, &[("event_sink_progress_seconds", interval)]);
-            drain_until_delivered(&world, &worker).await;
+            worker.drain_until_delivered(&world).await;
             assert_eq!(world.document(id).state, TaskState::Completed);
             let of_progress = |event: &Value| event["type"] == "accepted.task.progressed";
             let mut events: Vec<_> = sink.events().into_iter().filter(of_progress).collect();
@@ -230,7 +219,7 @@ fn failed_calls_are_repeated_with_pauses_and_shown() {
         worker.drain().await;
         let record = world.document(id).sink.unwrap();
         assert_eq!((record.state, record.last_outcome.as_deref()), (CallbackState::Due, Some("HTTP 302")));
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         let record = world.document(id).sink.unwrap();
         assert_eq!(record.state, CallbackState::Delivered);
         assert_eq!(sink.events().len(), 6, "two events, four failures");
@@ -244,7 +233,7 @@ fn events_are_given_up_into_the_poison_queue_with_their_reason() {
         let sink = Sink::new(&world, |_| 400);
         let id = submit(&world, "checksum").await;
         let worker = worker(&world, &[("event_sink_max_attempts", "3")]);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(sink.events().len(), 6);
         let document = world.document(id);
         assert_eq!(document.state, TaskState::Completed, "the task is not affected");
@@ -287,7 +276,7 @@ fn task_neither_waits_nor_fails_if_no_event_can_be_put() {
         }
         assert_eq!(world.messages("").len(), 2, "they stay until the events are put");
         world.end_faults();
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         let kinds = sink.kinds();
         assert!(kinds.contains(&"accepted".to_owned()));
         assert_eq!(kinds.iter().filter(|kind| *kind == "ended").count(), 2);
@@ -328,7 +317,7 @@ fn start_is_put_before_the_message_of_an_ended_task_is_deleted() {
         let worker = worker(&world, &[]);
         worker.drain().await;
         assert_eq!(world.messages("").len(), 1);
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert!(sink.kinds().contains(&"ended".to_owned()));
     });
 }
@@ -339,7 +328,7 @@ fn key_and_token_authorise_calls_and_are_not_logged() {
         let sink = Sink::new(&world, |_| 200);
         submit(&world, "checksum").await;
         let key = [("event_sink_auth", "key"), ("event_sink_key", "hidden-key")];
-        drain_until_delivered(&world, &worker(&world, &key)).await;
+        worker(&world, &key).drain_until_delivered(&world).await;
         assert_eq!(sink.calls.borrow()[0].0["aeg-sas-key"], "hidden-key");
         assert!(sink.calls.borrow()[0].0["aeg-sas-key"].is_sensitive());
         assert!(!world.has_logged("hidden-key"));
@@ -389,7 +378,7 @@ fn rejected_token_is_replaced() {
         tokio::time::sleep(Duration::from_secs(10)).await;
         worker.drain().await;
         tokio::time::sleep(Duration::from_secs(10)).await;
-        drain_until_delivered(&world, &worker).await;
+        worker.drain_until_delivered(&world).await;
         assert_eq!(calls.borrow().last().unwrap(), "Bearer token2");
         assert_eq!(tokens.get(), 2);
         assert!(!world.has_logged("token1"));
@@ -418,7 +407,7 @@ fn message_for_a_sink_that_was_removed_is_given_up() {
         world.storage().queue.send(QueueName::Events, &accepted.text(), Duration::ZERO).await.unwrap();
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         let receivers = [("callback_hosts", "https://hooks.example"), ("callback_secrets", secret)];
-        drain_until_delivered(&world, &world.worker(&receivers)).await;
+        world.worker(&receivers).drain_until_delivered(&world).await;
         assert!(world.poison().iter().all(|copy| copy.reason.ends_with("event_sink_url is not set")));
         assert_eq!(world.poison().len(), 2);
         assert_eq!(world.document(id).sink.unwrap().state, CallbackState::GivenUp);

@@ -204,6 +204,18 @@ impl TestWorker {
         panic!("messages are left: {:?}", world.messages(""));
     }
 
+    /// Drains until neither an event nor a task is left. Bounded by hours of virtual time.
+    pub(crate) async fn drain_until_delivered(&self, world: &World) {
+        for _ in 0..2_000 {
+            self.drain().await;
+            if world.messages("-events").is_empty() && world.messages("").is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        panic!("events are left: {:?}", world.messages("-events"));
+    }
+
     pub(crate) async fn ask<B: RequestBody + 'static>(&self, request: Request<B>) -> (StatusCode, Value) {
         let response = self.worker.handle(request).await;
         let status = response.status();

@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::metrics::Metrics;
 
-/// Connections at a time: a scraper, a prober and a few operators.
+/// Connections at a time for metrics and health: a scraper, a prober and a few operators.
 const MAX_CONNECTIONS: usize = 16;
 /// A connection is closed after this time.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
@@ -34,30 +34,36 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the address cannot be used.
 pub async fn start(address: SocketAddr, metrics: Arc<Metrics>) -> io::Result<SocketAddr> {
-    serve_at(address, move |head: Parts| ready(respond(&head.method, head.uri.path(), &metrics))).await
+    let respond = move |head: Parts| ready(respond(&head.method, head.uri.path(), &metrics));
+    serve_at(address, MAX_CONNECTIONS, respond).await
 }
 
-/// Listens on `address` and responds to the heads of requests in the background. Bodies are not read.
+/// Listens on `address` and responds to the heads of requests in the background, on `connections` connections at a time.
+/// Bodies are not read.
 ///
 /// # Errors
 /// When the address cannot be used.
-pub(crate) async fn serve_at<F, R>(address: SocketAddr, respond: F) -> io::Result<SocketAddr>
+pub(crate) async fn serve_at<F, R>(
+    address: SocketAddr,
+    connections: usize,
+    respond: F,
+) -> io::Result<SocketAddr>
 where
     F: Fn(Parts) -> R + Send + Sync + 'static,
     R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    tokio::spawn(serve(listener, Arc::new(respond)));
+    tokio::spawn(serve(listener, connections, Arc::new(respond)));
     Ok(bound)
 }
 
-async fn serve<F, R>(listener: TcpListener, respond: Arc<F>)
+async fn serve<F, R>(listener: TcpListener, connections: usize, respond: Arc<F>)
 where
     F: Fn(Parts) -> R + Send + Sync + 'static,
     R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(connections));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {

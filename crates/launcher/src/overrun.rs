@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use crate::listener::{plain, serve_at};
 
-/// Reports that were not looked at: as many as a replica has tasks at a time.
-const MAX_WAITING: usize = 256;
+/// Reports at a time: as many as a replica has tasks. Each has a connection, which the worker's host keeps for the next.
+const MAX_REPORTS: usize = 256;
 /// How long a report may wait for what is known of the process. The worker waits a little longer.
 const MAX_WAIT: Duration = Duration::from_millis(1_500);
 
@@ -52,9 +52,9 @@ impl Process {
 /// # Errors
 /// When there is no port.
 pub async fn listen(token: Secret) -> io::Result<(SocketAddr, mpsc::Receiver<Report>)> {
-    let (sender, reports) = mpsc::channel(MAX_WAITING);
+    let (sender, reports) = mpsc::channel(MAX_REPORTS);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let bound = serve_at(address, move |head: Parts| {
+    let bound = serve_at(address, MAX_REPORTS, move |head: Parts| {
         let asked = report(&head, &token).map(|ago| {
             let (process, known) = oneshot::channel();
             // A full channel has a report that is as good for the end of the process; this one learns nothing of it.
@@ -104,7 +104,40 @@ fn respond(status: StatusCode) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinSet;
+
     use super::*;
+
+    /// Sends a report on a connection of its own, which stays open as in a pool; whether the process was blocked.
+    async fn send(address: SocketAddr) -> (TcpStream, bool) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = "POST /overrun HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\noverrun-ms: 1\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        while !text.contains("\r\n\r\n") {
+            let mut bytes = [0; 1024];
+            let read = stream.read(&mut bytes).await.unwrap();
+            assert!(read > 0, "the connection was closed: {text}");
+            text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        (stream, text.contains("handler-process: blocked"))
+    }
+
+    #[tokio::test]
+    async fn all_reports_of_a_replica_get_a_response_at_once() {
+        let (address, mut reports) = listen(Secret::new("t")).await.unwrap();
+        tokio::spawn(async move {
+            while let Some(report) = reports.recv().await {
+                report.process.send(Process::Blocked).unwrap();
+            }
+        });
+        // Two drains of 32 tasks whose handlers block each other.
+        let all: JoinSet<_> = (0..64).map(|_| send(address)).collect();
+        let all = timeout(Duration::from_secs(10), all.join_all()).await.expect("each report has a response");
+        assert!(all.iter().all(|(_, is_blocked)| *is_blocked));
+    }
 
     #[test]
     fn report_needs_token_and_time() {

@@ -90,7 +90,7 @@ async fn supervise(
     metrics: Arc<Metrics>,
 ) {
     let mut host = first;
-    let mut pause = FIRST_PAUSE;
+    let mut restarts = Restarts::default();
     loop {
         let started = Instant::now();
         let silence = Silence::default();
@@ -106,14 +106,11 @@ async fn supervise(
         host.kill().await;
         log(reason, started);
         metrics.handlers_restarted(reason.name());
-        let is_early = started.elapsed() < STEADY_AFTER;
-        pause = if is_early { (pause * 2).min(MAX_PAUSE) } else { FIRST_PAUSE };
+        let mut pause = restarts.pause(reason, started.elapsed());
         host = loop {
-            if is_early && reason != Reason::Overrun {
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    _ = stopped(&mut stop) => return,
-                }
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = stopped(&mut stop) => return,
             }
             match Host::start(&plan.command, &plan.variables) {
                 Ok(host) => break host,
@@ -121,10 +118,31 @@ async fn supervise(
                     Line::error("the host of the handlers cannot be started")
                         .with("reason", error.to_string())
                         .write();
-                    sleep(MAX_PAUSE).await;
+                    pause = MAX_PAUSE;
                 }
             }
         };
+    }
+}
+
+/// The pauses before a process is started again.
+#[derive(Debug, Default)]
+struct Restarts {
+    /// Processes in a row that ended by themselves, or never responded, soon after their start.
+    early: u32,
+}
+
+impl Restarts {
+    /// How long to wait after a process that lived for `life`. One with a handler that ran too long worked until then, and
+    /// is started again at once.
+    fn pause(&mut self, reason: Reason, life: Duration) -> Duration {
+        if reason == Reason::Overrun || life >= STEADY_AFTER {
+            self.early = 0;
+            return Duration::ZERO;
+        }
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.early)).min(MAX_PAUSE);
+        self.early = self.early.saturating_add(1);
+        pause
     }
 }
 
@@ -225,5 +243,21 @@ async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
             // The owner is gone without a stop, which ends the launcher.
             return Instant::now();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_while_processes_end_early() {
+        let mut restarts = Restarts::default();
+        let mut pause = |reason, seconds| restarts.pause(reason, Duration::from_secs(seconds)).as_millis();
+        let ended = Reason::Ended(1);
+        let pauses = [(); 7].map(|()| pause(ended, 1));
+        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+        assert_eq!((pause(ended, 11), pause(Reason::Stall, 1)), (0, 500), "after a steady one");
+        assert_eq!((pause(Reason::Overrun, 1), pause(ended, 1)), (0, 500), "after one that worked");
     }
 }

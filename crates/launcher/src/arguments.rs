@@ -77,7 +77,7 @@ pub struct ApiOptions {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(0.1, 3600.0))]
     pub health_interval: Duration,
 
-    /// Serve GET /metrics (Prometheus text) and GET /healthz on this address:port.
+    /// Serve GET /metrics (Prometheus text), /healthz and /readyz on this address:port.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 
@@ -139,7 +139,7 @@ pub struct WorkerOptions {
         verbatim_doc_comment)]
     pub drain_timeout: Duration,
 
-    /// Serve GET /metrics (Prometheus text) and GET /healthz on this address:port.
+    /// Serve GET /metrics (Prometheus text), /healthz and /readyz on this address:port.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 

@@ -16,7 +16,7 @@ use logging::Line;
 
 /// Runs until the host ends.
 pub(super) async fn run(options: &ApiOptions, environment: &BTreeMap<String, String>) -> Exit {
-    // First of all: from here on no signal can end the launcher and leave a host behind.
+    // First of all: from here on neither signal can end the launcher and leave a host behind.
     let Ok(mut signals) = StopSignals::listen() else { return Exit::HostFailed };
     let metrics = Arc::new(Metrics::default());
     if let Err(exit) = listen(options.metrics_listen, &metrics).await {

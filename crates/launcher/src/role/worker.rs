@@ -29,7 +29,7 @@ const HOST_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until a signal, or until the host ends.
 pub(super) async fn run(options: &WorkerOptions, environment: &BTreeMap<String, String>) -> Exit {
-    // First of all: from here on no signal can end the launcher and leave a host behind.
+    // First of all: from here on neither signal can end the launcher and leave a host behind.
     let Ok(signals) = StopSignals::listen() else { return Exit::HostFailed };
     let (token, variables) = match drain_token(environment, options.command.is_empty()) {
         Ok(found) => found,

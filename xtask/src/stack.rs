@@ -21,7 +21,7 @@ use crate::handlers::examples;
 use address::{free_address, reachable, require_free};
 use host::{choose_host, forget_settings, host_command};
 use http::Client;
-use interrupt::Interrupts;
+use interrupt::{Interrupted, Interrupts};
 use options::{Credentials, StackOptions, StorageKind};
 use process::{Output, Process};
 use readiness::Readiness;
@@ -182,10 +182,10 @@ impl Stack {
     /// Whether everything still runs and no signal has arrived.
     ///
     /// # Errors
-    /// A sentence that says what ended.
+    /// [`Interrupted`], or a sentence that says what ended.
     pub fn check(&mut self, interrupts: &mut Interrupts) -> Result<()> {
         if interrupts.arrived() {
-            bail!("interrupted");
+            bail!(Interrupted);
         }
         for process in std::iter::once(&mut self.launcher).chain(self.storage.as_mut()) {
             if let Some(status) = process.ended() {

@@ -16,12 +16,15 @@ use crate::command::{command, root, say};
 use crate::handlers::{build, examples, manifest};
 use crate::stack::address::free_address;
 use crate::stack::http::Client;
+use crate::stack::interrupt::{Interrupted, Interrupts};
 use crate::stack::process::{Output, Process};
 use crate::stack::programs::{Programs, is_built_before};
 use crate::stack::{COMPILING, SILENT};
 
 /// The first start compiles the handler to machine code; a Python handler takes 11 s on two cores.
 const HEALTHY: Duration = Duration::from_secs(120);
+/// Between two looks at the process, its work and signals.
+const POLL: Duration = Duration::from_millis(20);
 /// What a 500 without a body means: the host responds so to a trap.
 const TRAPPED: &str = "and no detail: the handler trapped or used up its memory; what it printed is above";
 /// The worker's limit of a result.
@@ -82,8 +85,10 @@ pub(crate) fn run(options: &TryOptions) -> Result<()> {
     };
     let manifest = tempfile::Builder::new().prefix(".spin-try-").suffix(".toml").tempfile_in(root())?;
     std::fs::write(manifest.path(), alone).context("cannot write the manifest")?;
-    let (mut process, base) = start(&host, manifest.path())?;
-    let outcome = send(&base, options, &input);
+    // From here on a signal has to end the host too, which is in a process group of its own.
+    let mut interrupts = Interrupts::catch()?;
+    let (mut process, base) = start(&host, manifest.path(), &mut interrupts)?;
+    let outcome = with_process(&mut process, &mut interrupts, || send(&base, options, &input));
     process.stop();
     match outcome? {
         End::Completed(_) => Ok(()),
@@ -91,7 +96,7 @@ pub(crate) fn run(options: &TryOptions) -> Result<()> {
     }
 }
 
-fn start(host: &Path, manifest: &Path) -> Result<(Process, String)> {
+fn start(host: &Path, manifest: &Path, interrupts: &mut Interrupts) -> Result<(Process, String)> {
     let address = free_address()?;
     let mut host = command(&host.to_string_lossy());
     host.args(["up", "--from"]).arg(manifest).args(["--listen", &address.to_string()]);
@@ -107,6 +112,9 @@ fn start(host: &Path, manifest: &Path) -> Result<(Process, String)> {
         if let Some(status) = process.ended() {
             bail!("the host ended ({status})");
         }
+        if interrupts.arrived() {
+            bail!(Interrupted);
+        }
         if started.elapsed() > HEALTHY {
             bail!("the host is not ready after {HEALTHY:?}");
         }
@@ -114,9 +122,28 @@ fn start(host: &Path, manifest: &Path) -> Result<(Process, String)> {
             say(COMPILING);
             is_said = true;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(POLL);
     }
     Ok((process, base))
+}
+
+/// Does `work`, which waits for the process. A signal ends the process at once, and so the work.
+fn with_process<T: Send>(
+    process: &mut Process,
+    interrupts: &mut Interrupts,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        let work = scope.spawn(work);
+        while !work.is_finished() {
+            if interrupts.arrived() {
+                process.kill();
+                bail!(Interrupted);
+            }
+            std::thread::sleep(POLL);
+        }
+        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn send(base: &str, options: &TryOptions, input: &Value) -> Result<End> {
@@ -198,7 +225,36 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Pid, test_kill_process};
+    use signal_hook::consts::SIGINT;
+    use signal_hook::low_level::raise;
+
     use super::*;
+
+    #[test]
+    fn signal_ends_the_host_and_the_request_that_waits_for_it() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let (mut command, output) = (Command::new("sh"), Output::File(log.path().to_owned()));
+        let script = ["-c", "echo $$; exec sleep 300"];
+        let mut host =
+            Process::start("host", command.args(script), &output, Duration::from_secs(10)).unwrap();
+        let pid = host.wait_until_ready(Duration::from_secs(10), |line| Pid::from_raw(line.parse().ok()?));
+        let pid = pid.unwrap();
+        let mut interrupts = Interrupts::catch().unwrap();
+        let error = with_process(&mut host, &mut interrupts, || {
+            raise(SIGINT).unwrap();
+            // Like a request: it fails when the host has ended, and not before.
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while Instant::now() < deadline && test_kill_process(pid).is_ok() {
+                std::thread::sleep(POLL);
+            }
+            Ok(())
+        });
+        assert!(error.unwrap_err().is::<Interrupted>());
+        assert!(host.ended().is_some());
+    }
 
     #[test]
     fn response_means_what_it_means_to_the_worker() {

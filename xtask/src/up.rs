@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::artefacts;
-use crate::stack::interrupt::Interrupts;
+use crate::stack::interrupt::{Interrupted, Interrupts};
 use crate::stack::options::UpOptions;
 use crate::stack::process::Output;
 use crate::stack::programs::is_built_before;
@@ -33,7 +33,7 @@ pub(crate) fn run(options: UpOptions) -> Result<()> {
     let mut stack = match Stack::start(&plan, &mut interrupts) {
         Ok(stack) => stack,
         // Stopped while starting: that is no failure.
-        Err(error) if error.to_string() == "interrupted" => return Ok(()),
+        Err(error) if error.is::<Interrupted>() => return Ok(()),
         Err(error) => return Err(error),
     };
     announce(&stack, trigger);

@@ -1,5 +1,8 @@
 //! Catches SIGINT, SIGTERM and SIGHUP, so that the program can stop what it started.
 
+use std::error::Error;
+use std::fmt;
+
 use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -22,3 +25,15 @@ impl Interrupts {
         self.0.pending().next().is_some()
     }
 }
+
+/// A signal asked the program to stop.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl Error for Interrupted {}

@@ -1,15 +1,18 @@
 //! Child processes and their end.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Lines of a program that are kept until it is waited for. Later ones are only passed on.
+const MAX_KEPT_LINES: usize = 1_000;
 
 /// Where a program's words go.
 #[derive(Debug, Clone)]
@@ -66,21 +69,21 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {name} ({})", crate::command::shown(command)))?;
         let stdout = child.stdout.take().with_context(|| format!("{name} has no output"))?;
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(MAX_KEPT_LINES);
         let mut copy = match output {
             Output::Terminal => None,
             Output::File(path) => Some(append(path)?),
         };
         std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                match &mut copy {
-                    Some(file) => {
-                        // A full disk must not stop what is being watched.
-                        let _ = std::io::Write::write_all(file, format!("{line}\n").as_bytes());
-                    }
-                    None => println!("{line}"),
-                }
-                let _ = sender.send(line);
+            // To the end: a pipe without a reader ends the program. What a handler prints need not be UTF-8.
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                // Neither a full disk nor a closed terminal may stop what is being watched.
+                let _ = match &mut copy {
+                    Some(file) => file.write_all(format!("{line}\n").as_bytes()),
+                    None => writeln!(io::stdout(), "{line}"),
+                };
+                let _ = sender.try_send(line);
             }
         });
         Ok(Self { name, child, patience, lines: Some(lines) })
@@ -186,11 +189,13 @@ impl Drop for Process {
 mod tests {
     use super::*;
 
+    fn log() -> PathBuf {
+        std::env::temp_dir().join(format!("xtask-process-{}.log", std::process::id()))
+    }
+
     fn shell(script: &str) -> Process {
-        let output =
-            Output::File(std::env::temp_dir().join(format!("xtask-process-{}.log", std::process::id())));
-        Process::start("shell", Command::new("sh").args(["-c", script]), &output, Duration::from_millis(300))
-            .unwrap()
+        let (mut command, output) = (Command::new("sh"), Output::File(log()));
+        Process::start("shell", command.args(["-c", script]), &output, Duration::from_millis(300)).unwrap()
     }
 
     #[test]
@@ -201,6 +206,31 @@ mod tests {
         });
         assert_eq!(port.unwrap(), 17);
         assert!(process.ended().is_none());
+    }
+
+    #[test]
+    fn output_that_is_not_utf_8_does_not_close_the_pipe() {
+        let mut process = shell("printf 'caf\\351\\n'; echo after; sleep 300");
+        let mut seen = Vec::new();
+        process
+            .wait_until_ready(Duration::from_secs(10), |line| {
+                seen.push(line.to_owned());
+                (line == "after").then_some(())
+            })
+            .unwrap();
+        assert_eq!(seen, ["caf\u{fffd}", "after"]);
+    }
+
+    #[test]
+    fn lines_of_a_program_that_is_not_waited_for_do_not_pile_up() {
+        let mut process = shell("i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo kept-$i; done");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !std::fs::read_to_string(log()).is_ok_and(|text| text.contains("kept-3000\n")) {
+            assert!(Instant::now() < deadline, "it writes");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // The last line may be offered after it was written.
+        assert!(process.lines.take().unwrap().iter().count() <= MAX_KEPT_LINES + 1);
     }
 
     #[test]

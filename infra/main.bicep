@@ -41,6 +41,9 @@ param containerName string = 'tasks'
 @description('Days for which a terminal task is kept: 1 to 3650. A number as text, because azd passes its variables as text; the same holds for the numbers below.')
 param retentionDays string = '30'
 
+@description('The largest retention_days of a rule in task_handlers, if it is larger than retentionDays: 0 to 3650. The lifecycle rules of the account must not delete such tasks before.')
+param ruleRetentionDays string = '0'
+
 @description('Standard_ZRS survives the loss of a zone; Standard_GZRS keeps a copy in a second region as well. Regions without zones need LRS or GRS.')
 @allowed(['Standard_ZRS', 'Standard_GZRS', 'Standard_LRS', 'Standard_GRS'])
 param replication string = 'Standard_ZRS'
@@ -60,6 +63,9 @@ param errorThreshold string = '0'
 // json() of a sentence ends the deployment with that sentence.
 var isRetention = int(retentionDays) >= 1 && int(retentionDays) <= 3650
 var checkedRetentionDays = isRetention ? int(retentionDays) : json('retentionDays (ACCEPTED_RETENTION_DAYS) is ${retentionDays}, but must be 1 to 3650')
+var isRuleRetention = int(ruleRetentionDays) >= 0 && int(ruleRetentionDays) <= 3650
+var checkedRuleRetentionDays = isRuleRetention ? int(ruleRetentionDays) : json('ruleRetentionDays (ACCEPTED_RULE_RETENTION_DAYS) is ${ruleRetentionDays}, but must be 0 to 3650')
+var longestRetentionDays = max(checkedRetentionDays, checkedRuleRetentionDays)
 // The query of the alert covers two hours.
 var isStaleness = int(staleMinutes) >= 15 && int(staleMinutes) <= 110
 var checkedStaleMinutes = isStaleness ? int(staleMinutes) : json('staleMinutes (ACCEPTED_STALE_MINUTES) is ${staleMinutes}, but must be 15 to 110')
@@ -100,7 +106,7 @@ module storage 'modules/storage.bicep' = {
     accountName: 'st${token}'
     queueName: queueName
     containerName: containerName
-    retentionDays: checkedRetentionDays
+    retentionDays: longestRetentionDays
     allowSharedKey: credentialMode == 'keyVault'
     replication: replication
     workspaceId: monitoring.outputs.workspaceId

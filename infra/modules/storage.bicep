@@ -4,6 +4,7 @@ param tags object
 param accountName string
 param queueName string
 param containerName string
+@description('The longest time for which a terminal task is kept.')
 param retentionDays int
 @description('Whether account keys work. Only the keyVault mode needs them.')
 param allowSharedKey bool

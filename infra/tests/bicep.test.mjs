@@ -254,6 +254,7 @@ test("numbers that azd passes as text are bounded", () => {
   const given = Object.fromEntries(Object.entries(trees()[main].parameters).map(([name, { default: text }]) => [name, text]));
   for (const [name, parameter, good, bad] of [
     ["checkedRetentionDays", "retentionDays", ["1", "30", "3650"], ["0", "3651", "many"]],
+    ["checkedRuleRetentionDays", "ruleRetentionDays", ["0", "3650"], ["-1", "3651"]],
     ["checkedStaleMinutes", "staleMinutes", ["15", "45", "110"], ["14", "111"]],
   ]) {
     for (const text of good) assert.equal(decide(main, name, { ...given, [parameter]: text }), Number(text));
@@ -264,7 +265,7 @@ test("numbers that azd passes as text are bounded", () => {
 test("azd sets names, retention and the thresholds of alerts", () => {
   const { parameters } = JSON.parse(read("infra/main.parameters.json"));
   const { parameters: known } = trees()["infra/main.bicep"];
-  for (const name of ["queueName", "containerName", "retentionDays", "replication", "staleMinutes", "poisonThreshold", "errorThreshold"]) {
+  for (const name of ["queueName", "containerName", "retentionDays", "ruleRetentionDays", "replication", "staleMinutes", "poisonThreshold", "errorThreshold"]) {
     const [, fallback] = /^\$\{ACCEPTED_[A-Z_]+=(.+)\}$/.exec(parameters[name].value);
     assert.equal(fallback, known[name].default, name);
   }
@@ -326,6 +327,14 @@ test("documents and poison originals are kept a month longer than needed", () =>
   for (const { definition } of rules) assert.equal(definition.actions.baseBlob.delete.daysAfterModificationGreaterThan, "keptDays");
   for (const [retentionDays, days] of [[1, 37], [7, 37], [8, 38], [30, 60], [3650, 3680]]) {
     assert.equal(decide(storage, "keptDays", { retentionDays }), days);
+  }
+});
+
+test("lifecycle rules wait for the longest retention, of the variable or of a handler's rule", () => {
+  const main = "infra/main.bicep";
+  assert.equal(trees()[main].modules.storage.config.params.retentionDays, "longestRetentionDays");
+  for (const [retentionDays, ruleRetentionDays, days] of [["30", "0", 30], ["30", "7", 30], ["30", "365", 365]]) {
+    assert.equal(decide(main, "longestRetentionDays", { retentionDays, ruleRetentionDays }), days);
   }
 });
 

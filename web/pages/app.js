@@ -37,6 +37,8 @@ function keys() {
   const open = (why) => {
     say($("key-why"), `${why} A key is sent with every request from this page, and kept until this tab is closed.`);
     $("key-forget").hidden = !key.get();
+    // Escape closes the dialog with the value of an earlier button.
+    dialog.returnValue = "";
     if (!dialog.open) dialog.showModal();
   };
   let asked = false;

@@ -76,6 +76,13 @@ export const sameList = (address) => `/tasks${new URL(address, ROOT).search}`;
 
 export const taskPath = (id) => `/tasks/${encodeURIComponent(id)}`;
 
+/** The id of a task in the fragment of an address, as the API writes it: programs also write it in upper case or without hyphens. */
+export function idIn(fragment) {
+  const digits = fragment.slice(1).replaceAll("-", "").toLowerCase();
+  const groups = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/.exec(digits);
+  return groups?.slice(1).join("-");
+}
+
 /** Parses JSON so that numbers which a double cannot hold are shown, and sent on, as they were written. */
 export const parse = (text) =>
   JSON.parse(text, (_, value, context) => {

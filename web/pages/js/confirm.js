@@ -1,4 +1,4 @@
-// Actions that must be confirmed: the first click asks, the second one acts.
+// Actions that must be confirmed: the first click asks, the second one acts. A double click is one click.
 
 import { el, say } from "./dom.js";
 
@@ -18,7 +18,8 @@ export function confirmed(word, sure, act) {
   };
   const button = el("button", {
     type: "button",
-    onclick: async () => {
+    onclick: async (event) => {
+      if (event.detail > 1) return;
       if (!timer) {
         say(button, typeof sure === "function" ? sure() : sure);
         button.classList.add("sure");

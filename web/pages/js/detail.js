@@ -1,6 +1,7 @@
 // One task in full: facts, progress, result or error, history, and what can be done with it.
 
-import { at, key, send, taskPath } from "./api.js";
+import { at, idIn, key, send, taskPath } from "./api.js";
+import { confirmed } from "./confirm.js";
 import { $, ago, el, isTerminal, say, show, span, stateWord, time } from "./dom.js";
 import { refresh } from "./live.js";
 import * as store from "./store.js";
@@ -164,17 +165,15 @@ function buttons(task) {
     const focused = parts.actions.contains(document.activeElement);
     parts.actions.dataset.print = print;
     parts.actions.replaceChildren(
-      ...fitting.map((action) => el("button", { type: "button", onclick: (event) => act(action, event.target) }, action.word)));
+      ...fitting.map((action) => (action.sure
+        ? confirmed(action.word, action.sure, () => act(action))
+        : el("button", { type: "button", onclick: () => act(action) }, action.word))));
     if (focused) dialog.querySelector(".close").focus();
   }
   for (const button of parts.actions.children) button.disabled = busy;
 }
 
-async function act(action, button) {
-  if (action.sure && button.textContent !== action.sure) {
-    say(button, action.sure);
-    return;
-  }
+async function act(action) {
   const task = id;
   busy = true;
   tell("");
@@ -209,8 +208,8 @@ function close() {
 
 /** Opens the task that the address names, or closes. */
 async function route() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  if (!/^[0-9a-f-]{32,36}$/i.test(wanted)) {
+  const wanted = idIn(location.hash);
+  if (!wanted) {
     if (dialog.open) close();
     return;
   }

@@ -38,13 +38,15 @@ function query() {
 
 const since = (form) => new Date(Date.now() - Number(form.get("since")) * 60_000);
 
-function passes(task) {
+/** Whether a task fits the filters as they are now; they are read once for all tasks. */
+function passing() {
   const form = filters();
-  return (
-    (!form.get("status") || form.get("status") === task.status) &&
-    (!form.get("name") || form.get("name") === task.name) &&
-    (!form.get("since") || Date.parse(task.createdDateTime) >= since(form).getTime())
-  );
+  const [status, name] = [form.get("status"), form.get("name")];
+  const begin = form.get("since") ? since(form).getTime() : undefined;
+  return (task) =>
+    (!status || status === task.status) &&
+    (!name || name === task.name) &&
+    (begin === undefined || Date.parse(task.createdDateTime) >= begin);
 }
 
 async function read(path) {
@@ -124,7 +126,7 @@ function fill(parts, task) {
 }
 
 function render() {
-  const tasks = store.all().filter(passes);
+  const tasks = store.all().filter(passing());
   tasks.sort((a, b) => (b.createdDateTime || "").localeCompare(a.createdDateTime || "") || a.id.localeCompare(b.id));
   const ids = new Set(tasks.map((task) => task.id));
   for (const [id, parts] of rows) {

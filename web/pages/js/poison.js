@@ -63,7 +63,7 @@ function row(message) {
   const task = message.taskId
     ? el("a", { href: `#${message.taskId}` }, `Task ${message.taskId.slice(0, 8)}`)
     : el("span", { class: "hint" }, message.kind ? `Kind ${message.kind}` : "Names no task");
-  const show_ = el("button", { type: "button", class: "plain", onclick: () => original(message, item, show_) }, "Show message");
+  const toggle = el("button", { type: "button", class: "plain", onclick: () => original(message, item, toggle) }, "Show message");
   const item = el("li", {},
     el("p", {}, message.reason || "Put here by another program."),
     el("p", { class: "hint" }, task, ` · ${ago(message.insertedDateTime)}`),
@@ -72,7 +72,7 @@ function row(message) {
         act(async () => (await send("POST", `${path(message.id)}/replay`), `The ${message.kind ?? "task"} is queued again.`))),
       confirmed("Remove", "Remove it for good", () =>
         act(async () => (await send("DELETE", path(message.id)), "The message is removed."))),
-      show_));
+      toggle));
   return item;
 }
 

@@ -34,6 +34,15 @@ test("page without a key says so, in words for readers of the page", () =>
     await page.keyboard.press("Escape");
     await page.getByText("The tasks could not be read. Enter the API key (top right).").waitFor();
     assert.equal(await state(page), "bad: No key");
+    // Escape after an empty key: the key that was typed last is not used.
+    const dialog = page.locator("#key");
+    await page.getByRole("button", { name: "API key" }).click();
+    await dialog.getByRole("button", { name: "Use key" }).click();
+    await page.getByRole("button", { name: "API key" }).click();
+    await dialog.getByLabel("Key").fill("not to be used");
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    assert.equal(await page.evaluate(() => sessionStorage.getItem("accepted.key")), null);
     await page.getByRole("button", { name: "Submit task" }).click();
     await page.locator("#submit-outcome.error", { hasText: "Enter the API key (top right)." }).waitFor();
     // It stays while the page goes on asking.

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sameList } from "../../pages/js/api.js";
+import { idIn, sameList } from "../../pages/js/api.js";
 import { brief, parse, queues } from "../../pages/js/charts.js";
 import { ago, span, stateWord } from "../../pages/js/dom.js";
 import { byName } from "../../pages/js/handlers.js";
@@ -68,6 +68,12 @@ test("queues of all priorities count together, and a missing number is not taken
 test("next link of another host or prefix continues at this one", () => {
   assert.equal(sameList("http://10.0.0.1:8080/tasks?top=25&continuation=a%2Fb"), "/tasks?top=25&continuation=a%2Fb");
   assert.equal(sameList("https://gateway.example/jobs/v1/tasks?top=1"), "/tasks?top=1");
+});
+
+test("address of a task has its id in any spelling that the API reads", () => {
+  const id = "0a8f5d7e-3c1b-4b8e-9f6a-2d4c6e8f0a1b";
+  for (const text of [id, id.toUpperCase(), id.replaceAll("-", "")]) assert.equal(idIn(`#${text}`), id);
+  for (const text of ["", "#", "#tasks", "#%", `#${id}0`, `#${id.slice(1)}`]) assert.equal(idIn(text), undefined, text);
 });
 
 test("timeline has the waits, attempts and retries of a task in order", () => {

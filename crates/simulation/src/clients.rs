@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use models::{TaskId, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::batch;
 use crate::fleet::{Fleet, Input};
@@ -21,7 +21,7 @@ use crate::scenario::{Ask, Element, Identity, Index, Route};
 use crate::world::World;
 
 /// How long a client waits for a response.
-const MAX_RUN: Duration = Duration::from_secs(100);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(100);
 /// The longest time for which a fault delays a request to storage, and what its client adds.
 const LATEST_PAUSE: Duration = Duration::from_secs(200);
 
@@ -103,7 +103,8 @@ impl Clients {
         self.world.note(|| line.clone());
         let request = request.map(Input::Whole);
         let response = self.fleet.call(&self.world, Role::Api, index, request);
-        let response = self.world.exec.timeout(MAX_RUN, response).await.flatten().map(batch::first_outcome);
+        let response =
+            self.world.exec.timeout(MAX_RESPONSE_TIME, response).await.flatten().map(batch::first_outcome);
         self.world.note(|| {
             let status =
                 response.as_ref().map_or("no response".to_owned(), |response| response.status().to_string());
@@ -121,7 +122,7 @@ impl Clients {
             let wait = match response {
                 Some(response) if response.status() == 202 => return self.accepted(what, &response),
                 Some(response) if response.status() == 422 => {
-                    self.refused(what, &response);
+                    self.refused(what);
                     return None;
                 }
                 Some(response) if response.status() == 429 || response.status().is_server_error() => {
@@ -144,48 +145,35 @@ impl Clients {
     }
 
     fn submission(&self, what: Submission) -> Request<Bytes> {
-        let mut body = json!({});
+        let mut members = Map::new();
         let mut key = None;
         if let Some(task) = self.world.scenario.tasks.get(what.task) {
-            body = json!({
-                "TaskName": task.name,
-                "TaskDescription": self.description(what),
-                "Priority": task.priority,
-                "Input": { "slot": what.task, "padding": "p".repeat(task.padding) },
-            });
-            if task.delay > 0
-                && let Some(members) = body.as_object_mut()
-            {
-                members.insert("DelaySeconds".to_owned(), task.delay.into());
+            let mut set = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+            set("TaskName", task.name.into());
+            set("TaskDescription", self.description(what).into());
+            set("Priority", task.priority.into());
+            set("Input", json!({ "slot": what.task, "padding": "p".repeat(task.padding) }));
+            if task.delay > 0 {
+                set("DelaySeconds", task.delay.into());
             }
-            if let Some(members) = body.as_object_mut() {
-                if task.expires > 0 {
-                    let expires = self.world.true_time() + Duration::from_secs(task.expires);
-                    members.insert("ExpiresAt".to_owned(), Timestamp::from(expires).to_string().into());
-                }
-                if !task.calls.is_empty() {
-                    let receiver = format!("{RECEIVER_HOST}/{}", what.task);
-                    members.insert("CallbackUri".to_owned(), receiver.into());
-                }
-                if task.max_attempts > 0 {
-                    members.insert("MaxAttempts".to_owned(), task.max_attempts.into());
-                }
+            if task.expires > 0 {
+                let expires = self.world.true_time() + Duration::from_secs(task.expires);
+                set("ExpiresAt", Timestamp::from(expires).to_string().into());
+            }
+            if !task.calls.is_empty() {
+                set("CallbackUri", format!("{RECEIVER_HOST}/{}", what.task).into());
+            }
+            if task.max_attempts > 0 {
+                set("MaxAttempts", task.max_attempts.into());
             }
             match what.identity {
-                Identity::TaskId => {
-                    if let Some(members) = body.as_object_mut() {
-                        members.insert("TaskId".to_owned(), Value::String(task.id.clone()));
-                    }
-                }
+                Identity::TaskId => set("TaskId", task.id.clone().into()),
                 Identity::Key => key = Some(format!("key-{}", task.id)),
-                Identity::Unique => {
-                    if let Some(members) = body.as_object_mut() {
-                        members.insert("UniqueKey".to_owned(), format!("unique-{}", task.id).into());
-                    }
-                }
+                Identity::Unique => set("UniqueKey", format!("unique-{}", task.id).into()),
                 Identity::None => {}
             }
         }
+        let mut body = Value::Object(members);
         if self.world.mutation == Some(Mutation::IgnoreKey)
             && let Some(key) = &mut key
         {
@@ -241,11 +229,10 @@ impl Clients {
     }
 
     /// P5: other content is refused, and only that.
-    fn refused(&self, what: Submission, response: &Response<Bytes>) {
+    fn refused(&self, what: Submission) {
         let now = self.world.exec.now();
         let mut record = self.world.record.borrow_mut();
         record.count("refused as different");
-        let _ = response;
         let id = match what.identity {
             Identity::TaskId => {
                 self.world.scenario.tasks.get(what.task).and_then(|task| task.id.parse().ok())

@@ -254,6 +254,7 @@ pub struct Holding {
 }
 
 /// Everything observed in one run.
+#[derive(Default)]
 pub struct Record {
     /// The timeline, line by line; `None` when it is not printed.
     pub trace: Option<Vec<String>>,
@@ -340,47 +341,7 @@ impl Record {
     /// An empty record; with `tracing` it keeps a timeline.
     #[must_use]
     pub fn new(tracing: bool) -> Self {
-        Self {
-            trace: tracing.then(Vec::new),
-            clocks_agree: true,
-            clocks_mislead: false,
-            faults_end_at: Duration::ZERO,
-            max_dequeue_count: 1,
-            task_timeout: Duration::ZERO,
-            exact_epoch: None,
-            hours: Duration::ZERO,
-            waits_for_name: Duration::ZERO,
-            swept_at: BTreeMap::new(),
-            violations: Vec::new(),
-            tasks: BTreeMap::new(),
-            events: BTreeMap::new(),
-            sink_events: BTreeMap::new(),
-            has_sink: false,
-            messages: BTreeMap::new(),
-            kills_of_deleted: BTreeMap::new(),
-            poisoned: BTreeSet::new(),
-            given_up: BTreeMap::new(),
-            given_up_events: BTreeMap::new(),
-            events_put_at: BTreeMap::new(),
-            pause: pause::Pause::default(),
-            schedules: schedules::Schedules::default(),
-            operator_removes: false,
-            attachments: BTreeMap::new(),
-            parts: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            held: BTreeMap::new(),
-            in_hand: BTreeSet::new(),
-            moved: BTreeMap::new(),
-            told_to_wait: HashMap::new(),
-            secrets: Secrets::default(),
-            logs: Vec::new(),
-            running: HashMap::new(),
-            slots: slots::Slots::default(),
-            overtaking: order::Overtaking::default(),
-            rates: HashMap::new(),
-            requests: 0,
-            counts: BTreeMap::new(),
-        }
+        Self { trace: tracing.then(Vec::new), clocks_agree: true, max_dequeue_count: 1, ..Self::default() }
     }
 
     /// Adds a line to the timeline, when there is one.

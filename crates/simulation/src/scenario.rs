@@ -77,7 +77,7 @@ pub enum Identity {
     Unique,
 }
 
-/// Which of the two routes a submission takes.
+/// Which route a submission takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// `POST /tasks`.

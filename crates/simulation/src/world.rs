@@ -106,15 +106,14 @@ impl World {
         let is_exact = scenario.knobs.instance_skew_ms == 0 && scenario.clock_steps_ms() == 0 && !leases_end;
         record.exact_epoch = is_exact.then_some(EPOCH);
         let cloud = Cloud::new(&scenario, &mut record.secrets);
-        let external_writer_ =
-            Machine { role: Role::ExternalWriter, alive: true, skew: time::Duration::ZERO };
+        let external_writer = Machine { role: Role::ExternalWriter, alive: true, skew: time::Duration::ZERO };
         Rc::new(Self {
             exec: Executor::new(Rng::fork(seed, 2)),
             record: RefCell::new(record),
             cloud: RefCell::new(cloud),
             mutation,
             memory: RefCell::default(),
-            machines: RefCell::new(vec![external_writer_]),
+            machines: RefCell::new(vec![external_writer]),
             faults,
             asked: RefCell::default(),
             rng: RefCell::new(Rng::fork(seed, 3)),

@@ -1,4 +1,4 @@
-//! Blob Storage: containers and block blobs written in one piece.
+//! Blob Storage: containers and block blobs.
 //! <https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>
 
 mod blocks;

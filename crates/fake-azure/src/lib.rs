@@ -13,8 +13,8 @@
 //!   inside; `journal`: keeping it over a restart.
 //! - `server` (feature `server`): sockets around it; the binary `fake-azure`.
 //!
-//! Not there, which get `501`: leases, snapshots, versions, tags, block lists, page and append blobs, stored access
-//! policies. `Content-MD5` is neither checked nor computed.
+//! Not there, which get `501`: leases, snapshots, versions, tags, Get Block List, page and append blobs, stored
+//! access policies. `Content-MD5` is neither checked nor computed.
 
 mod access;
 mod blob;

@@ -98,10 +98,6 @@ pub(crate) struct State {
 impl State {
     /// What the account holds; an account without data is an empty one.
     pub(crate) fn account(&mut self, name: &str) -> &mut AccountState {
-        // Looked up twice so that the usual case copies no name.
-        if !self.accounts.contains_key(name) {
-            self.accounts.insert(name.to_owned(), AccountState::default());
-        }
         self.accounts.entry(name.to_owned()).or_default()
     }
 

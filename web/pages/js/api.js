@@ -45,17 +45,31 @@ function tell(name, detail) {
   bus.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
-/** Sends a request; resolves for 2xx and 304, otherwise throws a Problem. */
-export async function send(method, path, { body, headers = {} } = {}) {
+/** The same response when its body has arrived, so that reading it cannot fail any more. */
+async function whole(response) {
+  const content = await response.arrayBuffer();
+  return new Response(content.byteLength ? content : null, response);
+}
+
+/**
+ * Sends a request; resolves for 2xx and 304, otherwise throws a Problem. The time limit includes the body of the
+ * response, unless it is a `large` one.
+ */
+export async function send(method, path, { body, headers = {}, large = false } = {}) {
   const secret = key.get();
   if (secret) headers["api-key"] = secret;
   if (body !== undefined) headers["content-type"] = "application/json";
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), LIMIT_MS);
   let response;
   try {
-    response = await fetch(at(path), { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
+    response = await fetch(at(path), { method, body, headers, cache: "no-store", signal: limit.signal });
+    if (!large || !response.ok) response = await whole(response);
   } catch {
     tell("contact", false);
     throw new Problem(0, { detail: "The API cannot be reached." });
+  } finally {
+    clearTimeout(timer);
   }
   tell("contact", true);
   if (response.ok || response.status === 304) {

@@ -98,13 +98,14 @@ function result(task) {
 async function download(event) {
   if (!key.get()) return;
   event.preventDefault();
+  const task = id;
   try {
-    const response = await send("GET", `${taskPath(id)}/result`);
+    const response = await send("GET", `${taskPath(task)}/result`, { large: true });
     const url = URL.createObjectURL(await response.blob());
-    el("a", { href: url, download: `${id}-result` }).click();
+    el("a", { href: url, download: `${task}-result` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   } catch (problem) {
-    tell(problem.sentence, true);
+    tell(problem.sentence ?? "The result did not arrive completely.", true);
   }
 }
 

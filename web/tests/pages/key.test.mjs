@@ -72,6 +72,11 @@ test("page asks for a key, uses it and forgets it", () =>
     assert.match(await dialog.textContent(), /Enter the key for this API\./);
     assert.equal(await dialog.getByRole("button", { name: "Forget it" }).isVisible(), false, "there is none to forget");
     await picture(page, "key");
+    // No header can carry it; the request would fail as if there were no API.
+    await dialog.getByLabel("Key").fill("schlüssel");
+    await dialog.getByRole("button", { name: "Use key" }).click();
+    assert.equal(await dialog.getByLabel("Key").evaluate((input) => input.validity.patternMismatch), true);
+    assert.equal(await dialog.isVisible(), true);
     await dialog.getByLabel("Key").fill("no such key");
     await dialog.getByRole("button", { name: "Use key" }).click();
     await dialog.getByText("The API does not know this key.").waitFor();

@@ -104,8 +104,7 @@ impl Server {
         self.stop.send_replace(true);
         let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
         let idle = self.connections.acquire_many(all);
-        if tokio::time::timeout(GRACE, idle).await.is_err() {
-            // The requests that still run are cut off; what they stored is stored.
-        }
+        // Requests that still run after that are cut off; what they stored is stored.
+        let _ = tokio::time::timeout(GRACE, idle).await;
     }
 }

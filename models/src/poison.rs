@@ -69,7 +69,8 @@ pub struct PoisonMessage {
     /// replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The task that the original message names, or that the event is of. Absent if it names none, and in a list if the original is in a blob.
+    /// The task that the original message names, or that the event is of. Absent if it names none, and in a list if the
+    /// original is in a blob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "uuid"))]
     pub task_id: Option<TaskId>,

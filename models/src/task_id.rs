@@ -11,22 +11,20 @@ use crate::ContractError;
 pub struct TaskId(Uuid);
 
 impl TaskId {
-    /// Wraps an existing id.
-    #[must_use]
-    pub fn from_uuid(id: Uuid) -> Self {
-        Self(id)
-    }
-
     /// Returns a random (version 4) id from 16 random bytes.
     #[must_use]
     pub fn from_random_bytes(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
-    /// Returns a name-based (version 8, RFC 9562) id from the first 16 bytes of a digest. The same digest always gives
-    /// the same id.
+    /// Returns a name-based (version 8, RFC 9562) id from the first 16 bytes of a digest, of at least that many. The same
+    /// digest always gives the same id.
     #[must_use]
-    pub fn from_digest(bytes: [u8; 16]) -> Self {
+    pub fn from_digest(digest: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        for (byte, from) in bytes.iter_mut().zip(digest) {
+            *byte = *from;
+        }
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 

@@ -134,7 +134,7 @@ fn retry_after_at(headers: &HeaderMap, now: impl FnOnce() -> OffsetDateTime) -> 
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // Values that overflow `u64` saturate.
+        // A value that overflows `u64` counts as `u32::MAX`.
         plain.then(|| text.parse().unwrap_or(u64::from(u32::MAX)))
     };
     let millis = |name| text(name).and_then(number).map(Duration::from_millis);

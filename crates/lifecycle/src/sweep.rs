@@ -3,8 +3,9 @@
 //! Workers list all documents in small steps, one complete listing being a pass. They do so only while the task
 //! queue is empty; otherwise a task without a write may just wait in a long queue. A pass lists every document and
 //! reads few: each document is stored with a [`Mark`] that the listing returns, and the pass reads those that are
-//! due. A task that has ended and whose event is due gets a new message of that event. Documents without a mark, which the .NET side and earlier releases wrote, are read if they changed since the
-//! previous pass, if their retention may end, and once a day in a full pass.
+//! due. A task that has ended and whose event is due gets a new message of that event. Documents without a mark,
+//! which the .NET side and earlier releases wrote, are read if they changed since the previous pass, if their
+//! retention may end, and once a day in a full pass.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the API and the worker share: settings, environment, authentication, log lines, receivers and sink of events, bodies, media types and one
-//! table of problems.
+//! What the API and the worker share: settings, environment, authentication, log lines, receivers and sink of events, bodies,
+//! media types and one table of problems.
 
 pub mod auth;
 pub mod body;

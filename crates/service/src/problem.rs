@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
+use lifecycle::schedule::whole_seconds;
 use models::{ContractError, Problem};
 use storage::StorageError;
 
@@ -206,17 +207,18 @@ impl From<StorageError> for HttpError {
         let text = error.to_string();
         match error {
             StorageError::Unavailable { retry_after, credentials, detail } => {
-                // Rounded up to whole seconds, because a client that retries earlier is refused again.
-                let seconds = retry_after
-                    .map_or(DEFAULT_RETRY_AFTER, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
-                let kind =
-                    if credentials { ProblemKind::CredentialsUnavailable } else { ProblemKind::StorageUnavailable };
+                // Rounded up, because a client that retries earlier is refused again.
+                let seconds = retry_after.map_or(DEFAULT_RETRY_AFTER, |wait| whole_seconds(wait).as_secs());
+                let kind = if credentials {
+                    ProblemKind::CredentialsUnavailable
+                } else {
+                    ProblemKind::StorageUnavailable
+                };
                 let sentence = format!(
                     "{detail}. Send the same request again later; a repeated submission with the same task id is \
                      safe."
                 );
-                Self::new(kind, sentence)
-                .retry_after(seconds.clamp(1, 3600))
+                Self::new(kind, sentence).retry_after(seconds.clamp(1, 3600))
             }
             StorageError::Misconfigured(sentence) | StorageError::NoContainer(sentence) => {
                 Self::new(ProblemKind::Misconfigured, sentence).retry_after(OPERATOR_RETRY_AFTER)

@@ -105,7 +105,15 @@ impl Engine {
         self.env.log(&line.with("cause", error.to_string()));
     }
 
-    /// Deletes a message that its task does not need any more. If that fails, the message becomes visible again, and
+    /// Hides a message for `wait` and replaces its text if one is given. If that fails, the message stays hidden until its lease
+    /// expires.
+    pub(crate) async fn hide(&self, message: &ReceivedMessage, wait: Duration, text: Option<&str>) {
+        if let Err(error) = self.queue.update(message, wait, text).await {
+            self.log_failure("a message could not be given back early", &error);
+        }
+    }
+
+    /// Deletes a message that is not needed any more. If that fails, the message becomes visible again, and
     /// its next delivery deletes it.
     pub(crate) async fn discard(&self, message: &ReceivedMessage) {
         if let Err(error) = self.queue.delete(message).await {

@@ -126,16 +126,16 @@ pub(crate) async fn deliver_events(engine: &Engine) -> Option<Duration> {
 async fn deliver(engine: &Engine, received: &ReceivedMessage) -> Option<Duration> {
     let ended = match process(engine, received).await {
         Ok(Ended::Next(Next::Delete)) => {
-            delete(engine, received).await;
+            engine.discard(received).await;
             Ok(())
         }
         Ok(Ended::Hide(wait)) => {
-            hide(engine, received, wait, None).await;
+            engine.hide(received, wait, None).await;
             Ok(())
         }
         Ok(Ended::Next(Next::Wait(pause))) => {
             let text = noted(received, pause.called);
-            hide(engine, received, pause.wait, text.as_deref()).await;
+            engine.hide(received, pause.wait, text.as_deref()).await;
             Ok(())
         }
         Ok(Ended::Next(Next::GiveUp(reason))) => {
@@ -149,7 +149,7 @@ async fn deliver(engine: &Engine, received: &ReceivedMessage) -> Option<Duration
     engine.log_failure("an event could not be dealt with; its message comes back", &error);
     let rest = rest_after(&error);
     let wait = redelivery::pause(received.dequeue_count, rest, engine.env.fraction());
-    hide(engine, received, wait, None).await;
+    engine.hide(received, wait, None).await;
     rest
 }
 
@@ -190,19 +190,6 @@ fn max_attempts(engine: &Engine, is_for_sink: bool) -> u32 {
     let (sink, callbacks) = (settings.sink.as_ref(), settings.callbacks.as_ref());
     let max = if is_for_sink { sink.map(|it| it.max_attempts) } else { callbacks.map(|it| it.max_attempts) };
     max.unwrap_or(1)
-}
-
-/// Hides the message and replaces its text if one is given. If that fails, it stays hidden until its lease expires.
-async fn hide(engine: &Engine, received: &ReceivedMessage, wait: Duration, text: Option<&str>) {
-    if let Err(error) = engine.queue.update(received, wait, text).await {
-        engine.log_failure("a message could not be given back early", &error);
-    }
-}
-
-async fn delete(engine: &Engine, received: &ReceivedMessage) {
-    if let Err(error) = engine.queue.delete(received).await {
-        engine.log_failure("a message could not be deleted", &error);
-    }
 }
 
 /// `attempts` is the number of earlier calls.

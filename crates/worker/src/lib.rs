@@ -9,8 +9,8 @@
 //! - `run`: one `attempt` of a task; `lease`: renewing the lease and writing the `progress` while its handler runs;
 //!   `settle`: recording its outcome.
 //! - `events`: events of ended tasks, and their delivery to receivers.
-//! - `promote`: delayed tasks that are due; `schedules`: recurring tasks that are due; `sweep`: tasks whose message is missing, and expired tasks. Both happen when a
-//!   worker has no work, or only tasks that run for long.
+//! - `promote`: delayed tasks that are due; `schedules`: recurring tasks that are due; `sweep`: tasks whose message is missing,
+//!   and expired tasks. They happen when a worker has no work, or beside tasks that run for long.
 //! - `handlers`: the work itself. `relay`: handlers of this host process for the worker of another. `engine`: what all
 //!   tasks of one instance share.
 

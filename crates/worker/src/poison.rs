@@ -42,9 +42,7 @@ pub(crate) async fn poison(
             .with("dequeue_count", message.dequeue_count)
             .with("reason", reason),
     );
-    if let Err(error) = engine.queue.delete(message).await {
-        engine.log_failure("a message could not be deleted", &error);
-    }
+    engine.discard(message).await;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Promotion: moves messages that have become visible in the scheduled queue to the queue of their task.
 //!
-//! Messages that wake schedules up are in the same queue. `lifecycle::schedule` decides when. A drain that has work needs no request for it, and a delayed task starts at most
-//! a few seconds late.
+//! Messages that wake schedules up are in the same queue. `lifecycle::schedule` decides when: a busy drain checks every five
+//! seconds, so that a delayed task starts at most a few seconds late.
 
 use std::time::Duration;
 

@@ -60,7 +60,7 @@ pub(crate) async fn look(engine: &Engine, received: &[Received]) -> u32 {
         }
     };
     for received in received {
-        hide(engine, &received.message, pause).await;
+        engine.hide(&received.message, pause, None).await;
     }
     0
 }
@@ -72,7 +72,7 @@ async fn perform(engine: &Engine, received: &[Received]) -> Result<Option<(Sched
         let (before, etag) = read_schedules(&*engine.store).await?;
         if etag.is_none() && !received.is_empty() {
             // An error if the container does not exist either. Then nothing is known, and the messages stay.
-            find(engine, TaskId::from_digest([0; 16])).await?;
+            find(engine, TaskId::from_digest(&[])).await?;
         }
         let now = engine.env.timestamp();
         let is_due = |received: &Received| arrival(&before, &received.wake_up, now) == Arrival::Due;
@@ -177,15 +177,8 @@ async fn finish(engine: &Engine, schedules: &Schedules, received: &[Received]) {
     let now = engine.env.timestamp();
     for Received { message, wake_up } in received {
         match arrival(schedules, wake_up, now) {
-            Arrival::Early(wait) => hide(engine, message, wait).await,
+            Arrival::Early(wait) => engine.hide(message, wait, None).await,
             Arrival::Due | Arrival::Obsolete => engine.discard(message).await,
         }
-    }
-}
-
-/// Hides a message. If that fails, it stays hidden until its lease expires.
-async fn hide(engine: &Engine, message: &ReceivedMessage, wait: Duration) {
-    if let Err(error) = engine.queue.update(message, wait, None).await {
-        engine.log_failure("a message could not be given back early", &error);
     }
 }

@@ -12,7 +12,8 @@ use crate::poison::copy::{GivenUp, task_named};
 use crate::poison::{event, not_replayable, read};
 use crate::tasks::{MAX_WRITE_TRIES, Tasks, contended, public_name};
 
-/// Queues the task or the event of the message again, and returns the id of the task. The message in the poison queue is not deleted.
+/// Queues the task or the event of the message again, and returns the id of the task. The message in the poison queue is not
+/// deleted.
 ///
 /// # Errors
 /// [`NotReplayable`](service::problem::ProblemKind::NotReplayable) if there is nothing to queue; errors of storage.

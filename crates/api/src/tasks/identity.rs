@@ -73,12 +73,7 @@ fn id_from_key(caller: Option<&str>, key: &str, position: Option<usize>) -> Task
     if let Some(position) = position {
         digest.update(format!("\0{position}"));
     }
-    let digest: [u8; 32] = digest.finalize().into();
-    let mut bytes = [0; 16];
-    for (byte, from) in bytes.iter_mut().zip(digest) {
-        *byte = from;
-    }
-    TaskId::from_digest(bytes)
+    TaskId::from_digest(&digest.finalize())
 }
 
 #[cfg(test)]

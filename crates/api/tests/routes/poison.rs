@@ -15,7 +15,7 @@ use test_world::Fault;
 use crate::world::{ID, TestResponse, World, id};
 
 fn numbered(number: u32) -> TaskId {
-    TaskId::from_digest(number.to_be_bytes().repeat(4).try_into().unwrap())
+    TaskId::from_digest(&number.to_be_bytes().repeat(4))
 }
 
 /// Puts the copy of a message with this text into the poison queue; its id there.

@@ -81,12 +81,7 @@ pub fn task_id(name: &str, generation: u64, at: Timestamp) -> TaskId {
     digest.update(b"\0");
     digest.update(generation.to_be_bytes());
     digest.update(at.unix_millis().to_be_bytes());
-    let digest: [u8; 32] = digest.finalize().into();
-    let mut bytes = [0; 16];
-    for (byte, from) in bytes.iter_mut().zip(digest) {
-        *byte = from;
-    }
-    TaskId::from_digest(bytes)
+    TaskId::from_digest(&digest.finalize())
 }
 
 /// Returns when the wake-up message must become visible that is to be sent before the schedules are written at `now`.

@@ -5,7 +5,7 @@ use futures::future::LocalBoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Request};
 use lifecycle::events::Called;
-use models::{EventMessage, MonitorState, SinkEvent, SinkMessage, TaskId, TaskStatus, Timestamp};
+use models::{EventMessage, MonitorState, SinkEvent, SinkMessage, TaskStatus};
 use service::log::Line;
 use service::sink::{Sink, SinkAuth};
 
@@ -24,8 +24,7 @@ pub(super) fn text_of_message(engine: &Engine, message: &SinkMessage) -> String 
     if let Some(text) = &message.message {
         members = format!(r#"{members},"message":{}"#, quoted(text));
     }
-    let (name, status) = (&message.task_name, message.status());
-    text(engine, message.kind, message.event_of, message.at, message.attempt, name, status, &members)
+    text(engine, message, message.status(), &members)
 }
 
 /// The text of the event of an end. It is the same for every attempt.
@@ -36,26 +35,25 @@ pub(super) fn text_of_end(engine: &Engine, message: &EventMessage, document: &Ta
         let (code, reason) = (quoted(&error.code), quoted(&reason));
         members = format!(r#","error":{{"code":{code},"message":{reason}}}"#);
     }
-    let (name, status) = (&document.task_name, MonitorState::from(document.state));
-    let (task, attempt) = (document.task_id, document.attempt);
-    text(engine, SinkEvent::Ended, task, message.ended_at, attempt, name, status, &members)
+    let event = SinkMessage {
+        kind: SinkEvent::Ended,
+        event_of: document.task_id,
+        at: message.ended_at,
+        task_name: document.task_name.clone(),
+        attempt: document.attempt,
+        percent_complete: None,
+        message: None,
+        called: 0,
+    };
+    text(engine, &event, document.state.into(), &members)
 }
 
 /// The attributes and, as data, members of the status monitor. Written by hand, for the size of the component; every value is
 /// quoted or cannot contain a character that JSON escapes.
-#[expect(clippy::too_many_arguments, reason = "they are the values of one text")]
-fn text(
-    engine: &Engine,
-    kind: SinkEvent,
-    task: TaskId,
-    time: Timestamp,
-    attempt: u32,
-    name: &str,
-    status: MonitorState,
-    members: &str,
-) -> String {
-    let (queue, id) = (&engine.settings.storage.queue_name, kind.id(task, attempt, time));
-    let (kind, name, status) = (kind.as_str(), quoted(name), status.as_str());
+fn text(engine: &Engine, event: &SinkMessage, status: MonitorState, members: &str) -> String {
+    let (queue, id) = (&engine.settings.storage.queue_name, event.id());
+    let (kind, name, status) = (event.kind.as_str(), quoted(&event.task_name), status.as_str());
+    let (task, time, attempt) = (event.event_of, event.at, event.attempt);
     format!(
         "{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"source\":\"/accepted/{queue}\",\
          \"type\":\"accepted.task.{kind}\",\"subject\":\"{task}\",\"time\":\"{time}\",\

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::request::Builder;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request};
 use lifecycle::events::{CALL_TIMEOUT, Called, event_type};
 use models::{EventMessage, Monitor, TaskStatus, Timestamp};
 use serde::Serialize;
@@ -78,17 +78,15 @@ async fn send(env: &dyn Env, request: Builder, body: Vec<u8>) -> (Option<u16>, C
     // The status counts, even if the rest of the response does not arrive.
     let status = std::cell::Cell::new(None);
     let limits = Limits::within(CALL_TIMEOUT, MAX_RESPONSE_BYTES);
-    match env.send(request, limits, &|head, _| status.set(Some(head.status))).await {
+    match env.send(request, limits, &|head, _| status.set(Some(head.status.as_u16()))).await {
         Ok(response) => {
             let wait = azure::retry_after(response.headers(), env.now());
             let status = response.status().as_u16();
             (Some(status), Called::response(status, wait))
         }
         Err(error) => match status.get() {
-            Some(status) if StatusCode::is_success(&status) => {
-                (Some(status.as_u16()), Called::Accepted(status.as_u16()))
-            }
-            _ => (None, failure(&error)),
+            Some(status) => (Some(status), Called::response(status, None)),
+            None => (None, failure(&error)),
         },
     }
 }

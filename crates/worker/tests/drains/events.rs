@@ -181,6 +181,33 @@ fn event_is_given_up_into_the_poison_queue_with_its_reason() {
 }
 
 #[test]
+fn status_counts_although_the_rest_of_the_response_does_not_arrive() {
+    for (status, state, calls) in [
+        (200, CallbackState::Delivered, 1),
+        (410, CallbackState::GivenUp, 1),
+        (503, CallbackState::GivenUp, 2),
+    ] {
+        run(move |world| async move {
+            let count = Rc::new(Cell::new(0));
+            let called = Rc::clone(&count);
+            // The second line would arrive after the time of a call.
+            world.serve_other_hosts(move |request| {
+                (request.uri().host() == Some("hooks.example")).then(|| {
+                    called.set(called.get() + 1);
+                    let response = Response::builder().status(status).body(Bytes::from_static(b"a\nb\n"));
+                    (Duration::from_secs(20), response.unwrap())
+                })
+            });
+            let id = submit(&world).await;
+            worker(&world, &[("callback_max_attempts", "2")]).drain_until_delivered(&world).await;
+            let callback = world.document(id).callback.unwrap();
+            assert_eq!((callback.state, count.get()), (state, calls), "{status}");
+            assert_eq!(callback.last_outcome, Some(format!("HTTP {status}")));
+        });
+    }
+}
+
+#[test]
 fn receiver_that_is_no_longer_allowed_is_not_called() {
     run(|world| async move {
         let receiver = Receiver::new(&world, &[200]);

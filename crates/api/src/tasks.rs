@@ -21,7 +21,6 @@ mod unique;
 
 pub(crate) use selection::page_size;
 
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ use crate::ttl_cache::TtlCache;
 /// Maximum age of the queue depth that decides about overload.
 const MAX_DEPTH_AGE: Duration = Duration::from_secs(5);
 
-/// The longest time in which a submission waits for the put of its event.
+/// The longest time in which a request waits for the put of an event.
 const MAX_PUT_TIME: Duration = Duration::from_secs(3);
 
 /// Tries of a conditional write before the response is `503` with the problem `contended`.
@@ -169,26 +168,25 @@ impl Tasks {
         }
     }
 
-    /// Puts the event of the acceptance, if the events of the task go to the sink, within a bounded time. Returns false if
-    /// it may not have been put.
+    /// Puts the event of the acceptance, if the events of the task go to the sink. Returns false if it may not have been put.
     async fn put_accepted(&self, document: &TaskStatus) -> bool {
-        let Some(message) = SinkMessage::accepted(document) else { return true };
-        let text = message.text();
-        let time = self.env.sleep(MAX_PUT_TIME);
-        match select(pin!(self.put(document, &text)), time).await {
-            Either::Left((is_put, _)) => is_put,
-            Either::Right(_) => false,
+        match SinkMessage::accepted(document) {
+            Some(message) => self.put(document, &message.text()).await,
+            None => true,
         }
     }
 
+    /// Puts the message of an event within a bounded time. Returns false if it may not have been put.
     async fn put(&self, document: &TaskStatus, text: &str) -> bool {
-        let sent = self.queue.send(QueueName::Events, text, Duration::ZERO).await;
-        if let Err(error) = &sent {
-            let task_id = document.task_id.to_string();
-            let line = Line::warn("an event could not be queued; a worker queues it later");
-            self.env.log(&line.with("task_id", task_id).with("cause", error.to_string()));
-        }
-        sent.is_ok()
+        let sent = self.queue.send(QueueName::Events, text, Duration::ZERO);
+        let cause = match select(sent, self.env.sleep(MAX_PUT_TIME)).await {
+            Either::Left((Ok(()), _)) => return true,
+            Either::Left((Err(error), _)) => error.to_string(),
+            Either::Right(_) => format!("no response within {} s", MAX_PUT_TIME.as_secs()),
+        };
+        let line = Line::warn("an event could not be queued; a worker queues it later");
+        self.env.log(&line.with("task_id", document.task_id.to_string()).with("cause", cause));
+        false
     }
 
     /// A response whose body is the status monitor.

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The largest request body, in bytes. The API accepts at most 8 MiB (`body_limit_bytes`).
-pub const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// The largest request body, in bytes: the largest submission that the API can be set to accept (`body_limit_bytes`), and the
+/// members that the worker adds.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024 + 64 * 1024;
 
 /// One attempt at a task.
 #[derive(Debug, Clone, PartialEq, Eq)]

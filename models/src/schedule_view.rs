@@ -109,4 +109,7 @@ impl ScheduleView {
 pub struct ScheduleList {
     /// All schedules, by name.
     pub value: Vec<ScheduleView>,
+    /// Number of schedules omitted because this release cannot read them; absent if there are none.
+    #[serde(default, skip_serializing_if = "crate::status::is_zero")]
+    pub unreadable: u32,
 }

@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::members::Members;
-use crate::{ContractError, ScheduleDefinition, TaskId, Timestamp};
+use crate::{ContractError, Json, ScheduleDefinition, TaskId, Timestamp};
 
 /// Maximum number of schedules.
 pub const MAX_SCHEDULES: usize = 100;
@@ -13,8 +13,12 @@ pub const MAX_SCHEDULES_BYTES: usize = 512 * 1024;
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Schedules {
-    /// The schedules in the order of their names, at most [`MAX_SCHEDULES`].
+    /// The schedules in the order of their names, with [`Self::unreadable`] at most [`MAX_SCHEDULES`].
     pub entries: Vec<StoredSchedule>,
+    /// Schedules that this release cannot read, as another one stored them. They have no firings, and are kept for a release
+    /// that can read them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Json>,
     /// The latest wake-up message; other ones are obsolete. `None` if none is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wake_up: Option<WakeUp>,
@@ -59,7 +63,8 @@ pub struct StoredSchedule {
 }
 
 impl Schedules {
-    /// Parses the stored form, by hand like other documents, for the size of the components.
+    /// Parses the stored form, by hand like other documents, for the size of the components. A schedule that cannot be read does
+    /// not affect the others.
     ///
     /// # Errors
     /// What is wrong, for the operator. Only this project writes the stored form, so another program has changed it.
@@ -69,15 +74,24 @@ impl Schedules {
 
     fn of(bytes: &[u8]) -> Result<Self, ContractError> {
         let members = Members::parse(bytes)?;
-        let entries = members.raw("Entries").map_or("[]", RawValue::get);
-        let entries: Vec<&RawValue> = serde_json::from_slice(entries.as_bytes())
-            .map_err(|_| ContractError::member("Entries", "must be a list of schedules"))?;
-        let wake_up = members.raw("WakeUp").map(|raw| Members::parse(raw.get().as_bytes())).transpose()?;
-        Ok(Self {
-            entries: entries.into_iter().map(StoredSchedule::of).collect::<Result<_, _>>()?,
-            wake_up: wake_up.and_then(|members| WakeUp::of(&members)),
+        let mut schedules = Self {
+            // Without it a worker sends another one.
+            wake_up: members.raw("WakeUp").and_then(|raw| WakeUp::parse_object(raw.get())),
             writer: members.required_type("Writer", NUMBER)?.unwrap_or(0),
-        })
+            ..Self::default()
+        };
+        for list in ["Entries", "Unreadable"] {
+            let entries = members.raw(list).map_or("[]", RawValue::get);
+            let entries: Vec<&RawValue> = serde_json::from_slice(entries.as_bytes())
+                .map_err(|_| ContractError::member(list, "must be a list of schedules"))?;
+            for raw in entries {
+                match StoredSchedule::of(raw) {
+                    Ok(entry) => schedules.insert(entry),
+                    Err(error) => schedules.unreadable.push(Json::of_raw(raw).map_err(|_| error)?),
+                }
+            }
+        }
+        Ok(schedules)
     }
 
     /// Serialises the schedules for storage.
@@ -85,6 +99,29 @@ impl Schedules {
     pub fn to_bytes(&self) -> Vec<u8> {
         // Serialising these types into memory cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Returns whether no schedule is stored.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// Adds a schedule in the order of names, in which they are listed.
+    pub fn insert(&mut self, new: StoredSchedule) {
+        let at = self.entries.partition_point(|entry| entry.name < new.name);
+        self.entries.insert(at, new);
+    }
+
+    /// Returns whether a schedule with this name is among [`Self::unreadable`].
+    #[must_use]
+    pub fn has_unreadable(&self, name: &str) -> bool {
+        self.unreadable.iter().any(|entry| is_named(entry, name))
+    }
+
+    /// Removes the schedules with this name that cannot be read.
+    pub fn remove_unreadable(&mut self, name: &str) {
+        self.unreadable.retain(|entry| !is_named(entry, name));
     }
 
     /// Returns the schedule with this name.
@@ -97,6 +134,13 @@ impl Schedules {
     pub fn find_mut(&mut self, name: &str) -> Option<&mut StoredSchedule> {
         self.entries.iter_mut().find(|entry| entry.name == name)
     }
+}
+
+/// Whether the name of a schedule that cannot be read is this one.
+fn is_named(entry: &Json, name: &str) -> bool {
+    let members = Members::parse(entry.get().as_bytes());
+    let found = members.and_then(|members| members.nullable::<String>("Name", "a string"));
+    found.is_ok_and(|found| found.as_deref() == Some(name))
 }
 
 const NUMBER: &str = "a whole number";
@@ -148,11 +192,11 @@ impl WakeUp {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         // The messages of delayed tasks are long, and need not be parsed for this.
-        let text = text.starts_with(Self::START).then_some(text.as_bytes())?;
-        Self::of(&Members::parse(text).ok()?)
+        text.starts_with(Self::START).then(|| Self::parse_object(text))?
     }
 
-    fn of(members: &Members<'_>) -> Option<Self> {
+    fn parse_object(text: &str) -> Option<Self> {
+        let members = Members::parse(text.as_bytes()).ok()?;
         Some(Self {
             wake_up_id: members.required_type("WakeUpId", NUMBER).ok()??,
             wake_up_at: members.nullable("WakeUpAt", MOMENT).ok()??,

@@ -74,11 +74,19 @@ async fn run(tasks: &Tasks, request: &ApiRequest, stored: &StoredSchedule) -> Re
 
 /// The schedule that the request names.
 fn named<'a>(schedules: &'a Schedules, request: &ApiRequest) -> Result<&'a StoredSchedule, HttpError> {
-    schedules.find(schedule_name(request.path())).ok_or_else(not_found)
+    let name = schedule_name(request.path());
+    schedules
+        .find(name)
+        .ok_or_else(|| if schedules.has_unreadable(name) { unreadable() } else { not_found() })
 }
 
 fn not_found() -> HttpError {
     HttpError::new(ProblemKind::ScheduleNotFound, "No schedule has this name. Names are case-sensitive.")
+}
+
+fn unreadable() -> HttpError {
+    let detail = "Another release stored this schedule. PUT replaces it, DELETE removes it.";
+    HttpError::new(ProblemKind::DocumentUnreadable, detail)
 }
 
 /// The entity tag of a schedule: the version of what clients wrote. Firings do not change it, so that a client can change a
@@ -93,7 +101,8 @@ fn view(stored: &StoredSchedule, count: usize) -> ScheduleView {
 
 fn list(schedules: &Schedules) -> Response {
     let value = schedules.entries.iter().map(|stored| view(stored, 1)).collect();
-    response::json(StatusCode::OK, &ScheduleList { value })
+    let unreadable = u32::try_from(schedules.unreadable.len()).unwrap_or(u32::MAX);
+    response::json(StatusCode::OK, &ScheduleList { value, unreadable })
 }
 
 /// A response whose body is the schedule.

@@ -101,7 +101,7 @@ async fn save(
     let now = env.now().into();
     schedules.writer = env.next_u64();
     let next = wake_up(schedules, pause, now);
-    if schedules.entries.is_empty() {
+    if schedules.is_empty() {
         // Its message may be received and deleted before there is a schedule again.
         schedules.wake_up = None;
     }

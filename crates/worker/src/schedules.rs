@@ -74,6 +74,13 @@ async fn perform(engine: &Engine, received: &[Received]) -> Result<Option<(Sched
             // An error if the container does not exist either. Then nothing is known, and the messages stay.
             find(engine, TaskId::from_digest(&[])).await?;
         }
+        if !before.unreadable.is_empty() {
+            let count = u32::try_from(before.unreadable.len()).unwrap_or(u32::MAX);
+            engine.env.log(
+                &Line::warn("schedules that this release cannot read have no firings")
+                    .with("schedules", count),
+            );
+        }
         let now = engine.env.timestamp();
         let is_due = |received: &Received| arrival(&before, &received.wake_up, now) == Arrival::Due;
         let (Some(etag), true) = (etag, received.iter().any(is_due) || is_overdue(&before, now)) else {

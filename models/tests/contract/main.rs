@@ -10,3 +10,5 @@ mod properties;
 mod requests;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schedules;

@@ -117,10 +117,11 @@ async function load() {
     const text = await (await send("GET", "/schedules")).text();
     if (text === shown) return;
     shown = text;
-    const { value } = parse(text);
+    const { value, unreadable } = parse(text);
     draw(value);
     $("schedules-new").hidden = false;
-    show($("schedules-empty"), value.length === 0 ? "There is no schedule." : "");
+    const none = value.length === 0 ? "There is no schedule." : "";
+    show($("schedules-empty"), unreadable ? `Schedules of another release that cannot be read: ${unreadable}.` : none);
     $("schedules-empty").classList.remove("error");
   } catch (problem) {
     shown = "";

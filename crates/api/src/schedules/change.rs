@@ -74,10 +74,16 @@ impl Change {
         fresh: u64,
     ) -> Result<bool, HttpError> {
         let name = schedule_name(request.path());
-        let version = schedules.find(name).map(etag);
-        if version.is_none() && !matches!(self, Self::Put(_)) {
-            return Err(not_found());
-        }
+        let can_be_without_version = match self {
+            Self::Put(_) => true,
+            Self::Delete => schedules.has_unreadable(name),
+            Self::Pause | Self::Resume => false,
+        };
+        let version = match named(schedules, request) {
+            Ok(stored) => Some(etag(stored)),
+            Err(_) if can_be_without_version => None,
+            Err(error) => return Err(error),
+        };
         request.check_schedule_preconditions(version.as_deref())?;
         let changed = match self {
             Self::Put(definition) => {

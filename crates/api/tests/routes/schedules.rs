@@ -407,6 +407,46 @@ async fn unreadable_schedules_are_502_and_stay_as_they_are() {
     assert_eq!(&world.blob(&name).unwrap().content[..], b"garbage");
 }
 
+/// Changes the stored schedules, as another release may have written them.
+fn rewrite(world: &World, change: impl Fn(&str) -> String) {
+    let text = String::from_utf8(world.blob("schedules").unwrap().content.to_vec()).unwrap();
+    let (text, now) = (change(&text), world.now().to_date_time());
+    world.azure.borrow_mut().put_blob(EMULATOR_ACCOUNT, CONTAINER, "schedules", text, "text/plain", now);
+}
+
+#[tokio::test(start_paused = true)]
+async fn schedule_of_another_release_is_counted_and_can_be_replaced_or_deleted() {
+    let world = enabled();
+    for name in ["newer", "nightly", "other"] {
+        put(&world, &format!("/schedules/{name}"), BODY).await;
+    }
+    // The second and the third one, in the order of names, stay as they are.
+    rewrite(&world, |text| text.replacen(r#""Missed":"Once""#, r#""Missed":"Latest""#, 1));
+    let listed: ScheduleList = serde_json::from_slice(&world.get("/schedules").await.body).unwrap();
+    assert_eq!((listed.value.len(), listed.unreadable), (2, 1));
+    assert!(world.get(NIGHTLY).await.status.is_success());
+    let newer = "/schedules/newer";
+    for (method, path) in [
+        (Method::GET, newer.to_owned()),
+        (Method::POST, format!("{newer}:run")),
+        (Method::POST, format!("{newer}:pause")),
+        (Method::POST, format!("{newer}:resume")),
+    ] {
+        let response = world.ask(method, &path, &[], "").await;
+        assert_eq!(response.kind(), (502, "document-unreadable".to_owned()), "{path}");
+    }
+    assert_eq!(put(&world, NIGHTLY, r#"{"Interval":"PT1H","Task":{}}"#).await.status, StatusCode::OK);
+    let stored = String::from_utf8(world.blob("schedules").unwrap().content.to_vec()).unwrap();
+    assert!(stored.contains(r#""Missed":"Latest""#), "a change of another schedule keeps it: {stored}");
+
+    assert_eq!(put(&world, newer, BODY).await.status, StatusCode::CREATED);
+    let all = list(&world.get("/schedules").await);
+    assert_eq!(all.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), ["newer", "nightly", "other"]);
+    rewrite(&world, |text| text.replacen(r#""Missed":"Once""#, r#""Missed":7"#, 1));
+    assert_eq!(world.ask(Method::DELETE, newer, &[], "").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.get(newer).await.kind(), (404, "schedule-not-found".to_owned()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn schedules_are_no_tasks_in_the_list() {
     let world = enabled();

@@ -26,7 +26,7 @@ pub enum Put {
     Replaced,
 }
 
-/// Creates or replaces a schedule.
+/// Creates or replaces a schedule, also one that this release cannot read.
 ///
 /// A replaced one stays paused if it was. If it is due at other times than before, its next
 /// firing is the first one after `now`; otherwise its firings continue. `fresh` is a new random number.
@@ -52,41 +52,39 @@ pub fn put(
         entry.definition = definition;
         Put::Replaced
     } else {
-        if schedules.entries.len() >= MAX_SCHEDULES {
+        schedules.remove_unreadable(name);
+        if schedules.entries.len() + schedules.unreadable.len() >= MAX_SCHEDULES {
             return Err(Refused::Full);
         }
-        // In the order of names, in which they are listed.
-        let at = schedules.entries.partition_point(|entry| *entry.name < *name);
-        schedules.entries.insert(
-            at,
-            StoredSchedule {
-                name: name.to_owned(),
-                owner,
-                definition,
-                version: fresh,
-                generation: fresh,
-                created_at: now,
-                changed_at: now,
-                paused_at: None,
-                anchor,
-                next_at,
-                last_fired_at: None,
-                last_task_id: None,
-            },
-        );
+        schedules.insert(StoredSchedule {
+            name: name.to_owned(),
+            owner,
+            definition,
+            version: fresh,
+            generation: fresh,
+            created_at: now,
+            changed_at: now,
+            paused_at: None,
+            anchor,
+            next_at,
+            last_fired_at: None,
+            last_task_id: None,
+        });
         Put::Created
     };
     if schedules.to_bytes().len() > MAX_SCHEDULES_BYTES { Err(Refused::TooLarge) } else { Ok(outcome) }
 }
 
-/// Removes a schedule. Its tasks are not affected.
+/// Removes a schedule, also one that this release cannot read. Its tasks are not affected.
 ///
 /// # Errors
 /// [`Refused::NotFound`].
 pub fn remove(schedules: &mut Schedules, name: &str) -> Result<(), Refused> {
-    let before = schedules.entries.len();
+    let count = |schedules: &Schedules| schedules.entries.len() + schedules.unreadable.len();
+    let before = count(schedules);
     schedules.entries.retain(|entry| entry.name != name);
-    if schedules.entries.len() < before { Ok(()) } else { Err(Refused::NotFound) }
+    schedules.remove_unreadable(name);
+    if count(schedules) < before { Ok(()) } else { Err(Refused::NotFound) }
 }
 
 /// Pauses a schedule. The time of an earlier pause is kept.

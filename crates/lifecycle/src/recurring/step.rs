@@ -53,11 +53,8 @@ pub fn step(schedules: &mut Schedules, now: Timestamp) -> Vec<DueSchedule> {
         for (index, entry) in schedules.entries.iter_mut().enumerate() {
             let next_at = entry.next_at.filter(|next| *next <= now && (*next < missed_until) == is_missed);
             let (Some(next_at), None, true) = (next_at, entry.paused_at, left > 0) else { continue };
-            // A definition that another release wrote, and this one cannot read.
-            let Ok(recurrence) = recurrence(&entry.definition, entry.anchor) else {
-                entry.next_at = None;
-                continue;
-            };
+            // Another release wrote it, which will continue with its firings.
+            let Ok(recurrence) = recurrence(&entry.definition, entry.anchor) else { continue };
             let (missed, end) = (entry.definition.missed, entry.definition.ends_at);
             let decided = due(&recurrence, next_at, end, missed, left, now);
             entry.next_at = decided.next;
@@ -92,7 +89,7 @@ pub fn task_id(name: &str, generation: u64, at: Timestamp) -> TaskId {
 pub fn wake_up(schedules: &Schedules, pause: Duration, now: Timestamp) -> Option<Timestamp> {
     let latest = now.plus(MAX_DELAY);
     let at = active(schedules).map(|next| if next <= now { now.plus(pause) } else { next }).min();
-    let at = at.or_else(|| (!schedules.entries.is_empty()).then_some(latest))?;
+    let at = at.or_else(|| (!schedules.is_empty()).then_some(latest))?;
     let suffices = schedules.wake_up.is_some_and(|sent| now < sent.wake_up_at && sent.wake_up_at <= at);
     (!suffices).then(|| at.max(now.plus(MIN_DELAY)).min(latest))
 }
@@ -104,16 +101,18 @@ pub fn is_overdue(schedules: &Schedules, now: Timestamp) -> bool {
     let limit = now.minus(OVERDUE);
     let is_due = active(schedules).any(|next| next <= limit);
     match schedules.wake_up {
-        None => !schedules.entries.is_empty(),
-        Some(sent) if sent.wake_up_at <= limit => !schedules.entries.is_empty(),
+        None => !schedules.is_empty(),
+        Some(sent) if sent.wake_up_at <= limit => !schedules.is_empty(),
         // After an error the firing waits for the message that comes after the pause.
         Some(sent) => is_due && sent.wake_up_at > now.plus(RETRY_PAUSE),
     }
 }
 
-/// When each schedule is due next that is not paused.
+/// When each schedule is due next that is not paused and whose recurrence this release can read.
 fn active(schedules: &Schedules) -> impl Iterator<Item = Timestamp> {
-    schedules.entries.iter().filter(|entry| entry.paused_at.is_none()).filter_map(|entry| entry.next_at)
+    let entries = schedules.entries.iter().filter(|entry| entry.paused_at.is_none());
+    let readable = entries.filter(|entry| recurrence(&entry.definition, entry.anchor).is_ok());
+    readable.filter_map(|entry| entry.next_at)
 }
 
 /// Whether a drain looks at the schedules although it received no wake-up message.

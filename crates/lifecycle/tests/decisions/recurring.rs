@@ -96,6 +96,38 @@ fn changes_are_refused_by_name_number_size_and_content() {
 }
 
 #[test]
+fn recurrence_of_another_release_has_no_firings_and_keeps_its_place() {
+    let mut schedules = one(r#""Interval":"PT1M""#);
+    put(&mut schedules, "b", definition(r#""Interval":"PT1M""#), None, 2, at(0)).unwrap();
+    schedules.entries[0].definition.interval = Some("P1M".to_owned());
+    let now = at(70);
+    let due = step(&mut schedules, now);
+    assert_eq!(due.iter().map(|due| (due.index, due.firings.len())).collect::<Vec<_>>(), [(1, 1)]);
+    assert_eq!(schedules.entries[0].next_at, Some(at(60)), "the other release continues there");
+    assert_eq!(wake_up(&schedules, Duration::ZERO, now), Some(at(120)), "nothing is due for this one");
+    remove(&mut schedules, "b").unwrap();
+    assert_eq!(wake_up(&schedules, Duration::ZERO, now), Some(at(70 + 7 * DAY)));
+    schedules.wake_up = Some(WakeUp { wake_up_id: 1, wake_up_at: at(7 * DAY) });
+    assert!(!is_overdue(&schedules, at(DAY)));
+}
+
+#[test]
+fn schedule_that_cannot_be_read_counts_is_replaced_and_removed() {
+    let stored = |count: usize| {
+        let entries: Vec<_> = (0..count).map(|number| format!(r#"{{"Name":"n{number}"}}"#)).collect();
+        Schedules::parse(format!(r#"{{"Entries":[{}]}}"#, entries.join(",")).as_bytes()).unwrap()
+    };
+    let mut full = stored(MAX_SCHEDULES);
+    let every_minute = || definition(r#""Interval":"PT1M""#);
+    assert_eq!(put(&mut full, "a", every_minute(), None, 1, at(0)), Err(Refused::Full));
+    assert_eq!(put(&mut full, "n7", every_minute(), None, 1, at(0)), Ok(Put::Created));
+    assert_eq!((full.entries.len(), full.unreadable.len()), (1, MAX_SCHEDULES - 1));
+    assert_eq!((remove(&mut full, "n8"), remove(&mut full, "n8")), (Ok(()), Err(Refused::NotFound)));
+    let one = stored(1);
+    assert_eq!(wake_up(&one, Duration::ZERO, at(0)), Some(at(7 * DAY)), "it is written once a week");
+}
+
+#[test]
 fn paused_schedule_keeps_what_it_misses_until_it_is_resumed() {
     let mut schedules = one(r#""Interval":"PT1M","Missed":"All""#);
     pause(&mut schedules, "a", 2, at(30)).unwrap();

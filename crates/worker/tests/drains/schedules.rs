@@ -340,6 +340,33 @@ fn refused_task_of_one_schedule_does_not_delay_the_others() {
 }
 
 #[test]
+fn schedule_of_another_release_stays_while_the_others_fire() {
+    run(|world| async move {
+        for name in ["bad", "good"] {
+            world.put(name, MINUTELY).await;
+        }
+        let ApiStorage { store, .. } = world.api_storage();
+        let part = store.read_attachment("schedules", 0..100_000, None).await.unwrap().unwrap();
+        let text = String::from_utf8(part.bytes.to_vec()).unwrap();
+        let newer = text.replacen(r#""Missed":"All""#, r#""Missed":"Latest""#, 1);
+        let written = store.swap_attachment("schedules", "text/plain", newer.into(), Some(&part.etag)).await;
+        assert!(matches!(written, Ok(storage::Write::Done(_))));
+        let worker = world.worker(&[ENABLED]);
+        worker.drain_for(150).await;
+        assert_eq!(world.tasks(), (2, 2), "of the good one");
+        assert!(world.has_logged("schedules that this release cannot read have no firings"));
+        let schedules = world.schedules().await;
+        assert!(schedules.has_unreadable("bad"));
+        // The release that wrote it makes up for what it missed.
+        let again = String::from_utf8(schedules.to_bytes()).unwrap().replace("Latest", "All");
+        let etag = store.read_attachment("schedules", 0..1, None).await.unwrap().unwrap().etag;
+        store.swap_attachment("schedules", "text/plain", again.into(), Some(&etag)).await.unwrap();
+        worker.drain_for(70).await;
+        assert_eq!(world.schedule("bad").await.last_fired_at, world.schedule("good").await.last_fired_at);
+    });
+}
+
+#[test]
 fn lost_responses_create_no_second_task_and_few_wake_ups() {
     run(|world| async move {
         world.put("report", MINUTELY).await;

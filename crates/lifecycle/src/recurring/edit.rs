@@ -1,5 +1,7 @@
 //! Changes by clients.
 
+use std::time::Duration;
+
 use models::{MAX_SCHEDULES, MAX_SCHEDULES_BYTES, ScheduleDefinition, Schedules, StoredSchedule, Timestamp};
 
 use super::{first_after, recurrence};
@@ -41,7 +43,7 @@ pub fn put(
     fresh: u64,
     now: Timestamp,
 ) -> Result<Put, Refused> {
-    let anchor = whole_second(definition.starts_at.unwrap_or(now));
+    let anchor = anchor(&definition, now);
     let recurrence = recurrence(&definition, anchor).map_err(Refused::Invalid)?;
     let next_at = first_after(&recurrence, &definition, now);
     let outcome = if let Some(entry) = schedules.find_mut(name) {
@@ -112,8 +114,9 @@ pub fn resume(schedules: &mut Schedules, name: &str, fresh: u64, now: Timestamp)
     Ok(())
 }
 
-/// Rounds up to a whole second, the unit of storage and of expressions.
-fn whole_second(moment: Timestamp) -> Timestamp {
-    let seconds = moment.unix_millis().saturating_add(999).div_euclid(1000);
-    Timestamp::from_unix_millis(seconds.saturating_mul(1000))
+/// What intervals are counted from, in whole seconds, the unit of storage and of expressions. A start that the definition names is
+/// itself due, so it is rounded up; `now` is not, so it is rounded down.
+fn anchor(definition: &ScheduleDefinition, now: Timestamp) -> Timestamp {
+    let moment = definition.starts_at.map_or(now, |starts| starts.plus(Duration::from_millis(999)));
+    Timestamp::from_unix_millis(moment.unix_millis().div_euclid(1000).saturating_mul(1000))
 }

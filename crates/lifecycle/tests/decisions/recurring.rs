@@ -31,6 +31,18 @@ fn firings(schedules: &mut Schedules, now: Timestamp) -> Vec<Timestamp> {
 }
 
 #[test]
+fn first_firing_of_an_interval_is_one_interval_after_any_part_of_a_second() {
+    for millis in [0, 1, 32, 999] {
+        let now = at(0).plus(Duration::from_millis(millis));
+        let mut schedules = Schedules::default();
+        let stored = put(&mut schedules, "a", definition(r#""Interval":"PT90S""#), None, 1, now);
+        assert_eq!((stored, schedules.entries[0].next_at), (Ok(Put::Created), Some(at(90))), "{millis}");
+        let changed = put(&mut schedules, "a", definition(r#""Interval":"PT5M""#), None, 2, now);
+        assert_eq!((changed, schedules.entries[0].next_at), (Ok(Put::Replaced), Some(at(300))), "{millis}");
+    }
+}
+
+#[test]
 fn next_firing_follows_the_recurrence_and_its_limits() {
     for (members, expected) in [
         (r#""Cron":"*/15 * * * *""#, Some(900)),

@@ -24,7 +24,7 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<Charset, HttpError> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Charset::Utf8) };
     let Ok(value) = value.to_str() else { return refused("Send Content-Type: application/json.") };
     let Some(media_type) = MediaType::parse(value).filter(MediaType::is_json) else {
-        return refused("Send the task as JSON, with Content-Type: application/json.");
+        return refused("Send JSON, with Content-Type: application/json.");
     };
     let mut charset = Charset::Utf8;
     for (name, value) in media_type.parameters() {

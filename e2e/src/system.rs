@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use xtask::root;
 use xtask::stack::address::free_address;
-use xtask::stack::host::{choose_host, forget_settings, host_command};
+use xtask::stack::host::{choose_host, host_command};
 use xtask::stack::options::HostKind;
 use xtask::stack::process::{Output, Process};
 use xtask::stack::programs::{self, Programs};
+use xtask::stack::settings::forget_settings;
 use xtask::stack::storage::connection_string;
 
 /// How long a message stays hidden from other workers after it was received.

@@ -8,8 +8,10 @@ pub mod options;
 pub mod process;
 pub mod programs;
 mod readiness;
+pub mod settings;
 pub mod storage;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,12 +21,13 @@ use anyhow::{Result, bail};
 use crate::command::{command, root, say};
 use crate::handlers::examples;
 use address::{free_address, reachable, require_free};
-use host::{choose_host, forget_settings, host_command};
+use host::{choose_host, host_command};
 use http::Client;
 use interrupt::{Interrupted, Interrupts};
 use options::{Credentials, StackOptions, StorageKind};
 use process::{Output, Process};
 use readiness::Readiness;
+use settings::forget_settings;
 use storage::{Ports, Storage};
 
 /// What the host does while nothing responds yet.
@@ -37,6 +40,9 @@ const HEALTHY: Duration = Duration::from_secs(120);
 pub(crate) const SILENT: Duration = Duration::from_secs(2);
 /// How long storage may take to be available, once the application responds.
 const READY: Duration = Duration::from_secs(10);
+/// How long the end of the first drain is waited for: it ends at once, with a refusal or because the queue is empty, unless
+/// the account has tasks.
+const DRAINED: Duration = Duration::from_secs(3);
 /// How the image has instances kept. With the hosts' own defaults an instance that is idle for a second is replaced: its
 /// caches are lost, and each instance logs again what it logs once.
 const INSTANCES: [&str; 4] = ["--max-instance-reuse-count", "100000", "--idle-instance-timeout", "60s"];
@@ -74,6 +80,8 @@ pub struct Stack {
     pub not_ready: Option<String>,
     /// The option of curl without which the application knows no caller; empty if it needs none.
     pub credentials: &'static str,
+    /// Names in the environment and in `.env` that look like settings and are none.
+    pub undeclared: Vec<String>,
 }
 
 impl Stack {
@@ -85,8 +93,8 @@ impl Stack {
         // First, because building takes time.
         plan.listen.map_or(Ok(()), require_free)?;
         let kind = choose_host(plan.options.host)?;
-        let account_given =
-            !plan.isolated && std::env::var_os(CONNECTION_STRING).is_some_and(|text| !text.is_empty());
+        let dotenv = if plan.isolated { BTreeMap::new() } else { settings::dotenv(&root())? };
+        let account_given = !plan.isolated && settings::value(&dotenv, CONNECTION_STRING).is_some();
         let credentials = plan.options.credentials()?;
         if account_given && credentials != Credentials::ConnectionString {
             bail!("--identity and --keyless start their own storage: unset {CONNECTION_STRING} first");
@@ -106,11 +114,19 @@ impl Stack {
         arguments.extend(INSTANCES.map(str::to_owned));
 
         let mut launcher = command(&programs.get("launcher")?.to_string_lossy());
+        let mut undeclared = Vec::new();
         if plan.isolated {
             forget_settings(&mut launcher);
+        } else {
+            undeclared = settings::undeclared(&dotenv, &manifest)?;
+            launcher.envs(settings::not_in_the_environment(dotenv));
         }
+        let mut reports = None;
         if plan.trigger {
+            let address = free_address()?;
             launcher.args(["worker", "--drain-url", &format!("http://{reached}/drain")]);
+            launcher.args(["--metrics-listen", &address.to_string()]);
+            reports = Some(format!("http://{address}"));
         } else {
             // No load balancer sends requests that have to end first.
             launcher.args(["api", "--linger", "0"]);
@@ -129,12 +145,16 @@ impl Stack {
             storage_description: storage.description,
             not_ready: None,
             credentials: "",
+            undeclared,
         };
         stack.wait_until_healthy(interrupts)?;
         stack.not_ready = stack.wait_until_ready(interrupts)?;
         if stack.not_ready.is_none() {
             let url = format!("{}/tasks/00000000-0000-4000-8000-000000000000", stack.base);
             stack.credentials = readiness::credentials(&Client::default().get(&url)?);
+        }
+        if let Some(reports) = reports {
+            stack.wait_until_drained(&reports, interrupts)?;
         }
         Ok(stack)
     }
@@ -177,6 +197,25 @@ impl Stack {
             self.check(interrupts)?;
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Waits until the first drain has ended or has worked for a while. Variables that only the worker reads are known to be
+    /// right by then.
+    fn wait_until_drained(&mut self, launcher: &str, interrupts: &mut Interrupts) -> Result<()> {
+        let (client, started) = (Client::default(), Instant::now());
+        while started.elapsed() < DRAINED {
+            // In this order: a drain that has ended has left its refusal.
+            let has_drained = readiness::has_drained(&client.get(&format!("{launcher}/metrics"))?.text);
+            if let Some(sentence) = readiness::of_worker(&client.get(&format!("{launcher}/readyz"))?) {
+                bail!("the worker is not configured correctly: {sentence}");
+            }
+            if has_drained {
+                return Ok(());
+            }
+            self.check(interrupts)?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Whether everything still runs and no signal has arrived.

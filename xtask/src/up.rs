@@ -76,4 +76,7 @@ Ctrl-C stops everything.
 ",
         stack.host, stack.storage_description
     );
+    for name in &stack.undeclared {
+        println!("{name} has no effect: spin.toml declares no such variable.\n");
+    }
 }

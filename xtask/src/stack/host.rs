@@ -1,7 +1,6 @@
 //! The host of the components and its command line.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -85,16 +84,6 @@ fn is_new_enough(version: &str) -> bool {
     let number = version.split_whitespace().nth(1).unwrap_or_default();
     let mut parts = number.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or_default());
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= (4, 1)
-}
-
-/// Keeps settings of the application that are in the environment from reaching a program.
-pub fn forget_settings(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("SPIN_VARIABLE_") || text.starts_with("IDENTITY_") {
-            command.env_remove(&name);
-        }
-    }
 }
 
 #[cfg(test)]

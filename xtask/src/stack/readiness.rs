@@ -30,6 +30,23 @@ fn judge(status: u16, problem: &Value) -> Readiness {
     if kind == "misconfigured" { Readiness::Misconfigured(reason) } else { Readiness::NotYet(reason) }
 }
 
+/// What is wrong with the configuration of the worker, from the launcher's `GET /readyz`.
+pub(super) fn of_worker(response: &Response) -> Option<String> {
+    refusal(&response.json())
+}
+
+/// Other refusals end by themselves, and the launcher logs them.
+fn refusal(report: &Value) -> Option<String> {
+    let problem = report.get("problem").and_then(Value::as_str)?;
+    problem.starts_with("configuration:").then(|| problem.to_owned())
+}
+
+/// Whether a drain has ended, from the launcher's `GET /metrics`.
+pub(super) fn has_drained(metrics: &str) -> bool {
+    let drains = metrics.lines().filter_map(|line| line.strip_prefix("accepted_drains_total{"));
+    drains.filter_map(|line| line.split_once("} ")).any(|(_, count)| count != "0")
+}
+
 /// The option of curl that the application asks for in its response to a request without credentials; empty if it asks for
 /// none.
 pub(super) fn credentials(response: &Response) -> &'static str {
@@ -68,6 +85,29 @@ mod tests {
         ] {
             assert_eq!(judge(status, &problem), expected, "{status} {problem}");
         }
+    }
+
+    #[test]
+    fn wrong_setting_of_the_worker_is_told_from_other_refusals() {
+        let problem = "configuration: variable max_concurrency must be a whole number";
+        let report = |problem: &str| json!({"hostResponds": true, "workerDrains": false, "problem": problem});
+        assert_eq!(refusal(&report(problem)).as_deref(), Some(problem));
+        for report in [report("Blob Storage responded 503"), json!({"workerDrains": true}), Value::Null] {
+            assert_eq!(refusal(&report), None, "{report}");
+        }
+    }
+
+    #[test]
+    fn end_of_the_first_drain_is_read_from_the_metrics() {
+        let metrics = |idle: u32| {
+            format!(
+                "# TYPE accepted_drains counter\naccepted_drains_total{{result=\"busy\"}} 0\n\
+                 accepted_drains_total{{result=\"idle\"}} {idle}\naccepted_drains_running 1\n"
+            )
+        };
+        assert!(!has_drained(&metrics(0)));
+        assert!(has_drained(&metrics(2)));
+        assert!(!has_drained(""));
     }
 
     #[test]

@@ -70,7 +70,8 @@ enum End {
 pub(crate) fn run(options: &TryOptions) -> Result<()> {
     let text = std::fs::read_to_string(&options.input)
         .with_context(|| format!("cannot read {}", options.input.display()))?;
-    let input: Value = serde_json::from_str(&text).context("the input is no JSON")?;
+    let input: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", options.input.display()))?;
     let own = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
     let alone = manifest::alone(&own, &options.name)
         .or_else(|_| examples::text().and_then(|text| manifest::alone(&text, &options.name)))?;

@@ -195,7 +195,8 @@ impl Stack {
                 return Ok(Some(reason));
             }
             self.check(interrupts)?;
-            std::thread::sleep(Duration::from_millis(100));
+            // Each refusal is a line in the log.
+            std::thread::sleep(Duration::from_millis(500));
         }
     }
 

@@ -56,10 +56,10 @@ impl EventMessage {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let parse = || {
             let members = Members::parse(text.as_bytes()).ok()?;
-            let event_of = members.nullable("EventOf", "a GUID").ok()??;
-            let ended_at = members.nullable("EndedAt", "a date and time").ok()??;
-            let called = members.nullable("Called", "a number of calls").ok()?.unwrap_or(0);
-            let is_for_sink = members.nullable("Sink", "true or false").ok()?.unwrap_or(false);
+            let event_of = members.valid("EventOf")?;
+            let ended_at = members.valid("EndedAt")?;
+            let called = members.optional("Called")?.unwrap_or(0);
+            let is_for_sink = members.optional("Sink")?.unwrap_or(false);
             Some(Self { event_of, ended_at, called, is_for_sink })
         };
         parse().ok_or("the message is not a JSON object with EventOf and EndedAt")
@@ -68,7 +68,7 @@ impl EventMessage {
     /// Returns the task of a message of the queue of events, be it for an end or for another event.
     #[must_use]
     pub fn task_of(text: &str) -> Option<TaskId> {
-        Members::parse(text.as_bytes()).ok()?.nullable("EventOf", "a GUID").ok()?
+        Members::parse(text.as_bytes()).ok()?.valid("EventOf")
     }
 
     /// Returns the text of the message.

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -103,7 +105,7 @@ impl Json {
     /// Returns the content of a JSON string; `None` for any other value.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {
-        serde_json::from_slice(self.0.get().as_bytes()).ok()
+        node::text(self.get()).map(Cow::into_owned)
     }
 
     /// Returns the parsed value, with numbers limited to 64 bits, or `null` if a number is out of range. Use it for

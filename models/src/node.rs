@@ -30,6 +30,16 @@ fn node(text: &str) -> Option<Node<'_>> {
     cursor.rest.is_empty().then_some(node)
 }
 
+/// Returns the content of a JSON string, whose syntax is valid; `None` for any other value, and for a lone surrogate.
+#[must_use]
+pub fn text(json: &str) -> Option<Cow<'_, str>> {
+    let content = json.strip_prefix('"')?.strip_suffix('"')?;
+    if content.contains('\\') {
+        return serde_json::from_slice(json.as_bytes()).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(content))
+}
+
 /// Parses compact JSON. It may recurse because syntax and depth have been checked before.
 struct Cursor<'a> {
     rest: &'a str,
@@ -92,11 +102,7 @@ impl<'a> Cursor<'a> {
             escaped = byte == b'\\' && !escaped;
             closes
         })?;
-        let quoted = self.take(closing + 2)?;
-        if quoted.contains('\\') {
-            return serde_json::from_slice(quoted.as_bytes()).ok().map(Cow::Owned);
-        }
-        quoted.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+        text(self.take(closing + 2)?)
     }
 
     fn take(&mut self, end: usize) -> Option<&'a str> {

@@ -42,11 +42,11 @@ impl PoisonCopy {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let members = Members::parse(text.as_bytes()).ok()?;
-        let string = |name| members.nullable::<String>(name, "a string").ok();
+        let string = |name| members.optional::<String>(name);
         let (kind, message, encoding) = (string("Kind")?, string("Message")?, string("Encoding")?);
         let (blob, reason, message_id) = (string("Blob")?, string("Reason")??, string("MessageId")??);
-        let dequeue_count = members.nullable("DequeueCount", "a number").ok()??;
-        let poisoned_at = members.nullable("PoisonedAt", "a date and time").ok()??;
+        let dequeue_count = members.valid("DequeueCount")?;
+        let poisoned_at = members.valid("PoisonedAt")?;
         Some(Self { kind, reason, message, encoding, blob, message_id, dequeue_count, poisoned_at })
     }
 }

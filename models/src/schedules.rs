@@ -1,7 +1,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::members::Members;
+use crate::members::{Members, items};
 use crate::{ContractError, Json, ScheduleDefinition, TaskId, Timestamp};
 
 /// Maximum number of schedules.
@@ -82,8 +82,8 @@ impl Schedules {
         };
         for list in ["Entries", "Unreadable"] {
             let entries = members.raw(list).map_or("[]", RawValue::get);
-            let entries: Vec<&RawValue> = serde_json::from_slice(entries.as_bytes())
-                .map_err(|_| ContractError::member(list, "must be a list of schedules"))?;
+            let entries =
+                items(entries).ok_or_else(|| ContractError::member(list, "must be a list of schedules"))?;
             for raw in entries {
                 match StoredSchedule::of(raw) {
                     Ok(entry) => schedules.insert(entry),
@@ -197,10 +197,7 @@ impl WakeUp {
 
     fn parse_object(text: &str) -> Option<Self> {
         let members = Members::parse(text.as_bytes()).ok()?;
-        Some(Self {
-            wake_up_id: members.required_type("WakeUpId", NUMBER).ok()??,
-            wake_up_at: members.nullable("WakeUpAt", MOMENT).ok()??,
-        })
+        Some(Self { wake_up_id: members.valid("WakeUpId")?, wake_up_at: members.valid("WakeUpAt")? })
     }
 
     /// Returns the text of the message.

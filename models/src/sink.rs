@@ -104,7 +104,7 @@ impl SinkMessage {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let members = Members::parse(text.as_bytes()).ok()?;
-        let kind = match members.nullable::<String>("SinkEvent", "a string").ok()??.as_str() {
+        let kind = match members.valid::<String>("SinkEvent")?.as_str() {
             "Accepted" => SinkEvent::Accepted,
             "Started" => SinkEvent::Started,
             "Progressed" => SinkEvent::Progressed,
@@ -112,13 +112,13 @@ impl SinkMessage {
         };
         Some(Self {
             kind,
-            event_of: members.nullable("EventOf", "a GUID").ok()??,
-            at: members.nullable("At", "a date and time").ok()??,
-            task_name: members.nullable("TaskName", "a string").ok()?.unwrap_or_default(),
-            attempt: members.nullable("Attempt", "a number").ok()?.unwrap_or(0),
-            percent_complete: members.nullable("PercentComplete", "a number").ok()?,
-            message: members.nullable("Message", "a string").ok()?,
-            called: members.nullable("Called", "a number of calls").ok()?.unwrap_or(0),
+            event_of: members.valid("EventOf")?,
+            at: members.valid("At")?,
+            task_name: members.optional("TaskName")?.unwrap_or_default(),
+            attempt: members.optional("Attempt")?.unwrap_or(0),
+            percent_complete: members.optional("PercentComplete")?,
+            message: members.optional("Message")?,
+            called: members.optional("Called")?.unwrap_or(0),
         })
     }
 

@@ -3,6 +3,9 @@ use std::fmt;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::members::Member;
+use crate::node;
+
 /// The stored state of a task (`Status`). It is written as an integer; names are also read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskState {
@@ -76,6 +79,27 @@ struct Choice<T: 'static> {
     expected: &'static str,
 }
 
+impl<T: Copy> Choice<T> {
+    fn number(&self, value: u64) -> Option<T> {
+        self.all.get(usize::try_from(value).ok()?).copied()
+    }
+
+    fn text(&self, value: &str) -> Option<T> {
+        // .NET's enum converter also parses numbers in strings.
+        if let Ok(number) = value.trim().parse() {
+            return self.number(number);
+        }
+        self.all.iter().copied().find(|item| (self.name)(*item).eq_ignore_ascii_case(value))
+    }
+
+    fn member(&self, json: &str) -> Option<T> {
+        match node::text(json) {
+            Some(text) => self.text(&text),
+            None => self.number(json.parse().ok()?),
+        }
+    }
+}
+
 impl<T: Copy> Visitor<'_> for Choice<T> {
     type Value = T;
 
@@ -84,8 +108,7 @@ impl<T: Copy> Visitor<'_> for Choice<T> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
-        let index = usize::try_from(value).unwrap_or(usize::MAX);
-        self.all.get(index).copied().ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
+        self.number(value).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
@@ -96,12 +119,7 @@ impl<T: Copy> Visitor<'_> for Choice<T> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<T, E> {
-        // .NET's enum converter also parses numbers in strings.
-        if let Ok(number) = value.trim().parse::<u64>() {
-            return self.visit_u64(number);
-        }
-        let found = self.all.iter().copied().find(|item| (self.name)(*item).eq_ignore_ascii_case(value));
-        found.ok_or_else(|| E::invalid_value(Unexpected::Other("another name"), &self))
+        self.text(value).ok_or_else(|| E::invalid_value(Unexpected::Other("another name"), &self))
     }
 }
 
@@ -109,6 +127,14 @@ macro_rules! integer_or_name {
     ($type:ident, $expected:literal) => {
         impl $type {
             pub(crate) const EXPECTED: &'static str = $expected;
+            const CHOICE: Choice<Self> =
+                Choice { all: &Self::ALL, name: Self::name, expected: Self::EXPECTED };
+        }
+
+        impl Member for $type {
+            fn of(json: &str) -> Option<Self> {
+                Self::CHOICE.member(json)
+            }
         }
 
         impl Serialize for $type {
@@ -119,8 +145,7 @@ macro_rules! integer_or_name {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let choice = Choice { all: &Self::ALL, name: Self::name, expected: Self::EXPECTED };
-                deserializer.deserialize_any(choice)
+                deserializer.deserialize_any(Self::CHOICE)
             }
         }
     };

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::members::Members;
+use crate::members::{Member, Members, Reader};
 use crate::{
     CallbackRecord, CallbackState, ContractError, Json, TaskId, TaskPriority, TaskRequest, TaskState,
-    Timestamp,
+    Timestamp, node,
 };
 
 /// Maximum number of records in [`TaskStatus::history`]; the oldest are dropped first.
@@ -128,7 +128,7 @@ pub struct TaskStatus {
 }
 
 /// A result that is stored in a blob of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ResultBlob {
     /// Name of the blob, in the container of the documents.
@@ -140,7 +140,7 @@ pub struct ResultBlob {
 }
 
 /// Why a task or an attempt failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskError {
@@ -151,7 +151,7 @@ pub struct TaskError {
 }
 
 /// One attempt or one explicit retry in [`TaskStatus::history`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttemptRecord {
     /// Number of the attempt, 1 for the first.
@@ -159,31 +159,67 @@ pub struct AttemptRecord {
     /// When it started or, for an explicit retry, was requested.
     pub started_at: Timestamp,
     /// When it ended; absent while it runs, or if its worker crashed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// How it ended; absent while it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<AttemptOutcome>,
     /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
     /// The caller who requested an explicit retry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The delivery that started the attempt. It distinguishes a redelivery from a duplicate message, and a worker's own
     /// write whose response was lost from the write of another worker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryId>,
 }
 
 /// Identifies one delivery of a queue message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeliveryId {
     /// Id of the message.
     pub message_id: String,
     /// Dequeue count, 1 for the first delivery.
     pub dequeue_count: u32,
+}
+
+impl Member for ResultBlob {
+    fn of(json: &str) -> Option<Self> {
+        let m = Members::parse(json.as_bytes()).ok()?;
+        Some(Self { name: m.valid("Name")?, content_type: m.valid("ContentType")?, size: m.valid("Size")? })
+    }
+}
+
+impl Member for TaskError {
+    fn of(json: &str) -> Option<Self> {
+        let m = Members::parse(json.as_bytes()).ok()?;
+        Some(Self { code: m.valid("Code")?, message: m.valid("Message")? })
+    }
+}
+
+impl Member for AttemptRecord {
+    fn of(json: &str) -> Option<Self> {
+        let m = Members::parse(json.as_bytes()).ok()?;
+        Some(Self {
+            attempt: m.valid("Attempt")?,
+            started_at: m.valid("StartedAt")?,
+            ended_at: m.optional("EndedAt")?,
+            outcome: m.optional("Outcome")?,
+            error: m.optional("Error")?,
+            by: m.optional("By")?,
+            delivery: m.optional("Delivery")?,
+        })
+    }
+}
+
+impl Member for DeliveryId {
+    fn of(json: &str) -> Option<Self> {
+        let m = Members::parse(json.as_bytes()).ok()?;
+        Some(Self { message_id: m.valid("MessageId")?, dequeue_count: m.valid("DequeueCount")? })
+    }
 }
 
 /// How an attempt ended.
@@ -204,6 +240,21 @@ pub enum AttemptOutcome {
     Released,
     /// No attempt: a client retried a failed task.
     RetryRequested,
+}
+
+impl Member for AttemptOutcome {
+    fn of(json: &str) -> Option<Self> {
+        Some(match node::text(json)?.as_ref() {
+            "Completed" => Self::Completed,
+            "Failed" => Self::Failed,
+            "Cancelled" => Self::Cancelled,
+            "Retried" => Self::Retried,
+            "Abandoned" => Self::Abandoned,
+            "Released" => Self::Released,
+            "RetryRequested" => Self::RetryRequested,
+            _ => return None,
+        })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -267,45 +318,48 @@ impl TaskStatus {
     pub(crate) fn from_members(m: &Members<'_>) -> Result<Self, ContractError> {
         let moment = "a date and time as RFC 3339";
         let text = "a string or null";
-        Ok(Self {
-            task_id: m.required_type("TaskId", "a GUID")?.ok_or(ContractError::Missing("TaskId"))?,
-            task_name: m.nullable("TaskName", text)?.unwrap_or_default(),
-            task_description: m.nullable("TaskDescription", text)?.unwrap_or_default(),
-            state: m.required_type("Status", TaskState::EXPECTED)?.unwrap_or(TaskState::Pending),
-            priority: m.required_type("Priority", TaskPriority::EXPECTED)?.unwrap_or_default(),
-            return_uri: m.nullable("returnUri", text)?,
-            created_at: m.nullable("CreatedAt", moment)?,
-            updated_at: m.nullable("UpdatedAt", moment)?,
-            started_at: m.nullable("StartedAt", moment)?,
-            finished_at: m.nullable("FinishedAt", moment)?,
-            not_before: m.nullable("NotBefore", moment)?,
-            start_by: m.nullable("StartBy", moment)?,
-            expires_at: m.nullable("ExpiresAt", moment)?,
-            retry_at: m.nullable("RetryAt", moment)?,
-            attempt: m.nullable("Attempt", "a number of attempts")?.unwrap_or(0),
-            attempts_used: m.nullable("AttemptsUsed", "a number of attempts")?,
-            max_attempts: m.nullable("MaxAttempts", "a number of attempts")?,
-            timeout_seconds: m.nullable("TimeoutSeconds", "a number of seconds")?,
-            generation: m.nullable("Generation", "a number of retries")?.unwrap_or(0),
-            unique_key: m.nullable("UniqueKey", text)?,
-            unique_until: m.nullable("UniqueUntil", moment)?,
-            callback_uri: m.nullable("CallbackUri", text)?,
-            callback: CallbackRecord::of(m, "Callback")?,
-            sink_events: m.nullable("SinkEvents", "true or false")?.unwrap_or(false),
-            sink: CallbackRecord::of(m, "Sink")?,
-            cancel_requested_at: m.nullable("CancelRequestedAt", moment)?,
-            percent_complete: m
-                .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")?
+        let task_id = m.required_type("TaskId", "a GUID")?.ok_or(ContractError::Missing("TaskId"))?;
+        let read = Reader::new(m);
+        let document = Self {
+            task_id,
+            task_name: read.nullable("TaskName", text).unwrap_or_default(),
+            task_description: read.nullable("TaskDescription", text).unwrap_or_default(),
+            state: read.required_type("Status", TaskState::EXPECTED).unwrap_or(TaskState::Pending),
+            priority: read.required_type("Priority", TaskPriority::EXPECTED).unwrap_or_default(),
+            return_uri: read.nullable("returnUri", text),
+            created_at: read.nullable("CreatedAt", moment),
+            updated_at: read.nullable("UpdatedAt", moment),
+            started_at: read.nullable("StartedAt", moment),
+            finished_at: read.nullable("FinishedAt", moment),
+            not_before: read.nullable("NotBefore", moment),
+            start_by: read.nullable("StartBy", moment),
+            expires_at: read.nullable("ExpiresAt", moment),
+            retry_at: read.nullable("RetryAt", moment),
+            attempt: read.nullable("Attempt", "a number of attempts").unwrap_or(0),
+            attempts_used: read.nullable("AttemptsUsed", "a number of attempts"),
+            max_attempts: read.nullable("MaxAttempts", "a number of attempts"),
+            timeout_seconds: read.nullable("TimeoutSeconds", "a number of seconds"),
+            generation: read.nullable("Generation", "a number of retries").unwrap_or(0),
+            unique_key: read.nullable("UniqueKey", text),
+            unique_until: read.nullable("UniqueUntil", moment),
+            callback_uri: read.nullable("CallbackUri", text),
+            callback: read.noted(CallbackRecord::of(m, "Callback")),
+            sink_events: read.nullable("SinkEvents", "true or false").unwrap_or(false),
+            sink: read.noted(CallbackRecord::of(m, "Sink")),
+            cancel_requested_at: read.nullable("CancelRequestedAt", moment),
+            percent_complete: read
+                .nullable::<u8>("PercentComplete", "a whole number from 0 to 100")
                 .map(|percent| percent.min(100)),
-            message: m.nullable("Message", text)?,
-            input: m.json("Input", Json::of_raw)?,
-            result: m.json("Result", Json::of_raw)?,
-            result_blob: m.nullable("ResultBlob", "an object with Name, ContentType and Size")?,
-            error: m.nullable("Error", "an object with Code and Message")?,
-            owner: m.nullable("Owner", text)?,
-            trace_parent: m.nullable("TraceParent", text)?,
-            history: m.nullable("History", "a list of attempts")?.unwrap_or_default(),
-        })
+            message: read.nullable("Message", text),
+            input: read.noted(m.json("Input", Json::of_raw)),
+            result: read.noted(m.json("Result", Json::of_raw)),
+            result_blob: read.nullable("ResultBlob", "an object with Name, ContentType and Size"),
+            error: read.nullable("Error", "an object with Code and Message"),
+            owner: read.nullable("Owner", text),
+            trace_parent: read.nullable("TraceParent", text),
+            history: read.nullable("History", "a list of attempts").unwrap_or_default(),
+        };
+        read.checked(document)
     }
 
     /// Serialises the document for storage: compact UTF-8 JSON with the .NET members first.

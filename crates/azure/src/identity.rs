@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::cache::{Freshness, Now};
@@ -104,17 +105,17 @@ fn token(response: &ServiceResponse, now: Now) -> Result<Token, Error> {
         _ => return Err(response.error()),
     }
     #[derive(Deserialize)]
-    struct Body {
+    struct Body<'a> {
         access_token: String,
-        expires_on: serde_json::Value,
+        /// A number or a string with one.
+        #[serde(borrow)]
+        expires_on: &'a RawValue,
     }
-    let body: Body =
+    let body: Body<'_> =
         serde_json::from_slice(&response.body).map_err(|_| response.unexpected("not a token document"))?;
-    let seconds = match &body.expires_on {
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        other => other.as_i64(),
-    };
+    let seconds = body.expires_on.get().trim_matches('"').trim().parse();
     let expires_at = seconds
+        .ok()
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
         .ok_or_else(|| response.unexpected("a token without a usable expires_on"))?;
     if expires_at <= now.wall {

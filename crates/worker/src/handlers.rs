@@ -106,7 +106,7 @@ impl Payload {
         self.stored.bytes + self.bytes.len()
     }
 
-    fn json(value: &serde_json::Value) -> Self {
+    fn json(value: &impl Serialize) -> Self {
         let content_type = "application/json".to_owned();
         let bytes = serde_json::to_vec(value).unwrap_or_default().into();
         Self { stored: Stored::default(), bytes, content_type }

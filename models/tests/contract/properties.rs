@@ -197,6 +197,14 @@ proptest! {
     }
 
     #[test]
+    fn own_form_of_a_timestamp_is_read_like_any_rfc_3339(
+        text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{3}[Zz]",
+    ) {
+        let general = time::OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339);
+        prop_assert_eq!(text.parse::<Timestamp>().ok(), general.ok().map(Timestamp::from));
+    }
+
+    #[test]
     fn history_keeps_the_latest_attempts(count in 0u32..60) {
         let mut document = accepted();
         for attempt in 1..=count {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use serde_json::{Map, Value};
 use service::problem::HttpError;
 use service::response::{self, Response};
 use service::settings::ApiAuth;
@@ -14,17 +15,25 @@ use crate::tasks::Tasks;
 const MAX_READINESS_AGE: Duration = Duration::from_secs(5);
 
 pub(crate) fn liveness() -> Response {
-    response::json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
+    response::json(StatusCode::OK, &status("alive"))
 }
 
 /// The response while storage is available. Shows the rules of `task_handlers`, if there are any, to callers who may see
 /// the configuration.
-fn ready(tasks: &Tasks) -> serde_json::Value {
+fn ready(tasks: &Tasks) -> Map<String, Value> {
     let settings = &tasks.settings;
-    if settings.handlers.is_empty() || settings.auth != ApiAuth::None {
-        return serde_json::json!({ "status": "ready" });
+    let mut response = status("ready");
+    if !settings.handlers.is_empty() && settings.auth == ApiAuth::None {
+        response.insert("handlers".to_owned(), settings.handlers.describe());
     }
-    serde_json::json!({ "status": "ready", "handlers": settings.handlers.describe() })
+    response
+}
+
+/// Not by `json!`, which converts each value by a serialiser of its own.
+fn status(text: &str) -> Map<String, Value> {
+    let mut response = Map::new();
+    response.insert("status".to_owned(), text.into());
+    response
 }
 
 pub(crate) async fn readiness(tasks: &Tasks) -> Result<Response, HttpError> {

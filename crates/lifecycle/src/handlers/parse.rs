@@ -1,10 +1,12 @@
 //! The JSON of `task_handlers`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::{Limits, MAX_LARGE_RESULT_BYTES, Rule, Target};
 
@@ -16,16 +18,15 @@ const MAX_ID_BYTES: usize = 63;
 const DAY: u64 = 86_400;
 
 pub(super) fn handlers(text: &str) -> Result<BTreeMap<String, Rule>, String> {
-    let members: BTreeMap<String, Value> =
-        serde_json::from_slice(text.as_bytes()).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => "it is some other JSON value".to_owned(),
-            serde_json::error::Category::Eof => "it ends too early".to_owned(),
-            // What is left of JSON in a `.env` file without single quotes, or in a shell.
-            _ if !text.contains(['"', '\'']) => {
-                "it has no quotation marks: in a .env file JSON has to be in single quotes".to_owned()
-            }
-            _ => format!("it is not JSON from line {}, column {}, on", error.line(), error.column()),
-        })?;
+    let members = models::members(text.as_bytes()).map_err(|error| match error.classify() {
+        Category::Data => "it is some other JSON value".to_owned(),
+        Category::Eof => "it ends too early".to_owned(),
+        // What is left of JSON in a `.env` file without single quotes, or in a shell.
+        _ if !text.contains(['"', '\'']) => {
+            "it has no quotation marks: in a .env file JSON has to be in single quotes".to_owned()
+        }
+        _ => format!("it is not JSON from line {}, column {}, on", error.line(), error.column()),
+    })?;
     if members.len() > MAX_RULES {
         return Err(format!("it has more than {MAX_RULES} members"));
     }
@@ -35,17 +36,19 @@ pub(super) fn handlers(text: &str) -> Result<BTreeMap<String, Rule>, String> {
         if beginning.contains('*') {
             return Err(format!("the pattern {pattern:?} has a * before its end"));
         }
-        let rule = rule(&value).map_err(|why| format!("the member {pattern:?} {why}"))?;
-        rules.insert(pattern, rule);
+        let rule = rule(value.get()).map_err(|why| format!("the member {pattern:?} {why}"))?;
+        rules.insert(pattern.into_owned(), rule);
     }
     Ok(rules)
 }
 
-fn rule(value: &Value) -> Result<Rule, String> {
-    match value {
-        Value::String(text) => Ok(Rule { handler: Some(target(text)?), limits: Limits::default() }),
-        Value::Object(members) => object(members),
-        _ => Err("is no component id, no absolute http(s) URL and no object".to_owned()),
+fn rule(value: &str) -> Result<Rule, String> {
+    if let Some(text) = models::text(value) {
+        return Ok(Rule { handler: Some(target(&text)?), limits: Limits::default() });
+    }
+    match models::members(value.as_bytes()) {
+        Ok(members) => object(&members),
+        Err(_) => Err("is no component id, no absolute http(s) URL and no object".to_owned()),
     }
 }
 
@@ -66,20 +69,20 @@ fn target(text: &str) -> Result<Target, String> {
     Err("is no component id and no absolute http(s) URL".to_owned())
 }
 
-fn object(members: &Map<String, Value>) -> Result<Rule, String> {
+fn object(members: &[(Cow<'_, str>, &RawValue)]) -> Result<Rule, String> {
     let mut rule = Rule::default();
     let limits = &mut rule.limits;
     for (name, value) in members {
         let whole = |range: RangeInclusive<u64>| {
-            value.as_u64().filter(|number| range.contains(number)).ok_or_else(|| {
+            value.get().parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
                 format!("needs a whole number from {} to {} as {name}", range.start(), range.end())
             })
         };
         let seconds = |longest: u64| whole(1..=longest).map(|number| Some(Duration::from_secs(number)));
-        match name.as_str() {
+        match name.as_ref() {
             "handler" => {
-                let text = value.as_str().ok_or("has a handler that is no string")?;
-                rule.handler = Some(target(text).map_err(|why| format!("has a handler that {why}"))?);
+                let text = models::text(value.get()).ok_or("has a handler that is no string")?;
+                rule.handler = Some(target(&text).map_err(|why| format!("has a handler that {why}"))?);
             }
             "max_concurrency" => limits.max_concurrency = usize::try_from(whole(1..=256)?).ok(),
             "task_timeout_seconds" => limits.task_timeout = seconds(604_800)?,

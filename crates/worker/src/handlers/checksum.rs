@@ -1,9 +1,15 @@
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{HandlerOutcome, Payload, Work, text_input};
+
+#[derive(Serialize)]
+struct Checksum {
+    bytes: usize,
+    sha256: String,
+}
 
 /// `checksum`: the SHA-256 of the text in `Input`, taken as UTF-8.
 pub(super) fn run(work: &Work) -> HandlerOutcome {
@@ -16,5 +22,5 @@ pub(super) fn run(work: &Work) -> HandlerOutcome {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
-    HandlerOutcome::Completed(Some(Payload::json(&json!({ "sha256": hex, "bytes": text.len() }))))
+    HandlerOutcome::Completed(Some(Payload::json(&Checksum { bytes: text.len(), sha256: hex })))
 }

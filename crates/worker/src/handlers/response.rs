@@ -1,7 +1,7 @@
 //! The meaning of a routed handler's response.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,9 +110,8 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn parse(line: &'a [u8]) -> Option<Self> {
-        let members: BTreeMap<String, &'a RawValue> = serde_json::from_slice(line).ok()?;
         let mut found = Self::default();
-        for (name, value) in members {
+        for (name, value) in models::members(line).ok()? {
             let bytes = value.get().as_bytes();
             match name.replace('_', "").to_ascii_lowercase().as_str() {
                 "percentcomplete" => {
@@ -215,11 +214,12 @@ fn percent(value: f64) -> u8 {
 fn error_line(json: &str) -> HandlerOutcome {
     let Explanation { code, message } = explained(json);
     let message = message.unwrap_or_else(|| "the handler gave no reason".to_owned());
-    let members: serde_json::Value = serde_json::from_slice(json.as_bytes()).unwrap_or_default();
-    if members.get("retryable").and_then(serde_json::Value::as_bool) != Some(true) {
+    let members = models::members(json.as_bytes()).unwrap_or_default();
+    if member(&members, "retryable") != Some("true") {
         return HandlerOutcome::failed(code.as_deref().unwrap_or("HandlerFailed"), &message);
     }
-    let after = members.get("retryAfterSeconds").and_then(serde_json::Value::as_u64).map(Duration::from_secs);
+    let after = member(&members, "retryAfterSeconds").and_then(|seconds| seconds.parse().ok());
+    let after = after.map(Duration::from_secs);
     HandlerOutcome::Retry { error: error(code.as_deref().unwrap_or("HandlerUnavailable"), &message), after }
 }
 
@@ -247,17 +247,20 @@ fn explanation(body: &[u8], content_type: &str) -> Explanation {
 
 /// Returns a JSON string, or the code and the first of an object's members that usually describe an error.
 fn explained(json: &str) -> Explanation {
-    match serde_json::from_slice(json.as_bytes()) {
-        Ok(serde_json::Value::String(text)) => Explanation { code: None, message: Some(text) },
-        Ok(serde_json::Value::Object(members)) => {
-            let text = |name: &str| members.get(name)?.as_str().map(str::to_owned);
-            Explanation {
-                code: text("code").filter(|code| is_code(code)),
-                message: ["detail", "message", "error", "title"].iter().find_map(|name| text(name)),
-            }
-        }
-        _ => Explanation::default(),
+    if let Ok(text) = serde_json::from_slice(json.as_bytes()) {
+        return Explanation { code: None, message: Some(text) };
     }
+    let members = models::members(json.as_bytes()).unwrap_or_default();
+    let text = |name: &str| models::text(member(&members, name)?).map(Cow::into_owned);
+    Explanation {
+        code: text("code").filter(|code| is_code(code)),
+        message: ["detail", "message", "error", "title"].iter().find_map(|name| text(name)),
+    }
+}
+
+/// Returns the JSON text of the last member of this name.
+fn member<'a>(members: &[(Cow<'_, str>, &'a RawValue)], name: &str) -> Option<&'a str> {
+    members.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.get())
 }
 
 /// Returns whether programs can compare the text: at most 64 letters, digits and `-_.`.

@@ -1,6 +1,8 @@
 //! Configuration: the table of variables, and the settings parsed from them.
 
+mod error;
 mod parse;
+mod reader;
 mod variables;
 
 use std::time::Duration;
@@ -12,7 +14,7 @@ use logging::Level;
 use crate::callback::{CallbackHosts, Callbacks};
 use crate::sink::Sink;
 
-pub use parse::{ConfigurationError, SettingsError};
+pub use error::{ConfigurationError, SettingsError};
 pub use storage::StorageSettings;
 pub use variables::{Role, VARIABLES, Variable};
 

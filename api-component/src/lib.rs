@@ -21,8 +21,7 @@ guest::export!(Component);
 impl Guest for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let api = guest::shared(&API, Role::Api, |variables| {
-            let settings =
-                variables.and_then(|values| ApiSettings::from_variables(&|name| values.get(name).cloned()));
+            let settings = variables.and_then(|values| ApiSettings::from_variables(&|name| values.get(name)));
             let level = settings.as_ref().map_or(Level::Info, |settings| settings.log_level);
             Api::new(Rc::new(WasiEnv::new(level)), settings, pages::assets())
         })

@@ -19,8 +19,8 @@ guest::export!(Component);
 impl Guest for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let worker = guest::shared(&WORKER, Role::Worker, |variables| {
-            let settings = variables
-                .and_then(|values| WorkerSettings::from_variables(&|name| values.get(name).cloned()));
+            let settings =
+                variables.and_then(|values| WorkerSettings::from_variables(&|name| values.get(name)));
             let level = settings.as_ref().map_or(Level::Info, |settings| settings.log_level);
             Worker::new(Rc::new(WasiEnv::new(level)), settings)
         })

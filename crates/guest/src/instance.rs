@@ -1,5 +1,4 @@
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::thread::LocalKey;
 
@@ -8,13 +7,14 @@ use service::settings::{Role, SettingsError};
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::inbound::{self, Inbound};
-use crate::{turn, variables};
+use crate::turn;
+use crate::variables::{self, Values};
 
 /// The program of an instance, which has one thread. It contains the configuration and the cached tokens and secrets.
 pub type Instance<T> = LocalKey<OnceCell<Rc<T>>>;
 
-/// The values of a component's variables by name.
-pub type Variables = Result<HashMap<&'static str, String>, SettingsError>;
+/// The values of a component's variables.
+pub type Variables = Result<Values, SettingsError>;
 
 /// Returns the program of this instance. The first request creates it.
 pub async fn shared<T>(

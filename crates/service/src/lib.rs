@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod body;
 pub mod callback;
+pub mod concurrent;
 pub mod env;
 pub mod media_type;
 pub mod problem;

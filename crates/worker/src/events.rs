@@ -11,11 +11,12 @@ mod sink;
 
 use std::time::Duration;
 
-use futures::future::{LocalBoxFuture, join_all};
+use futures::future::LocalBoxFuture;
 use lifecycle::events::{self, Called, Next};
 use lifecycle::redelivery;
 use lifecycle::sink::{after, given_up};
 use models::{EventMessage, SinkMessage, TaskId, TaskStatus};
+use service::concurrent;
 use service::env::Instant;
 use service::log::Line;
 use storage::{QueueName, ReceivedMessage, StorageError};
@@ -118,7 +119,7 @@ pub(crate) async fn deliver_events(engine: &Engine) -> Option<Duration> {
         // The next batch follows at once.
         engine.is_event_put.set(true);
     }
-    let rests = join_all(messages.iter().map(|message| deliver(engine, message))).await;
+    let rests = concurrent::all(messages.iter().map(|message| deliver(engine, message))).await;
     rests.into_iter().flatten().max()
 }
 

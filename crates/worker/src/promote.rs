@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
 use lifecycle::schedule::promotion_is_due;
 use models::{TaskMessage, WakeUp};
+use service::concurrent;
 use storage::{QueueName, Read, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
@@ -44,7 +44,7 @@ pub(crate) async fn promote(engine: &Engine, is_idle: bool) -> u32 {
         };
         let received = due.len();
         let (wake_ups, due) = wake_ups(due);
-        let moved = join_all(due.iter().map(|message| move_to_tasks(engine, message))).await;
+        let moved = concurrent::all(due.iter().map(|message| move_to_tasks(engine, message))).await;
         if !wake_ups.is_empty() {
             promoted += look(engine, &wake_ups).await;
         }

@@ -6,8 +6,8 @@ use super::endpoint::component_url;
 use crate::engine::Engine;
 use azure::{Env, Limits, TransportError, UNOBSERVED};
 use bytes::Bytes;
-use futures::future::join_all;
 use http::{Method, Request};
+use service::concurrent;
 
 /// How long a component may take to respond. One that takes longer exists.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,11 +33,11 @@ pub(crate) async fn find_missing(engine: &Engine) -> Option<String> {
     if components.is_empty() {
         return None;
     }
-    let asked =
-        components.into_iter().map(|id| async move { is_missing(&**env, id).await.then(|| id.to_owned()) });
     // The worker asks itself as well: if the instance that drains gets the request, handlers share instances too.
-    let (missing, _) = futures::join!(join_all(asked), is_missing(&**env, OWN_ID));
-    let missing = missing.into_iter().flatten().next();
+    let asked = components.into_iter().chain([OWN_ID]);
+    let missing =
+        concurrent::all(asked.map(|id| async move { is_missing(&**env, id).await.then_some(id) })).await;
+    let missing = missing.into_iter().flatten().find(|id| *id != OWN_ID).map(str::to_owned);
     handlers_exist.set(missing.is_none());
     missing
 }

@@ -110,8 +110,9 @@ impl State {
             self.document.records.push(Fields::default());
         }
         // Names with characters that XML does not allow are percent-encoded and have this attribute.
-        let encoded = start.try_get_attribute("Encoded").ok().flatten();
-        self.percent_encoded = encoded.is_some_and(|attribute| attribute.value.as_ref() == "true");
+        let attributes = start.attributes_raw();
+        self.percent_encoded =
+            ["Encoded=\"true\"", "Encoded='true'"].iter().any(|known| attributes.contains(known));
         self.leaf = Some(String::new());
         Ok(())
     }

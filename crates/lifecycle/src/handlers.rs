@@ -85,10 +85,13 @@ impl Handlers {
     /// The ids of the components that are handlers, each once.
     #[must_use]
     pub fn components(&self) -> Vec<&str> {
-        let mut ids: Vec<_> =
-            self.rules.values().filter_map(|rule| rule.handler.as_ref()?.component()).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        // By insertion: a sort would be 3.6 KB of the worker.
+        let mut ids = Vec::new();
+        for id in self.rules.values().filter_map(|rule| rule.handler.as_ref()?.component()) {
+            if let Err(at) = ids.binary_search(&id) {
+                ids.insert(at, id);
+            }
+        }
         ids
     }
 

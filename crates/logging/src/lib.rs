@@ -8,7 +8,7 @@
 
 use models::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// How much attention a line needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,15 +31,15 @@ pub struct Line {
     pub level: Level,
     /// What happened, in fixed words without variable parts.
     pub message: &'static str,
-    /// The variable parts.
-    pub fields: Map<String, Value>,
+    /// The variable parts in the order of their names.
+    fields: Vec<(&'static str, Value)>,
 }
 
 impl Line {
     /// A line that says `message`.
     #[must_use]
     pub fn new(level: Level, message: &'static str) -> Self {
-        Self { level, message, fields: Map::new() }
+        Self { level, message, fields: Vec::new() }
     }
 
     /// A line of [`Level::Info`].
@@ -60,10 +60,18 @@ impl Line {
         Self::new(Level::Error, message)
     }
 
-    /// Adds a field.
+    /// Adds a field, or replaces it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.fields.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        match self.fields.binary_search_by_key(&name, |(known, _)| *known) {
+            Err(at) => self.fields.insert(at, (name, value)),
+            Ok(at) => {
+                if let Some(field) = self.fields.get_mut(at) {
+                    field.1 = value;
+                }
+            }
+        }
         self
     }
 
@@ -88,7 +96,7 @@ struct Json<'a> {
     time: Timestamp,
     level: &'static str,
     message: &'static str,
-    fields: &'a Map<String, Value>,
+    fields: &'a [(&'static str, Value)],
 }
 
 impl Serialize for Json<'_> {

@@ -97,7 +97,7 @@ pub fn check(
     Err(format!(
         "lower --parallel ({drains}) or SPIN_VARIABLE_MAX_CONCURRENCY ({concurrency}): their product may be at most \
          {MAX_HANDLER_CONNECTIONS} while SPIN_VARIABLE_TASK_HANDLERS names a host outside of the application, because each of \
-         these tasks holds one of the host's {MAX_HOST_CONNECTIONS} connections and storage needs the rest"
+         these tasks holds one of the host's {MAX_HOST_CONNECTIONS} connections, and storage and idle connections need the rest"
     ))
 }
 

@@ -11,7 +11,7 @@
 //! * [`drainer`] – the loops around it, side by side; `lifecycle::pace` says when each drains.
 //! * [`health`] – waits until the host responds, and watches whether it still does.
 //! * [`connection`] – the HTTP client of both.
-//! * [`child`], [`signals`] – the host as a child process; the duties of process 1.
+//! * [`child`], [`open_files`], [`signals`] – the host as a child process; the duties of process 1.
 //! * [`metrics`], [`listener`], [`stderr`] – for the operator.
 //! * [`role`] – puts the above together.
 
@@ -29,6 +29,7 @@ pub mod isolation;
 pub mod listener;
 pub mod manifest;
 pub mod metrics;
+pub mod open_files;
 pub mod overrun;
 pub mod role;
 pub mod signals;

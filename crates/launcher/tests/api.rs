@@ -38,6 +38,17 @@ SPIN_VARIABLE_STORAGE_CONNECTION_STRING=UseDevelopmentStorage=true
 }
 
 #[tokio::test]
+async fn host_may_open_as_many_files_as_the_hard_limit_allows() {
+    let launcher = env!("CARGO_BIN_EXE_launcher");
+    let print = "echo $(ulimit -S -n) of $(ulimit -H -n)";
+    let lower = format!("ulimit -S -n 100; {print}; exec {launcher} api -- sh -c '{print}'");
+    let ended = api(&lower, &[]).await;
+    let limits: Vec<_> = ended.stdout.lines().filter_map(|line| line.split_once(" of ")).collect();
+    let [(before, hard), (after, _)] = limits[..] else { panic!("{ended:?}") };
+    assert_eq!((before, after), ("100", hard));
+}
+
+#[tokio::test]
 async fn exit_code_is_the_one_of_the_host() {
     assert_eq!(api("exit 0", &[]).await.code, 0);
     assert_eq!(api("exit 7", &[]).await.code, 7);

@@ -155,6 +155,19 @@ async fn next_drain_is_at_once_after_work_and_paused_after_failure() {
 }
 
 #[tokio::test]
+async fn drains_go_on_when_nothing_reads_the_log() {
+    let busy = || Step::Respond(200, r#"{"received":1,"completed":1}"#);
+    let mut worker = FakeWorker::start([Step::Respond(503, ""), busy(), busy()]).await;
+    let mut launcher = attached(&worker, &[]);
+    launcher.close_error();
+    for _ in 0..4 {
+        worker.next_drain().await;
+    }
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.ended().await.code, 0);
+}
+
+#[tokio::test]
 async fn idle_drains_pause_longer_each_time_and_log_once() {
     let mut worker = FakeWorker::start([]).await;
     let launcher = attached(&worker, &[]);

@@ -182,6 +182,11 @@ impl Launcher {
         text
     }
 
+    /// Closes the pipe of standard error: writing to it fails from here on.
+    pub(crate) fn close_error(&mut self) {
+        drop(self.child.stderr.take());
+    }
+
     /// Reads the first line of standard output, which here is the host's.
     pub(crate) async fn output_line(&mut self) -> String {
         let stdout = self.child.stdout.as_mut().unwrap();

@@ -101,7 +101,7 @@ impl ApiRequest {
         let forwarded = |name| {
             let value = settings.trust_forwarded.then(|| self.headers().get(name)?.to_str().ok()).flatten();
             // Each proxy appends its value; the first one is the address that the client used.
-            value.and_then(|list| list.split(',').next()).map(str::trim)
+            value.and_then(|list| list.split(',').next()).map(str::trim).filter(|first| !first.is_empty())
         };
         let host = forwarded("x-forwarded-host")
             .or_else(|| text(self.headers(), HOST))

@@ -71,9 +71,10 @@ async fn result_response(
         StoredResult::Inline(text) => (text.len() as u64, "application/json"),
         StoredResult::Blob(blob) => (blob.size, blob.content_type.as_str()),
     };
-    // If-Range: for another version the response is the complete result.
-    let is_same_version = text(request.headers(), IF_RANGE).is_none_or(|version| version == stored.etag);
-    let selection = range::select(text(request.headers(), RANGE).filter(|_| is_same_version), size);
+    // If-Range: for another version the response is the complete result. Only GET has ranges (RFC 9110, section 14.2).
+    let has_ranges = request.method() == Method::GET
+        && text(request.headers(), IF_RANGE).is_none_or(|version| version == stored.etag);
+    let selection = range::select(text(request.headers(), RANGE).filter(|_| has_ranges), size);
     let (status, part) = match selection {
         Selection::Full => (StatusCode::OK, 0..size),
         Selection::Partial(part) => (StatusCode::PARTIAL_CONTENT, part),

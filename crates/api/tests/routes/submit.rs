@@ -262,6 +262,8 @@ async fn operation_location_is_the_address_that_clients_use() {
     assert_eq!(address(&[], &[]).await, "http://api.example");
     assert_eq!(address(&[], &forwarded).await, "http://api.example");
     assert_eq!(address(&[("trust_forwarded", "true")], &forwarded).await, "https://public.example");
+    let empty = [("x-forwarded-proto", ""), ("x-forwarded-host", "")];
+    assert_eq!(address(&[("trust_forwarded", "true")], &empty).await, "http://api.example");
     assert_eq!(address(&[], &[("spin-full-url", "https://api.example/tasks")]).await, "https://api.example");
     let configured = [("public_base_url", "https://tasks.example/v1/")];
     assert_eq!(address(&configured, &forwarded).await, "https://tasks.example/v1");

@@ -4,12 +4,13 @@
 //! it is in progress. If handlers occupied all connections, leases could not be renewed and every task would be
 //! started again by another worker.
 
-/// Outgoing connections of a host (`[outbound_http]` in `runtime-config.toml`).
-pub const MAX_HOST_CONNECTIONS: usize = 256;
+/// Outgoing connections of a host (`[outbound_http]` in `runtime-config.toml`), including idle ones, which Spin keeps for the
+/// server to which they lead.
+pub const MAX_HOST_CONNECTIONS: usize = 1024;
 /// Connections that handlers outside the application may occupy.
 ///
-/// Storage requests share the rest: in a burst in which every task writes, each connection serves a few requests,
-/// which takes far less time than a lease.
+/// Up to four servers of handlers can each leave as many idle connections. Storage requests share the rest: in a burst in which
+/// every task writes, each connection serves a few requests, which takes far less time than a lease.
 pub const MAX_HANDLER_CONNECTIONS: usize = 200;
 
 /// Returns whether a handler at `url` is outside the application and occupies a connection. The host calls a

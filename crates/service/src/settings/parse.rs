@@ -9,7 +9,7 @@ use super::{ApiSettings, StorageSettings, WorkerSettings};
 
 /// Accepted values of `max_concurrency` according to [`handler_limit::fits`].
 const BESIDE_OUTSIDE_HANDLERS: &str = "at most 200 while task_handlers names a host outside of the application, \
-     because each of these tasks holds one of the host's 256 connections and storage needs the rest";
+     because each of these tasks holds one of the host's 1024 connections, and storage and idle connections need the rest";
 
 /// The size of the parts of a large result: as the client libraries of storage have it, and 50,000 blocks suffice for all.
 const RESULT_PART_BYTES: usize = 4 * 1024 * 1024;

@@ -17,7 +17,7 @@ use storage::{QueueName, ReceivedMessage, StorageError};
 use crate::control::{Order, Released};
 use crate::delivery::deliver;
 use crate::engine::{Engine, OPERATOR_REST, rest_after};
-use crate::events::{check_in, deliver_events};
+use crate::events::{self, MAX_EVENTS, check_in};
 use crate::outcome::DeliveryEnd;
 use crate::places::Places;
 use crate::promote;
@@ -25,6 +25,10 @@ use crate::receive::{self, Batch, receive_batch};
 use crate::slots::Slots;
 use crate::sweep::sweep;
 use crate::timer::Timer;
+
+/// The least number of events that a drain receives at a time while others are being delivered. With fewer, it would send
+/// a Get Messages for nearly every event; with all, one receiver that does not respond would hold back the events of others.
+const MIN_FREE_FOR_EVENTS: usize = 4;
 
 /// Receives and processes messages until the queue is empty, the budget is used up, or an order stops it; then
 /// finishes the running tasks. While a task runs longer than that, it continues to receive into the free slots. No
@@ -43,23 +47,26 @@ pub(crate) async fn drain(
     let mut deliveries = FuturesUnordered::new();
     let mut receiving = pin!(Fuse::terminated());
     let mut upkeep = pin!(Fuse::terminated());
-    let mut delivering = pin!(Fuse::terminated());
+    let mut event_deliveries = FuturesUnordered::new();
+    let mut receiving_events = pin!(Fuse::terminated());
     let mut timer = Timer::new(&*engine.env);
     loop {
         let now = state.elapsed();
         let running = slots.taken();
         let ending = deliveries.len().saturating_sub(running);
         let mut wait = None;
-        if delivering.is_terminated() {
+        let free_for_events = MAX_EVENTS.saturating_sub(event_deliveries.len());
+        if receiving_events.is_terminated() && free_for_events >= MIN_FREE_FOR_EVENTS {
             match state.events_in(running + ending == 0, now) {
                 Some(Duration::ZERO) => {
                     state.has_checked_events = true;
-                    delivering.set(deliver_events(engine).fuse());
+                    receiving_events.set(events::receive(engine, free_for_events).fuse());
                 }
                 due => wait = due,
             }
         }
-        state.schedule.hold(!delivering.is_terminated());
+        let has_events = !event_deliveries.is_empty() || !receiving_events.is_terminated();
+        state.schedule.hold(has_events);
         if receiving.is_terminated() {
             match state.next(running, ending, now) {
                 Next::Receive(free) => receiving.set(receive_batch(engine, state.order(free, now)).fuse()),
@@ -69,7 +76,7 @@ pub(crate) async fn drain(
             }
         }
         // Events can hold a drain without tasks, which does not check for delayed tasks when it receives.
-        let is_held = !deliveries.is_empty() || !delivering.is_terminated();
+        let is_held = !deliveries.is_empty() || has_events;
         let upkeep_in = state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && is_held);
         match upkeep_in {
             Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.schedule.sweeps(now)).fuse()),
@@ -92,7 +99,15 @@ pub(crate) async fn drain(
                 }
             }
             report = upkeep => state.upkeep_done(&report),
-            rest = delivering => state.events_delivered(rest),
+            received = receiving_events => match received {
+                Ok(messages) => {
+                    for message in messages {
+                        event_deliveries.push(events::deliver(engine, message));
+                    }
+                }
+                Err(rest) => state.events_delivered(rest),
+            },
+            rest = event_deliveries.select_next_some() => state.events_delivered(rest),
             () = timer.end() => {}
         }
     }

@@ -16,7 +16,6 @@ use lifecycle::events::{self, Called, Next};
 use lifecycle::redelivery;
 use lifecycle::sink::{after, given_up};
 use models::{EventMessage, SinkMessage, TaskId, TaskStatus};
-use service::concurrent;
 use service::env::Instant;
 use service::log::Line;
 use storage::{QueueName, ReceivedMessage, StorageError};
@@ -26,7 +25,7 @@ use crate::poison::poison;
 pub(crate) use owed::Owed;
 
 /// Events that a drain delivers at a time.
-const MAX_BATCH_EVENTS: u32 = 16;
+pub(crate) const MAX_EVENTS: usize = 16;
 
 /// What is to be done with a message.
 enum Ended {
@@ -84,47 +83,46 @@ fn put<'a>(engine: &'a Engine, text: &'a str) -> LocalBoxFuture<'a, Result<(), S
     })
 }
 
-/// Returns whether this worker delivers events.
-fn is_on(engine: &Engine) -> bool {
-    engine.settings.callbacks.is_some() || engine.settings.sink.is_some()
-}
-
 /// Returns the time until this drain checks the queue of events; `None` if events are off.
 pub(crate) fn check_in(engine: &Engine, is_idle: bool) -> Option<Duration> {
-    if !is_on(engine) {
+    if engine.settings.callbacks.is_none() && engine.settings.sink.is_none() {
         return None;
     }
     let since_check = engine.events_checked_at.get().map(|at| engine.env.instant().since(at));
     Some(events::check_in(engine.is_event_put.get(), is_idle, since_check))
 }
 
-/// Receives events and delivers each of them once. Returns how long not to call storage, if it was busy or failed.
-pub(crate) async fn deliver_events(engine: &Engine) -> Option<Duration> {
-    if !is_on(engine) {
-        return None;
-    }
+/// Receives at most `count` events.
+///
+/// # Errors
+/// How long not to call storage, if it was busy or failed.
+pub(crate) async fn receive(engine: &Engine, count: usize) -> Result<Vec<ReceivedMessage>, Option<Duration>> {
     engine.events_checked_at.set(Some(engine.env.instant()));
     engine.is_event_put.set(false);
     let lease = events::lease(engine.settings.visibility);
-    let messages = match engine.queue.receive(QueueName::Events, MAX_BATCH_EVENTS, lease).await {
-        Ok(messages) => messages,
+    let max = u32::try_from(count).unwrap_or(u32::MAX);
+    match engine.queue.receive(QueueName::Events, max, lease).await {
+        Ok(messages) => {
+            let is_full = messages.len() >= count;
+            engine.events_drained.set(!is_full);
+            if is_full {
+                // The next ones follow as soon as there is room.
+                engine.is_event_put.set(true);
+            }
+            Ok(messages)
+        }
         Err(error) => {
             engine.log_failure("events could not be received", &error);
-            return rest_after(&error);
+            Err(rest_after(&error))
         }
-    };
-    let is_full = messages.len() >= MAX_BATCH_EVENTS as usize;
-    engine.events_drained.set(!is_full);
-    if is_full {
-        // The next batch follows at once.
-        engine.is_event_put.set(true);
     }
-    let rests = concurrent::all(messages.iter().map(|message| deliver(engine, message))).await;
-    rests.into_iter().flatten().max()
 }
 
+/// Delivers an event once. Returns how long not to call storage, if it was busy or failed.
+///
 /// Never fails: a message that is neither deleted nor hidden becomes visible when its lease expires.
-async fn deliver(engine: &Engine, received: &ReceivedMessage) -> Option<Duration> {
+pub(crate) async fn deliver(engine: &Engine, received: ReceivedMessage) -> Option<Duration> {
+    let received = &received;
     let ended = match process(engine, received).await {
         Ok(Ended::Next(Next::Delete)) => {
             engine.discard(received).await;

@@ -313,6 +313,31 @@ fn slow_receiver_delays_no_task() {
 }
 
 #[test]
+fn call_without_response_delays_no_other_event() {
+    run(|world| async move {
+        let calls = Cell::new(0);
+        world.serve_other_hosts(move |request| {
+            (request.uri().host() == Some("hooks.example")).then(|| {
+                // The first call gets no response in time.
+                let seconds = if calls.replace(calls.get() + 1) == 0 { 60 } else { 0 };
+                (Duration::from_secs(seconds), Response::new(Bytes::new()))
+            })
+        });
+        let mut tasks = Vec::new();
+        for _ in 0..40 {
+            tasks.push(submit(&world).await);
+        }
+        let begin = world.now();
+        worker(&world, &[]).drain().await;
+        let late = tasks.iter().filter(|task| {
+            let callback = world.document(**task).callback.unwrap();
+            callback.last_attempt_at.unwrap().since(begin) > Duration::from_secs(5)
+        });
+        assert_eq!(late.count(), 1);
+    });
+}
+
+#[test]
 fn worker_without_receivers_sends_no_request_for_events() {
     run(|world| async move {
         world.submit("checksum", |_| {}).await;

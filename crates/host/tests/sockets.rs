@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -203,8 +203,10 @@ async fn stale_connection_is_replaced_without_an_error() {
 #[tokio::test]
 async fn refused_connection_and_slow_response_have_their_own_errors() {
     let network = Network::default();
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let refused = network.send(outgoing(free), RequestOptions::default()).await;
+    // Bound, so that no other program gets the port, and not listening.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refused = network.send(outgoing(silent.local_addr().unwrap()), RequestOptions::default()).await;
     assert!(matches!(refused, Err(OutboundError::ConnectionRefused)), "{refused:?}");
 
     let (address, _) = counting_server(|_| None).await;

@@ -39,11 +39,18 @@ impl LogSink for Terminal {
     fn line(&self, component: &str, source: Source, line: &str) {
         // Fails when the terminal is gone, which leaves no place for the error.
         let _ = match source {
-            Source::Stdout => writeln!(std::io::stdout().lock(), "{line}"),
-            Source::Stderr => writeln!(std::io::stderr().lock(), "{line}"),
-            Source::Host => writeln!(std::io::stderr().lock(), "host: component {component:?}: {line}"),
+            Source::Stdout => write_line(&mut std::io::stdout().lock(), "", line),
+            Source::Stderr => write_line(&mut std::io::stderr().lock(), "", line),
+            Source::Host => {
+                write_line(&mut std::io::stderr().lock(), &format!("host: component {component:?}: "), line)
+            }
         };
     }
+}
+
+/// Writes a line at once: standard error has no buffer, and other processes write to the same pipe.
+fn write_line(output: &mut impl Write, head: &str, line: &str) -> std::io::Result<()> {
+    output.write_all(format!("{head}{line}\n").as_bytes())
 }
 
 /// The terminal, for the output of some components only; lines of the host are always shown.
@@ -233,6 +240,24 @@ mod tests {
         let some = Followed::only(["api".to_owned()]);
         assert!(some.shows("api", Source::Stdout) && some.shows("worker", Source::Host));
         assert!(!some.shows("worker", Source::Stderr) && !Followed::default().shows("api", Source::Stdout));
+    }
+
+    #[test]
+    fn line_is_one_write() {
+        #[derive(Default)]
+        struct Writes(Vec<Vec<u8>>);
+        impl Write for Writes {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.push(bytes.to_vec());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut writes = Writes::default();
+        write_line(&mut writes, "host: ", "a line").unwrap();
+        assert_eq!(writes.0, [b"host: a line\n"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use models::TaskId;
 
 use crate::call::{Call, QueueKind, TASK_QUEUES};
 use crate::deliveries::note_of;
-use crate::edit::{changed, ends_with, is_code, member, with_members};
+use crate::edit::{Object, changed, ends_with, is_code, member, with_members};
 use crate::mutation::{Memory, Mutation};
 use crate::pause::PAUSE_BLOB;
 use crate::record::events::EventKey;
@@ -30,90 +30,19 @@ pub fn apply(
     mut request: Request<Bytes>,
     plain: &dyn Fn(Request<Bytes>) -> Response<Bytes>,
 ) -> Response<Bytes> {
+    if let Some(response) = instead(world, mutation, source, call, &request) {
+        return response;
+    }
+    delete_early(world, mutation, source, call, &request);
     let is_worker = source.role == Role::Worker;
-    let is_api = source.role == Role::Api;
-    let signed = |mut request: Request<Bytes>| {
-        world.cloud.borrow().sign(&mut request, world.storage_clock());
-        request
-    };
     match (mutation, call.op) {
-        (Mutation::AcceptWithoutMessage, Op::PutMessage) if is_api => return put_message_done(),
-        (Mutation::PoisonWithoutCopy, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
-            return put_message_done();
-        }
-        (Mutation::ForgetEvent, Op::PutMessage) if is_worker && call.queue == Some(QueueKind::Events) => {
-            return put_message_done();
-        }
-        (Mutation::GiveUpEventSilently, Op::PutMessage)
-            if call.queue == Some(QueueKind::Poison)
-                && text(request.body(), "MessageText").contains("EventOf") =>
-        {
-            return put_message_done();
-        }
-        (Mutation::DeleteBeforeEvent | Mutation::DeleteBeforeSinkEvent, Op::PutMessage)
-            if is_worker && call.queue == Some(QueueKind::Events) =>
-        {
-            let event = EventKey::of_message(&text(request.body(), "MessageText"));
-            let is_for_sink = mutation == Mutation::DeleteBeforeSinkEvent;
-            let event = event.filter(|event| event.is_for_sink == is_for_sink);
-            delete_held(world, source, event.map(|event| event.task));
-        }
-        (Mutation::ForgetAccepted, Op::PutMessage) if is_api && is_sink_event(&request, "Accepted") => {
-            return put_message_done();
-        }
-        (Mutation::ForgetOwedAccepted, Op::PutMessage)
-            if is_worker && is_sink_event(&request, "Accepted") =>
-        {
-            return put_message_done();
-        }
-        (Mutation::ForgetStarted, Op::PutMessage) if is_sink_event(&request, "Started") => {
-            return put_message_done();
-        }
-        (Mutation::PoisonWithoutReason, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
-            return plain(signed(requests::put_message("taskqueue-poison", &without_reason(request.body()))));
-        }
-        (Mutation::AcceptWithoutDocument, Op::PutStatus) if is_api => return put_blob_done(),
-        (Mutation::ForgetCancel, Op::PutStatus) if is_api && is_cancel(request.body()) => {
-            return put_blob_done();
-        }
-        (Mutation::ForgetOutcome, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
-            return put_blob_done();
-        }
-        (Mutation::IgnoreConditions, Op::PutStatus) => {
-            request.headers_mut().remove("if-match");
-            request.headers_mut().remove("if-none-match");
-            return plain(signed(request));
-        }
-        (Mutation::ClaimWithoutCondition, Op::PutAttachment) if is_api => {
-            request.headers_mut().remove("if-match");
-            request.headers_mut().remove("if-none-match");
-            return plain(signed(request));
-        }
-        (Mutation::DeleteBeforeWrite, Op::PutStatus) if is_worker && is_outcome(request.body()) => {
-            delete_held(world, source, call.task);
-        }
-        (Mutation::DeleteBeforeReplay, Op::GetMessages) if is_api => {
+        (Mutation::DeleteBeforeReplay, Op::GetMessages) if source.role == Role::Api => {
             let response = plain(request);
             let ids = texts(response.body(), "MessageId");
             for (id, receipt) in ids.into_iter().zip(texts(response.body(), "PopReceipt")) {
                 observed(world, source, requests::delete_message("taskqueue-poison", &id, &receipt));
             }
             return response;
-        }
-        (Mutation::IgnorePause, Op::GetBlob) if is_worker && call.blob.as_deref() == Some(PAUSE_BLOB) => {
-            return blob_not_found();
-        }
-        (Mutation::NeverWakeUp, Op::PutMessage)
-            if is_worker && wake_up_of(&text(request.body(), "MessageText")).is_some() =>
-        {
-            return put_message_done();
-        }
-        (Mutation::NeverWakeUp, Op::GetBlob)
-            if is_worker
-                && is_of_schedules(call)
-                && !world.record.borrow().messages.values().any(|it| wake_up_of(&it.text).is_some()) =>
-        {
-            return blob_not_found();
         }
         (Mutation::FireUnderRandomId, Op::PutStatus)
             if is_worker
@@ -122,94 +51,200 @@ pub fn apply(
         {
             return observed(world, source, with_random_id(request, call, source.now));
         }
-        (Mutation::DeleteBeforeSchedules, Op::PutAttachment) if is_worker && is_of_schedules(call) => {
-            delete_held_wake_ups(world, source);
-        }
         (Mutation::OverwriteSchedules, Op::PutAttachment) if is_worker && is_of_schedules(call) => {
             request.headers_mut().remove("if-match");
             return observed(world, source, request);
         }
-        (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => return status(204),
-        (Mutation::LookWhenIdle, Op::GetMessages)
-            if world.record.borrow().running.get(&source.instance).is_some_and(|running| *running > 0) =>
-        {
-            return xml("<QueueMessagesList></QueueMessagesList>");
+        _ => {}
+    }
+    if is_changed(world, mutation, source, call, &mut request) {
+        world.cloud.borrow().sign(&mut request, world.storage_clock());
+    }
+    let response = plain(request);
+    remember(&mut world.memory.borrow_mut(), call, &response);
+    response
+}
+
+/// The response to a request that the mistake keeps from storage.
+fn instead(
+    world: &World,
+    mutation: Mutation,
+    source: Source,
+    call: &Call,
+    request: &Request<Bytes>,
+) -> Option<Response<Bytes>> {
+    const NO_MESSAGES: &str = "<QueueMessagesList></QueueMessagesList>";
+    let is_worker = source.role == Role::Worker;
+    match (mutation, call.op) {
+        (_, Op::PutMessage) if is_message_forgotten(mutation, source, call, request) => {
+            Some(put_message_done())
         }
-        (Mutation::NeverTakeLow, Op::GetMessages) if call.queue_name == TASK_QUEUES[2] && is_early(world) => {
-            return xml("<QueueMessagesList></QueueMessagesList>");
+        (_, Op::PutStatus) if is_document_forgotten(mutation, source, request) => Some(put_blob_done()),
+        (Mutation::LeavePartsApart, Op::JoinParts) => Some(put_blob_done()),
+        (Mutation::IgnorePause, Op::GetBlob) if is_worker && call.blob.as_deref() == Some(PAUSE_BLOB) => {
+            Some(blob_not_found())
+        }
+        (Mutation::NeverWakeUp, Op::GetBlob) if is_worker && is_of_schedules(call) => {
+            let record = world.record.borrow();
+            let is_any_left = record.messages.values().any(|it| wake_up_of(&it.text).is_some());
+            (!is_any_left).then(blob_not_found)
+        }
+        (Mutation::NeverDelete, Op::DeleteMessage) if is_worker => Some(status(204)),
+        (Mutation::LookWhenIdle, Op::GetMessages) => {
+            let running = world.record.borrow().running.get(&source.instance).copied();
+            running.is_some_and(|running| running > 0).then(|| xml(NO_MESSAGES))
+        }
+        (Mutation::NeverTakeLow, Op::GetMessages) if call.queue_name == TASK_QUEUES[2] => {
+            is_early(world).then(|| xml(NO_MESSAGES))
+        }
+        (Mutation::NeverRenew, Op::UpdateMessage) if is_worker => {
+            let seconds = visibility(request);
+            (seconds == world.knobs().visibility).then(|| renewed(world, call, seconds))
+        }
+        (Mutation::NeverSweep, Op::ListBlobs) if is_worker => {
+            Some(xml("<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>"))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the message is believed to be put although it is not.
+fn is_message_forgotten(mutation: Mutation, source: Source, call: &Call, request: &Request<Bytes>) -> bool {
+    let (is_api, is_worker) = (source.role == Role::Api, source.role == Role::Worker);
+    let is_poison = call.queue == Some(QueueKind::Poison);
+    let message = || text(request.body(), "MessageText");
+    match mutation {
+        Mutation::AcceptWithoutMessage => is_api,
+        Mutation::PoisonWithoutCopy => is_poison,
+        Mutation::ForgetEvent => is_worker && call.queue == Some(QueueKind::Events),
+        Mutation::GiveUpEventSilently => is_poison && message().contains("EventOf"),
+        Mutation::ForgetAccepted => is_api && is_sink_event(request, "Accepted"),
+        Mutation::ForgetOwedAccepted => is_worker && is_sink_event(request, "Accepted"),
+        Mutation::ForgetStarted => is_sink_event(request, "Started"),
+        Mutation::NeverWakeUp => is_worker && wake_up_of(&message()).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether the document is believed to be stored although it is not.
+fn is_document_forgotten(mutation: Mutation, source: Source, request: &Request<Bytes>) -> bool {
+    match mutation {
+        Mutation::AcceptWithoutDocument => source.role == Role::Api,
+        Mutation::ForgetCancel => source.role == Role::Api && is_cancel(request.body()),
+        Mutation::ForgetOutcome => source.role == Role::Worker && is_outcome(request.body()),
+        _ => false,
+    }
+}
+
+/// Deletes messages that the request should precede.
+fn delete_early(world: &World, mutation: Mutation, source: Source, call: &Call, request: &Request<Bytes>) {
+    if source.role != Role::Worker {
+        return;
+    }
+    match (mutation, call.op) {
+        (Mutation::DeleteBeforeEvent | Mutation::DeleteBeforeSinkEvent, Op::PutMessage)
+            if call.queue == Some(QueueKind::Events) =>
+        {
+            let event = EventKey::of_message(&text(request.body(), "MessageText"));
+            let is_for_sink = mutation == Mutation::DeleteBeforeSinkEvent;
+            let event = event.filter(|event| event.is_for_sink == is_for_sink);
+            delete_held(world, source, event.map(|event| event.task));
+        }
+        (Mutation::DeleteBeforeWrite, Op::PutStatus) if is_outcome(request.body()) => {
+            delete_held(world, source, call.task);
+        }
+        (Mutation::DeleteBeforeSchedules, Op::PutAttachment) if is_of_schedules(call) => {
+            delete_held_wake_ups(world, source);
+        }
+        _ => {}
+    }
+}
+
+/// Changes a request; whether it did.
+fn is_changed(
+    world: &World,
+    mutation: Mutation,
+    source: Source,
+    call: &Call,
+    request: &mut Request<Bytes>,
+) -> bool {
+    let is_worker = source.role == Role::Worker;
+    match (mutation, call.op) {
+        (Mutation::IgnoreConditions, Op::PutStatus) => drop_conditions(request),
+        (Mutation::ClaimWithoutCondition, Op::PutAttachment) if source.role == Role::Api => {
+            drop_conditions(request);
+        }
+        (Mutation::PoisonWithoutReason, Op::PutMessage) if call.queue == Some(QueueKind::Poison) => {
+            *request = requests::put_message("taskqueue-poison", &without_reason(request.body()));
         }
         (Mutation::TakeLowFirst, Op::GetMessages | Op::UpdateMessage | Op::DeleteMessage)
             if is_worker && is_early(world) =>
         {
-            request = signed(with_exchanged_queue(request));
-        }
-        (Mutation::NeverRenew, Op::UpdateMessage) if is_worker => {
-            let seconds = visibility(&request);
-            if seconds == world.knobs().visibility {
-                return renewed(world, call, seconds);
-            }
+            *request = with_exchanged_queue(std::mem::take(request));
         }
         (Mutation::KeepOldReceipt, Op::UpdateMessage | Op::DeleteMessage) if is_worker => {
             let id = call.message.clone().unwrap_or_default();
             let first = world.memory.borrow().receipts.get(&id).map(|(first, _)| first.clone());
-            if let Some(first) = first {
-                request = signed(match call.op {
-                    Op::UpdateMessage => {
-                        requests::update_message(&call.queue_name, &id, &first, visibility(&request))
-                    }
-                    _ => requests::delete_message(&call.queue_name, &id, &first),
-                });
-            }
+            let Some(first) = first else { return false };
+            *request = match call.op {
+                Op::UpdateMessage => {
+                    requests::update_message(&call.queue_name, &id, &first, visibility(request))
+                }
+                _ => requests::delete_message(&call.queue_name, &id, &first),
+            };
         }
-        (Mutation::LeavePartsApart, Op::JoinParts) => return put_blob_done(),
         (Mutation::ShareResultName, Op::PutAttachment | Op::PutPart | Op::JoinParts | Op::PutStatus) => {
-            request = signed(with_shared_name(request));
+            *request = with_shared_name(std::mem::take(request));
         }
         (Mutation::CountReleased, Op::PutStatus) if is_worker => {
-            request = signed(changed(request, |document| {
-                if ends_with(document, 0, "Released") {
-                    let used = member(document, "AttemptsUsed").unwrap_or(0);
-                    document.insert("AttemptsUsed".to_owned(), (used + 1).into());
-                }
-            }));
+            *request = changed(std::mem::take(request), count_released);
         }
         (Mutation::ForgetProcessEnds, Op::PutStatus) if is_worker => {
-            request = signed(changed(request, |document| {
-                let history = document.get_mut("History").and_then(serde_json::Value::as_array_mut);
-                for record in history.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
-                    if record.get("Outcome").and_then(serde_json::Value::as_str) == Some("Released") {
-                        record.remove("Error");
-                    }
-                }
-            }));
+            *request = changed(std::mem::take(request), forget_process_ends);
         }
         (Mutation::InterruptionIsFinal, Op::PutStatus) if is_worker => {
-            request = signed(changed(request, |document| {
-                if member(document, "Status") == Some(2) && ends_with(document, 1, "Abandoned") {
-                    document.insert("Status".to_owned(), 3.into());
-                    document.insert(
-                        "Error".to_owned(),
-                        serde_json::json!({ "Code": "Interrupted", "Message": "a worker was lost" }),
-                    );
-                    document.remove("Result");
-                    document.remove("ResultBlob");
-                }
-            }));
+            *request = changed(std::mem::take(request), fail_interrupted);
         }
         (Mutation::ForgetSurvival, Op::UpdateMessage)
             if is_worker && note_of(request.body()).is_some_and(|(_, lost)| lost == 0) =>
         {
             *request.body_mut() = Bytes::new();
-            request = signed(request);
         }
-        (Mutation::NeverSweep, Op::ListBlobs) if is_worker => {
-            return xml("<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>");
-        }
-        _ => {}
+        _ => return false,
     }
-    let response = plain(request);
-    remember(&mut world.memory.borrow_mut(), call, &response);
-    response
+    true
+}
+
+fn drop_conditions(request: &mut Request<Bytes>) {
+    for name in ["if-match", "if-none-match"] {
+        request.headers_mut().remove(name);
+    }
+}
+
+fn count_released(document: &mut Object) {
+    if ends_with(document, 0, "Released") {
+        let used = member(document, "AttemptsUsed").unwrap_or(0);
+        document.insert("AttemptsUsed".to_owned(), (used + 1).into());
+    }
+}
+
+fn forget_process_ends(document: &mut Object) {
+    let history = document.get_mut("History").and_then(serde_json::Value::as_array_mut);
+    for record in history.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+        if record.get("Outcome").and_then(serde_json::Value::as_str) == Some("Released") {
+            record.remove("Error");
+        }
+    }
+}
+
+fn fail_interrupted(document: &mut Object) {
+    if member(document, "Status") == Some(2) && ends_with(document, 1, "Abandoned") {
+        document.insert("Status".to_owned(), 3.into());
+        let error = serde_json::json!({ "Code": "Interrupted", "Message": "a worker was lost" });
+        document.insert("Error".to_owned(), error);
+        document.remove("Result");
+        document.remove("ResultBlob");
+    }
 }
 
 /// The response that the component gets instead of `response`.

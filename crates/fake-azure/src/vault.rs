@@ -26,28 +26,8 @@ pub(crate) fn secret(
             "api-version must be 7.4 or another stable 7.x.",
         );
     }
-    let unauthorized = |message: &str| {
-        refuse(StatusCode::UNAUTHORIZED, "Unauthorized", message)
-            .header("www-authenticate", &issuer.vault_challenge())
-    };
-    let Some(token) = bearer(call) else {
-        return unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
-    };
-    let object_id = match issuer.check(&token, Audience::Vault, now) {
-        Ok(object_id) => object_id,
-        Err(why) => return unauthorized(&format!("AKV10022: {why}")),
-    };
-    let allowed = config
-        .identities
-        .iter()
-        .find(|identity| identity.object_id == object_id)
-        .is_some_and(|i| i.allowed.as_ref().is_none_or(|allowed| allowed.contains(&Action::SecretsGet)));
-    if !allowed {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "Forbidden",
-            "Caller is not authorized to perform action on resource: Microsoft.KeyVault/vaults/secrets/getSecret/action",
-        );
+    if let Some(refusal) = refusal(call, config, issuer, now) {
+        return refusal;
     }
     if throttled {
         return refuse(
@@ -57,20 +37,9 @@ pub(crate) fn secret(
         )
         .header("retry-after", "10");
     }
-    // By address there is no vault name: then it is the only one there is.
-    let vault = if call.target.account.is_empty() {
-        config.vaults.iter().next()
-    } else {
-        config.vaults.get_key_value(&call.target.account)
-    };
     let path = call.target.rest.as_deref().unwrap_or_default();
     let (name, version) = path.split_once('/').map_or((path, None), |(name, v)| (name, Some(v)));
-    let found = vault.and_then(|(vault, secrets)| {
-        let (name, value) = secrets.iter().find(|(secret, _)| secret.eq_ignore_ascii_case(name))?;
-        let current = version_of(value);
-        version.is_none_or(|v| v.is_empty() || v == current).then_some((vault, name, value, current))
-    });
-    let Some((vault, name, value, current)) = found else {
+    let Some((vault, name, value, current)) = find(call, config, name, version) else {
         return refuse(
             StatusCode::NOT_FOUND,
             "SecretNotFound",
@@ -87,6 +56,56 @@ pub(crate) fn secret(
             "tags": {},
         }),
     )
+}
+
+/// The response to a caller without a valid token or the right to read secrets.
+fn refusal(
+    call: &Call,
+    config: &Config,
+    issuer: &TokenIssuer,
+    now: OffsetDateTime,
+) -> Option<ServiceResponse> {
+    let unauthorized = |message: &str| {
+        refuse(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+            .header("www-authenticate", &issuer.vault_challenge())
+    };
+    let Some(token) = bearer(call) else {
+        return Some(unauthorized("AKV10000: Request is missing a Bearer or PoP token."));
+    };
+    let object_id = match issuer.check(&token, Audience::Vault, now) {
+        Ok(object_id) => object_id,
+        Err(why) => return Some(unauthorized(&format!("AKV10022: {why}"))),
+    };
+    let allowed = config
+        .identities
+        .iter()
+        .find(|identity| identity.object_id == object_id)
+        .is_some_and(|i| i.allowed.as_ref().is_none_or(|allowed| allowed.contains(&Action::SecretsGet)));
+    (!allowed).then(|| {
+        refuse(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "Caller is not authorized to perform action on resource: Microsoft.KeyVault/vaults/secrets/getSecret/action",
+        )
+    })
+}
+
+/// The names of vault and secret, the value, and its version.
+fn find<'a>(
+    call: &Call,
+    config: &'a Config,
+    name: &str,
+    version: Option<&str>,
+) -> Option<(&'a str, &'a str, &'a str, String)> {
+    // By address there is no vault name: then it is the only one there is.
+    let (vault, secrets) = if call.target.account.is_empty() {
+        config.vaults.iter().next()
+    } else {
+        config.vaults.get_key_value(&call.target.account)
+    }?;
+    let (name, value) = secrets.iter().find(|(secret, _)| secret.eq_ignore_ascii_case(name))?;
+    let current = version_of(value);
+    version.is_none_or(|v| v.is_empty() || v == current).then_some((vault, name, value, current))
 }
 
 /// Another value is another version: 32 hex digits that do not reveal it.

@@ -6,6 +6,7 @@ use models::{
     DeliveryId, DeliveryNote, MessageError, TaskError, TaskMessage, TaskState, TaskStatus, Timestamp,
 };
 
+use crate::sweep::MAX_CLOCK_SKEW;
 use crate::{Policy, schedule, transition};
 
 /// The error code of a task whose attempts are used up.
@@ -294,10 +295,12 @@ fn carried_by_another(
     }
     let record = transition::running(document)?;
     let other = record.delivery.as_ref()?.message_id != delivery.id.message_id;
-    let until = record.started_at.plus(policy.task_timeout).plus(policy.visibility);
+    // The end is recorded after the time limit. The clock of the worker that started the attempt may be behind this one.
+    let longest = policy.task_timeout + policy.visibility.max(MAX_CLOCK_SKEW);
+    let until = record.started_at.plus(longest);
     // A start in the future comes from a clock that is ahead; it must not hide the message for longer than a start
     // at this moment would.
-    let remaining = until.since(now).min(policy.task_timeout + policy.visibility);
+    let remaining = until.since(now).min(longest);
     (other && !remaining.is_zero()).then(|| schedule::whole_seconds(remaining))
 }
 

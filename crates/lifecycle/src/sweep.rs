@@ -17,7 +17,7 @@ use crate::redelivery::MAX_PAUSE as MAX_ERROR_PAUSE;
 use crate::{Policy, events, retention, schedule, transition};
 
 /// The assumed maximum difference between the clocks of workers and storage.
-const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// By how much the time of a last write may be too early: storage tells it in whole seconds (RFC 9110 §8.8.2).
 const LAST_WRITTEN_RESOLUTION: Duration = Duration::from_secs(1);
 /// By how much a document's own timestamp may be later than the time of its last write.

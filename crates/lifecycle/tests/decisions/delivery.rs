@@ -3,6 +3,7 @@
 use crate::samples::{
     POLICY, at, delivery, foreign, id, in_state, ours, pending, running, secs, theirs, unusable,
 };
+use lifecycle::Policy;
 use lifecycle::delivery::{Delivery, Discard, DocumentRead, Step, decide, document_from_message};
 use lifecycle::outcome::{Effect, Outcome, settle};
 use lifecycle::redelivery;
@@ -265,6 +266,16 @@ fn duplicate_waits_longer_each_time_but_not_past_the_attempt() {
         assert_eq!(step(&document, &delivery("m2", count), at(2)), Step::Postpone(secs(seconds)), "{count}");
     }
     assert_eq!(step(&document, &delivery("m2", 50), at(1857)), Step::Postpone(secs(4)));
+}
+
+#[test]
+fn duplicate_waits_though_its_workers_clock_is_ahead() {
+    let policy = Policy { visibility: secs(2), task_timeout: secs(8), ..POLICY };
+    let document = in_state(TaskState::InProgress);
+    let decided = |now| decide(&Ok(ours()), DocumentRead::Found(&document), &delivery("m2", 1), &policy, now);
+    // Started at second 1 for 8 s at most, by a clock that may be a minute behind.
+    assert_eq!(word(&decided(at(9 + 59))), "postpone");
+    assert_eq!(word(&decided(at(9 + 60))), "run");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use storage::{LeaseLost, Read, StoredDocument, Write};
 
 use crate::attempt::Attempt;
 use crate::progress::Progress;
+use crate::redelivery::announcement_ended;
 
 /// The least time between two writes of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -111,7 +112,8 @@ async fn renew_lease(attempt: &mut Attempt<'_>, times: &mut Times) -> Result<(),
     let (engine, now) = (attempt.engine, attempt.engine.env.instant());
     let visibility = engine.policy.visibility;
     let renewed = {
-        let update = engine.queue.update(&attempt.message, visibility, None);
+        let text = announcement_ended(engine, &attempt.message);
+        let update = engine.queue.update(&attempt.message, visibility, text.as_deref());
         // A response after the end of the lease is too late: another worker may have the message.
         let lease_end = engine.env.sleep(attempt.leased_since.plus(visibility).since(now));
         match select(update, lease_end).await {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lifecycle::redelivery::{Approach, pause, survived};
+use lifecycle::redelivery::{Approach, approach, pause, survived};
 use models::DeliveryNote;
 use service::env::Instant;
 use service::log::Line;
@@ -55,6 +55,16 @@ async fn announce(
         }
         Ok(Err(LeaseLost)) => Some(DeliveryOutcome::Lost.into()),
         Err(error) => Some(not_updated(engine, &error)),
+    }
+}
+
+/// Returns the text with which a renewal of the lease ends the announcement of this worker, if there is one: the attempt is
+/// recorded, so that reading the message has not crashed it.
+pub(crate) fn announcement_ended(engine: &Engine, message: &ReceivedMessage) -> Option<String> {
+    let (count, note) = (message.dequeue_count, DeliveryNote::of(&message.text, message.dequeue_count));
+    match approach(count, note, &engine.policy) {
+        Approach::Announce(_) => survived(count, note).written_to(&message.text),
+        Approach::Plain | Approach::GiveUp(_) => None,
     }
 }
 

@@ -111,6 +111,34 @@ fn message_that_crashes_workers_is_given_up_and_replaced() {
 }
 
 #[test]
+fn worker_that_renews_its_lease_does_not_count_as_lost() {
+    run(|world| async move {
+        world.respond_to_tasks(|_| (Duration::from_secs(40), Response::new(Bytes::new())));
+        world.submit("routed", |_| {}).await;
+        world.fail(|request| match request.operation {
+            Operation::GetMessages => Fault::ResponseLost,
+            _ => Fault::None,
+        });
+        drain_for(&world, &[], HOUR).await;
+        world.end_faults();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let lost_workers = || {
+            let [message] = &world.messages("")[..] else { panic!("one message") };
+            DeliveryNote::of(&message.text, u32::MAX).lost_workers
+        };
+        let watch = async {
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            assert_eq!(lost_workers(), 1, "it has announced itself");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(lost_workers(), 0, "and has ended that with its first renewal");
+        };
+        let worker = world.worker(&[]);
+        let (counts, ()) = futures::join!(worker.drain(), watch);
+        assert_eq!(counts["completed"], 1);
+    });
+}
+
+#[test]
 fn no_task_fails_while_responses_are_lost_for_hours() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;

@@ -5,6 +5,7 @@ use fake_azure::{Operation, Service, Target};
 use http::Request;
 use models::TaskId;
 
+pub use crate::queues::{QUEUE, QueueKind, TASK_QUEUES};
 use crate::scenario::{Op, Part};
 
 /// Where the components believe Azure to be. Loopback, so that bearer tokens may travel over http.
@@ -19,25 +20,8 @@ pub const VAULT_URL: &str = "http://127.0.0.1:10004";
 pub const HANDLER_URL: &str = "http://handler.test/run";
 /// The host process of the handlers, when they have one.
 pub const HANDLER_PROCESS: &str = "http://handler.test";
-/// The queue of tasks.
-pub const QUEUE: &str = "taskqueue";
-/// The queues of tasks from the highest priority to the lowest; without `priority_queues`, the one in the middle.
-pub const TASK_QUEUES: [&str; 3] = ["taskqueue-high", QUEUE, "taskqueue-low"];
 /// The container of documents.
 pub const CONTAINER: &str = "tasks";
-
-/// Which queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum QueueKind {
-    /// Messages ready for a worker, of whichever priority.
-    Tasks,
-    /// Messages that wait for their time.
-    Scheduled,
-    /// Events of ended tasks.
-    Events,
-    /// Copies of messages that were given up.
-    Poison,
-}
 
 /// A request, understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,13 +102,7 @@ impl Call {
     }
 
     fn read_queue(&mut self, target: &Target) {
-        self.queue = match target.name.as_str() {
-            name if TASK_QUEUES.contains(&name) => Some(QueueKind::Tasks),
-            name if name.ends_with("-scheduled") => Some(QueueKind::Scheduled),
-            name if name.ends_with("-events") => Some(QueueKind::Events),
-            name if name.ends_with("-poison") => Some(QueueKind::Poison),
-            _ => None,
-        };
+        self.queue = QueueKind::named(&target.name);
         self.queue_name.clone_from(&target.name);
         self.message =
             target.rest.as_deref().and_then(|rest| rest.strip_prefix("messages/")).map(str::to_owned);

@@ -17,8 +17,13 @@ use crate::xml::{text, texts};
 /// No honest message is delivered so often, whatever goes wrong, and once in so long while an outage lasts.
 const MAX_DELIVERIES: u64 = 90;
 const MIN_PAUSE_SECONDS: u64 = 30;
+/// The least number of lost workers after which a message is given up unread.
+const MIN_LOST_WORKERS: u32 = 5;
 /// Shortest of the longest pauses of a message that waits for other tasks of its name (`lifecycle::handlers::slots`).
 const MIN_WAIT_FOR_NAME_SECONDS: u64 = 150;
+/// Shortest of the longest pauses of a message whose task another one seems to run (`lifecycle::delivery`), because a clock that
+/// was ahead recorded the start of the attempt.
+const MIN_POSTPONEMENT_SECONDS: u64 = 60;
 
 impl Record {
     pub(crate) fn message_put(&mut self, from: Source, call: &Call, request: &Bytes, response: &Bytes) {
@@ -94,9 +99,13 @@ impl Record {
                 Some(message) => message.kills,
                 None => self.kills_of_deleted.get(id).copied().unwrap_or(0),
             };
-            if kills < self.max_dequeue_count {
-                let most = self.max_dequeue_count;
-                let what = format!("a message that killed {kills} workers was given up, {most} are allowed");
+            let cut_off = self.announcements.cut_off(id);
+            let most = self.max_dequeue_count.max(MIN_LOST_WORKERS);
+            if kills + cut_off < most {
+                let what = format!(
+                    "a message that killed {kills} workers, and that {cut_off} could not give back, was given up, {most} are \
+                     allowed"
+                );
                 self.broken(Promise::P9, from.now, what);
             }
         }
@@ -145,6 +154,8 @@ impl Record {
         }
         let outage = self.faults_end_at.as_secs() / MIN_PAUSE_SECONDS;
         let waits_for_name = self.waits_for_name.as_secs() / MIN_WAIT_FOR_NAME_SECONDS;
+        let ahead = self.schedules.max_ahead.as_secs() / MIN_POSTPONEMENT_SECONDS;
+        let most = MAX_DELIVERIES + outage + waits_for_name + ahead;
         let ids = texts(body, "MessageId");
         // Events are received beside the tasks and take no slot.
         if call.queue == Some(QueueKind::Tasks) {
@@ -157,7 +168,7 @@ impl Record {
             let was_visible_at = std::mem::replace(&mut message.visible_at, visible_at);
             message.received_at = from.now;
             message.deliveries += 1;
-            if u64::from(message.deliveries) > MAX_DELIVERIES + outage + waits_for_name {
+            if u64::from(message.deliveries) > most {
                 let what = format!(
                     "message {id} has been delivered {} times and is still there",
                     message.deliveries
@@ -178,6 +189,7 @@ impl Record {
         request: &Bytes,
         response: &Response<Bytes>,
     ) {
+        self.announcements.updated(from, call, request);
         // What says that a worker survived gives the message back; it is not in its hands any more.
         if note_of(request).is_some_and(|(_, lost)| lost == 0)
             && let Some(id) = call.message.clone()

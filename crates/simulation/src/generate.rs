@@ -8,13 +8,15 @@ use std::time::Duration;
 use crate::crowd;
 use crate::fault_period::{FAULT_PERIOD, moment};
 use crate::garbage;
+use crate::lost_queue;
 use crate::outage;
 use crate::random::Rng;
 use crate::receiver;
 use crate::scenario::{
-    Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, Route, Scenario, Step,
-    TOLERATED_SKEW_MS, Task,
+    Ask, Credential, Element, Fault, Foreign, Identity, Index, Knobs, Op, Part, QueueKind, Route, Scenario,
+    Step, TOLERATED_SKEW_MS, Task,
 };
+use crate::unreliable;
 
 /// The scenario of `seed`.
 #[must_use]
@@ -88,6 +90,8 @@ pub fn scenario(seed: u64) -> Scenario {
         outage::of_one(&mut single, &mut knobs, &mut elements);
     } else if !fault_free {
         outage::rare(&mut single, &mut knobs, &mut tasks, &mut elements);
+        unreliable::periods(&mut Rng::fork(seed, 61), &mut elements);
+        lost_queue::losses(&mut Rng::fork(seed, 63), &mut elements);
     }
     Scenario { seed, knobs, tasks, elements }
 }
@@ -327,7 +331,7 @@ fn trouble(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
         elements.push(Element::Rotate { at: moment(rng) });
     }
     if rng.chance(2) {
-        elements.push(Element::QueueLost { at: moment(rng) });
+        elements.push(Element::QueueLost { at: moment(rng), queue: QueueKind::Tasks });
     }
 }
 
@@ -395,7 +399,7 @@ fn clocks(rng: &mut Rng, knobs: &Knobs, fault_free: bool, elements: &mut Vec<Ele
     }
 }
 
-fn fault(rng: &mut Rng, knobs: &Knobs) -> Fault {
+pub(crate) fn fault(rng: &mut Rng, knobs: &Knobs) -> Fault {
     let status = rng.one_of(503, &[500, 500, 429, 408, 401]);
     let wait = match rng.below(4) {
         0 => rng.between(100, 5_000),
@@ -475,6 +479,7 @@ mod tests {
             "CrashBefore",
             "CrashAfter",
             "Outage",
+            "Unreliable",
             "KillWorker",
             "KillApi",
             "StopWorker",

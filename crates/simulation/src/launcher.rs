@@ -45,6 +45,8 @@ pub struct Launcher {
     /// How many drains are going on, of all launchers.
     draining: Rc<Cell<usize>>,
     faults_off: Rc<Cell<bool>>,
+    /// How many clients and others may still do something.
+    players: Rc<Cell<usize>>,
     rng: RefCell<Rng>,
 }
 
@@ -57,6 +59,7 @@ impl Launcher {
         index: Index,
         draining: &Rc<Cell<usize>>,
         faults_off: &Rc<Cell<bool>>,
+        players: &Rc<Cell<usize>>,
     ) -> Rc<Self> {
         let loops = world.knobs().parallel;
         let paces = if world.mutation == Some(Mutation::RestAlone) { loops } else { 1 };
@@ -69,6 +72,7 @@ impl Launcher {
             released_at: Cell::default(),
             draining: Rc::clone(draining),
             faults_off: Rc::clone(faults_off),
+            players: Rc::clone(players),
             rng: RefCell::new(Rng::fork(world.scenario.seed, 500 + index as u64)),
         })
     }
@@ -108,10 +112,9 @@ impl Launcher {
             }
             let due = if is_first { sweep_at } else { Duration::MAX };
             let due = next.map_or(due, |next| next.min(due));
-            // A request that is late may bring a message.
-            let quiet = self.faults_off.get() && self.draining.get() == 0 && world.under_way() == 0;
-            // An operator may change a schedule at any time.
-            let quiet = quiet && !world.record.borrow().schedules.exist();
+            // A client that tries again, or a request that is late, may bring a message.
+            let over = self.faults_off.get() && self.players.get() == 0 && world.under_way() == 0;
+            let quiet = over && self.draining.get() == 0;
             let start = world.record.borrow().next_start();
             let longest = match start {
                 _ if !quiet => IDLE_PAUSE,

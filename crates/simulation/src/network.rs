@@ -197,7 +197,10 @@ impl World {
         *count += 1;
         let planned = self.faults.get(&(call.op, *count - 1)).copied();
         drop(asked);
-        let fault = planned.or_else(|| self.outage(source, call));
+        let fault = planned
+            .or_else(|| self.outage(source, call))
+            .or_else(|| self.chance_fault(source, call))
+            .or_else(|| self.refused_creation(call));
         if fault.is_some() {
             self.record.borrow_mut().count("fault");
         }
@@ -290,6 +293,7 @@ fn reversed(body: Bytes) -> Bytes {
 fn refusal(status: u16, op: Op) -> Response<Bytes> {
     let code = match status {
         403 => "AuthorizationFailure",
+        409 => "QueueBeingDeleted",
         404 if op == Op::Create => "ResourceNotFound",
         404 => "ContainerNotFound",
         500 => "InternalError",

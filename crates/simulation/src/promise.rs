@@ -23,7 +23,7 @@ pub enum Promise {
     /// Nothing grows without bound.
     P8,
     /// A task becomes `TooManyDeliveries` only after `max_dequeue_count` attempts were started, and a message
-    /// is given up unread only after it killed that many workers.
+    /// is given up unread only after it killed that many workers, those included that lived and could not update it.
     P9,
     /// After an outage of one part alone every accepted task comes to the end that its handler gives it.
     P10,

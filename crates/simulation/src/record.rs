@@ -2,6 +2,7 @@
 //!
 //! It is a second, independent model of storage, with which the checks compare what components do.
 
+pub mod announcements;
 pub mod events;
 pub mod order;
 pub mod pause;
@@ -291,6 +292,8 @@ pub struct Record {
     pub messages: BTreeMap<String, Message>,
     /// Workers that each deleted message killed: a copy of it may arrive in the poison queue late.
     pub kills_of_deleted: BTreeMap<String, u32>,
+    /// Workers that announced themselves in a message.
+    pub announcements: announcements::Announcements,
     /// Ids of messages of which there is a copy in the poison queue.
     pub poisoned: BTreeSet<String>,
     /// Messages in the poison queue, by their ids there: the task that each names, and when it was put or received last.
@@ -384,9 +387,23 @@ impl Record {
         for (_, id) in in_hand {
             if let Some(message) = self.messages.get_mut(id).filter(|message| message.visible_at > now) {
                 message.kills += 1;
+                self.announcements.killed(instance, id);
             }
         }
         self.running.remove(&instance);
+    }
+
+    /// A queue was deleted with its messages. Only an event of the sink that is no end has nothing that leads to another one.
+    pub(crate) fn queue_lost(&mut self, queue: QueueKind) {
+        let lost = self.messages.extract_if(.., |_, message| message.queue == queue);
+        let texts: Vec<_> = lost.map(|(_, message)| message.text).collect();
+        for text in texts {
+            self.sink_message_lost(&text);
+        }
+        if queue == QueueKind::Poison {
+            self.given_up.clear();
+            self.given_up_events.clear();
+        }
     }
 
     /// What is known of task `id`.

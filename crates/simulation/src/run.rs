@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::call::{QUEUE, QueueKind, TASK_QUEUES};
+use crate::call::{QUEUE, QueueKind};
 use crate::clients::Clients;
 use crate::fleet::{Fleet, Runner};
 use crate::launcher::Launcher;
@@ -86,7 +86,9 @@ impl Run {
             }
         }
         let launchers: Vec<_> = (0..world.knobs().workers)
-            .map(|index| Launcher::new(world, &self.fleet, index, &self.draining, &self.faults_off))
+            .map(|index| {
+                Launcher::new(world, &self.fleet, index, &self.draining, &self.faults_off, &self.players)
+            })
             .collect();
         for launcher in &launchers {
             for own in 0..world.knobs().parallel {
@@ -221,18 +223,16 @@ async fn play(
                 fleet.kill_all(world, "its configuration was changed");
             }
         }
-        Element::QueueLost { at } => {
+        Element::QueueLost { at, queue } => {
             world.exec.sleep(at).await;
-            for queue in TASK_QUEUES {
-                world.outside(requests::delete_queue(queue));
-            }
-            world.record.borrow_mut().messages.retain(|_, message| message.queue != QueueKind::Tasks);
+            world.lose(queue);
         }
         Element::Submit { .. }
         | Element::Ask { .. }
         | Element::Pause { .. }
         | Element::Schedule { .. }
         | Element::Fault { .. }
+        | Element::Unreliable { .. }
         | Element::Outage { .. } => {}
     }
 }

@@ -6,9 +6,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use lifecycle::firing::MAX_MISSED;
+
 pub use crate::knobs::{Credential, Knobs, TOLERATED_SKEW_MS};
 pub use crate::op::Op;
+use crate::plan::Change;
 pub use crate::plan::Plan;
+pub use crate::queues::QueueKind;
 pub use crate::receive::Receive;
 
 /// Which instance of a role, counted from 0.
@@ -265,6 +269,17 @@ pub enum Element {
         /// How.
         status: u16,
     },
+    /// Some requests to a service go wrong, each in a way of its own.
+    Unreliable {
+        /// From when.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// Which service.
+        part: Part,
+        /// How many of a hundred.
+        percent: u64,
+    },
     /// A worker's host crashes and a new one starts.
     KillWorker {
         /// When.
@@ -307,10 +322,12 @@ pub enum Element {
         /// When.
         at: Duration,
     },
-    /// The queue is deleted with everything in it.
+    /// A queue is deleted with everything in it.
     QueueLost {
         /// When.
         at: Duration,
+        /// Which.
+        queue: QueueKind,
     },
 }
 
@@ -390,6 +407,21 @@ impl Scenario {
             _ => None,
         });
         submitted.filter_map(|(task, times)| Some(hours(self.tasks.get(*task)?) * times)).sum()
+    }
+
+    /// How often schedules fire at most, what they make up for after clocks were wrong included.
+    #[must_use]
+    pub fn firings(&self) -> u32 {
+        let wrong = 2 * self.clock_steps_ms() / 1_000;
+        let firings = self.elements.iter().map(|element| match element {
+            Element::Schedule { plan, .. } => {
+                let each = |interval: u64| ((plan.ends + wrong) / interval.max(1) + 1).min(MAX_MISSED as u64);
+                each(plan.interval)
+                    + if let Change::Replace(_, interval) = plan.change { each(interval) } else { 0 }
+            }
+            _ => 0,
+        });
+        u32::try_from(firings.sum::<u64>()).unwrap_or(u32::MAX)
     }
 
     /// Whether the order of deliveries can be judged: one drain at a time, which nothing disturbs.

@@ -1,5 +1,7 @@
 //! Makes a [`Mutation`] on the way between a component and storage.
 
+mod falsified;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use models::TaskId;
 
 use crate::call::{Call, QueueKind, TASK_QUEUES};
 use crate::deliveries::note_of;
-use crate::edit::{Object, changed, ends_with, is_code, member, with_members};
+use crate::edit::{Object, changed, ends_with, member};
 use crate::mutation::{Memory, Mutation};
 use crate::pause::PAUSE_BLOB;
 use crate::record::events::EventKey;
@@ -20,6 +22,8 @@ use crate::scenario::Op;
 use crate::watch::Source;
 use crate::world::World;
 use crate::xml::{text, texts};
+
+pub use falsified::falsified;
 
 /// Lets `request` reach storage, with the mistake. `plain` applies a request without one.
 pub fn apply(
@@ -244,84 +248,6 @@ fn fail_interrupted(document: &mut Object) {
         document.insert("Error".to_owned(), error);
         document.remove("Result");
         document.remove("ResultBlob");
-    }
-}
-
-/// The response that the component gets instead of `response`.
-#[must_use]
-pub fn falsified(
-    world: &World,
-    mutation: Mutation,
-    source: Source,
-    call: &Call,
-    mut response: Response<Bytes>,
-) -> Response<Bytes> {
-    let status_code = response.status().as_u16();
-    match (mutation, call.op, source.role) {
-        (Mutation::IgnoreLoss, Op::UpdateMessage, Role::Worker)
-            if status_code == 404 || status_code == 400 =>
-        {
-            let mut kept = status(204);
-            let headers = kept.headers_mut();
-            headers.insert("x-ms-popreceipt", HeaderValue::from_static("receipt-of-no-message"));
-            headers
-                .insert("x-ms-time-next-visible", HeaderValue::from_static("Fri, 01 Jan 2027 00:00:00 GMT"));
-            kept
-        }
-        (Mutation::ContainerIsGone, _, Role::Worker) if is_code(&response, "ContainerNotFound") => {
-            response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
-            response
-        }
-        (Mutation::FireWhilePaused, Op::GetBlob, Role::Worker) if is_of_schedules(call) => {
-            response.map(|body| without_member(&body, "PausedAt"))
-        }
-        (Mutation::MakeUpForSkipped, Op::GetBlob, Role::Worker) if is_of_schedules(call) => {
-            let changed = |body: Bytes| {
-                let text = String::from_utf8_lossy(&body);
-                text.replace(r#""Missed":"Skip""#, r#""Missed":"All""#).into_bytes().into()
-            };
-            response.map(changed)
-        }
-        (Mutation::BelieveReceiver, Op::Receiver, Role::Worker) => status(200),
-        (Mutation::HandlerErrorIsFinal, Op::Handler, Role::Worker) if status_code >= 500 => status(422),
-        (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
-            response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
-        }
-        (Mutation::LoseAcceptedNote, Op::GetMessages, Role::Worker) => {
-            response.map(|body| without_member(&body, "AcceptedDue"))
-        }
-        (Mutation::IgnoreExpiry, Op::GetBlob | Op::GetMessages, Role::Worker) => {
-            response.map(|body| without_member(&body, "StartBy"))
-        }
-        // Documents alone: the first attempt, which may be of the message, is allowed in any case.
-        (Mutation::IgnoreMaxAttempts, Op::GetBlob, Role::Worker) => {
-            response.map(|body| without_member(&body, "MaxAttempts"))
-        }
-        (Mutation::CountDeliveries, Op::GetBlob, Role::Worker) if call.task.is_some() => {
-            let record = world.record.borrow();
-            let of_task = record.messages.values().filter(|message| message.task == call.task);
-            let deliveries = of_task.map(|message| message.deliveries).max().unwrap_or(0);
-            response.map(|body| {
-                with_members(body, |document| {
-                    document.insert("AttemptsUsed".to_owned(), deliveries.saturating_sub(1).into());
-                })
-            })
-        }
-        (Mutation::AcceptOtherContent, Op::GetBlob, Role::Api) if call.task.is_some() => {
-            response.map(|body| {
-                let text = String::from_utf8_lossy(&body).replace("variant 0", "variant 1");
-                text.into_bytes().into()
-            })
-        }
-        _ => response,
-    }
-}
-
-/// Renames a member in a document, or in the documents of messages, to one that means nothing.
-fn without_member(body: &Bytes, name: &str) -> Bytes {
-    match std::str::from_utf8(body) {
-        Ok(text) => text.replace(name, &"x".repeat(name.len())).into_bytes().into(),
-        Err(_) => body.clone(),
     }
 }
 

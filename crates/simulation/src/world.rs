@@ -13,6 +13,7 @@ use crate::cloud::Cloud;
 use crate::epoch::EPOCH;
 use crate::executor::{Executor, Group};
 use crate::mutation::{self, Memory, Mutation};
+use crate::queues::QueueKind;
 use crate::random::Rng;
 use crate::record::{InstanceId, Record, Role};
 use crate::scenario::{Ask, Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
@@ -47,6 +48,10 @@ pub struct World {
     pub(crate) faults: BTreeMap<(Op, u32), Fault>,
     pub(crate) asked: RefCell<BTreeMap<Op, u32>>,
     rng: RefCell<Rng>,
+    /// When queues were deleted.
+    pub(crate) deleted_queues: RefCell<BTreeMap<QueueKind, Duration>>,
+    /// Decides which requests to an unreliable service go wrong.
+    pub(crate) chance: RefCell<Rng>,
     pub(crate) faults_off: Cell<bool>,
     pub(crate) rate_limit: u32,
     pub(crate) under_way: Cell<usize>,
@@ -69,8 +74,8 @@ impl World {
             .collect();
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
         let tasks = u32::try_from(scenario.tasks.len()).unwrap_or(1);
-        // Clocks that are hours behind make up for hundreds of firings. Their tasks are created, run and purged together.
-        let fired = if scenario.knobs.schedules { 500 } else { 0 };
+        // A clock that is hours off makes up for hundreds of firings. Their tasks are created, run and purged together.
+        let fired = if scenario.knobs.schedules { scenario.firings().max(500) } else { 0 };
         let (of_schedules, tasks) = (3 * fired, tasks + fired);
         // A task has three events of up to five requests, which take no slot.
         let of_events = if scenario.knobs.sink.is_empty() { 0 } else { 15 * tasks };
@@ -117,6 +122,8 @@ impl World {
             faults,
             asked: RefCell::default(),
             rng: RefCell::new(Rng::fork(seed, 3)),
+            deleted_queues: RefCell::default(),
+            chance: RefCell::new(Rng::fork(seed, 62)),
             faults_off: Cell::new(false),
             // More than a correct worker needs in its busiest second: see docs/performance.md.
             rate_limit: 150 + 12 * concurrency.min(tasks + 4) + of_events + of_schedules,

@@ -17,7 +17,7 @@ pub const SCHEDULES_BLOB: &str = "schedules";
 pub struct Schedules {
     /// What the operators have, by name.
     pub(crate) plans: BTreeMap<String, Plan>,
-    /// By how much clocks are apart at most.
+    /// By how much clocks are apart at most, those that are set included.
     pub(crate) max_ahead: Duration,
     /// Every recurrence that was stored, by name and generation.
     pub(crate) recurrences: BTreeMap<(String, u64), Recurrence>,
@@ -58,12 +58,6 @@ pub fn wake_up_of(text: &str) -> Option<u64> {
 }
 
 impl Schedules {
-    /// Whether there are schedules.
-    #[must_use]
-    pub fn exist(&self) -> bool {
-        !self.existing.is_empty()
-    }
-
     pub(crate) fn read(&mut self, entry: &Value, by: Role, now: Timestamp) {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let moment = |value: Option<&Value>| text(value)?.parse::<Timestamp>().ok();

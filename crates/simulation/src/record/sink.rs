@@ -20,6 +20,8 @@ pub struct SinkLife {
     pub is_delivered: bool,
     /// There is a copy of its message in the poison queue.
     pub is_poisoned: bool,
+    /// Its message was deleted with the queue of events.
+    pub is_lost: bool,
     /// Calls of the sink.
     pub calls: u32,
 }
@@ -71,6 +73,7 @@ impl Record {
     pub(crate) fn event_put(&mut self, now: Duration, text: &str) {
         if let Some(key) = EventKey::of_message(text) {
             let event = self.event(&key);
+            event.rounds += u32::from(!event.is_put || event.is_poisoned);
             (event.is_put, event.is_poisoned) = (true, false);
         }
         if let Some(name) = event_name(text) {
@@ -85,11 +88,11 @@ impl Record {
         if id.is_empty() || event.get("id").and_then(Value::as_str) != Some(&*id) {
             self.broken(Promise::P17, now, format!("an event has another id than {id}"));
         }
-        let (calls, puts) = match end_of_event(event) {
+        let (calls, rounds) = match end_of_event(event) {
             Some(key) => {
                 let event = self.event(&key);
                 event.calls += 1;
-                (event.calls, 1)
+                (event.calls, event.rounds)
             }
             None => {
                 let event = self.sink_events.entry(id.clone()).or_default();
@@ -97,7 +100,7 @@ impl Record {
                 (event.calls, event.puts)
             }
         };
-        if calls > MAX_CALLS.saturating_mul(puts) {
+        if calls > MAX_CALLS.saturating_mul(rounds) {
             self.broken(Promise::P8, now, format!("the sink was called {calls} times for {id}"));
         }
         calls
@@ -124,7 +127,7 @@ impl Record {
             if let Some(id) = id_of_message(&message) {
                 let event = self.sink_events.entry(id).or_default();
                 event.puts += 1;
-                event.is_poisoned = false;
+                (event.is_poisoned, event.is_lost) = (false, false);
             }
             return;
         }
@@ -159,6 +162,13 @@ impl Record {
         }
     }
 
+    pub(crate) fn sink_message_lost(&mut self, text: &str) {
+        let message = serde_json::from_str(text).unwrap_or_default();
+        if let Some(id) = id_of_message(&message) {
+            self.sink_events.entry(id).or_default().is_lost = true;
+        }
+    }
+
     /// The acceptances that were neither delivered nor given up, at the end of a run; without faults the starts as well.
     #[must_use]
     pub fn lost_sink_events(&self, is_fair: bool) -> Vec<(Promise, String)> {
@@ -168,10 +178,9 @@ impl Record {
             let is_accepted = !life.accepted.is_empty() || document.attempt > 0 || document.is_terminal();
             let accepted = document.created_at.as_deref().and_then(|at| id_of(*task, "accepted", 0, at));
             let has_end = |prefix: &str| {
-                let mut events = self.sink_events.range(prefix.to_owned()..);
-                events
-                    .next()
-                    .is_some_and(|(id, it)| id.starts_with(prefix) && (it.is_delivered || it.is_poisoned))
+                let event = self.sink_events.range(prefix.to_owned()..).next();
+                let is_over = |it: &SinkLife| it.is_delivered || it.is_poisoned || it.is_lost;
+                event.is_some_and(|(id, it)| id.starts_with(prefix) && is_over(it))
             };
             if is_accepted && !accepted.as_deref().is_some_and(has_end) {
                 lost.push((Promise::P17, format!("the acceptance of task {task} was not delivered")));

@@ -21,6 +21,8 @@ const SHOWN_LANGUAGE: &str = "python";
 const FAILING: &str = "failing";
 /// The seconds that this function asks for. The back-off of the tests is at most 2 s.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// What it prints for one of the tasks, which has to be a line of the log.
+const PRINTED: &str = "stock: -1";
 /// What the task's error says about an unexpected exception: one of these in each language.
 const UNEXPECTED: [&str; 3] =
     ["invalid type: null", "cannot read property 'stock' of null", "'NoneType' object is not subscriptable"];
@@ -88,6 +90,12 @@ fn follow(page: &str, language: &str, test: &[&str]) -> Result<()> {
                 let result = json!({"greeting": "Hello, Ada"});
                 ensure!(monitor.get("result") == Some(&result), "{monitor}");
                 failures_are_told(address).with_context(|| system.log())?;
+                let log = std::fs::read_to_string(system.log())?;
+                ensure!(
+                    log.contains(PRINTED),
+                    "the log has no line that the handler printed: {}",
+                    system.log()
+                );
                 has_ended = true;
             }
             ["spin", ..] if system.is_embedded() => {}

@@ -2,21 +2,19 @@
 // Native builds of the whole workspace include this package; the imports exist only for WebAssembly.
 #![cfg(target_family = "wasm")]
 
-use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{self, select};
 use futures::stream::{self, Stream, StreamExt as _};
-use handler_protocol::task::MAX_REQUEST_BYTES;
+use handler_messages::{Writer, field};
+use handler_protocol::task::{Head, MAX_REQUEST_BYTES};
 use handler_protocol::{Failure, Outcome, Progress, Retry, Task, lines, response};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, Either, Full, Limited, StreamBody};
-use spin_sdk::http::{IntoResponse, Request};
-use spin_sdk::http_service;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::types::{self as wasi, ErrorCode, Request};
 use spin_sdk::wit_bindgen::{FutureReader, StreamReader};
 
 mod bindings {
@@ -64,54 +62,73 @@ impl Running {
     }
 }
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    let (head, body) = request.into_parts();
-    if head.method == Method::OPTIONS {
-        return whole(response::present());
+struct Adapter;
+
+spin_sdk::wasip3::http::service::export!(Adapter);
+
+impl Guest for Adapter {
+    async fn handle(request: Request) -> std::result::Result<wasi::Response, ErrorCode> {
+        match begin(request).await {
+            Begun::Ended(response) => handler_messages::respond(response),
+            Begun::Running(first, running) => {
+                let mut response = Response::new(());
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(lines::MEDIA_TYPE));
+                let (writer, response) = handler_messages::begin(&response.into_parts().0, true)?;
+                spin_sdk::wasip3::spawn(write(writer, first, running));
+                Ok(response)
+            }
+        }
     }
-    let Ok(body) = Limited::new(body, MAX_REQUEST_BYTES).collect().await else {
-        return whole(response::unread());
+}
+
+/// How the response begins.
+enum Begun {
+    /// The work has ended without progress within [`HEARTBEAT`]: the response need not be lines.
+    Ended(Response<Bytes>),
+    /// The first line, and what runs on.
+    Running(Bytes, Running),
+}
+
+async fn begin(request: Request) -> Begun {
+    let method = Method::try_from(request.get_method()).unwrap_or_default();
+    if method == Method::OPTIONS {
+        return Begun::Ended(response::present());
+    }
+    let fields = request.get_headers();
+    let head = Head::read(method, |name| field(&fields, name));
+    let Some(body) = handler_messages::read(request, &fields, MAX_REQUEST_BYTES).await else {
+        return Begun::Ended(response::unread());
     };
-    let task = match Task::read(&head.method, &head.headers, &body.to_bytes()) {
+    let task = match Task::read(head, &body) {
         Ok(task) => task,
-        Err(refusal) => return whole(response::refused(&refusal)),
+        Err(refusal) => return Begun::Ended(response::refused(&refusal)),
     };
     let (progress, result) = work_with_progress::run(to_wit(task)).await;
     let mut running = Running::new(progress, result);
-    let first = match running.next().await {
-        // Neither progress nor a second's work: the response need not be lines.
-        Event::End => return whole(response::ended(result_of(running.result.await).map(outcome))),
-        Event::Progress(first) => lines::progress(&progress_of(first)),
-        Event::Silence => lines::heartbeat(),
-    };
-    let lines = stream::once(future::ready(first)).chain(lines_of(running));
-    let mut response = Response::new(Either::Right(StreamBody::new(
-        lines.map(|line| Ok::<_, Infallible>(Frame::data(line))),
-    )));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(lines::MEDIA_TYPE));
-    response
-}
-
-/// The lines of the response, made as they are read: the handler waits while the worker does not read.
-fn lines_of(running: Running) -> impl Stream<Item = Bytes> + Unpin {
-    Box::pin(stream::unfold(Some(running), async |running| {
-        let mut running = running?;
-        match running.next().await {
-            Event::Progress(next) => Some((lines::progress(&progress_of(next)), Some(running))),
-            Event::Silence => Some((lines::heartbeat(), Some(running))),
-            Event::End => Some((lines::last(result_of(running.result.await)), None)),
-        }
-    }))
-}
-
-fn whole<S>(mut response: Response<Bytes>) -> Response<Either<Full<Bytes>, S>> {
-    let length = response.body().len();
-    if length > 0 {
-        // Without a length the host sends chunks, in two segments.
-        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    match running.next().await {
+        Event::End => Begun::Ended(response::ended(result_of(running.result.await).map(outcome))),
+        Event::Progress(first) => Begun::Running(lines::progress(&progress_of(first)), running),
+        Event::Silence => Begun::Running(lines::heartbeat(), running),
     }
-    response.map(|body| Either::Left(Full::new(body)))
+}
+
+/// Writes the lines of the response. Each is made when the one before was read: the handler waits while the worker does not
+/// read. A write that fails ends the handler.
+async fn write(mut writer: Writer, first: Bytes, mut running: Running) {
+    let mut line = first;
+    while writer.chunk(line).await {
+        line = match running.next().await {
+            Event::Progress(next) => lines::progress(&progress_of(next)),
+            Event::Silence => lines::heartbeat(),
+            Event::End => {
+                let last = lines::last(result_of(running.result.await));
+                if writer.chunk(last).await {
+                    writer.end().await;
+                }
+                return;
+            }
+        };
+    }
 }
 
 fn to_wit(task: Task) -> types::Task {

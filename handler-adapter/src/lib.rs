@@ -3,12 +3,12 @@
 #![cfg(target_family = "wasm")]
 
 use bytes::Bytes;
-use handler_protocol::task::MAX_REQUEST_BYTES;
+use handler_messages::field;
+use handler_protocol::task::{Head, MAX_REQUEST_BYTES};
 use handler_protocol::{Failure, Outcome, Retry, Task, response};
 use http::{Method, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
-use spin_sdk::http::{IntoResponse, Request};
-use spin_sdk::http_service;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::types::{self as wasi, ErrorCode, Request};
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
@@ -20,26 +20,27 @@ mod bindings {
 
 use bindings::accepted::handler::{types, work};
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    let mut response = respond(request).await;
-    let length = response.body().len();
-    if length > 0 {
-        // Without a length the host sends chunks, in two segments.
-        response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+struct Adapter;
+
+spin_sdk::wasip3::http::service::export!(Adapter);
+
+impl Guest for Adapter {
+    async fn handle(request: Request) -> Result<wasi::Response, ErrorCode> {
+        handler_messages::respond(respond(request).await)
     }
-    response.map(Full::new)
 }
 
 async fn respond(request: Request) -> Response<Bytes> {
-    let (head, body) = request.into_parts();
-    if head.method == Method::OPTIONS {
+    let method = Method::try_from(request.get_method()).unwrap_or_default();
+    if method == Method::OPTIONS {
         return response::present();
     }
-    let Ok(body) = Limited::new(body, MAX_REQUEST_BYTES).collect().await else {
+    let fields = request.get_headers();
+    let head = Head::read(method, |name| field(&fields, name));
+    let Some(body) = handler_messages::read(request, &fields, MAX_REQUEST_BYTES).await else {
         return response::unread();
     };
-    match Task::read(&head.method, &head.headers, &body.to_bytes()) {
+    match Task::read(head, &body) {
         Ok(task) => response::ended(work::run(to_wit(task)).await.map(outcome).map_err(failure)),
         Err(refusal) => response::refused(&refusal),
     }

@@ -11,8 +11,8 @@ const TARGET: &str = "wasm32-wasip2";
 pub(crate) const COMPONENTS: [&str; 4] =
     ["api-component", "handler-adapter", "handler-adapter-progress", "worker-component"];
 const ADAPTERS: [&str; 2] = ["handler-adapter", "handler-adapter-progress"];
-/// All crates that link only for [`TARGET`]: also those of tests, and the one with which the benchmark compares.
-pub(crate) const ONLY_WASM: [&str; 9] = [
+/// All crates that link only for [`TARGET`]: also those of tests, and those with which the benchmark compares.
+pub(crate) const ONLY_WASM: [&str; 10] = [
     "api-component",
     "handler-adapter",
     "handler-adapter-progress",
@@ -20,6 +20,7 @@ pub(crate) const ONLY_WASM: [&str; 9] = [
     "floor",
     "rust-http",
     "rust-typed",
+    "statistics",
     "wasi02",
     TEST_HANDLER,
 ];

@@ -8,11 +8,12 @@ use bench::{Comparison, Table};
 use bytes::Bytes;
 use host::{App, Blueprint, Limits, Options};
 use http::Request;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cpu;
 use crate::ratios::cells;
-use crate::world::{Credential, Failures, World, blueprint, root};
+use crate::sizes::TARGET;
+use crate::world::{Credential, Failures, World, blueprint, cargo_build, root};
 
 /// Tasks of one drain.
 const TASKS: u16 = 32;
@@ -25,35 +26,59 @@ const PAGE: usize = 64 * 1024;
 /// More memory than any of the examples needs, in pages.
 const MAX_PAGES: usize = 4096;
 
-/// An example in `handlers/`.
-struct Example {
-    name: &'static str,
-    input: Value,
+/// A handler that is a component of its own.
+pub(crate) struct Example {
+    /// The id of its component, also the `TaskName`.
+    pub(crate) name: &'static str,
+    /// Its entries in a manifest.
+    entries: &'static str,
+    pub(crate) input: &'static str,
     /// The files of its component.
     files: &'static [&'static str],
 }
 
-/// The files of components with an adapter.
-const OF_JAVASCRIPT: [&str; 2] =
-    ["target/wasm32-wasip2/release/handler_adapter.wasm", "handlers/javascript/handler.wasm"];
-const OF_PYTHON: [&str; 2] =
-    ["target/wasm32-wasip2/release/handler_adapter.wasm", "handlers/python/handler.wasm"];
+const ADAPTER: &str = "target/wasm32-wasip2/release/handler_adapter.wasm";
 
-fn examples() -> [Example; 3] {
-    [
-        Example {
-            name: "rust-http",
-            input: json!("to be or not to be"),
-            files: &["target/wasm32-wasip2/release/rust_http.wasm"],
-        },
-        Example { name: "javascript", input: json!("name,size\n\"a, b\",1\nc,2"), files: &OF_JAVASCRIPT },
-        Example { name: "python", input: json!([3, 1, 4, 1, 5]), files: &OF_PYTHON },
-    ]
-}
+/// The typed handler does the work of the built-in handler that it is compared with.
+pub(crate) const RUST: [Example; 2] = [
+    Example {
+        name: "rust-http",
+        entries: "handlers/rust-http/spin.toml",
+        input: TEXT,
+        files: &["target/wasm32-wasip2/release/rust_http.wasm"],
+    },
+    Example {
+        name: "statistics",
+        entries: "crates/bench/statistics/spin.toml",
+        input: TEXT,
+        files: &[ADAPTER, "target/wasm32-wasip2/release/statistics.wasm"],
+    },
+];
+
+const OTHERS: [Example; 2] = [
+    Example {
+        name: "javascript",
+        entries: "handlers/javascript/spin.toml",
+        input: r#""name,size\n\"a, b\",1\nc,2""#,
+        files: &[ADAPTER, "handlers/javascript/handler.wasm"],
+    },
+    Example {
+        name: "python",
+        entries: "handlers/python/spin.toml",
+        input: "[3, 1, 4, 1, 5]",
+        files: &[ADAPTER, "handlers/python/handler.wasm"],
+    },
+];
+
+/// The built-in handler that others are compared with.
+pub(crate) const BUILT_IN: &str = "text-statistics";
+/// The JSON of its `Input`.
+pub(crate) const TEXT: &str = r#""to be or not to be""#;
 
 /// Needs the components of `handlers/`, which `cargo xtask up --handlers` builds.
 pub(crate) async fn measure(rounds: usize) -> Result<Vec<Table>> {
-    let examples = examples();
+    build()?;
+    let examples: Vec<Example> = RUST.into_iter().chain(OTHERS).collect();
     for file in examples.iter().flat_map(|example| example.files) {
         ensure!(
             root().join(file).is_file(),
@@ -67,26 +92,55 @@ pub(crate) async fn measure(rounds: usize) -> Result<Vec<Table>> {
     ])
 }
 
-/// Where a manifest is written: beside `spin.toml`, from where its paths start.
-const MANIFEST: &str = ".spin-bench.toml";
-
-/// Compiles the application with more entries.
-fn with_entries(entries: &str) -> Result<Blueprint> {
-    let own = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
-    compiled(&format!("{own}\n{entries}"))
+/// Builds the handlers in Rust and their adapter.
+pub(crate) fn build() -> Result<()> {
+    let packages = ["rust-http", "statistics", "handler-adapter"].map(|name| ["--package", name]);
+    cargo_build(
+        &[&["--release", "--target", TARGET, "--target-dir", "target"], packages.as_flattened()].concat(),
+    )
 }
 
-fn compiled(manifest: &str) -> Result<Blueprint> {
-    let path = root().join(MANIFEST);
-    std::fs::write(&path, manifest).with_context(|| format!("cannot write {}", path.display()))?;
-    let compiled = blueprint(&path);
-    std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-    compiled
+/// A manifest beside `spin.toml`, from where its paths start. The file is removed when this is dropped.
+pub(crate) struct Manifest(pub(crate) PathBuf);
+
+impl Manifest {
+    fn write(text: &str) -> Result<Self> {
+        let path = root().join(".spin-bench.toml");
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// The application with more entries.
+    fn with_entries(entries: &str) -> Result<Self> {
+        let own = std::fs::read_to_string(root().join("spin.toml")).context("cannot read spin.toml")?;
+        Self::write(&format!("{own}\n{entries}"))
+    }
+
+    /// The application with these handlers.
+    pub(crate) fn with_handlers(examples: &[Example]) -> Result<Self> {
+        Self::with_entries(&examples.iter().map(entries).collect::<Result<Vec<_>>>()?.join("\n"))
+    }
+}
+
+impl Drop for Manifest {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 fn entries(example: &Example) -> Result<String> {
-    let path: PathBuf = root().join("handlers").join(example.name).join("spin.toml");
+    let path = root().join(example.entries);
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The variable that routes tasks to these handlers.
+pub(crate) fn rules(examples: &[Example]) -> String {
+    examples.iter().map(|example| (example.name, example.name)).collect::<Value>().to_string()
+}
+
+/// The body of a submission. `input` is JSON.
+pub(crate) fn task(name: &str, input: &str) -> Bytes {
+    format!(r#"{{"TaskName":"{name}","Input":{input}}}"#).into()
 }
 
 /// CPU time of a task from its receipt to its outcome, chained / in the worker, which counts the words of a text too.
@@ -98,17 +152,14 @@ async fn in_terms_of_the_worker(examples: &[Example], rounds: usize) -> Result<T
         "µs",
         "µs",
     ]);
-    let all: String = examples.iter().map(entries).collect::<Result<Vec<_>>>()?.join("\n");
-    let blueprint = with_entries(&all)?;
-    let rules: Value = examples.iter().map(|example| (example.name, example.name)).collect();
-    let rules = rules.to_string();
-    let world =
-        World::start_with(&blueprint, Credential::SharedKey, Duration::ZERO, &[("task_handlers", &rules)])?;
+    let blueprint = blueprint(&Manifest::with_handlers(examples)?.0)?;
+    let set = [("task_handlers", &*rules(examples))];
+    let world = World::start_with(&blueprint, Credential::SharedKey, Duration::ZERO, &set)?;
     for example in examples {
         let mut comparison = Comparison::default();
         for round in 0..=rounds {
-            let chained = cost(&world, example.name, &example.input).await?;
-            let own = cost(&world, "text-statistics", &json!("to be or not to be")).await?;
+            let chained = cost(&world, &task(example.name, example.input)).await?;
+            let own = cost(&world, &task(BUILT_IN, TEXT)).await?;
             // The first round warms both sides up.
             if round > 0 {
                 comparison.add(chained, own);
@@ -120,9 +171,8 @@ async fn in_terms_of_the_worker(examples: &[Example], rounds: usize) -> Result<T
 }
 
 /// CPU time of one task of a drain, in microseconds.
-async fn cost(world: &World, name: &str, input: &Value) -> Result<f64> {
-    let task = Bytes::from(json!({"TaskName": name, "Input": input}).to_string());
-    world.submit_at_once(&task, usize::from(TASKS)).await?;
+async fn cost(world: &World, task: &Bytes) -> Result<f64> {
+    world.submit_at_once(task, usize::from(TASKS)).await?;
     Ok(world.cost(world.drain(u64::from(TASKS))).await? / f64::from(TASKS))
 }
 
@@ -133,7 +183,7 @@ async fn alone(examples: &[Example], rounds: usize) -> Result<Table> {
         let text =
             format!("spin_manifest_version = 2\n[application]\nname = \"handlers\"\n{}", entries(example)?);
         let text = text.replace("{ private = true }", "\"/\"");
-        let blueprint = compiled(&text)?;
+        let blueprint = blueprint(&Manifest::write(&text)?.0)?;
         let app = start(&blueprint, None)?;
         run(&app, example).await?;
         let (mut first, mut warm) = (Vec::new(), Vec::new());
@@ -190,8 +240,9 @@ fn start(blueprint: &Blueprint, max_instance_memory: Option<usize>) -> Result<Ap
 }
 
 async fn run(app: &App, example: &Example) -> Result<()> {
-    let task = json!({"id": "a", "name": example.name, "attempt": 1, "input": example.input});
-    let request = Request::post("http://a/").body(Bytes::from(task.to_string()))?;
+    let Example { name, input, .. } = example;
+    let task = format!(r#"{{"id":"a","name":"{name}","attempt":1,"input":{input}}}"#);
+    let request = Request::post("http://a/").body(Bytes::from(task))?;
     let response = app.call(request).await?;
     ensure!(response.status() == 200, "{}: {:?}", response.status(), response.body());
     Ok(())
@@ -213,14 +264,13 @@ async fn at_once() -> Result<Table> {
     let entries = format!(
         "[[trigger.http]]\nroute = {{ private = true }}\ncomponent = \"steady\"\n\n[component.steady]\nsource = \"{path}\"\n"
     );
-    let blueprint = with_entries(&entries)?;
+    let blueprint = blueprint(&Manifest::with_entries(&entries)?.0)?;
     let most = AT_ONCE.to_string();
     let set = [("task_handlers", r#"{"steady":"steady"}"#), ("max_concurrency", most.as_str())];
     let world = World::start_with(&blueprint, Credential::SharedKey, Duration::ZERO, &set)?;
     // The first drain asks whether the component exists, for which this handler takes as long as for its work.
     world.drain(0).await?;
-    let task = Bytes::from(json!({"TaskName": "steady", "Input": "work"}).to_string());
-    world.submit_at_once(&task, AT_ONCE).await?;
+    world.submit_at_once(&task("steady", r#""work""#), AT_ONCE).await?;
     let started = tokio::time::Instant::now();
     world.drain(AT_ONCE as u64).await?;
     let took = started.elapsed();

@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     against: Vec<std::path::PathBuf>,
 
-    /// Where `floor` is measured; `drain` needs Spin.
+    /// Where `floor` and `handlers` are measured; `drain` needs Spin.
     #[arg(long, value_enum, default_value_t = Host::Embedded)]
     host: Host,
 
@@ -70,7 +70,7 @@ enum What {
     Waits,
     /// How the cost grows up to a million stored tasks (minutes); exact.
     Growth,
-    /// What handlers cost that are components of their own, in each language; needs the examples.
+    /// What handlers cost that are components of their own, in each language, on Spin in Rust alone; needs the examples.
     Handlers,
     /// What a filled compile cache saves.
     Start,
@@ -85,7 +85,8 @@ fn main() -> Result<()> {
             let tables = match what {
                 What::Floor => spin::submissions(arguments.rounds)?,
                 What::Drain => spin::drains(arguments.rounds)?,
-                _ => anyhow::bail!("--host spin is for `floor` and `drain`"),
+                What::Handlers => spin::handlers(arguments.rounds)?,
+                _ => anyhow::bail!("--host spin is for `floor`, `drain` and `handlers`"),
             };
             for table in tables {
                 println!("{table}");

@@ -2,6 +2,7 @@
 
 mod drains;
 mod emulator;
+mod handlers;
 mod load;
 mod process;
 mod storage;
@@ -41,6 +42,16 @@ pub(crate) fn drains(rounds: usize) -> Result<Vec<Table>> {
     Ok(vec![in_real_time(drains::measure(rounds))?])
 }
 
+/// What a task costs whose handler is a component of its own.
+///
+/// # Errors
+/// If there is no Spin, it or the emulator does not start, or a request fails.
+pub(crate) fn handlers(rounds: usize) -> Result<Vec<Table>> {
+    emulator::build()?;
+    crate::handlers::build()?;
+    Ok(vec![in_real_time(handlers::measure(rounds))?])
+}
+
 /// Own runtime: that of the other measurements has a virtual clock.
 fn in_real_time<T>(measurement: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measurement)
@@ -51,9 +62,9 @@ async fn compare(rounds: usize) -> Result<Vec<Table>> {
     process::use_other_core()?;
     let storage = storage::serve().await?;
     let storage = Endpoints { blob: storage, queue: storage };
-    let product = Spin::start(&program, &root().join("spin.toml"), &["api"], storage).await?;
+    let product = Spin::start(&program, &root().join("spin.toml"), &["api"], storage, &[]).await?;
     let floor =
-        Spin::start(&program, &root().join("crates/bench/floor/spin.toml"), &["floor"], storage).await?;
+        Spin::start(&program, &root().join("crates/bench/floor/spin.toml"), &["floor"], storage, &[]).await?;
     let mut ratios = Table::new(&["CPU time of … / of …, on Spin", "ratio", "middle half", "µs", "µs"]);
     let mut rates = Table::new(&[
         "On Spin",

@@ -1,7 +1,6 @@
 //! A request gives a task.
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -46,13 +45,30 @@ struct Written<'a> {
     input: Option<&'a RawValue>,
 }
 
+/// What the adapters use of the head of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    method: Method,
+    deadline: Option<u64>,
+    traceparent: Option<String>,
+}
+
+impl Head {
+    /// Reads a head. `field` returns the header field of a name, if it is text.
+    #[must_use]
+    pub fn read(method: Method, field: impl Fn(&str) -> Option<String>) -> Self {
+        let deadline = field("accepted-deadline").as_deref().and_then(unix_milliseconds);
+        Self { method, deadline, traceparent: field("traceparent") }
+    }
+}
+
 impl Task {
     /// Reads a request. Unknown members are ignored, so that a newer worker can call an older adapter.
     ///
     /// # Errors
     /// [`Refusal`] with 405 for a method other than POST and 400 for a body that is not a task.
-    pub fn read(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Self, Refusal> {
-        if method != Method::POST {
+    pub fn read(head: Head, body: &[u8]) -> Result<Self, Refusal> {
+        if head.method != Method::POST {
             let detail = "a task is sent with POST".to_owned();
             return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, detail });
         }
@@ -60,14 +76,13 @@ impl Task {
             status: StatusCode::BAD_REQUEST,
             detail: format!("the body is not a task: {error}"),
         })?;
-        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         Ok(Self {
             id: written.id,
             name: written.name,
             input: written.input.map(|input| input.get().to_owned()),
             attempt: written.attempt,
-            deadline: header("accepted-deadline").and_then(unix_milliseconds),
-            traceparent: header("traceparent").map(str::to_owned),
+            deadline: head.deadline,
+            traceparent: head.traceparent,
         })
     }
 }
@@ -80,19 +95,15 @@ fn unix_milliseconds(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read(body: &str) -> Result<Task, Refusal> {
-        let headers = HeaderMap::from_iter([
-            (
-                http::HeaderName::from_static("accepted-deadline"),
-                HeaderValue::from_static("2023-11-14T22:13:20.123Z"),
-            ),
-            (http::HeaderName::from_static("traceparent"), HeaderValue::from_static("00-a-b-01")),
-        ]);
-        Task::read(&Method::POST, &headers, &Bytes::copy_from_slice(body.as_bytes()))
+        let head = Head::read(Method::POST, |name| match name {
+            "accepted-deadline" => Some("2023-11-14T22:13:20.123Z".to_owned()),
+            "traceparent" => Some("00-a-b-01".to_owned()),
+            _ => None,
+        });
+        Task::read(head, body.as_bytes())
     }
 
     #[test]
@@ -124,7 +135,7 @@ mod tests {
         {
             assert_eq!(read(body).unwrap_err().status, 400, "{body}");
         }
-        let refusal = Task::read(&Method::GET, &HeaderMap::new(), &Bytes::new()).unwrap_err();
+        let refusal = Task::read(Head::read(Method::GET, |_| None), b"").unwrap_err();
         assert_eq!(refusal.status, 405);
     }
 }

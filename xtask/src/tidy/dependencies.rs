@@ -45,6 +45,7 @@ const DIRECTIONS: &[Direction] = &[
     ),
     may("api-component", &["api", "guest", "service"], "a component is only an entry point"),
     may("worker-component", &["guest", "service", "worker"], "a component is only an entry point"),
+    may("handler-messages", &[], "adapters know no part of the application"),
     may(
         "handler-protocol",
         &[],
@@ -52,12 +53,12 @@ const DIRECTIONS: &[Direction] = &[
     ),
     may(
         "handler-adapter",
-        &["handler-protocol"],
+        &["handler-messages", "handler-protocol"],
         "an adapter serves any handler and knows no part of the application",
     ),
     may(
         "handler-adapter-progress",
-        &["handler-protocol"],
+        &["handler-messages", "handler-protocol"],
         "an adapter serves any handler and knows no part of the application",
     ),
     may("rust-http", &[], "an example is what a user of the project could write"),
@@ -110,6 +111,7 @@ const DIRECTIONS: &[Direction] = &[
         "the benchmark drives everything and is driven by nothing",
     ),
     may("floor", &[], "the component that a submission is compared with uses nothing of the product"),
+    may("statistics", &[], "a handler knows its interface alone"),
     may(
         "openapi",
         &["accepted-models", "service"],
@@ -126,9 +128,11 @@ const OUTSIDE: [(&str, &[&str], &str); 3] = [
             "floor",
             "handler-adapter",
             "handler-adapter-progress",
+            "handler-messages",
             "misbehaving-handler",
             "rust-http",
             "rust-typed",
+            "statistics",
         ],
         "only adapters use the SDK, so that everything else runs natively in tests",
     ),

@@ -33,15 +33,16 @@ const MAX_DRAIN: Duration = Duration::from_secs(120);
 pub(super) async fn measure(rounds: usize) -> Result<Table> {
     let program = process::find()?;
     process::use_other_core()?;
+    let task = Bytes::from_static(br#"{"TaskName":"checksum","Input":"abc"}"#);
     let mut table =
         Table::new(&["Drain on Spin", "tasks/s", "CPU of a task, µs", "core busy", "range of tasks/s"]);
     for latency in LATENCIES {
         let emulator = Emulator::start(Duration::from_millis(latency))?;
         let manifest = root().join("spin.toml");
-        let spin = Spin::start(&program, &manifest, &["api", "worker"], emulator.endpoints).await?;
+        let spin = Spin::start(&program, &manifest, &["api", "worker"], emulator.endpoints, &[]).await?;
         let (mut rates, mut costs, mut busy) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=rounds {
-            let (elapsed, cpu) = turn(&spin).await?;
+            let (elapsed, cpu) = turn(&spin, &task, TASKS).await?;
             // The first round warms up.
             if round > 0 {
                 rates.push(TASKS as f64 / elapsed.as_secs_f64());
@@ -62,16 +63,15 @@ pub(super) async fn measure(rounds: usize) -> Result<Table> {
     Ok(table)
 }
 
-/// Submits tasks and drains them. Returns the time and CPU time of the drains.
-async fn turn(spin: &Spin) -> Result<(Duration, Duration)> {
-    let task = Bytes::from_static(br#"{"TaskName":"checksum","Input":"abc"}"#);
-    let load = Load { address: spin.address, connections: CONNECTIONS, submissions: TASKS, task };
-    load.run().await?;
+/// Submits a task so many times and drains. Returns the time and CPU time of the drains.
+pub(super) async fn turn(spin: &Spin, task: &Bytes, tasks: usize) -> Result<(Duration, Duration)> {
+    let task = task.clone();
+    Load { address: spin.address, connections: CONNECTIONS, submissions: tasks, task }.run().await?;
     let (start, before) = (Instant::now(), spin.cpu()?);
     let drains = (0..LOOPS).map(|index| drain_until_empty(spin, index));
     let completed: u64 = futures::future::try_join_all(drains).await?.into_iter().sum();
     let (elapsed, cpu) = (start.elapsed(), spin.cpu()?.saturating_sub(before));
-    ensure!(completed == TASKS as u64, "{completed} of {TASKS} tasks were completed");
+    ensure!(completed == tasks as u64, "{completed} of {tasks} tasks were completed");
     Ok((elapsed, cpu))
 }
 

@@ -59,12 +59,14 @@ pub(super) struct Spin {
 }
 
 impl Spin {
-    /// Starts components of a manifest with the options of the image (`infra/arguments.json`) on [`CORE`].
+    /// Starts components of a manifest with the options of the image (`infra/arguments.json`) on [`CORE`]. `set` are
+    /// further variables of theirs, in upper case.
     pub(super) async fn start(
         program: &Path,
         manifest: &Path,
         components: &[&str],
         storage: Endpoints,
+        set: &[(&str, &str)],
     ) -> Result<Self> {
         let address = free_address()?;
         let log = log_file(&components.join("-"))?;
@@ -84,12 +86,13 @@ impl Spin {
                  BlobEndpoint={blob}/{EMULATOR_ACCOUNT};QueueEndpoint={queue}/{EMULATOR_ACCOUNT};"
             ),
         );
-        for (variable, value) in [
+        let own = [
             ("BLOB_HOST", &*blob),
             ("QUEUE_HOST", &*queue),
             ("STORAGE_HOST", &*blob),
             ("DRAIN_TOKEN", DRAIN_TOKEN),
-        ] {
+        ];
+        for (variable, value) in own.iter().chain(set) {
             command.env(format!("SPIN_VARIABLE_{variable}"), value);
         }
         // With it Spin collects a stack trace for each refused call, which costs a sixth of its throughput.

@@ -5,10 +5,9 @@ use azure::{Clock, Instant, Limits, Observer, Random, Spill, Transport, Transpor
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use service::log::{Level, Line, Log};
-use spin_sdk::wasip3::random::random::get_random_u64;
 use time::OffsetDateTime;
 
-use crate::{transport, turn};
+use crate::{random, transport, turn};
 
 /// The environment of a component: WASI 0.3 HTTP, clocks, randomness and the log.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +60,7 @@ impl Clock for WasiEnv {
 
 impl Random for WasiEnv {
     fn next_u64(&self) -> u64 {
-        get_random_u64()
+        random::next_u64()
     }
 }
 

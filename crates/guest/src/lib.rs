@@ -12,6 +12,7 @@ mod env;
 mod fields;
 mod inbound;
 mod instance;
+mod random;
 mod transport;
 mod turn;
 mod variables;

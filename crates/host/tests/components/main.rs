@@ -23,6 +23,7 @@ mod identity;
 mod journey;
 mod large;
 mod limits;
+mod log;
 mod misbehaving;
 mod operators;
 mod schedule_routes;

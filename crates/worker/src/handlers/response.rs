@@ -258,9 +258,10 @@ fn explained(json: &str) -> Explanation {
     }
 }
 
-/// Returns the JSON text of the last member of this name.
+/// Returns the JSON text of the last member of this name, without case and underscores like the members of a [`Line`].
 fn member<'a>(members: &[(Cow<'_, str>, &'a RawValue)], name: &str) -> Option<&'a str> {
-    members.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.get())
+    let found = members.iter().rev().find(|(other, _)| other.replace('_', "").eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.get())
 }
 
 /// Returns whether programs can compare the text: at most 64 letters, digits and `-_.`.

@@ -213,6 +213,14 @@ fn handler_names_the_code_of_its_failure() {
             (
                 200,
                 lines,
+                r#"{"ERROR":{"Code":"Busy","Message":"m","Retryable":true}}"#,
+                TaskState::Pending,
+                "Busy",
+                "m",
+            ),
+            (
+                200,
+                lines,
                 r#"{"error":{"message":"m","retryable":true}}"#,
                 TaskState::Pending,
                 "HandlerUnavailable",
@@ -241,11 +249,19 @@ fn handler_names_the_code_of_its_failure() {
 #[test]
 fn line_with_a_retryable_error_says_how_long_to_wait() {
     run(|world| async move {
-        let started = world.now();
-        let line = r#"{"error":{"message":"m","retryable":true,"retryAfterSeconds":120}}"#;
-        outcome(&world, 200, "application/x-ndjson", line).await;
-        let hidden = models::Timestamp::from(world.messages("").pop().unwrap().visible_at).since(started);
-        assert!((Duration::from_secs(119)..Duration::from_secs(122)).contains(&hidden), "{hidden:?}");
+        for line in [
+            r#"{"error":{"message":"m","retryable":true,"retryAfterSeconds":120}}"#,
+            r#"{"Error":{"Message":"m","Retryable":true,"retry_after_seconds":120}}"#,
+        ] {
+            let started = world.now();
+            outcome(&world, 200, "application/x-ndjson", line).await;
+            let hidden = models::Timestamp::from(world.messages("").pop().unwrap().visible_at).since(started);
+            assert!(
+                (Duration::from_secs(119)..Duration::from_secs(122)).contains(&hidden),
+                "{line}: {hidden:?}"
+            );
+            world.drop_messages().await;
+        }
     });
 }
 

@@ -8,6 +8,7 @@ use models::{MessageError, TaskId, TaskMessage};
 
 use crate::call::{Call, QueueKind};
 use crate::promise::Promise;
+use crate::record::announcements::note_of;
 use crate::record::schedules::wake_up_of;
 use crate::record::sink::name_given_up;
 use crate::record::{Content, Message, Record, Role};
@@ -189,7 +190,9 @@ impl Record {
         request: &Bytes,
         response: &Response<Bytes>,
     ) {
-        self.announcements.updated(from, call, request);
+        if from.role == Role::Worker {
+            self.announcements.updated(from.instance, call, request);
+        }
         // What says that a worker survived gives the message back; it is not in its hands any more.
         if note_of(request).is_some_and(|(_, lost)| lost == 0)
             && let Some(id) = call.message.clone()
@@ -311,11 +314,4 @@ impl Record {
         }
         self.event_was_put(from.now, task);
     }
-}
-
-/// What an update notes in a message: the delivery, and how many workers may have been lost.
-pub(crate) fn note_of(request: &Bytes) -> Option<(u64, u64)> {
-    let noted: serde_json::Value = serde_json::from_str(&text(request, "MessageText")).ok()?;
-    let number = |name: &str| noted.get(name).and_then(serde_json::Value::as_u64);
-    Some((number("NotedDelivery")?, number("LostWorkers").unwrap_or(0)))
 }

@@ -6,6 +6,7 @@ mod submissions;
 use std::time::Duration;
 
 use crate::crowd;
+use crate::fault;
 use crate::fault_period::{FAULT_PERIOD, moment};
 use crate::garbage;
 use crate::lost_queue;
@@ -305,7 +306,7 @@ fn trouble(rng: &mut Rng, knobs: &Knobs, elements: &mut Vec<Element>) {
         let op = if rng.chance(8) { Op::Handler } else { rng.one_of(Op::PutStatus, &Op::TARGETS) };
         let nth = u32::try_from(rng.one_of(0, &[0, 1, 2, 3, 5, 8])).unwrap_or(0);
         let lists = matches!(op, Op::GetMessages | Op::ListBlobs);
-        let fault = if lists && rng.chance(40) { Fault::Reordered } else { fault(rng, knobs) };
+        let fault = if lists && rng.chance(40) { Fault::Reordered } else { fault::any(rng, knobs) };
         elements.push(Element::Fault { op, nth, fault });
     }
     if rng.chance(15) {
@@ -396,28 +397,6 @@ fn clocks(rng: &mut Rng, knobs: &Knobs, fault_free: bool, elements: &mut Vec<Ele
         let most = if fault_free { tolerated } else { rng.one_of(20, &[20, 600, 14_400]) };
         let ahead = signed(rng, most);
         elements.push(Element::ClockSet { at, workers: rng.chance(75), ahead });
-    }
-}
-
-pub(crate) fn fault(rng: &mut Rng, knobs: &Knobs) -> Fault {
-    let status = rng.one_of(503, &[500, 500, 429, 408, 401]);
-    let wait = match rng.below(4) {
-        0 => rng.between(100, 5_000),
-        1 => rng.between(10_000, 40_000),
-        2 => rng.between(knobs.visibility * 500, knobs.visibility * 2_500),
-        _ => rng.between(1_000, 150_000),
-    };
-    match rng.below(100) {
-        0..18 => Fault::Refused(status),
-        18..24 => Fault::DoneYetRefused(rng.one_of(500, &[503])),
-        24..28 => Fault::NoConnection,
-        28..34 => Fault::ResetBefore,
-        34..52 => Fault::ResetAfter,
-        52..62 => Fault::Late(wait),
-        62..70 => Fault::LateResponse(wait),
-        70..76 => Fault::Twice,
-        76..88 => Fault::CrashBefore,
-        _ => Fault::CrashAfter,
     }
 }
 

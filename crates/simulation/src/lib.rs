@@ -19,6 +19,7 @@ mod edit;
 pub mod env;
 mod epoch;
 pub mod executor;
+mod fault;
 pub mod fault_period;
 mod firings;
 pub mod fleet;

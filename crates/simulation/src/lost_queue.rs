@@ -1,4 +1,4 @@
-//! Queues that somebody deletes with everything in them.
+//! Queues that an operator deletes with everything in them.
 
 use std::time::Duration;
 

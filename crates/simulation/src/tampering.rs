@@ -10,10 +10,10 @@ use httpdate::fmt_http_date;
 use models::TaskId;
 
 use crate::call::{Call, QueueKind, TASK_QUEUES};
-use crate::deliveries::note_of;
 use crate::edit::{Object, changed, ends_with, member};
 use crate::mutation::{Memory, Mutation};
 use crate::pause::PAUSE_BLOB;
+use crate::record::announcements::note_of;
 use crate::record::events::EventKey;
 use crate::record::schedules::{SCHEDULES_BLOB, wake_up_of};
 use crate::record::{Digest, Document, Role};

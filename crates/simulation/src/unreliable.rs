@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::call::Call;
+use crate::fault;
 use crate::fault_period::moment;
-use crate::generate::fault;
 use crate::random::Rng;
 use crate::record::Role;
 use crate::scenario::{Element, Fault, Part};
@@ -41,7 +41,7 @@ impl World {
         let percent = self.scenario.elements.iter().find_map(hit)?;
         let mut rng = self.chance.borrow_mut();
         rng.chance(percent).then(|| {
-            let fault = fault(&mut rng, self.knobs());
+            let fault = fault::any(&mut rng, self.knobs());
             if rng.chance(CRASHES) { fault } else { without_crash(fault) }
         })
     }

@@ -72,7 +72,7 @@ impl Record {
         }
         self.was_it_told_to_wait(from, call, request);
         self.received_despite_pause(from, call);
-        self.announcements.asked(from, call, request);
+        self.announcements.asked(from.instance, call, request);
         if call.op == Op::ListBlobs && self.clocks_mislead {
             // The sweep judges by the wall clock what other machines wrote. One that is hours ahead takes a document
             // that has just been written for a silent one, and its write is not the lost attempt's.
@@ -177,7 +177,7 @@ impl Record {
         if call.queue != Some(QueueKind::Tasks) {
             return;
         }
-        self.announcements.told(from, call, response);
+        self.announcements.told(from.instance, call, response);
         match (call.op, response.status().as_u16()) {
             (Op::GetMessages, 200) => {
                 let ids = texts(response.body(), "MessageId");

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{InstanceId, Role};
+use super::InstanceId;
 use crate::call::{Call, QueueKind};
-use crate::deliveries::note_of;
 use crate::scenario::Op;
-use crate::watch::Source;
+use crate::xml::text;
 
 /// Announcements that were not ended, by message and delivery.
 #[derive(Debug, Default)]
@@ -31,23 +30,20 @@ impl Announcements {
     }
 
     /// A worker is about to update or delete a message.
-    pub(crate) fn asked(&mut self, from: Source, call: &Call, request: &Request<Bytes>) {
+    pub(crate) fn asked(&mut self, by: InstanceId, call: &Call, request: &Request<Bytes>) {
         let is_announcement = note_of(request.body()).is_some_and(|(_, lost)| lost > 0);
         if let (Some(message), false) = (changed(call), is_announcement)
-            && let Some((_, latest)) = self.latest(from.instance, message)
+            && let Some((_, latest)) = self.latest(by, message)
         {
             latest.is_confirmed = false;
         }
     }
 
     /// A message was updated.
-    pub(crate) fn updated(&mut self, from: Source, call: &Call, request: &Bytes) {
+    pub(crate) fn updated(&mut self, by: InstanceId, call: &Call, request: &Bytes) {
         let (Some(message), Some((delivery, lost))) = (changed(call), note_of(request)) else { return };
-        if from.role != Role::Worker {
-            return;
-        }
         if lost > 0 {
-            let announcement = Announcement { by: from.instance, is_confirmed: false };
+            let announcement = Announcement { by, is_confirmed: false };
             self.0.insert((message.to_owned(), delivery), announcement);
         } else {
             self.0.retain(|(id, _), _| id != message);
@@ -55,9 +51,9 @@ impl Announcements {
     }
 
     /// The response to an update reached the worker.
-    pub(crate) fn told(&mut self, from: Source, call: &Call, response: &Response<Bytes>) {
+    pub(crate) fn told(&mut self, by: InstanceId, call: &Call, response: &Response<Bytes>) {
         if let Some(message) = changed(call).filter(|_| response.status() == 204)
-            && let Some((_, latest)) = self.latest(from.instance, message)
+            && let Some((_, latest)) = self.latest(by, message)
         {
             latest.is_confirmed = true;
         }
@@ -80,4 +76,11 @@ impl Announcements {
 fn changed(call: &Call) -> Option<&str> {
     let is_change = matches!(call.op, Op::UpdateMessage | Op::DeleteMessage);
     call.message.as_deref().filter(|_| is_change && call.queue == Some(QueueKind::Tasks))
+}
+
+/// What an update notes in a message: the delivery, and how many workers may have been lost.
+pub(crate) fn note_of(request: &Bytes) -> Option<(u64, u64)> {
+    let noted: serde_json::Value = serde_json::from_str(&text(request, "MessageText")).ok()?;
+    let number = |name: &str| noted.get(name).and_then(serde_json::Value::as_u64);
+    Some((number("NotedDelivery")?, number("LostWorkers").unwrap_or(0)))
 }

@@ -147,6 +147,6 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-config.toml");
         let config = RuntimeConfig::read(&path).unwrap();
         assert_eq!(config.warnings, Vec::<String>::new());
-        assert_eq!((config.connection_pooling, config.max_connections), (true, Some(256)));
+        assert_eq!((config.connection_pooling, config.max_connections), (true, Some(1024)));
     }
 }

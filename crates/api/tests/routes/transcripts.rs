@@ -389,7 +389,10 @@ async fn poison() -> Vec<(&'static str, String)> {
     let [message] = &scribe.world.messages("")[..] else { panic!("one message") };
     let copy = PoisonCopy {
         kind: None,
-        reason: "5 attempts started without success: the handler responded 503".to_owned(),
+        reason:
+            "attempts started without success: 5; max_dequeue_count allows 5; the latest attempt failed: the \
+                 handler responded 503"
+                .to_owned(),
         message: Some(message.text.clone()),
         encoding: None,
         blob: None,

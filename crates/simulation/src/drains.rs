@@ -59,6 +59,10 @@ impl World {
     pub fn drain_begins(&self, worker: Index) {
         let now = self.exec.now();
         let mut record = self.record.borrow_mut();
+        if record.slots.are_all_taken() {
+            // A further replica has free ones from now on.
+            record.slots.freed_at = now;
+        }
         record.slots.draining += 1;
         record.order_begins();
         let until = record.slots.rest_of(worker);

@@ -14,7 +14,7 @@ pub(crate) enum BulkAction {
 impl BulkAction {
     const ALL: [Self; 3] = [Self::Cancel, Self::Retry, Self::Delete];
 
-    /// Its name in log lines.
+    /// Its name in its path and in log lines.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
@@ -116,24 +116,42 @@ pub(crate) enum Resource {
 impl Resource {
     /// The resource at `path`; `None` for static pages and unknown paths.
     pub(crate) fn at(path: &str) -> Option<Self> {
+        let found = match split_action(path) {
+            (resource, Some(action)) => Self::with_action(resource, action),
+            (resource, None) => Self::without_action(resource),
+        };
+        found.or_else(|| is_queue_task(path).then_some(Self::QueueTask))
+    }
+
+    fn with_action(resource: &str, action: &str) -> Option<Self> {
+        match (resource, action) {
+            ("/tasks", "batch") => Some(Self::Batch),
+            ("/tasks", _) => BulkAction::ALL.into_iter().find(|it| it.name() == action).map(Self::Bulk),
+            ("/queue", "pause") => Some(Self::QueueAction(QueueAction::Pause)),
+            ("/queue", "resume") => Some(Self::QueueAction(QueueAction::Resume)),
+            ("/poison", "replay") => Some(Self::PoisonAll(PoisonAction::Replay)),
+            ("/poison", "delete") => Some(Self::PoisonAll(PoisonAction::Remove)),
+            _ if is_schedule(resource) => match action {
+                "pause" => Some(Self::ScheduleAction(ScheduleAction::Pause)),
+                "resume" => Some(Self::ScheduleAction(ScheduleAction::Resume)),
+                "run" => Some(Self::ScheduleAction(ScheduleAction::Run)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn without_action(path: &str) -> Option<Self> {
         match path {
             "/tasks" => return Some(Self::Tasks),
-            "/tasks:batch" => return Some(Self::Batch),
             "/queue" => return Some(Self::Queue),
-            "/queue:pause" => return Some(Self::QueueAction(QueueAction::Pause)),
-            "/queue:resume" => return Some(Self::QueueAction(QueueAction::Resume)),
             "/poison" => return Some(Self::PoisonList),
-            "/poison:replay" => return Some(Self::PoisonAll(PoisonAction::Replay)),
-            "/poison:delete" => return Some(Self::PoisonAll(PoisonAction::Remove)),
             "/schedules" => return Some(Self::Schedules),
             "/healthz" => return Some(Self::Health),
             "/readyz" => return Some(Self::Ready),
             "/metrics" => return Some(Self::Metrics),
-            _ if is_queue_task(path) => return Some(Self::QueueTask),
+            _ if is_schedule(path) => return Some(Self::Schedule),
             _ => {}
-        }
-        if let Some(action) = BulkAction::ALL.into_iter().find(|action| action.path() == path) {
-            return Some(Self::Bulk(action));
         }
         if let Some(rest) = path.strip_prefix("/poison/") {
             let (id, part) = id_and_part(rest)?;
@@ -142,9 +160,6 @@ impl Resource {
                 Some("replay") => Some(Self::PoisonReplay(MessageId(id))),
                 Some(_) => None,
             };
-        }
-        if let Some(rest) = path.strip_prefix("/schedules/") {
-            return schedule(rest);
         }
         let (id, part) = id_and_part(path.strip_prefix("/tasks/")?)?;
         match part {
@@ -217,25 +232,24 @@ fn id_and_part(rest: &str) -> Option<(TaskId, Option<&str>)> {
     Some((Some(id).filter(|id| id.len() == 36)?.parse().ok()?, part))
 }
 
-/// The resource of what follows `/schedules/`.
-fn schedule(rest: &str) -> Option<Resource> {
-    if rest.is_empty() || rest.contains('/') {
-        return None;
-    }
-    let action = match rest.split_once(':') {
-        None => return Some(Resource::Schedule),
-        Some((_, "pause")) => ScheduleAction::Pause,
-        Some((_, "resume")) => ScheduleAction::Resume,
-        Some((_, "run")) => ScheduleAction::Run,
-        Some(_) => return None,
-    };
-    Some(Resource::ScheduleAction(action))
+/// Splits `path` at the colon before an action. Some generated clients escape the colon.
+fn split_action(path: &str) -> (&str, Option<&str>) {
+    let split = path.match_indices([':', '%']).find_map(|(at, _)| {
+        let (resource, rest) = path.split_at_checked(at)?;
+        let action = [":", "%3A", "%3a"].into_iter().find_map(|colon| rest.strip_prefix(colon))?;
+        Some((resource, Some(action)))
+    });
+    split.unwrap_or((path, None))
+}
+
+/// Whether `path`, without an action, is that of one schedule, whatever its name.
+fn is_schedule(path: &str) -> bool {
+    path.strip_prefix("/schedules/").is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
 /// The name of the schedule in a path that is one of [`Resource::Schedule`] or [`Resource::ScheduleAction`].
 pub(crate) fn schedule_name(path: &str) -> &str {
-    let rest = path.strip_prefix("/schedules/").unwrap_or_default();
-    rest.split_once(':').map_or(rest, |(name, _)| name)
+    split_action(path.strip_prefix("/schedules/").unwrap_or_default()).0
 }
 
 /// Compares like the router of ASP.NET Core: decodes escapes (except that of a slash), then resolves dot segments, and
@@ -313,6 +327,34 @@ mod tests {
             assert_eq!(Resource::at(path), None, "{path}");
         }
         assert_eq!(Resource::at("/Tasks"), None);
+    }
+
+    #[test]
+    fn escaped_colon_addresses_the_same_action() {
+        for path in [
+            "/tasks:batch",
+            "/tasks:cancel",
+            "/tasks:retry",
+            "/tasks:delete",
+            "/queue:pause",
+            "/queue:resume",
+            "/poison:replay",
+            "/poison:delete",
+            "/schedules/a:run",
+            "/schedules/a%20b:pause",
+        ] {
+            let resource = Resource::at(path);
+            assert!(resource.is_some(), "{path}");
+            for escape in ["%3A", "%3a"] {
+                let escaped = path.replace(':', escape);
+                assert_eq!(Resource::at(&escaped), resource, "{escaped}");
+                assert_eq!(schedule_name(&escaped), schedule_name(path), "{escaped}");
+                assert!(Resource::needs_authentication(&escaped), "{escaped}");
+            }
+        }
+        for path in ["/tasks%3A", "/tasks%3Aother", "/tasks%253Abatch", "/tasks%3Abatch%3A", "%3Abatch"] {
+            assert_eq!(Resource::at(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) async fn send(
 
 /// Whether another component of the application responds. Spin ignores the request options of such a request.
 fn is_chained(uri: &http::Uri) -> bool {
-    uri.host().is_some_and(|host| host.ends_with(".spin.internal"))
+    uri.host().is_some_and(service::is_component)
 }
 
 async fn exchange(
@@ -221,6 +221,7 @@ mod tests {
     fn only_a_component_of_the_application_is_chained() {
         let is_chained = |uri: &str| is_chained(&uri.parse().unwrap());
         assert!(is_chained("http://handler.spin.internal/run"));
+        assert!(is_chained("http://Handler.Spin.Internal:80/run"));
         assert!(!is_chained("http://127.0.0.1:10000/devstoreaccount1"));
         assert!(!is_chained("https://acct.blob.core.windows.net/tasks"));
     }

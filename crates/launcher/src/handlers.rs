@@ -56,7 +56,7 @@ pub fn host_variables(
         .map(|value| value.trim().trim_end_matches('/').to_ascii_lowercase())
         .collect();
     // A pattern may allow any of the hosts; what it does not allow, the host denies by name.
-    let has_pattern = given.iter().any(|host| host.contains('*') && !host.ends_with(".spin.internal"));
+    let has_pattern = given.iter().any(|host| host.contains('*') && is_outside(host));
     let mut origins: Vec<_> = handlers.urls().filter(|url| is_outside(url)).filter_map(origin).collect();
     origins.sort_unstable();
     origins.dedup();

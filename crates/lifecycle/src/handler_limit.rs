@@ -13,15 +13,24 @@ pub const MAX_HOST_CONNECTIONS: usize = 1024;
 /// every task writes, each connection serves a few requests, which takes far less time than a lease.
 pub const MAX_HANDLER_CONNECTIONS: usize = 200;
 
-/// Returns whether a handler at `url` is outside the application and occupies a connection. The host calls a
-/// component of the same application in its own process.
+/// The domain of the components of an application (service chaining of Spin).
+const COMPONENT_DOMAIN: &str = ".spin.internal";
+
+/// Returns whether `host`, without a port, is a component of the same application. The host calls it in its own process.
+#[must_use]
+pub fn is_component(host: &str) -> bool {
+    let domain = host.len().checked_sub(COMPONENT_DOMAIN.len()).and_then(|at| host.get(at..));
+    domain.is_some_and(|domain| domain.eq_ignore_ascii_case(COMPONENT_DOMAIN))
+}
+
+/// Returns whether a handler at `url` is outside the application and occupies a connection.
 #[must_use]
 pub fn is_outside(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let name = host.split_once(':').map_or(host, |(name, _)| name);
-    !name.to_ascii_lowercase().ends_with(".spin.internal")
+    !is_component(name)
 }
 
 /// Returns whether `drains` concurrent drains of `concurrency` tasks each stay within [`MAX_HANDLER_CONNECTIONS`].

@@ -14,4 +14,5 @@ pub mod sink;
 pub mod trace;
 
 pub use env::Env;
+pub use lifecycle::handler_limit::is_component;
 pub use logging as log;

@@ -1,5 +1,7 @@
 //! Schemas: those of `models`, and the request body, whose parser is written by hand and hence its schema as well.
 
+use std::ops::RangeInclusive;
+
 use models::{
     AttemptOutcome, BatchOutcome, BatchResponse, BulkReport, CallbackState, MAX_ATTEMPTS, MAX_BATCH_TASKS,
     MAX_CALLBACK_URI_BYTES, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
@@ -8,6 +10,7 @@ use models::{
     ScheduleList, ScheduleState, ScheduleView,
 };
 use serde_json::json;
+use utoipa::Number;
 use utoipa::openapi::schema::{
     AnyOfBuilder, ArrayBuilder, ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
 };
@@ -79,6 +82,20 @@ fn choice(description: &str, names: &[&str]) -> Schema {
         .into()
 }
 
+/// A text whose number of characters is in `chars`.
+fn text(chars: RangeInclusive<usize>, description: &str) -> ObjectBuilder {
+    plain(Type::String)
+        .min_length(Some(*chars.start()))
+        .max_length(Some(*chars.end()))
+        .description(Some(description))
+}
+
+/// A whole number in `range`.
+fn whole<N: Into<Number>>(range: RangeInclusive<N>, description: &str) -> ObjectBuilder {
+    let (min, max) = range.into_inner();
+    plain(Type::Integer).minimum(Some(min)).maximum(Some(max)).description(Some(description))
+}
+
 fn task_request() -> Object {
     let states = ["Pending", "InProgress", "Completed", "Failed", "Cancelled"];
     let uri = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
@@ -94,10 +111,7 @@ fn task_request() -> Object {
         )
         .property(
             "TaskName",
-            plain(Type::String)
-                .min_length(Some(1))
-                .max_length(Some(MAX_NAME_CHARS))
-                .description(Some("Selects the handler; `task` if omitted.")),
+            text(1..=MAX_NAME_CHARS, "Selects the handler; `task` if omitted."),
         )
         .property(
             "TaskDescription",
@@ -107,10 +121,7 @@ fn task_request() -> Object {
         .property("Input", any().description(Some("Any JSON value for the handler.")))
         .property(
             "DelaySeconds",
-            plain(Type::Integer)
-                .minimum(Some(0))
-                .maximum(Some(MAX_DELAY_SECONDS))
-                .description(Some("Delay of the start in seconds; 0 if omitted.")),
+            whole(0..=MAX_DELAY_SECONDS, "Delay of the start in seconds; 0 if omitted."),
         )
         .property(
             "NotBefore",
@@ -126,36 +137,33 @@ fn task_request() -> Object {
         )
         .property(
             "TimeoutSeconds",
-            plain(Type::Integer)
-                .minimum(Some(1))
-                .maximum(Some(MAX_TIMEOUT_SECONDS))
-                .description(Some("Time limit of an attempt; the operator's limit is not exceeded.")),
+            whole(1..=MAX_TIMEOUT_SECONDS, "Time limit of an attempt; the operator's limit is not exceeded."),
         )
         .property(
             "MaxAttempts",
-            plain(Type::Integer)
-                .minimum(Some(1))
-                .maximum(Some(MAX_ATTEMPTS))
-                .description(Some("Maximum number of attempts; the operator's limit is not exceeded.")),
+            whole(1..=MAX_ATTEMPTS, "Maximum number of attempts; the operator's limit is not exceeded."),
         )
         .property(
             "CallbackUri",
-            plain(Type::String).min_length(Some(1)).max_length(Some(MAX_CALLBACK_URI_BYTES)).description(Some(
+            text(
+                1..=MAX_CALLBACK_URI_BYTES,
                 "Absolute http(s) address that is called when the task has ended, of a host that the operator allows.",
-            )),
+            ),
         )
         .property(
             "UniqueKey",
-            plain(Type::String).min_length(Some(1)).max_length(Some(MAX_UNIQUE_KEY_CHARS)).description(Some(
+            text(
+                1..=MAX_UNIQUE_KEY_CHARS,
                 "Of the tasks with this key, one at most waits or runs; a further submission gets that task. Not together \
                  with `TaskId`.",
-            )),
+            ),
         )
         .property(
             "UniqueSeconds",
-            plain(Type::Integer).minimum(Some(0)).maximum(Some(MAX_UNIQUE_SECONDS)).description(Some(
+            whole(
+                0..=MAX_UNIQUE_SECONDS,
                 "Seconds after the acceptance in which an ended task keeps its key; 0 if omitted. Only with `UniqueKey`.",
-            )),
+            ),
         )
         .property("Status", choice("Validated, then ignored: a new task is Pending.", &states))
         .property("returnUri", uri.description(Some("Validated, then ignored: the service determines the address.")))

@@ -73,4 +73,4 @@ pub use status::{
     AttemptOutcome, AttemptRecord, DeliveryId, MAX_HISTORY_RECORDS, ResultBlob, TaskError, TaskStatus,
 };
 pub use task_id::TaskId;
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, milliseconds};

@@ -15,6 +15,12 @@ pub struct Timestamp(i64);
 const MIN_MILLIS: i64 = -62_135_596_800_000;
 const MAX_MILLIS: i64 = 253_402_300_799_999;
 
+/// Returns `duration` in whole milliseconds, rounded down; the largest number for a longer one.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Timestamp {
     /// Creates a timestamp from milliseconds since 1970-01-01T00:00:00Z, clamped to the supported years.
     #[must_use]

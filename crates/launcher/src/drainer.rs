@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::signals::Phase;
 use crate::stderr::WriteLine as _;
 use logging::{Level, Line};
+use models::milliseconds;
 
 /// Drains that found nothing write one line in this time.
 const IDLE_LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -131,8 +132,7 @@ impl Replica {
                 Line::warn("a drain had no usable response").with("reason", error.to_string())
             }
         };
-        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        line.with("duration_ms", milliseconds).write();
+        line.with("duration_ms", milliseconds(took)).write();
     }
 
     fn idle_line(&self) -> Option<Line> {

@@ -2,7 +2,7 @@
 
 use lifecycle::Policy;
 use lifecycle::retention::result_name;
-use models::DeliveryId;
+use models::{DeliveryId, milliseconds};
 use service::env::Instant;
 use service::log::{Level, Line};
 use storage::{ReceivedMessage, StoredDocument};
@@ -53,13 +53,13 @@ impl<'a> Attempt<'a> {
     /// Logs the end of the attempt.
     pub(crate) fn log(&self, outcome: DeliveryOutcome) {
         let document = &self.stored.document;
-        let milliseconds = self.engine.env.instant().since(self.started_at).as_millis();
+        let took = self.engine.env.instant().since(self.started_at);
         let mut line = Line::info("attempt ended")
             .with("task_id", document.task_id.to_string())
             .with("attempt", self.number)
             .with("outcome", outcome.name())
             .with("dequeue_count", self.message.dequeue_count)
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX));
+            .with("duration_ms", milliseconds(took));
         if let Some(error) = &document.error {
             line = line.with("error_code", error.code.as_str());
         }

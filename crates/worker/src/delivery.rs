@@ -5,7 +5,7 @@ use lifecycle::delivery::{Delivery, DocumentRead, Step, decide, document_from_me
 use lifecycle::handlers::slots::pause;
 use lifecycle::redelivery::{approach, backed_off, survived};
 use lifecycle::replay::task_of;
-use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus};
+use models::{DeliveryId, DeliveryNote, MessageError, TaskId, TaskMessage, TaskStatus, milliseconds};
 use service::env::Instant;
 use service::log::Line;
 use storage::{QueueName, Read, ReceivedMessage, StorageError, StoredDocument, Write};
@@ -105,12 +105,12 @@ pub(crate) async fn deliver(
         Ok(end) => {
             use DeliveryOutcome::{Deferred, Discarded, Lost};
             if matches!(end.outcome, Discarded | Deferred | Lost) {
-                let milliseconds = engine.env.instant().since(started).as_millis();
+                let took = engine.env.instant().since(started);
                 engine.env.log(
                     &Line::info("delivery ended without work")
                         .with("task_id", task_id.map(|id| id.to_string()))
                         .with("outcome", end.outcome.name())
-                        .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
+                        .with("duration_ms", milliseconds(took)),
                 );
             }
             end
@@ -202,14 +202,12 @@ async fn perform<'a>(
             Write::Conflict => return Ok(None),
         },
         Step::Poison { reason, document: next } => {
-            if let Some(next) = next {
-                if write(engine, &next, document.etag()).await? == Write::Conflict {
-                    return Ok(None);
-                }
-                put_events(parsed, Some(&next)).await?;
-            } else {
-                put_events(parsed, document.status()).await?;
+            if let Some(next) = &next
+                && write(engine, next, document.etag()).await? == Write::Conflict
+            {
+                return Ok(None);
             }
+            put_events(parsed, next.as_deref().or(document.status())).await?;
             poison(engine, received, &reason).await?;
             DeliveryOutcome::Poisoned
         }

@@ -9,7 +9,7 @@ use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
 use futures::stream::{FuturesUnordered, LocalBoxStream, StreamExt as _};
 use lifecycle::drain::{Drain, Next};
 use lifecycle::priority::Rounds;
-use models::DrainReport;
+use models::{DrainReport, milliseconds};
 use service::env::Instant;
 use service::log::Line;
 use storage::{QueueName, ReceivedMessage, StorageError};
@@ -54,7 +54,8 @@ pub(crate) async fn drain(
         let now = state.elapsed();
         let running = slots.taken();
         let ending = deliveries.len().saturating_sub(running);
-        let mut wait = None;
+        // For how long nothing is due: of the events, the tasks and the upkeep.
+        let mut waits = [None; 3];
         let free_for_events = MAX_EVENTS.saturating_sub(event_deliveries.len());
         if receiving_events.is_terminated() && free_for_events >= MIN_FREE_FOR_EVENTS {
             match state.events_in(running + ending == 0, now) {
@@ -62,28 +63,27 @@ pub(crate) async fn drain(
                     state.has_checked_events = true;
                     receiving_events.set(events::receive(engine, free_for_events).fuse());
                 }
-                due => wait = due,
+                due => waits[0] = due,
             }
         }
         let has_events = !event_deliveries.is_empty() || !receiving_events.is_terminated();
-        state.schedule.hold(has_events);
+        state.drain.hold(has_events);
         if receiving.is_terminated() {
             match state.next(running, ending, now) {
                 Next::Receive(free) => receiving.set(receive_batch(engine, state.order(free, now)).fuse()),
-                Next::Wait(pause) => wait = Some(wait.map_or(pause, |wait: Duration| wait.min(pause))),
+                Next::Wait(pause) => waits[1] = Some(pause),
                 Next::End if upkeep.is_terminated() => break,
                 Next::Finish | Next::End => {}
             }
         }
         // Events can hold a drain without tasks, which does not check for delayed tasks when it receives.
         let is_held = !deliveries.is_empty() || has_events;
-        let upkeep_in = state.schedule.upkeep_in(now).filter(|_| upkeep.is_terminated() && is_held);
+        let upkeep_in = state.drain.upkeep_in(now).filter(|_| upkeep.is_terminated() && is_held);
         match upkeep_in {
-            Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.schedule.sweeps(now)).fuse()),
-            Some(due) => wait = Some(wait.map_or(due, |wait: Duration| wait.min(due))),
-            None => {}
+            Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.drain.sweeps(now)).fuse()),
+            due => waits[2] = due,
         }
-        if let Some(wait) = wait {
+        if let Some(wait) = waits.into_iter().flatten().min() {
             timer.end_within(wait, now);
         }
         let mut freed = pin!(slots.freed().fuse());
@@ -118,7 +118,7 @@ pub(crate) async fn drain(
 struct State<'a> {
     engine: &'a Engine,
     started: Instant,
-    schedule: Drain,
+    drain: Drain,
     /// `None` if there is one queue for all priorities.
     rounds: Option<Rounds>,
     report: DrainReport,
@@ -136,7 +136,7 @@ impl<'a> State<'a> {
         let state = Self {
             engine,
             started: engine.env.instant(),
-            schedule: Drain::new(engine.settings.max_concurrency, engine.settings.drain_budget),
+            drain: Drain::new(engine.settings.max_concurrency, engine.settings.drain_budget),
             rounds: engine.settings.storage.priority_queues.then(|| Rounds::new(engine.env.fraction())),
             report: DrainReport::default(),
             release: Some(release),
@@ -152,16 +152,16 @@ impl<'a> State<'a> {
     }
 
     fn next(&mut self, running: usize, ending: usize, now: Duration) -> Next {
-        let rounds = self.schedule.rounds();
-        let next = self.schedule.next(running, ending, now);
-        if self.schedule.rounds() > rounds {
+        let rounds = self.drain.rounds();
+        let next = self.drain.next(running, ending, now);
+        if self.drain.rounds() > rounds {
             log_drain(self.engine, "drain goes on", &self.report, self.started);
         }
         next
     }
 
     fn obey(&mut self, order: Order) {
-        self.schedule.stop();
+        self.drain.stop();
         // The first order to release stops the handlers. Handlers that start later are stopped at once.
         if order == Order::Release
             && let Some(release) = self.release.take()
@@ -174,7 +174,7 @@ impl<'a> State<'a> {
     fn delivery_ended(&mut self, end: DeliveryEnd) {
         end.outcome.count_in(&mut self.report);
         if let Some(rest) = end.rest {
-            self.schedule.rest(rest, self.elapsed());
+            self.drain.rest(rest, self.elapsed());
         }
     }
 
@@ -201,7 +201,7 @@ impl<'a> State<'a> {
                 if batch.promoted > 0 {
                     self.report.promoted += batch.promoted;
                     self.promoted(now);
-                    self.schedule.receive_again(now);
+                    self.drain.receive_again(now);
                 }
                 self.report.received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
                 messages
@@ -209,7 +209,7 @@ impl<'a> State<'a> {
             Err(error) => {
                 self.rounds.iter_mut().for_each(Rounds::end_round);
                 self.engine.log_failure("messages could not be received", &error);
-                self.schedule.rest(rest_after(&error).unwrap_or(OPERATOR_REST), now);
+                self.drain.rest(rest_after(&error).unwrap_or(OPERATOR_REST), now);
                 if !matches!(error, StorageError::Unavailable { .. }) {
                     self.operator_error = Some(error);
                 }
@@ -220,31 +220,31 @@ impl<'a> State<'a> {
 
     fn count_received(&mut self, order: receive::Order, received: usize, now: Duration) {
         let Some(rounds) = &mut self.rounds else {
-            return self.schedule.received(order.count, received, now);
+            return self.drain.received(order.count, received, now);
         };
         match rounds.received(order.queue.priority(), order.count, received, now) {
-            Some(end) => self.schedule.round_received(end.received, end.is_empty, now),
-            None => self.schedule.receive_again(now),
+            Some(end) => self.drain.round_received(end.received, end.is_empty, now),
+            None => self.drain.receive_again(now),
         }
     }
 
     fn promoted(&mut self, now: Duration) {
-        self.schedule.promoted(now);
+        self.drain.promoted(now);
         self.rounds.iter_mut().for_each(Rounds::promoted);
     }
 
     /// The time until events are delivered; `None` if events are off, or nothing more is to be received. Without tasks the
     /// drain checks once, and again only for what it knows to be there, so that it ends.
     fn events_in(&self, is_idle: bool, now: Duration) -> Option<Duration> {
-        let is_over = self.schedule.is_stopped()
-            || is_idle && self.has_checked_events && !self.engine.is_event_put.get();
+        let is_over =
+            self.drain.is_stopped() || is_idle && self.has_checked_events && !self.engine.is_event_put.get();
         let due = check_in(self.engine, is_idle).filter(|_| !is_over)?;
-        Some(due.max(self.schedule.rest_left(now).unwrap_or_default()))
+        Some(due.max(self.drain.rest_left(now).unwrap_or_default()))
     }
 
     fn events_delivered(&mut self, rest: Option<Duration>) {
         if let Some(rest) = rest {
-            self.schedule.rest(rest, self.elapsed());
+            self.drain.rest(rest, self.elapsed());
         }
     }
 
@@ -253,27 +253,27 @@ impl<'a> State<'a> {
         self.report.promoted += upkeep.promoted;
         self.report.requeued += upkeep.requeued;
         self.report.purged += upkeep.purged;
-        self.schedule.upkeep_done(upkeep.more, now);
+        self.drain.upkeep_done(upkeep.more, now);
         if upkeep.promoted > 0 {
             self.promoted(now);
         }
         if let Some(rest) = upkeep.retry_after() {
-            self.schedule.rest(rest, now);
+            self.drain.rest(rest, now);
         }
     }
 
     /// Sweeps if the drain received nothing, and completes the report. While the queue is paused, messages wait in it as long
     /// as the pause lasts, so the sweep could not tell which are missing.
     async fn finish(mut self) -> Result<DrainReport, StorageError> {
-        let rest = self.schedule.rest_left(self.elapsed());
+        let rest = self.drain.rest_left(self.elapsed());
         self.report.paused = self.engine.pause.was_paused();
-        if self.report.received == 0 && !self.report.paused && !self.schedule.is_stopped() && rest.is_none() {
+        if self.report.received == 0 && !self.report.paused && !self.drain.is_stopped() && rest.is_none() {
             sweep(self.engine, &mut self.report).await;
         }
         if let Some(rest) = rest {
             self.report.slow_down(rest);
         }
-        self.report.more |= !self.schedule.is_queue_empty() && self.report.retry_after_seconds.is_none();
+        self.report.more |= !self.drain.is_queue_empty() && self.report.retry_after_seconds.is_none();
         log_drain(self.engine, "drain ended", &self.report, self.started);
         match self.operator_error {
             Some(error) if self.report.received == 0 => Err(error),
@@ -299,7 +299,7 @@ fn log_drain(engine: &Engine, message: &'static str, report: &DrainReport, start
     if !report.did_something() && report.retry_after_seconds.is_none() {
         return;
     }
-    let milliseconds = engine.env.instant().since(started).as_millis();
+    let took = engine.env.instant().since(started);
     engine.env.log(
         &Line::info(message)
             .with("received", report.received)
@@ -311,6 +311,6 @@ fn log_drain(engine: &Engine, message: &'static str, report: &DrainReport, start
             .with("released", report.released)
             .with("upkeep", report.promoted + report.requeued + report.purged)
             .with("more", report.more)
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
+            .with("duration_ms", milliseconds(took)),
     );
 }

@@ -15,7 +15,7 @@ use futures::future::LocalBoxFuture;
 use lifecycle::events::{self, Called, Next};
 use lifecycle::redelivery;
 use lifecycle::sink::{after, given_up};
-use models::{EventMessage, SinkMessage, TaskId, TaskStatus};
+use models::{EventMessage, SinkMessage, TaskId, TaskStatus, milliseconds};
 use service::env::Instant;
 use service::log::Line;
 use storage::{QueueName, ReceivedMessage, StorageError};
@@ -197,12 +197,12 @@ fn log_call(engine: &Engine, task: TaskId, attempts: u32, called: &Called, start
         Called::Accepted(_) => Line::info("event delivered"),
         Called::Failed { .. } | Called::Refused(_) => Line::warn("event not delivered"),
     };
-    let milliseconds = engine.env.instant().since(started).as_millis();
+    let took = engine.env.instant().since(started);
     engine.env.log(
         &line
             .with("outcome", called.outcome())
             .with("task_id", task.to_string())
             .with("attempt", attempts.saturating_add(1))
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX)),
+            .with("duration_ms", milliseconds(took)),
     );
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use models::{PoisonReport, TaskId};
+use models::{PoisonReport, TaskId, milliseconds};
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
@@ -90,14 +90,14 @@ pub(crate) async fn change_all(
     }
     find::release(tasks, kept).await;
     report.left = tasks.queue.depth(QueueName::Poison).await.ok();
-    let milliseconds = tasks.env.instant().since(begin).as_millis();
+    let took = tasks.env.instant().since(begin);
     tasks.env.log(
         &Line::info("poison action ended")
             .with("action", name(action))
             .with("changed", report.changed)
             .with("skipped", report.skipped)
             .with("failed", report.failed)
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX))
+            .with("duration_ms", milliseconds(took))
             .with("trace_id", request.trace_id.as_str()),
     );
     Ok(response::json(StatusCode::OK, &report))

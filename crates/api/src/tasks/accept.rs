@@ -1,9 +1,9 @@
 //! The acceptance of a submitted task: capacity, document, message.
 
+use lifecycle::schedule;
 use lifecycle::intake::{self, Intake};
 use lifecycle::overload::{self, Admission};
-use lifecycle::schedule;
-use models::{TaskId, TaskRequest, TaskStatus};
+use models::{TaskId, TaskRequest, TaskStatus, milliseconds};
 use service::env::Instant;
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
@@ -76,12 +76,12 @@ pub(crate) async fn accept(
         None => create_or_replay(tasks, request, submission, document).await?,
         Some(_) => unique::create_or_join(tasks, &document).await?,
     };
-    let milliseconds = tasks.env.instant().since(begin).as_millis();
+    let took = tasks.env.instant().since(begin);
     tasks.env.log(
         &Line::info("task accepted")
             .with("task_id", stored.document.task_id.to_string())
             .with("new", is_new)
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX))
+            .with("duration_ms", milliseconds(took))
             .with("trace_id", request.trace_id.as_str()),
     );
     Ok(stored)

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use models::{BatchOutcome, BatchResponse, TaskBatch, TaskId, TaskRequest};
+use models::{BatchOutcome, BatchResponse, TaskBatch, TaskId, TaskRequest, milliseconds};
 use service::env::Instant;
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
@@ -136,14 +136,14 @@ fn respond(tasks: &Tasks, request: &ApiRequest, base: &str, ended: Vec<Ended>, b
             }
         })
         .collect();
-    let milliseconds = tasks.env.instant().since(begin).as_millis();
+    let took = tasks.env.instant().since(begin);
     let refused = u32::try_from(value.len()).unwrap_or(u32::MAX) - accepted - failed;
     tasks.env.log(
         &Line::info("batch ended")
             .with("accepted", accepted)
             .with("refused", refused)
             .with("failed", failed)
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX))
+            .with("duration_ms", milliseconds(took))
             .with("trace_id", request.trace_id.as_str()),
     );
     let mut response = response::json(StatusCode::MULTI_STATUS, &BatchResponse { value });

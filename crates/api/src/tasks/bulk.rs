@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 use http::StatusCode;
-use models::{BulkReport, TaskId, TaskState, TaskStatus};
+use models::{BulkReport, TaskId, TaskState, TaskStatus, milliseconds};
 use service::log::Line;
 use service::problem::{HttpError, ProblemKind};
 use service::response::{self, Response};
@@ -68,7 +68,7 @@ pub(crate) async fn bulk(
         }
     }
     report.next_link = next.map(|position| selection.link(action.path(), &position));
-    let milliseconds = tasks.env.instant().since(begin).as_millis();
+    let took = tasks.env.instant().since(begin);
     tasks.env.log(
         &Line::info("bulk action ended")
             .with("action", action.name())
@@ -76,7 +76,7 @@ pub(crate) async fn bulk(
             .with("skipped", report.skipped)
             .with("failed", report.failed)
             .with("more", report.next_link.is_some())
-            .with("duration_ms", u64::try_from(milliseconds).unwrap_or(u64::MAX))
+            .with("duration_ms", milliseconds(took))
             .with("trace_id", request.trace_id.as_str()),
     );
     Ok(response::json(StatusCode::OK, &report))

@@ -17,6 +17,7 @@ use crate::manifest::Manifest;
 use crate::signals::StopSignals;
 use crate::stderr::WriteLine as _;
 use logging::Line;
+use models::milliseconds;
 
 /// How long one response may take: the first instance of the component has to be made.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,8 +45,8 @@ pub(super) async fn run(options: &WarmOptions, environment: &BTreeMap<String, St
     host.stop(Instant::now() + options.grace).await;
     match outcome {
         Ok(()) => {
-            let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Line::info("warm").with("requests", options.get.len()).with("duration_ms", milliseconds).write();
+            let took = milliseconds(started.elapsed());
+            Line::info("warm").with("requests", options.get.len()).with("duration_ms", took).write();
             Exit::Clean
         }
         Err(reason) => {

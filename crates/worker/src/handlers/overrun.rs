@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request};
 use lifecycle::handlers::Target;
 use lifecycle::outcome::HandlerProcess;
+use models::milliseconds;
 use service::env::Env;
 use service::log::Line;
 use service::settings::WorkerSettings;
@@ -41,13 +42,12 @@ impl Watch {
     /// Reports a handler that was called `ago` and had to have ended. The launcher ends the process unless it is younger
     /// than that. Returns what the launcher knows of the process in that time.
     pub(crate) async fn report(&self, env: &dyn Env, ago: Duration) -> HandlerProcess {
-        let milliseconds = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
         let Ok(mut token) = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())) else {
             return HandlerProcess::Unknown;
         };
         token.set_sensitive(true);
         let request =
-            Request::post(&self.url).header(AUTHORIZATION, token).header("overrun-ms", milliseconds);
+            Request::post(&self.url).header(AUTHORIZATION, token).header("overrun-ms", milliseconds(ago));
         let Ok(request) = request.body(Bytes::new()) else { return HandlerProcess::Unknown };
         let limits = Limits::within(TIMEOUT, MAX_RESPONSE_BYTES);
         match env.send(request, limits, UNOBSERVED).await {

@@ -8,7 +8,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTE
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use lifecycle::handlers::MAX_RESULT_BYTES;
-use models::Timestamp;
+use models::{Timestamp, milliseconds};
 
 use super::endpoint::{Endpoint, RELAY_COMPLETE, RELAY_ERROR, RELAY_MAX_BYTES, RELAY_PARTS, TOO_LARGE};
 use super::parts::PartWriter;
@@ -109,8 +109,7 @@ fn request(env: &dyn Env, call: &Call, work: &Work) -> Option<Request<Bytes>> {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/x-ndjson, */*"));
     headers.insert("accepted-protocol", HeaderValue::from_static(PROTOCOL_VERSION));
     let deadline = Timestamp::from(env.now()).plus(call.timeout).to_string();
-    let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
-    headers.insert("accepted-timeout-ms", milliseconds.into());
+    headers.insert("accepted-timeout-ms", milliseconds(call.timeout).into());
     let texts = [
         ("accepted-deadline", Some(deadline)),
         // A string of RFC 9651, as the draft of the header has it.

@@ -62,7 +62,7 @@ pub use problem::Problem;
 pub use queue::{QueueDepth, QueueState};
 pub use request::{
     MAX_ATTEMPTS, MAX_DELAY_SECONDS, MAX_NAME_CHARS, MAX_TIMEOUT_SECONDS, MAX_UNIQUE_KEY_CHARS,
-    MAX_UNIQUE_SECONDS, Schedule, TaskRequest, UniqueKey,
+    MAX_UNIQUE_SECONDS, Start, TaskRequest, UniqueKey,
 };
 pub use schedule::{MAX_SCHEDULE_NAME_CHARS, Missed, Overlap, ScheduleDefinition, is_schedule_name};
 pub use schedule_view::{ScheduleList, ScheduleState, ScheduleView};

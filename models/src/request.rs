@@ -23,7 +23,7 @@ pub const MAX_ATTEMPTS: u32 = 1000;
 
 /// When a task may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Schedule {
+pub enum Start {
     /// At once.
     #[default]
     Now,
@@ -59,7 +59,7 @@ pub struct TaskRequest {
     /// `Input`, any JSON value for the handler; `null` counts as none.
     pub input: Option<Json>,
     /// `DelaySeconds` or `NotBefore`.
-    pub schedule: Schedule,
+    pub start: Start,
     /// `ExpiresAt`: a task that no attempt has started by then is cancelled.
     pub start_by: Option<Timestamp>,
     /// `TimeoutSeconds`: time limit of one attempt, if it is less than the operator's limit.
@@ -101,9 +101,9 @@ impl TaskRequest {
         members.required_type::<TaskState>("Status", TaskState::EXPECTED)?;
         members.nullable::<String>("returnUri", "a string or null")?;
         let input = members.json("Input", |raw| Json::portable(raw, MAX_INPUT_LEVELS))?;
-        let schedule = schedule(&members)?;
+        let start = start(&members)?;
         let start_by = members.required_type::<Timestamp>("ExpiresAt", MOMENT)?;
-        if let (Schedule::At(not_before), Some(start_by)) = (schedule, start_by)
+        if let (Start::At(not_before), Some(start_by)) = (start, start_by)
             && start_by <= not_before
         {
             return Err(ContractError::member("ExpiresAt", "must be later than NotBefore"));
@@ -124,7 +124,7 @@ impl TaskRequest {
             task_description,
             priority,
             input,
-            schedule,
+            start,
             start_by,
             timeout_seconds,
             max_attempts,
@@ -177,16 +177,16 @@ fn unique(members: &Members<'_>) -> Result<Option<UniqueKey>, ContractError> {
     }
 }
 
-fn schedule(members: &Members<'_>) -> Result<Schedule, ContractError> {
+fn start(members: &Members<'_>) -> Result<Start, ContractError> {
     let expected = format!("a whole number of seconds from 0 to {MAX_DELAY_SECONDS}");
     let delay = members.required_type::<u64>("DelaySeconds", &expected)?;
     let not_before = members.required_type::<Timestamp>("NotBefore", MOMENT)?;
     match (delay, not_before) {
-        (None | Some(0), None) => Ok(Schedule::Now),
-        (Some(seconds), None) if seconds <= MAX_DELAY_SECONDS => Ok(Schedule::After(seconds)),
+        (None | Some(0), None) => Ok(Start::Now),
+        (Some(seconds), None) if seconds <= MAX_DELAY_SECONDS => Ok(Start::After(seconds)),
         (Some(_), None) => Err(ContractError::member("DelaySeconds", format!("must be {expected}"))),
         // Some generated clients send zeros for what they do not use.
-        (None | Some(0), Some(moment)) => Ok(Schedule::At(moment)),
+        (None | Some(0), Some(moment)) => Ok(Start::At(moment)),
         (Some(_), Some(_)) => Err(ContractError::member(
             "NotBefore",
             "cannot be given together with DelaySeconds; give one of them",

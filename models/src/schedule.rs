@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
-use crate::request::{MOMENT, Schedule};
+use crate::request::{MOMENT, Start};
 use crate::{ContractError, Json, MAX_INPUT_LEVELS, TaskRequest, Timestamp};
 
 /// Maximum length of the name of a schedule in characters.
@@ -163,7 +163,7 @@ fn task(members: &Members<'_>) -> Result<Json, ContractError> {
         Some("TaskId, because each firing has an id of its own")
     } else if request.unique.is_some() {
         Some("UniqueKey; Overlap says what to do while a task has not ended")
-    } else if request.schedule != Schedule::Now {
+    } else if request.start != Start::Now {
         Some("DelaySeconds or NotBefore; the schedule says when it is due")
     } else if request.start_by.is_some() {
         Some("ExpiresAt, which is one moment for all firings")

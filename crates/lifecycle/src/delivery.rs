@@ -7,7 +7,7 @@ use models::{
 };
 
 use crate::sweep::MAX_CLOCK_SKEW;
-use crate::{Policy, schedule, transition};
+use crate::{Policy, delayed, transition};
 
 /// The error code of a task whose attempts are used up.
 const TOO_MANY_DELIVERIES: &str = "TooManyDeliveries";
@@ -63,7 +63,7 @@ pub enum Step {
     },
     /// The task may not start yet: send its message to the scheduled queue with this delay, then delete the message
     /// from the task queue.
-    Schedule(Duration),
+    Delay(Duration),
     /// Another message of the same task is being processed: hide this one for this time. Its next delivery decides
     /// what is left to do.
     Postpone(Duration),
@@ -256,9 +256,9 @@ fn with_document(
         return Step::BackOff { wait: remaining, attempt: document.attempt };
     }
     // A message that storage made visible is due, even if this worker's clock was set back.
-    let wait = schedule::delay(&document, now.max(delivery.inserted_at));
+    let wait = delayed::delay(&document, now.max(delivery.inserted_at));
     if !wait.is_zero() && document.attempt == 0 {
-        return Step::Schedule(wait);
+        return Step::Delay(wait);
     }
     transition::start(&mut document, &delivery.id, now);
     Step::Run(Box::new(document))
@@ -301,7 +301,7 @@ fn carried_by_another(
     // A start in the future comes from a clock that is ahead; it must not hide the message for longer than a start
     // at this moment would.
     let remaining = until.since(now).min(longest);
-    (other && !remaining.is_zero()).then(|| schedule::whole_seconds(remaining))
+    (other && !remaining.is_zero()).then(|| delayed::whole_seconds(remaining))
 }
 
 /// 10 s, 20 s, 40 s, … up to 1280 s, so that the check is soon for short tasks and rare for long ones.
@@ -320,7 +320,7 @@ fn back_off_left(document: &TaskStatus, delivery: &Delivery, now: Timestamp) -> 
     let was_hidden = delivery.note.backed_off == document.attempt;
     let whole = latest.ended_at.map_or(Duration::ZERO, |ended_at| retry_at.since(ended_at));
     let left = retry_at.since(now).min(whole);
-    (!was_hidden && !left.is_zero()).then(|| schedule::whole_seconds(left))
+    (!was_hidden && !left.is_zero()).then(|| delayed::whole_seconds(left))
 }
 
 /// Gives up a task whose attempts are used up. Deliveries do not count, because one that starts no attempt says

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use models::{CallbackRecord, CallbackState, EventMessage, MonitorState, TaskState, TaskStatus, Timestamp};
 
-use crate::schedule::whole_seconds;
+use crate::delayed::whole_seconds;
 use crate::{retry, transition};
 
 /// The pause after the first failed call; pauses double up to [`MAX_PAUSE`].

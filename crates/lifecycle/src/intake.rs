@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use models::{TaskRequest, TaskState, TaskStatus, Timestamp};
 
-use crate::{retry, schedule};
+use crate::{delayed, retry};
 
 /// What to do with a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn intake(
 /// have crashed before it sent the message. `None` if a worker has received it.
 #[must_use]
 pub fn message_delay(existing: &TaskStatus, now: Timestamp) -> Option<Duration> {
-    may_lack_message(existing).then(|| schedule::delay(existing, now))
+    may_lack_message(existing).then(|| delayed::delay(existing, now))
 }
 
 /// Returns whether the process that wrote this document may have crashed before it sent the message. That is the

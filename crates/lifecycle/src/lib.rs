@@ -13,7 +13,7 @@
 //! - [`events`]: the event of a task's end, and its delivery; [`sink`]: the other events of the operator's sink.
 //! - [`cancel`], [`retry`]: requests of clients to cancel or retry a task.
 //! - [`replay`]: a message that was given up and is to be replayed.
-//! - [`schedule`]: delayed tasks.
+//! - [`delayed`]: tasks that may not start yet.
 //! - [`recurring`]: schedules of recurring tasks; [`recurrence`], [`firing`]: when one is due, and which missed firings are
 //!   made up for.
 //! - [`sweep`], [`retention`]: tasks without a message, and tasks past their retention.
@@ -29,6 +29,7 @@
 //! message is last.
 
 pub mod cancel;
+pub mod delayed;
 pub mod delivery;
 pub mod drain;
 pub mod events;
@@ -51,7 +52,6 @@ pub mod redelivery;
 pub mod replay;
 pub mod retention;
 pub mod retry;
-pub mod schedule;
 pub mod sink;
 pub mod sweep;
 mod transition;

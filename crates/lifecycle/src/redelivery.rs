@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use models::DeliveryNote;
 
-use crate::schedule::whole_seconds;
+use crate::delayed::whole_seconds;
 use crate::{Policy, retry};
 
 /// A message is not given up for fewer lost workers: an outage of both services at the same time can look like

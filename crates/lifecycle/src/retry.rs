@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use models::{AttemptOutcome, AttemptRecord, TaskState, TaskStatus, Timestamp};
 
-use crate::schedule::whole_seconds;
+use crate::delayed::whole_seconds;
 use crate::transition;
 
 /// What to do with a request to retry a task.

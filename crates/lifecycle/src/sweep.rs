@@ -14,7 +14,7 @@ use models::{TaskState, TaskStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::redelivery::MAX_PAUSE as MAX_ERROR_PAUSE;
-use crate::{Policy, events, retention, schedule, transition};
+use crate::{Policy, delayed, events, retention, transition};
 
 /// The assumed maximum difference between the clocks of workers and storage.
 pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -140,7 +140,7 @@ pub fn review(document: &TaskStatus, last_written: Timestamp, policy: &Policy, n
     }
     let mut next = document.clone();
     transition::touch(&mut next, now);
-    Review::Requeue(Box::new(next), schedule::delay(document, now))
+    Review::Requeue(Box::new(next), delayed::delay(document, now))
 }
 
 /// Returns how long a document whose message exists can stay without a write: while a lease or a back-off hides the

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use models::{
-    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, Schedule, TaskError,
-    TaskRequest, TaskState, TaskStatus, Timestamp,
+    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, Start, TaskError, TaskRequest,
+    TaskState, TaskStatus, Timestamp,
 };
 
 use crate::product::Product;
@@ -24,7 +24,7 @@ pub(crate) fn create(described: &TaskStatus, inserted_at: Timestamp) -> TaskStat
         task_description: described.task_description.clone(),
         priority: described.priority,
         input: None,
-        schedule: Schedule::Now,
+        start: Start::Now,
         start_by: None,
         timeout_seconds: None,
         max_attempts: None,

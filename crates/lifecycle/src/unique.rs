@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use models::{TaskStatus, Timestamp};
 
-use crate::{intake, schedule};
+use crate::{delayed, intake};
 
 /// What to do with a submission whose key another task has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub fn unique(holder: &TaskStatus, now: Timestamp) -> Unique {
     if holder.state.is_terminal() && holder.unique_until.is_none_or(|until| until <= now) {
         Unique::Released
     } else if intake::may_lack_message(holder) {
-        Unique::ResendMessage(schedule::delay(holder, now))
+        Unique::ResendMessage(delayed::delay(holder, now))
     } else {
         Unique::Held
     }

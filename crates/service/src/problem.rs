@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
-use lifecycle::schedule::whole_seconds;
+use lifecycle::delayed::whole_seconds;
 use models::{ContractError, Problem};
 use storage::StorageError;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ::azure::{Env, Write};
 use bytes::Bytes;
+use lifecycle::delayed::whole_seconds;
 use lifecycle::recurring::wake_up;
-use lifecycle::schedule::whole_seconds;
 use models::{MAX_SCHEDULES_BYTES, Schedules, Timestamp, WakeUp};
 
 use crate::{ETag, PublicStore, QueueName, StatusStore, StorageError, TaskQueue};

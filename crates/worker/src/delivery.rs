@@ -217,9 +217,9 @@ async fn perform<'a>(
             engine.discard(received).await;
             DeliveryOutcome::Discarded
         }
-        Step::Schedule(delay) => {
+        Step::Delay(delay) => {
             let owes_accepted = parsed.message.as_ref().is_ok_and(|message| message.owes_accepted);
-            let text = text_to_schedule(received, document, owes_accepted);
+            let text = text_for_scheduled_queue(received, document, owes_accepted);
             engine.queue.send(QueueName::Scheduled, &text, delay).await?;
             engine.discard(received).await;
             DeliveryOutcome::Deferred
@@ -274,7 +274,7 @@ async fn start(parsed: &Parsed<'_>, stored: StoredDocument, place: Option<Place<
 }
 
 /// Returns the text of the message for the scheduled queue: its own, in a form that fits, without notes.
-fn text_to_schedule(received: &ReceivedMessage, document: &Document, owes_accepted: bool) -> String {
+fn text_for_scheduled_queue(received: &ReceivedMessage, document: &Document, owes_accepted: bool) -> String {
     let original = DeliveryNote::removed_from(&received.text);
     match (TaskMessage::text_to_forward(&original), document) {
         (Some(text), _) => text,

@@ -1,11 +1,11 @@
 //! Promotion: moves messages that have become visible in the scheduled queue to the queue of their task.
 //!
-//! Messages that wake schedules up are in the same queue. `lifecycle::schedule` decides when: a busy drain checks every five
+//! Messages that wake schedules up are in the same queue. `lifecycle::delayed` decides when: a busy drain checks every five
 //! seconds, so that a delayed task starts at most a few seconds late.
 
 use std::time::Duration;
 
-use lifecycle::schedule::promotion_is_due;
+use lifecycle::delayed::promotion_is_due;
 use models::{TaskMessage, WakeUp};
 use service::concurrent;
 use storage::{QueueName, Read, ReceivedMessage, StorageError};

@@ -1,6 +1,6 @@
 //! Request bodies: what is accepted and refused, with which texts.
 
-use models::{Schedule, TaskBatch, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
+use models::{Start, TaskBatch, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
 
 use crate::samples::{accepted, at, id};
 
@@ -9,7 +9,7 @@ fn empty_object_is_a_task_with_defaults() {
     let request = TaskRequest::parse(b"{}").unwrap();
     assert_eq!((request.task_id, request.task_name.as_str()), (None, "task"));
     assert_eq!((request.task_description.as_str(), request.priority), ("", TaskPriority::Medium));
-    assert_eq!((request.input, request.schedule), (None, Schedule::Now));
+    assert_eq!((request.input, request.start), (None, Start::Now));
 }
 
 #[test]
@@ -284,9 +284,7 @@ fn limits_and_unique_key_are_stored_with_the_task() {
     // Zeros that generated clients may send count as omitted.
     let request =
         TaskRequest::parse(br#"{"UniqueSeconds":0,"DelaySeconds":0,"NotBefore":"2026-11-20T10:00:00Z"}"#);
-    assert!(
-        request.is_ok_and(|request| request.unique.is_none() && matches!(request.schedule, Schedule::At(_)))
-    );
+    assert!(request.is_ok_and(|request| request.unique.is_none() && matches!(request.start, Start::At(_))));
 
     let request = TaskRequest::parse(br#"{"UniqueKey":"nightly"}"#).unwrap();
     assert_eq!(TaskStatus::accepted(id(), request, String::new(), at(0)).unique_until, None);

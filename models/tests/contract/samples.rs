@@ -1,5 +1,5 @@
 use models::{
-    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, Json, ResultBlob, Schedule,
+    AttemptOutcome, AttemptRecord, CallbackRecord, CallbackState, DeliveryId, Json, ResultBlob, Start,
     TaskError, TaskId, TaskPriority, TaskRequest, TaskState, TaskStatus, Timestamp,
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn accepted() -> TaskStatus {
         input: Some(
             Json::parse("{ \"width\": 640, \"exact\": 1.10, \"id\": 12345678901234567890123 }").unwrap(),
         ),
-        schedule: Schedule::Now,
+        start: Start::Now,
         start_by: None,
         timeout_seconds: None,
         max_attempts: None,

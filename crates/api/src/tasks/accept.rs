@@ -1,6 +1,6 @@
 //! The acceptance of a submitted task: capacity, document, message.
 
-use lifecycle::schedule;
+use lifecycle::delayed;
 use lifecycle::intake::{self, Intake};
 use lifecycle::overload::{self, Admission};
 use models::{TaskId, TaskRequest, TaskStatus, milliseconds};
@@ -25,7 +25,7 @@ pub(crate) fn new_document(
 ) -> Result<TaskStatus, HttpError> {
     check_callback(tasks, &submission)?;
     let now = tasks.env.timestamp();
-    let not_before = schedule::start_time(submission.schedule, now).map_err(|_| {
+    let not_before = delayed::start_time(submission.start, now).map_err(|_| {
         HttpError::new(ProblemKind::InvalidBody, "NotBefore: must not be more than seven days away.")
     })?;
     let document = TaskStatus::accepted(id, submission, String::new(), now);
@@ -98,7 +98,7 @@ async fn create_or_replay(
     for _ in 0..MAX_WRITE_TRIES {
         if let Write::Done(etag) = tasks.store.create(&document).await? {
             let stored = StoredDocument { document, etag };
-            tasks.send_first_message(&stored, schedule::delay(&stored.document, now)).await?;
+            tasks.send_first_message(&stored, delayed::delay(&stored.document, now)).await?;
             return Ok(Accepted { stored, is_new: true });
         }
         let Read::Found(stored) = tasks.store.read(document.task_id, None).await? else {

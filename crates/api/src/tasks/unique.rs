@@ -1,6 +1,6 @@
 //! Submissions with a `UniqueKey`. `lifecycle::unique` decides.
 
-use lifecycle::schedule;
+use lifecycle::delayed;
 use lifecycle::unique::{Unique, unique};
 use models::{TaskId, TaskStatus};
 use service::problem::HttpError;
@@ -34,7 +34,7 @@ pub(crate) async fn create_or_join(tasks: &Tasks, document: &TaskStatus) -> Resu
         if let Write::Done(etag) = tasks.store.create(&document).await? {
             let stored = StoredDocument { document, etag };
             tasks
-                .send_first_message(&stored, schedule::delay(&stored.document, tasks.env.timestamp()))
+                .send_first_message(&stored, delayed::delay(&stored.document, tasks.env.timestamp()))
                 .await?;
             return Ok(Accepted { stored, is_new: true });
         }

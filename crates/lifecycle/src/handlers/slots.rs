@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::delayed::whole_seconds;
 use crate::retry;
-use crate::schedule::whole_seconds;
 
 /// The first pause of a message whose task has to wait for others of its name.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);

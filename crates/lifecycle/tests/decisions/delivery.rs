@@ -27,7 +27,7 @@ fn word(step: &Step) -> &'static str {
         Step::Discard(Discard::Older) => "older",
         Step::Poison { document: Some(_), .. } => "fail, poison",
         Step::Poison { document: None, .. } => "poison",
-        Step::Schedule(_) => "schedule",
+        Step::Delay(_) => "delay",
         Step::Postpone(_) => "postpone",
         Step::BackOff { .. } => "back off",
         Step::Leave => "leave",
@@ -282,7 +282,7 @@ fn duplicate_waits_though_its_workers_clock_is_ahead() {
 fn delayed_task_goes_to_the_scheduled_queue_once() {
     let mut document = pending();
     document.not_before = Some(at(100));
-    assert_eq!(step(&document, &delivery("m1", 1), at(40)), Step::Schedule(secs(60)));
+    assert_eq!(step(&document, &delivery("m1", 1), at(40)), Step::Delay(secs(60)));
     assert_eq!(word(&step(&document, &delivery("m1", 1), at(100))), "run");
     document.attempt = 1;
     assert_eq!(word(&step(&document, &delivery("m1", 2), at(40))), "run", "it had started before");

@@ -56,7 +56,7 @@ fn steps(document: &TaskStatus, now: Timestamp) -> Vec<(&'static str, Option<Tas
                 Step::Poison { document: None, .. }
                 | Step::Resume
                 | Step::Discard(_)
-                | Step::Schedule(_)
+                | Step::Delay(_)
                 | Step::Postpone(_)
                 | Step::BackOff { .. }
                 | Step::Leave => {}

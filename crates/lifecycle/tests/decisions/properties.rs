@@ -58,7 +58,7 @@ fn written(event: &Event, document: &TaskStatus, now: models::Timestamp) -> Opti
                 Step::Poison { document, .. } => document.map(|next| *next),
                 Step::Resume
                 | Step::Discard(_)
-                | Step::Schedule(_)
+                | Step::Delay(_)
                 | Step::Postpone(_)
                 | Step::BackOff { .. }
                 | Step::Leave => None,

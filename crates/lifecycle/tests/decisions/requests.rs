@@ -2,12 +2,12 @@
 
 use crate::samples::{POLICY, at, delivery, foreign, in_state, pending, request, running, secs};
 use lifecycle::cancel::{self, Cancel, cancel};
+use lifecycle::delayed::{TooFar, delay, promotion_is_due, start_time};
 use lifecycle::intake::{Intake, intake};
 use lifecycle::monitor::{retry_after, suggests_queue};
 use lifecycle::overload::{Admission, admission};
 use lifecycle::retry::{self, Retry, awaits_worker, back_off, retry};
-use lifecycle::schedule::{TooFar, delay, promotion_is_due, start_time};
-use models::{AttemptOutcome, Json, Schedule, TaskPriority, TaskState};
+use models::{AttemptOutcome, Json, Start, TaskPriority, TaskState};
 
 #[test]
 fn message_is_sent_again_until_a_worker_received_it() {
@@ -33,7 +33,7 @@ fn message_is_sent_again_until_a_worker_received_it() {
 fn submission_with_other_content_is_refused_whatever_its_spelling() {
     let respelled = models::TaskRequest {
         input: Some(Json::parse("{ \"width\" : 640 }").unwrap()),
-        schedule: Schedule::After(60),
+        start: Start::After(60),
         ..request()
     };
     assert_eq!(intake(Some(&pending()), &respelled, None, at(5)), Intake::ResendMessage(secs(0)));
@@ -115,12 +115,12 @@ fn back_off_doubles_up_to_its_cap_times_the_fraction() {
 #[test]
 fn start_is_accepted_up_to_seven_days_ahead() {
     let now = at(0);
-    assert_eq!(start_time(Schedule::Now, now), Ok(None));
-    assert_eq!(start_time(Schedule::After(30), now), Ok(Some(at(30))));
-    assert_eq!(start_time(Schedule::At(now), now), Ok(None));
-    assert_eq!(start_time(Schedule::At(now.minus(secs(9))), now), Ok(None));
-    assert_eq!(start_time(Schedule::At(at(604_800)), now), Ok(Some(at(604_800))));
-    assert_eq!(start_time(Schedule::At(at(604_801)), now), Err(TooFar));
+    assert_eq!(start_time(Start::Now, now), Ok(None));
+    assert_eq!(start_time(Start::After(30), now), Ok(Some(at(30))));
+    assert_eq!(start_time(Start::At(now), now), Ok(None));
+    assert_eq!(start_time(Start::At(now.minus(secs(9))), now), Ok(None));
+    assert_eq!(start_time(Start::At(at(604_800)), now), Ok(Some(at(604_800))));
+    assert_eq!(start_time(Start::At(at(604_801)), now), Err(TooFar));
     let mut document = pending();
     document.not_before = Some(at(10));
     assert_eq!(delay(&document, now.plus(std::time::Duration::from_millis(9_001))), secs(1), "rounded up");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lifecycle::Policy;
 use lifecycle::delivery::{Delivery, DocumentRead, Step, decide};
 use models::{
-    DeliveryId, DeliveryNote, Json, MessageError, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest,
+    DeliveryId, DeliveryNote, Json, MessageError, Start, TaskId, TaskMessage, TaskPriority, TaskRequest,
     TaskState, TaskStatus, Timestamp,
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn request() -> TaskRequest {
         task_description: "a picture".to_owned(),
         priority: TaskPriority::High,
         input: Some(Json::parse(r#"{"width":640}"#).unwrap()),
-        schedule: Schedule::Now,
+        start: Start::Now,
         start_by: None,
         timeout_seconds: None,
         max_attempts: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fake_azure::{BlobView, EMULATOR_ACCOUNT};
 use http::{Request, Response, StatusCode};
-use models::{Json, Schedule, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
+use models::{Json, Start, TaskId, TaskMessage, TaskPriority, TaskRequest, TaskStatus};
 use serde_json::Value;
 use service::body::{Body, BodyError, RequestBody};
 use service::settings::WorkerSettings;
@@ -88,7 +88,7 @@ impl World {
             task_description: String::new(),
             priority: TaskPriority::High,
             input: Some(Json::parse("\"some text\"").unwrap()),
-            schedule: Schedule::Now,
+            start: Start::Now,
             start_by: None,
             timeout_seconds: None,
             max_attempts: None,

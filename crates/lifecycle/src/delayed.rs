@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use models::{MAX_DELAY_SECONDS, Schedule, TaskStatus, Timestamp};
+use models::{MAX_DELAY_SECONDS, Start, TaskStatus, Timestamp};
 
 /// The requested start is more than seven days ahead, the maximum visibility timeout of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +12,11 @@ pub struct TooFar;
 ///
 /// # Errors
 /// [`TooFar`] if the start is more than [`MAX_DELAY_SECONDS`] ahead.
-pub fn start_time(schedule: Schedule, now: Timestamp) -> Result<Option<Timestamp>, TooFar> {
-    let moment = match schedule {
-        Schedule::Now => return Ok(None),
-        Schedule::After(seconds) => now.plus(Duration::from_secs(seconds)),
-        Schedule::At(moment) => moment,
+pub fn start_time(start: Start, now: Timestamp) -> Result<Option<Timestamp>, TooFar> {
+    let moment = match start {
+        Start::Now => return Ok(None),
+        Start::After(seconds) => now.plus(Duration::from_secs(seconds)),
+        Start::At(moment) => moment,
     };
     if moment.since(now) > Duration::from_secs(MAX_DELAY_SECONDS) {
         return Err(TooFar);

@@ -13,12 +13,16 @@ use support::{FakeWorker, Launcher, free_port, get, metrics_address, signal_to};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A host as a real process: writes what it was started with as a line of JSON when it listens.
+/// A host as a real process: writes what it was started with as a line of JSON when it listens, and another line with the
+/// second health check.
 const HOST: &str = "
-import http.server, json, os, sys
+import http.server, itertools, json, os, sys
+checks = itertools.count(1)
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def do_GET(self):
+        if next(checks) == 2:
+            print(json.dumps({'checked': str(os.getpid())}), flush=True)
         self.send_response(200)
         self.send_header('content-length', '2')
         self.end_headers()
@@ -71,6 +75,11 @@ impl Replica {
         Self { launcher, metrics, worker, handlers }
     }
 
+    /// Waits until the launcher has the first response of the handlers' process: checks follow one another.
+    async fn responded(&mut self) {
+        while line(&mut self.launcher).await["checked"] != self.handlers["pid"] {}
+    }
+
     /// Waits for the next process of the handlers, and checks that the worker's host still runs.
     async fn restarted(&mut self) {
         let next = next(&mut self.launcher).await;
@@ -98,8 +107,18 @@ impl Replica {
     }
 }
 
-async fn next(launcher: &mut Launcher) -> Value {
+async fn line(launcher: &mut Launcher) -> Value {
     serde_json::from_str(&launcher.output_line().await).unwrap()
+}
+
+/// The next host that listens.
+async fn next(launcher: &mut Launcher) -> Value {
+    loop {
+        let line = line(launcher).await;
+        if line.get("pid").is_some() {
+            return line;
+        }
+    }
 }
 
 fn runs(host: &Value) -> bool {
@@ -168,13 +187,13 @@ async fn report_tells_whether_the_process_was_blocked_during_the_attempt() {
     let mut replica = Replica::start(&[]).await;
     let token = Replica::variable(&replica.worker, "DRAIN_TOKEN");
     // Until the health checks succeed, it has not responded.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    replica.responded().await;
     let said = |process: &str| ("204".to_owned(), process.to_owned());
     assert_eq!(report_about(&replica.handlers, &token, 0).await, said("responsive"));
     replica.restarted().await;
     // Its process is gone.
     assert_eq!(report_about(&replica.handlers, &token, 3_600_000).await, said("blocked"));
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    replica.responded().await;
     signal_to(replica.handlers["pid"].as_str().unwrap(), Signal::STOP);
     let both = tokio::join!(
         report_about(&replica.handlers, &token, 10),
@@ -189,7 +208,7 @@ async fn report_tells_whether_the_process_was_blocked_during_the_attempt() {
 async fn host_of_the_handlers_that_hangs_or_dies_is_restarted() {
     let mut replica = Replica::start(&["--handlers-stall", "1"]).await;
     // It must have responded once, otherwise it has as long as at the start.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    replica.responded().await;
     signal_to(replica.handlers["pid"].as_str().unwrap(), Signal::STOP);
     replica.restarted().await;
     assert_eq!(replica.restarts("stall").await, "1");

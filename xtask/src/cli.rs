@@ -27,8 +27,7 @@ pub(crate) enum Command {
     /// Build, then run storage, the application and the launcher until Ctrl-C.
     ///
     /// Builds only the handlers that have changed. With `ACCEPTED_NO_BUILD=1` in the environment it starts what was built
-    /// before. With
-    /// `SPIN_VARIABLE_STORAGE_CONNECTION_STRING` set it uses that account and starts no storage.
+    /// before. With `SPIN_VARIABLE_STORAGE_CONNECTION_STRING` set it uses that account and starts no storage.
     Up(UpOptions),
     /// Run the same on free ports, submit tasks, print every HTTP exchange and exit.
     Demo(DemoOptions),

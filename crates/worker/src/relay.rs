@@ -1,7 +1,7 @@
 //! `POST /handlers/{id}`: passes a task on to a handler in the same host process.
 //!
-//! Handlers that may not end run in a host process of their own, because nothing interrupts a guest that computes for
-//! ever. Their routes are private to that process, so a worker in it receives the calls of the worker that drains.
+//! Handlers that may not end run in a host process of their own, because nothing interrupts a guest that computes without
+//! end. Their routes are private to that process, so a worker in it receives the calls of the worker that drains.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

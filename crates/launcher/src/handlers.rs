@@ -75,8 +75,8 @@ pub fn host_variables(
 
 /// Checks what the worker cannot check: it does not know how many drains run side by side.
 ///
-/// `in_process` says whether
-/// the handlers that are components run in the worker's host process, where they need no connection.
+/// `in_process` says whether the handlers that are components run in the worker's host process, where they need no
+/// connection.
 ///
 /// # Errors
 /// A sentence that says what to lower. Values that the worker refuses by itself are not checked here.

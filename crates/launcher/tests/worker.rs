@@ -131,8 +131,8 @@ async fn random_token_reaches_the_host_and_no_log_line() {
 #[tokio::test]
 async fn next_drain_is_at_once_after_work_and_paused_after_failure() {
     const BUSY: usize = 100;
-    /// The first pause after a drain that found nothing, with the shortest jitter.
-    const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+    /// The first pause after a drain that found nothing is 50 ms with the shortest jitter, so as many pauses are longer.
+    const MAX_BUSY: Duration = Duration::from_secs(5);
     let busy = r#"{"received":2,"completed":2}"#;
     // So many that the machine's speed does not decide whether there was a pause.
     let script = (0..BUSY).map(|_| Step::Respond(200, busy));
@@ -148,7 +148,7 @@ async fn next_drain_is_at_once_after_work_and_paused_after_failure() {
     let pause = times[BUSY + 1] - times[BUSY];
     assert!(pause >= Duration::from_millis(490), "{pause:?}");
     let took = times[BUSY] - times[0];
-    assert!(took < BUSY as u32 * SHORTEST_PAUSE, "{BUSY} drains took {took:?}");
+    assert!(took < MAX_BUSY, "{BUSY} drains took {took:?}");
     let lines: Vec<serde_json::Value> =
         ended.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let drained = lines.iter().filter(|line| line["message"] == "drained" && line["completed"] == 2).count();

@@ -12,7 +12,7 @@ use storage::{QueueName, Read, ReceivedMessage, StorageError};
 
 use crate::engine::Engine;
 use crate::poison::poison;
-use crate::schedules::{Received, is_check_due, look};
+use crate::schedules::{ReceivedWakeUp, fire_due, is_check_due};
 
 /// Messages per Get Messages.
 const BATCH_MESSAGES: u32 = 32;
@@ -46,7 +46,7 @@ pub(crate) async fn promote(engine: &Engine, is_idle: bool) -> u32 {
         let (wake_ups, due) = wake_ups(due);
         let moved = concurrent::all(due.iter().map(|message| move_to_tasks(engine, message))).await;
         if !wake_ups.is_empty() {
-            promoted += look(engine, &wake_ups).await;
+            promoted += fire_due(engine, &wake_ups).await;
         }
         promoted += u32::try_from(moved.iter().filter(|moved| **moved).count()).unwrap_or(u32::MAX);
         let is_last = received < BATCH_MESSAGES as usize;
@@ -55,17 +55,17 @@ pub(crate) async fn promote(engine: &Engine, is_idle: bool) -> u32 {
         }
     }
     if is_check_due(engine, is_idle) {
-        promoted += look(engine, &[]).await;
+        promoted += fire_due(engine, &[]).await;
     }
     promoted
 }
 
 /// Separates wake-up messages of schedules from messages of tasks.
-fn wake_ups(due: Vec<ReceivedMessage>) -> (Vec<Received>, Vec<ReceivedMessage>) {
+fn wake_ups(due: Vec<ReceivedMessage>) -> (Vec<ReceivedWakeUp>, Vec<ReceivedMessage>) {
     let (mut wake_ups, mut tasks) = (Vec::new(), Vec::new());
     for message in due {
         match WakeUp::parse(&message.text) {
-            Some(wake_up) => wake_ups.push(Received { message, wake_up }),
+            Some(wake_up) => wake_ups.push(ReceivedWakeUp { message, wake_up }),
             None => tasks.push(message),
         }
     }

@@ -23,7 +23,7 @@ const MAX_TRIES: u32 = 4;
 const CONTENDED_PAUSE: Duration = Duration::from_secs(5);
 
 /// A wake-up message that was received.
-pub(crate) struct Received {
+pub(crate) struct ReceivedWakeUp {
     pub(crate) message: ReceivedMessage,
     pub(crate) wake_up: WakeUp,
 }
@@ -35,10 +35,10 @@ pub(crate) fn is_check_due(engine: &Engine, is_idle: bool) -> bool {
     engine.settings.schedules && check_is_due(is_idle, since_check, now.since(engine.started_at))
 }
 
-/// Looks at the schedules, creates the tasks that are due, and processes the wake-up messages. Returns the number of firings.
+/// Creates the tasks of the firings that are due, and processes the wake-up messages. Returns the number of firings.
 ///
 /// It never fails: a message that is neither deleted nor hidden becomes visible when its lease expires.
-pub(crate) async fn look(engine: &Engine, received: &[Received]) -> u32 {
+pub(crate) async fn fire_due(engine: &Engine, received: &[ReceivedWakeUp]) -> u32 {
     if !engine.settings.schedules {
         // They were switched off. When they are on again, a worker finds what is overdue.
         for received in received {
@@ -47,7 +47,7 @@ pub(crate) async fn look(engine: &Engine, received: &[Received]) -> u32 {
         return 0;
     }
     engine.schedules_checked_at.set(Some(engine.env.instant()));
-    let pause = match perform(engine, received).await {
+    let pause = match perform_step(engine, received).await {
         Ok(Some((schedules, fired))) => {
             finish(engine, &schedules, received).await;
             return fired;
@@ -67,7 +67,10 @@ pub(crate) async fn look(engine: &Engine, received: &[Received]) -> u32 {
 
 /// Performs a step if one is due. Returns the schedules as they were stored last and the number of firings; `None` if other
 /// writers changed the schedules during every try. The tasks that a try created are then those of the other writers too.
-async fn perform(engine: &Engine, received: &[Received]) -> Result<Option<(Schedules, u32)>, StorageError> {
+async fn perform_step(
+    engine: &Engine,
+    received: &[ReceivedWakeUp],
+) -> Result<Option<(Schedules, u32)>, StorageError> {
     for _ in 0..MAX_TRIES {
         let (before, etag) = read_schedules(&*engine.store).await?;
         if etag.is_none() && !received.is_empty() {
@@ -82,7 +85,7 @@ async fn perform(engine: &Engine, received: &[Received]) -> Result<Option<(Sched
             );
         }
         let now = engine.env.timestamp();
-        let is_due = |received: &Received| arrival(&before, &received.wake_up, now) == Arrival::Due;
+        let is_due = |received: &ReceivedWakeUp| arrival(&before, &received.wake_up, now) == Arrival::Due;
         let (Some(etag), true) = (etag, received.iter().any(is_due) || is_overdue(&before, now)) else {
             return Ok(Some((before, 0)));
         };
@@ -180,9 +183,9 @@ async fn find(engine: &Engine, id: TaskId) -> Result<Option<StoredDocument>, Sto
 }
 
 /// Deletes the wake-up messages that are over, and hides one that came early.
-async fn finish(engine: &Engine, schedules: &Schedules, received: &[Received]) {
+async fn finish(engine: &Engine, schedules: &Schedules, received: &[ReceivedWakeUp]) {
     let now = engine.env.timestamp();
-    for Received { message, wake_up } in received {
+    for ReceivedWakeUp { message, wake_up } in received {
         match arrival(schedules, wake_up, now) {
             Arrival::Early(wait) => engine.hide(message, wait, None).await,
             Arrival::Due | Arrival::Obsolete => engine.discard(message).await,

@@ -119,7 +119,7 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
                 }
             },
             Effect::PutEvent => {
-                if !is_event_put(attempt).await {
+                if !try_put_events(attempt).await {
                     break;
                 }
             }
@@ -142,7 +142,7 @@ async fn apply(settlement: &mut Settlement<'_>, effects: Vec<Effect>) -> Result<
 /// Deletes the message of a task that has ended, after the message of its event is put. If that fails, the message of the
 /// task stays, and its next delivery puts the event.
 pub(crate) async fn discard_ended(attempt: &mut Attempt<'_>) {
-    if is_event_put(attempt).await {
+    if try_put_events(attempt).await {
         attempt.engine.discard(&attempt.message).await;
     }
 }
@@ -156,7 +156,7 @@ async fn put_rest(attempt: &mut Attempt<'_>) {
 }
 
 /// Puts the messages of the events that are due. Returns false if that failed.
-async fn is_event_put(attempt: &mut Attempt<'_>) -> bool {
+async fn try_put_events(attempt: &mut Attempt<'_>) -> bool {
     let owed = attempt.owed.put_rest(attempt.engine).await;
     let put = match owed {
         Ok(()) => put_event(attempt.engine, &attempt.stored.document).await,

@@ -16,7 +16,7 @@ pub enum QueueName {
     High,
     /// `{queue}-low`: messages of Low tasks. Without `priority_queues`, the same as [`Self::Tasks`].
     Low,
-    /// `{queue}-scheduled`: messages of delayed tasks, invisible until the tasks are due.
+    /// `{queue}-scheduled`: messages of delayed tasks and wake-up messages of schedules, invisible until they are due.
     Scheduled,
     /// `{queue}-events`: events of ended tasks, which are delivered to receivers.
     Events,

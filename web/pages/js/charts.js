@@ -55,7 +55,7 @@ function gauges(values) {
   const { tasks, oldest, scheduled, poison } = queues(values);
   const shown = [
     ["In queue", tasks, "Messages of tasks, those of running tasks and of tasks that wait for their next attempt included"],
-    ["Scheduled", scheduled, "Messages of tasks that start later"],
+    ["Scheduled", scheduled, "Messages of tasks that start later, and of schedules"],
     ["Poison", poison, "Messages that were given up"],
     ["Oldest ready", oldest === undefined ? undefined : brief(oldest), "Time since the oldest message that a worker can receive now was sent"],
   ];

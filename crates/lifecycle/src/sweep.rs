@@ -231,7 +231,8 @@ impl Sweep {
         next.tries = self.tries.saturating_add(1);
         if self.marker.is_none() {
             let died = self.pass_at != self.done_at;
-            next.full = died && self.full || now >= self.full_at.min(now).plus(FULL_PASS_INTERVAL);
+            let is_ahead = self.full_at.since(now) > MAX_CLOCK_SKEW;
+            next.full = died && self.full || is_ahead || now >= self.full_at.plus(FULL_PASS_INTERVAL);
             next.since = self.done_at.min(now);
             next.pass_at = now;
         }

@@ -184,6 +184,16 @@ fn clock_set_back_delays_no_pass() {
 }
 
 #[test]
+fn full_pass_that_a_clock_ahead_recorded_delays_no_other() {
+    let started =
+        claim(&Sweep::unstarted(), at(30 * 86_400)).expect("due").advance(None, INTERVAL, at(30 * 86_400));
+    let next = claim(&started, at(86_400)).expect("its time is further ahead than any that is written");
+    assert!(next.full, "another full pass follows at once");
+    let next = claim(&next.advance(None, INTERVAL, at(86_400)), at(86_400 + 300)).expect("due");
+    assert!(!next.full, "by the right clock, the next one is a day later");
+}
+
+#[test]
 fn third_step_at_a_page_skips_what_storage_refuses() {
     let mut state = Sweep::unstarted();
     for (now, passes_over) in [(0, false), (100, false), (200, true)] {

@@ -13,7 +13,7 @@ use storage::{LeaseLost, Read, StoredDocument, Write};
 
 use crate::attempt::Attempt;
 use crate::progress::Progress;
-use crate::redelivery::announcement_ended;
+use crate::redelivery::{announcement_ended, update};
 
 /// The least time between two writes of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,6 +63,7 @@ pub(crate) async fn keep_lease(
     let mut handler_ended = handler_ended.fuse();
     let (renew_at, started_at) = (attempt.started_at, attempt.started_at);
     let mut times = Times { renew_at, write_progress_at: started_at.plus(PROGRESS_INTERVAL) };
+    let mut announcement = announcement_ended(attempt.engine, &attempt.message);
     loop {
         let duty = {
             let mut due = pin!(wait_for_duty(attempt, &times, progress).fuse());
@@ -72,7 +73,7 @@ pub(crate) async fn keep_lease(
             }
         };
         match duty {
-            Duty::RenewLease => renew_lease(attempt, &mut times).await?,
+            Duty::RenewLease => renew_lease(attempt, &mut times, &mut announcement).await?,
             Duty::WriteProgress => write_progress(attempt, &mut times, progress).await?,
             Duty::PutEvent => attempt.owed.put_next(attempt.engine).await,
         }
@@ -107,13 +108,17 @@ async fn wait_for_duty(attempt: &Attempt<'_>, times: &Times, progress: &Progress
     }
 }
 
-/// Renews the lease with the latest pop receipt, then checks whether the task was cancelled.
-async fn renew_lease(attempt: &mut Attempt<'_>, times: &mut Times) -> Result<(), Stop> {
+/// Renews the lease with the latest pop receipt, then checks whether the task was cancelled. `announcement` is the text that ends
+/// the announcement of this worker; the first renewal writes it.
+async fn renew_lease(
+    attempt: &mut Attempt<'_>,
+    times: &mut Times,
+    announcement: &mut Option<String>,
+) -> Result<(), Stop> {
     let (engine, now) = (attempt.engine, attempt.engine.env.instant());
     let visibility = engine.policy.visibility;
     let renewed = {
-        let text = announcement_ended(engine, &attempt.message);
-        let update = engine.queue.update(&attempt.message, visibility, text.as_deref());
+        let update = pin!(update(engine, &attempt.message, visibility, announcement.as_deref()));
         // A response after the end of the lease is too late: another worker may have the message.
         let lease_end = engine.env.sleep(attempt.leased_since.plus(visibility).since(now));
         match select(update, lease_end).await {
@@ -124,6 +129,7 @@ async fn renew_lease(attempt: &mut Attempt<'_>, times: &mut Times) -> Result<(),
     match renewed {
         Ok(Ok(pop_receipt)) => {
             attempt.message.pop_receipt = pop_receipt;
+            *announcement = None;
             attempt.leased_since = now;
             refresh_document(attempt).await
         }

@@ -58,8 +58,8 @@ async fn announce(
     }
 }
 
-/// Returns the text with which a renewal of the lease ends the announcement of this worker, if there is one: the attempt is
-/// recorded, so that reading the message has not crashed it.
+/// Returns the text with which the first renewal of the lease ends the announcement of this worker, if there is one: the
+/// attempt is recorded, so that reading the message has not crashed it.
 pub(crate) fn announcement_ended(engine: &Engine, message: &ReceivedMessage) -> Option<String> {
     let (count, note) = (message.dequeue_count, DeliveryNote::of(&message.text, message.dequeue_count));
     match approach(count, note, &engine.policy) {
@@ -106,8 +106,17 @@ pub(crate) async fn give_back(
     note: DeliveryNote,
 ) -> Result<Result<String, LeaseLost>, StorageError> {
     let text = note.written_to(&message.text);
-    let updated = engine.queue.update(message, wait, text.as_deref()).await;
-    match updated {
+    update(engine, message, wait, text.as_deref()).await
+}
+
+/// Hides the message for `wait` and replaces its text if there is a new one.
+pub(crate) async fn update(
+    engine: &Engine,
+    message: &ReceivedMessage,
+    wait: Duration,
+    text: Option<&str>,
+) -> Result<Result<String, LeaseLost>, StorageError> {
+    match engine.queue.update(message, wait, text).await {
         // Storage may measure the text differently. Hiding the message matters more than the note.
         Err(StorageError::Refused(_)) if text.is_some() => engine.queue.update(message, wait, None).await,
         updated => updated,

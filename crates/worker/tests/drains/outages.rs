@@ -1,6 +1,7 @@
 //! Outages of one part of the system that last longer than the maximum dequeue count allows.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::world::{World, drain_request, run};
 const HOUR: u64 = 3_600;
 
 /// Drains as the launcher does, for this many seconds of virtual time.
-async fn drain_for(world: &std::rc::Rc<World>, variables: &[(&str, &str)], seconds: u64) {
+async fn drain_for(world: &Rc<World>, variables: &[(&str, &str)], seconds: u64) {
     let until = world.now().plus(Duration::from_secs(seconds));
     let worker = world.worker(variables);
     while world.now() < until {
@@ -82,8 +83,8 @@ fn message_that_crashes_workers_is_given_up_and_replaced() {
         let original = world.messages("")[0].text.clone();
         // A worker that reads the document for this message crashes.
         let deadly = Cell::new(true);
-        let lost = std::rc::Rc::new(Cell::new(0));
-        let counted = std::rc::Rc::clone(&lost);
+        let lost = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&lost);
         world.fail(move |request| {
             let is_copy = request.operation == Operation::PutMessage && request.path == "/taskqueue-poison";
             deadly.set(deadly.get() && !is_copy);
@@ -135,6 +136,31 @@ fn worker_that_renews_its_lease_does_not_count_as_lost() {
         let worker = world.worker(&[]);
         let (counts, ()) = futures::join!(worker.drain(), watch);
         assert_eq!(counts["completed"], 1);
+    });
+}
+
+#[test]
+fn only_the_first_renewal_rewrites_an_announced_message() {
+    run(|world| async move {
+        world.respond_to_tasks(|_| (Duration::from_secs(130), Response::new(Bytes::new())));
+        world.submit("routed", |_| {}).await;
+        world.fail(|request| match request.operation {
+            Operation::GetMessages => Fault::ResponseLost,
+            _ => Fault::None,
+        });
+        drain_for(&world, &[], HOUR).await;
+        let updates = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&updates);
+        world.fail(move |request| {
+            if request.operation == Operation::UpdateMessage {
+                seen.borrow_mut().push(request.body_bytes > 0);
+            }
+            Fault::None
+        });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.worker(&[]).drain().await["completed"], 1);
+        // The announcement, the renewal that ends it, and three more renewals.
+        assert_eq!(*updates.borrow(), [true, true, false, false, false]);
     });
 }
 
@@ -194,8 +220,8 @@ fn old_message_does_not_undo_a_retry() {
 #[test]
 fn duplicate_message_does_not_shorten_a_handlers_retry_after() {
     run(|world| async move {
-        let started = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-        let (noted, clock) = (std::rc::Rc::clone(&started), std::rc::Rc::clone(&world));
+        let started = Rc::new(RefCell::new(Vec::new()));
+        let (noted, clock) = (Rc::clone(&started), Rc::clone(&world));
         world.respond_to_tasks(move |_| {
             noted.borrow_mut().push(clock.now());
             let first = noted.borrow().len() == 1;

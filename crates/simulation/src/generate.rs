@@ -1,5 +1,6 @@
 //! From a seed to a scenario.
 
+mod duplicates;
 mod schedules;
 mod submissions;
 
@@ -86,6 +87,10 @@ pub fn scenario(seed: u64) -> Scenario {
         knobs.schedules = elements.iter().any(|element| matches!(element, Element::Schedule { .. }));
     }
     receiver::sink(&mut Rng::fork(seed, 42), fault_free, &mut knobs, &mut elements);
+    if fault_free && !is_single && !long {
+        let submitted = tasks.get_mut(..of_clients).unwrap_or_default();
+        duplicates::duplicates(&mut Rng::fork(seed, 64), &mut knobs, submitted, &mut elements);
+    }
     clocks(&mut Rng::fork(seed, 7), &knobs, fault_free, &mut elements);
     if is_single {
         outage::of_one(&mut single, &mut knobs, &mut elements);

@@ -33,6 +33,8 @@ pub enum Mutation {
     PoisonWithoutCopy,
     /// The lease is never renewed.
     NeverRenew,
+    /// A second message takes over a running attempt as if clocks were equal.
+    TakeOverEarly,
     /// The first pop receipt is used after it was replaced.
     KeepOldReceipt,
     /// All attempts of a task share one result blob.
@@ -131,7 +133,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the promises that each breaks: the simulator must report one of these.
-    pub const ALL: [(Self, &'static [Promise]); 58] = [
+    pub const ALL: [(Self, &'static [Promise]); 59] = [
         (Self::AcceptWithoutMessage, &[Promise::P1]),
         (Self::AcceptWithoutDocument, &[Promise::P1]),
         (Self::IgnoreConditions, &[Promise::P2]),
@@ -143,6 +145,7 @@ impl Mutation {
         (Self::PoisonWithoutReason, &[Promise::P3]),
         (Self::PoisonWithoutCopy, &[Promise::P3]),
         (Self::NeverRenew, &[Promise::P3, Promise::P4]),
+        (Self::TakeOverEarly, &[Promise::P4]),
         (Self::KeepOldReceipt, &[Promise::P4]),
         (Self::ShareResultName, &[Promise::P4]),
         (Self::LeavePartsApart, &[Promise::P4]),

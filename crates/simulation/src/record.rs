@@ -399,6 +399,7 @@ impl Record {
         let texts: Vec<_> = lost.map(|(_, message)| message.text).collect();
         for text in texts {
             self.sink_message_lost(&text);
+            self.event_message_lost(&text);
         }
         if queue == QueueKind::Poison {
             self.given_up.clear();

@@ -409,6 +409,16 @@ impl Scenario {
         submitted.filter_map(|(task, times)| Some(hours(self.tasks.get(*task)?) * times)).sum()
     }
 
+    /// How many tasks clients create at most. Without an identity, each try of a submission may create one.
+    #[must_use]
+    pub fn most_submitted(&self) -> u32 {
+        let tries = self.elements.iter().map(|element| match element {
+            Element::Submit { identity: Identity::None, tries, .. } => *tries,
+            _ => 0,
+        });
+        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).saturating_add(tries.sum())
+    }
+
     /// How often schedules fire at most, what they make up for after clocks were wrong included.
     #[must_use]
     pub fn firings(&self) -> u32 {

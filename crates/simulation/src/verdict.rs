@@ -7,7 +7,7 @@ use models::TaskId;
 use crate::call::QueueKind;
 use crate::promise::Promise;
 use crate::record::{Content, Life, Record};
-use crate::scenario::{Ask, Element, Identity, Step, Task};
+use crate::scenario::{Ask, Element, Foreign, Identity, Step, Task};
 use crate::world::World;
 
 /// Checks everything that has to hold once nothing moves any more.
@@ -117,7 +117,10 @@ fn is_fair(world: &World) -> bool {
         && world.scenario.elements.iter().all(|element| match element {
             Element::Submit { deaf, .. } => !deaf,
             Element::Ask { ask, .. } => matches!(ask, Ask::Get | Ask::Result | Ask::List),
-            Element::Schedule { .. } | Element::ClockSet { .. } => true,
+            // A second message waits for the attempt of the first.
+            Element::Schedule { .. }
+            | Element::ClockSet { .. }
+            | Element::Foreign { what: Foreign::SecondMessage(_), .. } => true,
             _ => false,
         })
 }

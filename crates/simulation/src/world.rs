@@ -73,14 +73,14 @@ impl World {
             })
             .collect();
         let concurrency = u32::try_from(scenario.knobs.max_concurrency).unwrap_or(32);
-        let tasks = u32::try_from(scenario.tasks.len()).unwrap_or(1);
+        let tasks = scenario.most_submitted();
         // A clock that is hours off makes up for hundreds of firings. Their tasks are created, run and purged together.
         let fired = if scenario.knobs.schedules { scenario.firings().max(500) } else { 0 };
         let (of_schedules, tasks) = (3 * fired, tasks + fired);
         // A task has three events for the sink, and its end for a receiver, of up to five requests, which take no slot.
         let of_sink = if scenario.knobs.sink.is_empty() { 0 } else { 15 * tasks };
-        let called = scenario.tasks.iter().filter(|task| !task.calls.is_empty()).count();
-        let of_events = of_sink + 5 * u32::try_from(called).unwrap_or(1);
+        let of_receivers = if scenario.knobs.events { 5 * scenario.most_submitted() } else { 0 };
+        let of_events = of_sink + of_receivers;
         let mut record = Record::new(tracing);
         record.clocks_agree = scenario.clocks_agree();
         record.hours = scenario.hours();

@@ -207,6 +207,19 @@ impl Record {
         }
     }
 
+    /// The message of an event was lost with its queue. If the document says that the event is given up, and the worker crashed
+    /// before it put the copy, nothing is left to make the copy of.
+    pub(crate) fn event_message_lost(&mut self, text: &str) {
+        let Some(key) = EventKey::of_message(text) else { return };
+        let is_given_up = self.life(key.task).document().is_some_and(|document| {
+            EventKey::of_document(key.task, document).any(|current| current == key)
+                && key.state(document) != "Due"
+        });
+        if is_given_up {
+            self.event(&key).is_poisoned = true;
+        }
+    }
+
     /// A copy of the message of an event was put into the poison queue.
     pub(crate) fn event_poisoned(&mut self, copy: &Value) {
         let text = copy.get("Message").and_then(Value::as_str).unwrap_or_default();

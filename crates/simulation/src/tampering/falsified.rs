@@ -1,14 +1,17 @@
 //! Responses of storage that a mutation changes before the component reads them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use models::Timestamp;
 
 use super::{is_of_schedules, status};
 use crate::call::Call;
-use crate::edit::{is_code, with_members};
+use crate::edit::{Object, is_code, member, with_members};
 use crate::mutation::Mutation;
 use crate::record::Role;
-use crate::scenario::Op;
+use crate::scenario::{Op, TOLERATED_SKEW_MS};
 use crate::watch::Source;
 use crate::world::World;
 
@@ -49,6 +52,11 @@ pub fn falsified(
         }
         (Mutation::BelieveReceiver, Op::Receiver, Role::Worker) => status(200),
         (Mutation::HandlerErrorIsFinal, Op::Handler, Role::Worker) if status_code >= 500 => status(422),
+        (Mutation::TakeOverEarly, Op::GetBlob, Role::Worker) if call.task.is_some() => {
+            let skew = Duration::from_millis(TOLERATED_SKEW_MS);
+            let tolerated = skew.saturating_sub(Duration::from_secs(world.knobs().visibility));
+            response.map(|body| with_members(body, |document| start_earlier(document, tolerated)))
+        }
         (Mutation::IgnoreRetryAt, Op::GetBlob, Role::Worker) if call.task.is_some() => {
             response.map(|body| with_members(body, |document| drop(document.remove("RetryAt"))))
         }
@@ -79,6 +87,19 @@ pub fn falsified(
             })
         }
         _ => response,
+    }
+}
+
+/// Moves the start of the running attempt back, by the difference of clocks for which the decision allows.
+fn start_earlier(document: &mut Object, tolerated: Duration) {
+    if member(document, "Status") != Some(1) {
+        return;
+    }
+    let history = document.get_mut("History").and_then(serde_json::Value::as_array_mut);
+    let start = history.and_then(|history| history.last_mut()?.get_mut("StartedAt"));
+    let Some(start) = start else { return };
+    if let Some(at) = start.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
+        *start = at.minus(tolerated).to_string().into();
     }
 }
 

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_test_has_printed_is_not_counted() {
+    fn output_of_a_failed_test_is_not_counted() {
         let repeated = "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n    # pass 3\n# fail 4";
         assert_eq!(count(Runner::Nextest, repeated.lines()), Counts::default());
         assert_eq!(count(Runner::Cargo, repeated.lines()), Counts::default());

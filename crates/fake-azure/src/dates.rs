@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
+    fn dates_are_read_back_and_other_texts_are_refused() {
         let text = "Fri, 20 Nov 2026 10:00:00 GMT";
         assert_eq!(http_date(parse_http_date(text).unwrap()), text);
         assert_eq!(iso(parse_iso("2026-11-20T10:00:00.1234567Z").unwrap()), "2026-11-20T10:00:00Z");

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_is_refused() {
+    fn body_that_is_no_task_is_refused() {
         for body in
             ["", "[]", "{}", r#"{"id":"a","name":"n","attempt":-1}"#, r#"{"id":"a","name":"n","attempt":1"#]
         {

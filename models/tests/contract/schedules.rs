@@ -51,7 +51,7 @@ fn wake_up_that_cannot_be_read_counts_as_none() {
 }
 
 #[test]
-fn what_is_no_list_of_schedules_is_refused() {
+fn text_that_is_no_list_of_schedules_is_refused() {
     for text in ["garbage", "[]", r#"{"Entries":{}}"#, r#"{"Unreadable":7}"#] {
         assert!(Schedules::parse(text.as_bytes()).is_err(), "{text}");
     }

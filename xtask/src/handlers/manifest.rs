@@ -165,7 +165,7 @@ watch = ["*.py"]
     }
 
     #[test]
-    fn what_cannot_be_added_is_refused() {
+    fn handler_that_cannot_be_added_is_refused() {
         for (manifest, entries, words) in [
             (MANIFEST.replace("part", "new"), ENTRIES, "already"),
             (MANIFEST.replace("task_handlers", "others"), ENTRIES, "no variable task_handlers"),

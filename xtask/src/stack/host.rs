@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_usable_spin_nothing_that_needs_it_passes() {
+    fn nothing_that_needs_spin_passes_without_a_usable_one() {
         for (found, words) in [(None, "found: none"), (Some("spin 4.0.2 (x)"), "found: spin 4.0.2 (x)")] {
             let sentence = usable(found).unwrap_err().to_string();
             assert!(

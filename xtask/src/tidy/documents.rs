@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_named_with_its_line() {
+    fn missing_file_is_named_with_its_line() {
         for text in [
             "ok\nsee `crates/azure/src/gone.rs`",
             "ok\nsee [there](gone.md)",

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_has_no_version() {
+    fn missing_resource_has_no_version() {
         for (name, passes) in [(IF_MATCH, false), (IF_NONE_MATCH, true)] {
             let found = check(&Method::PUT, &with(&name, &["*"]), "schedule", None);
             assert_eq!(found.is_ok(), passes, "{name}");

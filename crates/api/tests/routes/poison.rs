@@ -147,7 +147,7 @@ async fn replay_queues_the_task_and_then_removes_the_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_replayed_is_409_and_stays() {
+async fn message_that_cannot_be_replayed_is_409_and_stays() {
     let world = World::new();
     let mut messages = vec![
         poison(&world, "not a task"),

@@ -90,7 +90,7 @@ async fn cancelled_task_owes_its_end_and_shows_the_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_sink_no_event_is_put() {
+async fn no_event_is_put_without_a_sink() {
     let world = World::new();
     submit(&world).await;
     assert!(world.requests().iter().all(|line| !line.contains("-events")));

@@ -128,7 +128,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill() {
+fn acknowledged_write_survives_a_kill() {
     let folder = tempfile::TempDir::new().unwrap();
     let data = folder.path().join("data");
     let mut server = Server::start(&data);

@@ -20,7 +20,7 @@ async fn assert_no_task(world: &World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_no_task_is_400_on_both_routes() {
+async fn body_that_is_no_task_is_400_on_both_routes() {
     let world = Setup::with_account_key().start();
     let bodies: [&[u8]; 15] = [
         b"{",
@@ -60,7 +60,7 @@ async fn deeply_nested_body_is_refused_without_a_trap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_announced_above_the_limit_is_413_without_being_read() {
+async fn body_announced_above_the_limit_is_413_without_being_read() {
     let world = Setup::with_account_key().set("body_limit_bytes", "1024").start();
     let exact = json!({"TaskName": "x", "Input": "y".repeat(1024 - 27)}).to_string();
     assert_eq!(exact.len(), 1024);
@@ -105,7 +105,7 @@ async fn another_media_type_is_415_and_none_is_json() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_id_is_202_with_the_same_content_and_422_with_other() {
+async fn repeated_id_is_202_with_equal_content_and_422_with_other() {
     let world = Setup::with_account_key().start();
     let first = id_of(&world.submit(&json!({"TaskName": "x", "Input": {"a": 1, "b": 2}})).await);
     let again = format!(r#"{{"INPUT":{{"b":2,"a":1}},"taskname":"x","TaskId":"{first}"}}"#);
@@ -116,7 +116,7 @@ async fn the_same_id_is_202_with_the_same_content_and_422_with_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_exist_is_404_and_a_wrong_method_is_405_with_allow() {
+async fn unknown_path_is_404_and_wrong_method_is_405_with_allow() {
     let world = Setup::with_account_key().start();
     let unknown = "/tasks/11111111-2222-4333-8444-555555555555";
     // Before the first submission there is no container.

@@ -9,7 +9,7 @@ fn submission() -> http::Request<bytes::Bytes> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_storage_a_submission_is_503_naming_the_variables_and_health_is_still_200() {
+async fn submission_without_storage_is_503_naming_the_variables() {
     let world = Setup::without_storage().start();
     let problem = problem(&world.call(submission()).await, 503);
     let detail = problem["detail"].as_str().unwrap();
@@ -19,7 +19,7 @@ async fn without_storage_a_submission_is_503_naming_the_variables_and_health_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_value_is_503_naming_the_variable_and_not_the_value() {
+async fn wrong_value_is_503_naming_the_variable_and_not_the_value() {
     for (name, value) in [
         ("storage_connection_string", "DefaultEndpointsProtocol=https;AccountName=hush"),
         ("sas_token_expiry_minutes", "hush"),

@@ -79,7 +79,7 @@ async fn revoked_tokens_lose_no_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_cannot_be_had_or_used_is_503_that_says_which_part_and_never_the_value() {
+async fn unusable_secret_is_503_naming_the_part_and_not_the_value() {
     for (secret, part) in [
         (None, "storage_secret_name"),
         (Some("AccountName=hidden"), "AccountKey"),

@@ -48,7 +48,7 @@ async fn forty_requests_to_a_cold_application_all_get_responses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_endpoint_that_is_down_is_503_and_the_next_request_tries_again() {
+async fn broken_token_endpoint_is_503_and_the_next_request_tries_again() {
     let world = Setup::keyless().start();
     world.cloud.set_condition(TOKEN_ENDPOINT, NetworkCondition::Down);
     assert_eq!(world.call(submission(0)).await.status(), 503);

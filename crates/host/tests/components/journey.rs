@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Setup, header, id_of, json};
 
 #[tokio::test(start_paused = true)]
-async fn a_task_goes_from_202_through_the_queue_to_succeeded() {
+async fn accepted_task_goes_through_the_queue_to_succeeded() {
     let world = Setup::with_account_key().start();
     let accepted = world.submit(&json!({"TaskName": "simulate", "Priority": 2})).await;
     let monitor = header(&accepted, "operation-location").to_owned();

@@ -28,7 +28,7 @@ async fn long_poll_returns_as_soon_as_the_task_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unchanged_task_is_304_and_a_result_has_its_states() {
+async fn unchanged_task_is_304_and_result_has_its_states() {
     let world = Setup::with_account_key().start();
     let path = accepted(&world, json!({"TaskName": "checksum", "Input": "hello"})).await;
     let first = world.get(&path).await;

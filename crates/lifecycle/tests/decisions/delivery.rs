@@ -331,7 +331,7 @@ fn misplaced_document_of_another_task_is_refused() {
 }
 
 #[test]
-fn without_document_our_message_is_discarded_and_theirs_starts() {
+fn our_message_without_document_is_discarded_and_theirs_starts() {
     let decided = |message: TaskMessage| {
         decide(&Ok(message), DocumentRead::Missing, &delivery("m1", 1), &POLICY, at(5))
     };

@@ -232,7 +232,7 @@ fn schedules_are_overdue_30_s_after_a_wake_up_that_did_not_come() {
 }
 
 #[test]
-fn schedules_are_looked_at_once_a_minute_and_at_once_by_an_idle_new_instance() {
+fn schedules_are_checked_once_a_minute_and_at_once_by_a_new_idle_instance() {
     let seconds = Duration::from_secs;
     for (is_idle, since, age, expected) in [
         (true, None, 0, true),

@@ -91,7 +91,7 @@ impl Fleet {
         match usable.filter(|_| !idle_too_long) {
             Some(place) => (place.instance, Rc::clone(&place.component), Rc::clone(&place.busy)),
             None => {
-                let instance = world.start(role);
+                let instance = world.start(role, index % count);
                 world.note(|| format!("instance {instance} starts as {role:?}"));
                 let component = self.runner.start(world, role, instance);
                 let busy = Rc::new(Cell::new(0));

@@ -19,6 +19,7 @@ use crate::scenario::{
     Step, TOLERATED_SKEW_MS, Task,
 };
 use crate::unreliable;
+use crate::update;
 
 /// The scenario of `seed`.
 #[must_use]
@@ -98,6 +99,9 @@ pub fn scenario(seed: u64) -> Scenario {
         outage::rare(&mut single, &mut knobs, &mut tasks, &mut elements);
         unreliable::periods(&mut Rng::fork(seed, 61), &mut elements);
         lost_queue::losses(&mut Rng::fork(seed, 63), &mut elements);
+        if !long {
+            update::rolling(&mut Rng::fork(seed, 65), &knobs, &mut elements);
+        }
     }
     Scenario { seed, knobs, tasks, elements }
 }
@@ -467,6 +471,7 @@ mod tests {
             "KillWorker",
             "KillApi",
             "StopWorker",
+            "Update",
             "LeasesEnd",
             "ClockSet",
             "Rotate",

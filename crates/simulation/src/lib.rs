@@ -23,6 +23,7 @@ mod fault;
 pub mod fault_period;
 mod firings;
 pub mod fleet;
+pub mod former;
 pub mod garbage;
 pub mod generate;
 pub mod handler;
@@ -53,6 +54,7 @@ pub mod search;
 pub mod secrets;
 pub mod tampering;
 mod unreliable;
+mod update;
 pub mod verdict;
 #[cfg(feature = "wasm")]
 pub mod wasm;

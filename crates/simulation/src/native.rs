@@ -25,7 +25,7 @@ pub struct Native;
 impl Runner for Native {
     fn start(&self, world: &Rc<World>, role: Role, instance: InstanceId) -> Rc<dyn Instance> {
         let env = Rc::new(SimEnv::new(world, instance));
-        let lookup = |name: &str| world.variable(name);
+        let lookup = |name: &str| world.variable(instance, name);
         match role {
             Role::Api => {
                 let settings = ApiSettings::from_variables(&lookup);

@@ -15,7 +15,7 @@ use crate::random::Rng;
 use crate::record::Role;
 use crate::scenario::{Credential, Element, Foreign, Scenario};
 use crate::world::{NEVER_CRASHES, World};
-use crate::{requests, verdict};
+use crate::{requests, update, verdict};
 
 /// How long everything may take to end after the fault period: the longest delay of a task is
 /// seven days.
@@ -200,6 +200,10 @@ async fn play(
             if let Some(launcher) = launchers.get(worker) {
                 Rc::clone(launcher).stop(grace).await;
             }
+        }
+        Element::Update { at, grace, .. } => {
+            world.exec.sleep(at).await;
+            update::update(world, fleet, launchers, grace).await;
         }
         Element::LeasesEnd { at } => {
             world.exec.sleep(at).await;

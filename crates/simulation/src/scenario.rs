@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use lifecycle::firing::MAX_MISSED;
 
+pub use crate::former::Former;
 pub use crate::knobs::{Credential, Knobs, TOLERATED_SKEW_MS};
 pub use crate::op::Op;
 use crate::plan::Change;
@@ -302,6 +303,15 @@ pub enum Element {
         worker: Index,
         /// Between the two.
         grace: Duration,
+    },
+    /// From `at` on, the replicas, which started with the former settings, are replaced one after the other.
+    Update {
+        /// When.
+        at: Duration,
+        /// Between `stop` and `release` of each worker.
+        grace: Duration,
+        /// The settings until then.
+        former: Former,
     },
     /// A lease ends early: storage gives the messages that are out to the next receiver.
     LeasesEnd {

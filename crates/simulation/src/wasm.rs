@@ -179,7 +179,7 @@ impl Runner for WasmRunner {
             }
         });
         let options = Options {
-            providers: Providers::only(variables(world)),
+            providers: Providers::only(variables(world, instance)),
             outbound,
             clock: Arc::new(SkewedClock {
                 start: self.start,
@@ -227,7 +227,7 @@ impl Runner for WasmRunner {
     }
 }
 
-fn variables(world: &World) -> BTreeMap<String, String> {
+fn variables(world: &World, instance: InstanceId) -> BTreeMap<String, String> {
     let manifest_only = [
         ("blob_host", "http://127.0.0.1:10000"),
         ("queue_host", "http://127.0.0.1:10001"),
@@ -238,7 +238,7 @@ fn variables(world: &World) -> BTreeMap<String, String> {
     let mut given: BTreeMap<String, String> =
         manifest_only.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     for variable in service::settings::VARIABLES {
-        if let Some(value) = world.variable(variable.name) {
+        if let Some(value) = world.variable(instance, variable.name) {
             given.insert(variable.name.to_owned(), value);
         }
     }

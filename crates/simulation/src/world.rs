@@ -16,7 +16,7 @@ use crate::mutation::{self, Memory, Mutation};
 use crate::queues::QueueKind;
 use crate::random::Rng;
 use crate::record::{InstanceId, Record, Role};
-use crate::scenario::{Ask, Element, Fault, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
+use crate::scenario::{Ask, Element, Fault, Index, Knobs, Op, Scenario, TOLERATED_SKEW_MS};
 use crate::watch::Source;
 
 /// The group of everything that never crashes, such as clients and launchers.
@@ -28,6 +28,7 @@ struct Machine {
     role: Role,
     alive: bool,
     skew: time::Duration,
+    settings: Knobs,
 }
 
 /// Everything that one run consists of.
@@ -57,6 +58,8 @@ pub struct World {
     pub(crate) under_way: Cell<usize>,
     /// How many milliseconds the wall clocks of workers, and of the API, have been set ahead.
     steps: [Arc<AtomicI64>; 2],
+    /// How many replicas of the API and of the worker have the new settings.
+    pub(crate) updated: Cell<(usize, usize)>,
 }
 
 impl World {
@@ -108,13 +111,13 @@ impl World {
         record.clocks_mislead = scenario.clock_steps_ms() > TOLERATED_SKEW_MS;
         record.faults_end_at = scenario.faults_end_at();
         record.task_timeout = Duration::from_secs(scenario.knobs.task_timeout);
-        record.max_dequeue_count = scenario.knobs.max_dequeue_count;
         let leases_end = scenario.elements.iter().any(|element| matches!(element, Element::LeasesEnd { .. }));
         let is_exact = scenario.knobs.instance_skew_ms == 0 && scenario.clock_steps_ms() == 0 && !leases_end;
         record.exact_epoch = is_exact.then_some(EPOCH);
         let cloud = Cloud::new(&scenario, &mut record.secrets);
-        let external_writer = Machine { role: Role::ExternalWriter, alive: true, skew: time::Duration::ZERO };
-        Rc::new(Self {
+        let (role, settings) = (Role::ExternalWriter, scenario.knobs.clone());
+        let external_writer = Machine { role, alive: true, skew: time::Duration::ZERO, settings };
+        let world = Rc::new(Self {
             exec: Executor::new(Rng::fork(seed, 2)),
             record: RefCell::new(record),
             cloud: RefCell::new(cloud),
@@ -131,8 +134,11 @@ impl World {
             rate_limit: 150 + 12 * concurrency.min(tasks + 4) + of_events + of_schedules,
             under_way: Cell::new(0),
             steps: Default::default(),
+            updated: Cell::default(),
             scenario,
-        })
+        });
+        world.record.borrow_mut().max_dequeue_count = world.least_dequeue_count();
+        world
     }
 
     /// How many requests to storage are still on their way.
@@ -168,8 +174,8 @@ impl World {
         self.clock_step(role).store(ahead_seconds * 1_000, Ordering::Relaxed);
     }
 
-    /// Starts a new instance.
-    pub fn start(&self, role: Role) -> InstanceId {
+    /// Starts a new instance at a place.
+    pub fn start(&self, role: Role, place: Index) -> InstanceId {
         let most = self.knobs().instance_skew_ms;
         let skew = match most {
             0 => 0,
@@ -179,7 +185,11 @@ impl World {
             }
         };
         let mut machines = self.machines.borrow_mut();
-        machines.push(Machine { role, alive: true, skew: time::Duration::milliseconds(skew) });
+        let (skew, settings) = (time::Duration::milliseconds(skew), self.settings_of(role, place));
+        if settings != *self.knobs() {
+            self.record.borrow_mut().count("start with former settings");
+        }
+        machines.push(Machine { role, alive: true, skew, settings });
         InstanceId::try_from(machines.len() - 1).unwrap_or(0)
     }
 
@@ -218,10 +228,11 @@ impl World {
         self.record.borrow_mut().note(self.exec.now(), line);
     }
 
-    /// What a variable of the components is set to; `None` is its default.
+    /// What a variable of an instance is set to; `None` is its default.
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<String> {
-        let value = self.cloud.borrow().variable(name, self.knobs());
+    pub fn variable(&self, instance: InstanceId, name: &str) -> Option<String> {
+        let value =
+            self.machine(instance, |machine| self.cloud.borrow().variable(name, &machine.settings)).flatten();
         match self.mutation {
             Some(mutation) => mutation.variable(name, value),
             None => value,

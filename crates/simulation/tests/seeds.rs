@@ -36,6 +36,7 @@ fn every_promise_holds_on_the_first_seeds() {
         "delivery before one of another queue",
         "schedule fired",
         "wake-up message deleted",
+        "start with former settings",
     ] {
         let count = findings.counts.get(what).copied().unwrap_or(0);
         assert!(count > 0, "no seed has seen: {what}");

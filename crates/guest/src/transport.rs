@@ -17,10 +17,13 @@ use crate::contents::{Reader, Writer};
 use crate::{fields, turn};
 
 thread_local! {
-    /// The request options of the latest limits. Almost all requests of an instance have the same ones, and a copy is
-    /// one host call instead of four.
-    static OPTIONS: RefCell<Option<(Limits, RequestOptions)>> = const { RefCell::new(None) };
+    /// The request options of the latest limits. Almost all requests of an instance have those of storage or of a handler,
+    /// and a copy is one host call instead of four.
+    static OPTIONS: RefCell<Vec<(Limits, RequestOptions)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Request options that an instance keeps.
+const MAX_OPTIONS: usize = 4;
 
 /// Sends `request` once and reads the complete response within `limits`. Calls `observe` for each chunk.
 ///
@@ -152,18 +155,21 @@ fn headers(
 
 /// The request options of `limits`.
 fn options(limits: Limits) -> RequestOptions {
-    OPTIONS.with_borrow_mut(|kept| match kept {
-        Some((known, options)) if *known == limits => options.clone(),
-        _ => {
-            let options = RequestOptions::new();
-            // Errors are ignored: a host that does not support a limit has its own.
-            let _ = options.set_connect_timeout(Some(nanoseconds(limits.connect)));
-            let _ = options.set_first_byte_timeout(Some(nanoseconds(limits.first_byte)));
-            let _ = options.set_between_bytes_timeout(Some(nanoseconds(limits.between_bytes)));
-            let copy = options.clone();
-            *kept = Some((limits, options));
-            copy
+    OPTIONS.with_borrow_mut(|kept| {
+        if let Some((_, options)) = kept.iter().find(|(known, _)| *known == limits) {
+            return options.clone();
         }
+        let options = RequestOptions::new();
+        // Errors are ignored: a host that does not support a limit has its own.
+        let _ = options.set_connect_timeout(Some(nanoseconds(limits.connect)));
+        let _ = options.set_first_byte_timeout(Some(nanoseconds(limits.first_byte)));
+        let _ = options.set_between_bytes_timeout(Some(nanoseconds(limits.between_bytes)));
+        let copy = options.clone();
+        if kept.len() == MAX_OPTIONS {
+            kept.remove(0);
+        }
+        kept.push((limits, options));
+        copy
     })
 }
 

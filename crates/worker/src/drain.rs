@@ -55,7 +55,7 @@ pub(crate) async fn drain(
         let running = slots.taken();
         let ending = deliveries.len().saturating_sub(running);
         // For how long nothing is due: of the events, the tasks and the upkeep.
-        let mut waits = [None; 3];
+        let mut waits = [None; 4];
         let free_for_events = MAX_EVENTS.saturating_sub(event_deliveries.len());
         if receiving_events.is_terminated() && free_for_events >= MIN_FREE_FOR_EVENTS {
             match state.events_in(running + ending == 0, now) {
@@ -83,14 +83,15 @@ pub(crate) async fn drain(
             Some(Duration::ZERO) => upkeep.set(promote_and_sweep(engine, state.drain.sweeps(now)).fuse()),
             due => waits[2] = due,
         }
+        waits[3] = slots.ring(engine.env.instant());
         if let Some(wait) = waits.into_iter().flatten().min() {
             timer.end_within(wait, now);
         }
-        let mut freed = pin!(slots.freed().fuse());
+        let mut changed = pin!(slots.changed().fuse());
         futures::select_biased! {
             order = orders.select_next_some() => state.obey(order),
             end = deliveries.select_next_some() => state.delivery_ended(end),
-            () = freed => {}
+            () = changed => {}
             batch = receiving => {
                 let batch: Batch = batch;
                 let leased_since = batch.leased_since;

@@ -14,6 +14,7 @@ use storage::{LeaseLost, Read, StoredDocument, Write};
 use crate::attempt::Attempt;
 use crate::progress::Progress;
 use crate::redelivery::{announcement_ended, update};
+use crate::slots::Slot;
 
 /// The least time between two writes of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,6 +58,7 @@ struct Times {
 pub(crate) async fn keep_lease(
     attempt: &mut Attempt<'_>,
     progress: &Progress,
+    slot: &Slot,
     handler_ended: oneshot::Receiver<()>,
 ) -> Result<(), Stop> {
     // Without `fuse`, `select_biased!` ignores a receiver whose sender was dropped.
@@ -66,7 +68,7 @@ pub(crate) async fn keep_lease(
     let mut announcement = announcement_ended(attempt.engine, &attempt.message);
     loop {
         let duty = {
-            let mut due = pin!(wait_for_duty(attempt, &times, progress).fuse());
+            let mut due = pin!(wait_for_duty(attempt, &times, progress, slot).fuse());
             futures::select_biased! {
                 _ = handler_ended => return Ok(()),
                 duty = due => duty?,
@@ -81,7 +83,12 @@ pub(crate) async fn keep_lease(
 }
 
 /// Waits until a request is due. May be dropped.
-async fn wait_for_duty(attempt: &Attempt<'_>, times: &Times, progress: &Progress) -> Result<Duty, Stop> {
+async fn wait_for_duty(
+    attempt: &Attempt<'_>,
+    times: &Times,
+    progress: &Progress,
+    slot: &Slot,
+) -> Result<Duty, Stop> {
     let (env, policy) = (&attempt.engine.env, &attempt.policy);
     loop {
         let now = env.instant();
@@ -99,11 +106,12 @@ async fn wait_for_duty(attempt: &Attempt<'_>, times: &Times, progress: &Progress
             None => wait,
         };
         if !progress.is_unwritten() {
-            select(pin!(progress.reported()), pin!(env.sleep(wait))).await;
+            select(pin!(progress.reported()), slot.alarm(now.plus(wait))).await;
         } else if now >= times.write_progress_at {
             return Ok(Duty::WriteProgress);
         } else {
-            env.sleep(wait.min(times.write_progress_at.since(now))).await;
+            // The sender is kept until the alarm rings or the drain ends.
+            let _ = slot.alarm(now.plus(wait).min(times.write_progress_at)).await;
         }
     }
 }

@@ -14,6 +14,7 @@
 //! - `handlers`: the work itself. `relay`: handlers of this host process for the worker of another. `engine`: what all
 //!   tasks of one instance share.
 
+mod alarms;
 mod attempt;
 mod control;
 mod delivery;

@@ -83,6 +83,6 @@ async fn run_handler(attempt: &mut Attempt<'_>, work: &Work, slot: &Slot) -> Res
         Ok(handled)
     };
     // The first error drops the handler. Its end only ends `keep_lease`, after the request in progress.
-    let (handled, ()) = futures::try_join!(handled, keep_lease(attempt, &progress, handler_ended))?;
+    let (handled, ()) = futures::try_join!(handled, keep_lease(attempt, &progress, slot, handler_ended))?;
     handled
 }

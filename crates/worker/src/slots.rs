@@ -4,14 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
+use futures::channel::oneshot;
+use service::env::Instant;
+
+use crate::alarms::Alarms;
 use crate::control::Released;
 
 /// The slots of one drain. `lifecycle::drain` limits how many are taken.
 pub(crate) struct Slots {
     released: Released,
+    alarms: Alarms,
     taken: Cell<usize>,
-    is_one_freed: Cell<bool>,
+    is_changed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -20,8 +26,9 @@ impl Slots {
     pub(crate) fn new(released: Released) -> Rc<Self> {
         Rc::new(Self {
             released,
+            alarms: Alarms::default(),
             taken: Cell::default(),
-            is_one_freed: Cell::default(),
+            is_changed: Cell::default(),
             waker: RefCell::default(),
         })
     }
@@ -37,16 +44,29 @@ impl Slots {
         self.taken.get()
     }
 
-    /// Waits until a slot is freed, or returns at once if one was freed since the last call.
-    pub(crate) async fn freed(&self) {
+    /// Ends the alarms that are due `now`. Returns the time until the next one.
+    pub(crate) fn ring(&self, now: Instant) -> Option<Duration> {
+        self.alarms.ring(now)
+    }
+
+    /// Waits until a slot is freed or an alarm is set before all others, or returns at once if that happened since the last
+    /// call.
+    pub(crate) async fn changed(&self) {
         poll_fn(|context| {
-            if self.is_one_freed.replace(false) {
+            if self.is_changed.replace(false) {
                 return Poll::Ready(());
             }
             *self.waker.borrow_mut() = Some(context.waker().clone());
             Poll::Pending
         })
         .await;
+    }
+
+    fn change(&self) {
+        self.is_changed.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
     }
 }
 
@@ -66,11 +86,17 @@ impl Slot {
     pub(crate) fn free(&self) {
         if self.is_taken.replace(false) {
             self.slots.taken.set(self.slots.taken.get().saturating_sub(1));
-            self.slots.is_one_freed.set(true);
-            if let Some(waker) = self.slots.waker.borrow_mut().take() {
-                waker.wake();
-            }
+            self.slots.change();
         }
+    }
+
+    /// Returns what becomes ready when `due` has come, by the timer of the drain.
+    pub(crate) fn alarm(&self, due: Instant) -> oneshot::Receiver<()> {
+        let (alarm, is_new) = self.slots.alarms.set(due);
+        if is_new {
+            self.slots.change();
+        }
+        alarm
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn keep_lease(
     let mut handler_ended = handler_ended.fuse();
     let (renew_at, started_at) = (attempt.started_at, attempt.started_at);
     let mut times = Times { renew_at, write_progress_at: started_at.plus(PROGRESS_INTERVAL) };
-    let mut announcement = announcement_ended(attempt.engine, &attempt.message);
+    let mut is_first = true;
     loop {
         let duty = {
             let mut due = pin!(wait_for_duty(attempt, &times, progress, slot).fuse());
@@ -75,7 +75,7 @@ pub(crate) async fn keep_lease(
             }
         };
         match duty {
-            Duty::RenewLease => renew_lease(attempt, &mut times, &mut announcement).await?,
+            Duty::RenewLease => renew_lease(attempt, &mut times, &mut is_first).await?,
             Duty::WriteProgress => write_progress(attempt, &mut times, progress).await?,
             Duty::PutEvent => attempt.owed.put_next(attempt.engine).await,
         }
@@ -116,17 +116,14 @@ async fn wait_for_duty(
     }
 }
 
-/// Renews the lease with the latest pop receipt, then checks whether the task was cancelled. `announcement` is the text that ends
-/// the announcement of this worker; the first renewal writes it.
-async fn renew_lease(
-    attempt: &mut Attempt<'_>,
-    times: &mut Times,
-    announcement: &mut Option<String>,
-) -> Result<(), Stop> {
+/// Renews the lease with the latest pop receipt, then checks whether the task was cancelled. The first renewal ends the
+/// announcement of this worker.
+async fn renew_lease(attempt: &mut Attempt<'_>, times: &mut Times, is_first: &mut bool) -> Result<(), Stop> {
     let (engine, now) = (attempt.engine, attempt.engine.env.instant());
     let visibility = engine.policy.visibility;
+    let text = is_first.then(|| announcement_ended(engine, &attempt.message)).flatten();
     let renewed = {
-        let update = pin!(update(engine, &attempt.message, visibility, announcement.as_deref()));
+        let update = pin!(update(engine, &attempt.message, visibility, text.as_deref()));
         // A response after the end of the lease is too late: another worker may have the message.
         let lease_end = engine.env.sleep(attempt.leased_since.plus(visibility).since(now));
         match select(update, lease_end).await {
@@ -137,7 +134,7 @@ async fn renew_lease(
     match renewed {
         Ok(Ok(pop_receipt)) => {
             attempt.message.pop_receipt = pop_receipt;
-            *announcement = None;
+            *is_first = false;
             attempt.leased_since = now;
             refresh_document(attempt).await
         }

@@ -26,6 +26,16 @@ async fn drain_for(world: &Rc<World>, variables: &[(&str, &str)], seconds: u64) 
     }
 }
 
+/// Drains for this many seconds, while no worker gets the messages that it received.
+async fn lose_deliveries(world: &Rc<World>, seconds: u64) {
+    world.fail(|request| match request.operation {
+        Operation::GetMessages => Fault::ResponseLost,
+        _ => Fault::None,
+    });
+    drain_for(world, &[], seconds).await;
+    world.end_faults();
+}
+
 #[test]
 fn no_task_fails_while_writes_fail_for_hours() {
     for status in [403, 503] {
@@ -116,12 +126,7 @@ fn worker_that_renews_its_lease_does_not_count_as_lost() {
     run(|world| async move {
         world.respond_to_tasks(|_| (Duration::from_secs(40), Response::new(Bytes::new())));
         world.submit("routed", |_| {}).await;
-        world.fail(|request| match request.operation {
-            Operation::GetMessages => Fault::ResponseLost,
-            _ => Fault::None,
-        });
-        drain_for(&world, &[], HOUR).await;
-        world.end_faults();
+        lose_deliveries(&world, HOUR).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         let lost_workers = || {
             let [message] = &world.messages("")[..] else { panic!("one message") };
@@ -144,11 +149,7 @@ fn only_the_first_renewal_rewrites_an_announced_message() {
     run(|world| async move {
         world.respond_to_tasks(|_| (Duration::from_secs(130), Response::new(Bytes::new())));
         world.submit("routed", |_| {}).await;
-        world.fail(|request| match request.operation {
-            Operation::GetMessages => Fault::ResponseLost,
-            _ => Fault::None,
-        });
-        drain_for(&world, &[], HOUR).await;
+        lose_deliveries(&world, HOUR).await;
         let updates = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&updates);
         world.fail(move |request| {
@@ -165,16 +166,33 @@ fn only_the_first_renewal_rewrites_an_announced_message() {
 }
 
 #[test]
+fn lease_is_renewed_though_storage_refuses_the_new_text() {
+    run(|world| async move {
+        world.respond_to_tasks(|_| (Duration::from_secs(130), Response::new(Bytes::new())));
+        let id = world.submit("routed", |_| {}).await;
+        lose_deliveries(&world, HOUR).await;
+        let texts = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&texts);
+        world.fail(move |request| {
+            if request.operation != Operation::UpdateMessage || request.body_bytes == 0 {
+                return Fault::None;
+            }
+            counted.set(counted.get() + 1);
+            // The first text is the announcement.
+            if counted.get() == 1 { Fault::None } else { Fault::status(413) }
+        });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.worker(&[]).drain().await["completed"], 1);
+        assert_eq!((texts.get(), world.document(id).attempt), (2, 1));
+    });
+}
+
+#[test]
 fn no_task_fails_while_responses_are_lost_for_hours() {
     run(|world| async move {
         let id = world.submit("checksum", |_| {}).await;
-        world.fail(|request| match request.operation {
-            Operation::GetMessages => Fault::ResponseLost,
-            _ => Fault::None,
-        });
-        drain_for(&world, &[], 3 * HOUR).await;
+        lose_deliveries(&world, 3 * HOUR).await;
         assert!(world.messages("")[0].dequeue_count > 100);
-        world.end_faults();
         world.worker(&[]).drain_until_quiet(&world).await;
         assert_eq!((world.document(id).state, world.document(id).attempt), (TaskState::Completed, 1));
     });
